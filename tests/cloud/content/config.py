@@ -1,0 +1,388 @@
+"""AWS Config: recorded resources, rules, what they evaluated, conformance packs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.cloud.content import content
+from tests.cloud.content.words import NAMES, SENTENCES, iso, pick
+
+if TYPE_CHECKING:
+    from tests.cloud.accounts import Account
+
+IDENTIFIERS = ("ENCRYPTED_VOLUMES", "REQUIRED_TAGS", "RDS_MULTI_AZ_SUPPORT", "EC2_IMDSV2_CHECK")
+OUTCOMES = ("NON_COMPLIANT", "COMPLIANT", "NON_COMPLIANT", "INSUFFICIENT_DATA", "NON_COMPLIANT")
+
+
+@content("config", "recorders")
+def recorders(account: Account, region: str) -> list[dict[str, Any]]:
+    """DescribeConfigurationRecorders' ConfigurationRecorder; none where Config is off."""
+    if not account.size.config_rules:
+        return []
+    return [
+        {
+            "name": "default",
+            "arn": account.arn("config", "configuration-recorder/default/abcdefgh", region),
+            "roleARN": account.arn("iam", "role/aws-service-role/AWSServiceRoleForConfig"),
+            "recordingGroup": {"allSupported": True, "includeGlobalResourceTypes": True},
+            "recordingMode": {"recordingFrequency": "CONTINUOUS"},
+            "recordingScope": "PAID",
+        }
+    ]
+
+
+@content("config", "packs")
+def packs(account: Account, region: str) -> list[dict[str, Any]]:
+    """DescribeConformancePacks' ConformancePackDetail."""
+    return [
+        {
+            "ConformancePackName": f"pack-{number:02d}",
+            "ConformancePackId": pack_id,
+            "ConformancePackArn": account.arn(
+                "config", f"conformance-pack/pack-{number:02d}/{pack_id}", region
+            ),
+            "DeliveryS3Bucket": "",
+            "ConformancePackInputParameters": [],
+            "LastUpdateRequestedTime": account.ago(30, seconds=number),
+        }
+        for number in range(account.size.conformance_packs)
+        for pack_id in [f"conformance-pack-{account.hex(9, 'pack', region, number)}"]
+    ]
+
+
+@content("config", "rules")
+def rules(account: Account, region: str) -> list[dict[str, Any]]:
+    """DescribeConfigRules' ConfigRule; every third came with a conformance pack."""
+    return [rule(account, region, number) for number in range(account.size.config_rules)]
+
+
+def rule(account: Account, region: str, number: int) -> dict[str, Any]:
+    """One rule; that of a pack has the pack's identifier at the end of its name."""
+    pack = pack_of(account, region, number)
+    name = f"rule-{number:04d}" + (f"-{pack['ConformancePackId']}" if pack else "")
+    rule_id = f"config-rule-{account.hex(6, 'rule', region, number)}"
+    created_by = {"CreatedBy": "config-conforms.amazonaws.com"} if pack else {}
+    proactive = [{"Mode": "PROACTIVE"}] if number % 6 == 0 else []
+    return {
+        "ConfigRuleName": name,
+        "ConfigRuleId": rule_id,
+        "ConfigRuleArn": account.arn("config", f"config-rule/{rule_id}", region),
+        "Description": pick(SENTENCES, number),
+        "Source": {"Owner": "AWS", "SourceIdentifier": pick(IDENTIFIERS, number)},
+        "ConfigRuleState": "ACTIVE",
+        "EvaluationModes": [{"Mode": "DETECTIVE"}, *proactive],
+        **created_by,
+    }
+
+
+def pack_of(account: Account, region: str, number: int) -> dict[str, Any] | None:
+    """The conformance pack that a rule came with, if any."""
+    made = account.items("config", "packs", region)
+    return pick(made, number // 9) if made and number % 3 == 2 else None
+
+
+@content("config", "pack_rules")
+def pack_rules(account: Account, region: str) -> list[dict[str, Any]]:
+    """Which rule came with which pack: a ConformancePackRuleCompliance and its pack's name."""
+    found = []
+    for number, made in enumerate(account.items("config", "rules", region)):
+        pack = pack_of(account, region, number)
+        if pack:
+            found.append(
+                {
+                    "ConformancePackName": pack["ConformancePackName"],
+                    "ConfigRuleName": made["ConfigRuleName"],
+                    "Controls": [f"CIS.{number}"],
+                }
+            )
+    return found
+
+
+@content("config", "evaluations")
+def evaluations(account: Account, region: str) -> list[dict[str, Any]]:
+    """GetComplianceDetailsByConfigRule's EvaluationResult of all rules, rule by rule."""
+    targets = account.items("config", "resources", region)
+    return [
+        result
+        for number, made in enumerate(account.items("config", "rules", region))
+        for result in results(account, number, made["ConfigRuleName"], targets)
+    ]
+
+
+def results(
+    account: Account, number: int, name: str, targets: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """What one rule found; a rule without data found nothing.
+
+    A non-compliant rule finds half of its resources so; every sixth rule judged its first
+    resource a second time, proactively.
+    """
+    outcome = pick(OUTCOMES, number)
+    count = min(account.size.evaluations_per_rule, len(targets))
+    if outcome == "INSUFFICIENT_DATA":
+        return []
+    chosen = [pick(targets, number * 7 + step) for step in range(count)]
+    found = []
+    for step, target in enumerate(chosen):
+        bad = outcome == "NON_COMPLIANT" and step % 2 == 0
+        kind = outcome if bad else "NOT_APPLICABLE" if step % 5 == 3 else "COMPLIANT"
+        found.append(result(account, name, target, kind, "DETECTIVE", number + step))
+    if number % 6 == 0 and chosen:
+        found.append(result(account, name, chosen[0], outcome, "PROACTIVE", number))
+    return found
+
+
+def result(
+    account: Account, rule_name: str, target: dict[str, Any], kind: str, mode: str, number: int
+) -> dict[str, Any]:
+    """One EvaluationResult; only what is not compliant carries an annotation."""
+    moment = account.ago(number % 20, seconds=1 + number * 733 % 86_400)
+    note = {"Annotation": pick(SENTENCES, number)} if kind == "NON_COMPLIANT" else {}
+    once = {"ResourceEvaluationId": account.uuid(rule_name)} if mode == "PROACTIVE" else {}
+    return {
+        "EvaluationResultIdentifier": {
+            "EvaluationResultQualifier": {
+                "ConfigRuleName": rule_name,
+                "ResourceType": target["resourceType"],
+                "ResourceId": target["resourceId"],
+                "EvaluationMode": mode,
+            },
+            "OrderingTimestamp": moment,
+            **once,
+        },
+        "ComplianceType": kind,
+        "ResultRecordedTime": moment,
+        "ConfigRuleInvokedTime": moment,
+        **note,
+    }
+
+
+@content("config", "resources")
+def resources(account: Account, region: str) -> list[dict[str, Any]]:
+    """The current configuration items, as the advanced query sees them (times are text)."""
+    if not account.size.config_rules:
+        return []
+    return [
+        recorded(account, region, kind, fields)
+        for kind, make in RECORDED.items()
+        for fields in make(account, region)
+    ]
+
+
+def recorded(account: Account, region: str, kind: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """A configuration item; what has no name, zone or creation time lacks the property."""
+    item = {
+        "accountId": account.id,
+        "awsRegion": region,
+        "resourceType": kind,
+        "configurationItemStatus": "OK",
+        "configurationItemCaptureTime": iso(account.ago(2)),
+        "version": "1.3",
+        "tags": [],
+        **fields,
+    }
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def pairs(found: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Tags as the advanced query shows them."""
+    return [
+        {"key": tag["Key"], "value": tag["Value"], "tag": f"{tag['Key']}={tag['Value']}"}
+        for tag in found
+    ]
+
+
+def instances(account: Account, region: str) -> list[dict[str, Any]]:
+    """EC2 instances; Config gives them no resource name."""
+    return [
+        {
+            "resourceId": made["InstanceId"],
+            "arn": account.arn("ec2", f"instance/{made['InstanceId']}", region),
+            "availabilityZone": made["Placement"]["AvailabilityZone"],
+            "resourceCreationTime": iso(made["LaunchTime"]),
+            "tags": pairs(made["Tags"]),
+            "configuration": {
+                "instanceId": made["InstanceId"],
+                "instanceType": made["InstanceType"],
+                "vpcId": made["VpcId"],
+                "state": {"code": made["State"]["Code"], "name": made["State"]["Name"]},
+                "launchTime": iso(made["LaunchTime"]),
+            },
+        }
+        for made in account.items("ec2", "instances", region)
+    ]
+
+
+def volumes(account: Account, region: str) -> list[dict[str, Any]]:
+    """EBS volumes."""
+    return [
+        {
+            "resourceId": made["VolumeId"],
+            "arn": account.arn("ec2", f"volume/{made['VolumeId']}", region),
+            "availabilityZone": made["AvailabilityZone"],
+            "resourceCreationTime": iso(made["CreateTime"]),
+            "tags": pairs(made["Tags"]),
+            "configuration": {
+                "volumeId": made["VolumeId"],
+                "volumeType": made["VolumeType"],
+                "size": made["Size"],
+                "state": {"value": made["State"]},
+                "createTime": iso(made["CreateTime"]),
+            },
+        }
+        for made in account.items("ec2", "volumes", region)
+    ]
+
+
+def subnets(account: Account, region: str) -> list[dict[str, Any]]:
+    """Subnets; they have no creation time."""
+    return [
+        {
+            "resourceId": made["SubnetId"],
+            "arn": made["SubnetArn"],
+            "availabilityZone": made["AvailabilityZone"],
+            "tags": pairs(made["Tags"]),
+            "configuration": {
+                "subnetId": made["SubnetId"],
+                "vpcId": made["VpcId"],
+                "cidrBlock": made["CidrBlock"],
+                "availableIpAddressCount": made["AvailableIpAddressCount"],
+                "state": {"value": made["State"]},
+            },
+        }
+        for made in account.items("ec2", "subnets", region)
+    ]
+
+
+def databases(account: Account, region: str) -> list[dict[str, Any]]:
+    """RDS instances, whose resource id is RDS's internal one."""
+    return [
+        {
+            "resourceId": "db-" + account.hex(26, "rds", region, number).upper(),
+            "resourceName": made["DBInstanceIdentifier"],
+            "arn": made["DBInstanceArn"],
+            "availabilityZone": made["AvailabilityZone"],
+            "resourceCreationTime": iso(made["InstanceCreateTime"])
+            if "InstanceCreateTime" in made
+            else None,
+            "configuration": {
+                "dBInstanceIdentifier": made["DBInstanceIdentifier"],
+                "dBInstanceClass": made["DBInstanceClass"],
+                "dBInstanceStatus": made["DBInstanceStatus"],
+                "engine": made["Engine"],
+                "allocatedStorage": made["AllocatedStorage"],
+                "storageType": made["StorageType"],
+                "multiAZ": made["MultiAZ"],
+                "dBSubnetGroup": {"vpcId": made["DBSubnetGroup"]["VpcId"]},
+            },
+        }
+        for number, made in enumerate(account.items("rds", "instances", region))
+    ]
+
+
+def load_balancers(account: Account, region: str) -> list[dict[str, Any]]:
+    """Load balancers, whose resource id is their ARN."""
+    return [
+        {
+            "resourceId": made["LoadBalancerArn"],
+            "resourceName": made["LoadBalancerName"],
+            "arn": made["LoadBalancerArn"],
+            "availabilityZone": "Multiple Availability Zones",
+            "resourceCreationTime": iso(made["CreatedTime"]),
+            "configuration": {
+                "loadBalancerName": made["LoadBalancerName"],
+                "type": made["Type"],
+                "vpcId": made["VpcId"],
+                "state": made["State"] and {"code": made["State"]["Code"]},
+                **({"scheme": made["Scheme"]} if "Scheme" in made else {}),
+            },
+        }
+        for made in account.items("elbv2", "load_balancers", region)
+    ]
+
+
+def scaling_groups(account: Account, region: str) -> list[dict[str, Any]]:
+    """Auto Scaling groups, whose resource id is their ARN."""
+    return [
+        {
+            "resourceId": made["AutoScalingGroupARN"],
+            "resourceName": made["AutoScalingGroupName"],
+            "arn": made["AutoScalingGroupARN"],
+            "availabilityZone": "Multiple Availability Zones",
+            "resourceCreationTime": iso(made["CreatedTime"]),
+            "configuration": {
+                "autoScalingGroupName": made["AutoScalingGroupName"],
+                "minSize": made["MinSize"],
+                "maxSize": made["MaxSize"],
+                "desiredCapacity": made["DesiredCapacity"],
+                "instances": [{"instanceId": held["InstanceId"]} for held in made["Instances"]],
+            },
+        }
+        for made in account.items("autoscaling", "groups", region)
+    ]
+
+
+def functions(account: Account, region: str) -> list[dict[str, Any]]:
+    """Lambda functions."""
+    return [
+        {
+            "resourceId": made["FunctionName"],
+            "resourceName": made["FunctionName"],
+            "arn": made["FunctionArn"],
+            "availabilityZone": "Not Applicable",
+            "tags": pairs([{"Key": "team", "Value": pick(NAMES, number)}]),
+            "configuration": {
+                "functionName": made["FunctionName"],
+                "runtime": made["Runtime"],
+                "memorySize": made["MemorySize"],
+                "state": {"value": "Active"},
+            },
+        }
+        for number, made in enumerate(account.items("lambda", "functions", region))
+    ]
+
+
+def buckets(account: Account, region: str) -> list[dict[str, Any]]:
+    """The buckets that are in the region."""
+    return [
+        {
+            "resourceId": made["Name"],
+            "resourceName": made["Name"],
+            "arn": f"arn:aws:s3:::{made['Name']}",
+            "availabilityZone": "Regional",
+            "resourceCreationTime": iso(made["CreationDate"]),
+            "configuration": {"name": made["Name"], "creationDate": iso(made["CreationDate"])},
+        }
+        for made in account.items("s3", "buckets")
+        if made["BucketRegion"] == region
+    ]
+
+
+def roles(account: Account, region: str) -> list[dict[str, Any]]:
+    """An IAM role: global, and recorded in the home region only."""
+    if region != account.home_region:
+        return []
+    return [
+        {
+            "awsRegion": "global",
+            "resourceId": "AROA" + account.hex(17, "role").upper(),
+            "resourceName": "config-role",
+            "arn": account.arn("iam", "role/config-role"),
+            "availabilityZone": "Not Applicable",
+            "resourceCreationTime": iso(account.created),
+            "configuration": {"roleName": "config-role", "path": "/"},
+        }
+    ]
+
+
+RECORDED = {
+    "AWS::EC2::Instance": instances,
+    "AWS::EC2::Volume": volumes,
+    "AWS::EC2::Subnet": subnets,
+    "AWS::RDS::DBInstance": databases,
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": load_balancers,
+    "AWS::AutoScaling::AutoScalingGroup": scaling_groups,
+    "AWS::Lambda::Function": functions,
+    "AWS::S3::Bucket": buckets,
+    "AWS::IAM::Role": roles,
+}
