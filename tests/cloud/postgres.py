@@ -178,7 +178,14 @@ class Postgres:
             os.chown(data, self._account.pw_uid, self._account.pw_gid)
         options = "--auth=trust --encoding=UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8"
         options += " --locale=C --no-sync --no-instructions"
-        command = [self._programs / "initdb", "-D", data, "-U", SUPERUSER, *options.split()]
+        command: list[str | Path] = [
+            self._programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            SUPERUSER,
+            *options.split(),
+        ]
         outcome = subprocess.run(
             command,
             cwd=self._scratch,

@@ -1,0 +1,1 @@
+"""The parts of the strict RDS Data API; tests/cloud/data_api.py puts them together."""
