@@ -1,0 +1,496 @@
+"""The one port of the embedded cloud: who calls what, and which part of the cloud answers.
+
+The SigV4 credential scope of a request tells its access key (hence account and identity), region
+and service, as it does to AWS; signatures are not checked. Then the switches have their say, and
+the answer comes from the Data API, the token service, the canned answers or moto.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from botocore.exceptions import ClientError, UnknownServiceError
+
+from tests.cloud import wire
+from tests.cloud.accounts import Cloud
+from tests.cloud.answers import ANSWERS, AwsError, Call
+from tests.cloud.answers.core import INVALID
+from tests.cloud.data_api import DataApi
+from tests.cloud.identity import AccessKeys, Identity, caller_identity
+from tests.cloud.models import protocol_of, service_of
+from tests.cloud.moto_backend import PIECE, HttpRequest, HttpResponse, MotoBackend
+from tests.cloud.switches import ApiRequest, CutError, InstantAnswer, Switches
+from tests.cloud.validation import Mismatch, validate, validate_request
+
+SCOPE = re.compile(r"Credential=(?P<key>[^/,]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/")
+ATTEMPT = re.compile(r"attempt=(\d+)")
+
+DATA_API_OPERATIONS = {
+    "/Execute": "ExecuteStatement",
+    "/BatchExecute": "BatchExecuteStatement",
+    "/BeginTransaction": "BeginTransaction",
+    "/CommitTransaction": "CommitTransaction",
+    "/RollbackTransaction": "RollbackTransaction",
+}
+
+ENCRYPTING = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload"})
+"""S3's operations that may name a KMS key, which then has to exist."""
+
+
+@dataclass
+class CallRecord:
+    """One request in the call log. `seconds` runs until the answer's last byte was sent.
+
+    `error` is AWS's code, "cut" for a connection closed without an answer, else empty.
+    `attempt` counts the client's tries of one call, from 1.
+    """
+
+    service: str
+    operation: str
+    account: str
+    region: str
+    started: datetime
+    seconds: float
+    status: int
+    error: str
+    request_bytes: int
+    response_bytes: int
+    attempt: int
+    identity: str
+
+
+@dataclass
+class Exchange:
+    """What is known about a request while it is being answered, for the log and for errors."""
+
+    service: str = "unknown"
+    protocol: str = "json"
+    operation: str = ""
+    account: str = ""
+    region: str = ""
+    identity: str = ""
+    error: str = ""
+    received: int = 0
+    sent: int = 0
+    status: int = 0
+    began: float = field(default_factory=time.perf_counter)
+
+
+class Gateway:
+    """Answers the requests of all clients. `serve` and `stop` run its HTTP server.
+
+    Attributes:
+        calls: the log of all requests; tests may clear it.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        *,
+        moto: MotoBackend,
+        data_api: DataApi,
+        switches: Switches,
+        keys: AccessKeys,
+    ) -> None:
+        self.calls: deque[CallRecord] = deque()
+        self._cloud = cloud
+        self._moto = moto
+        self._data_api = data_api
+        self._switches = switches
+        self._keys = keys
+        self._server: _Server | None = None
+
+    def serve(self, port: int = 0) -> int:
+        """Listen on 127.0.0.1, on a free port unless one is given; return the port."""
+        self._server = _Server(("127.0.0.1", port), self)
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return int(self._server.server_address[1])
+
+    def stop(self) -> None:
+        """Stop listening. What hangs must be released by the switches."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+
+    def answer(self, http: HttpRequest, exchange: Exchange) -> HttpResponse:
+        """Answer one request; errors of AWS are answers, too. Raises CutError to give none."""
+        try:
+            return self._answer(http, exchange)
+        except AwsError as error:
+            return _error(exchange, error)
+        except Mismatch as mismatch:
+            where = f"{exchange.service} {exchange.operation}"
+            message = f"The embedded cloud's answer of {where} is not AWS's: {mismatch}"
+            print(message, file=sys.stderr)
+            return _error(exchange, AwsError("InvalidEmbeddedAnswer", message, 400))
+        except CutError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever broke, the client has to be told
+            traceback.print_exc()
+            return _error(exchange, AwsError("EmbeddedCloudError", repr(error), 400))
+
+    def record(self, http: HttpRequest, exchange: Exchange) -> None:
+        """Write the finished exchange into the call log."""
+        attempt = ATTEMPT.search(http.headers.get("amz-sdk-request", ""))
+        now = self._cloud.now()
+        self.calls.append(
+            CallRecord(
+                exchange.service,
+                exchange.operation,
+                exchange.account,
+                exchange.region,
+                now,
+                time.perf_counter() - exchange.began,
+                exchange.status,
+                exchange.error,
+                exchange.received,
+                exchange.sent,
+                int(attempt[1]) if attempt else 1,
+                exchange.identity,
+            )
+        )
+
+    # From the request to what it means
+
+    def _answer(self, http: HttpRequest, exchange: Exchange) -> HttpResponse:
+        identity = self._identify(http, exchange)
+        if exchange.service == "s3":
+            http.path = _path_style(http)
+            return self._carry_out(http, None, identity, exchange)
+        return self._carry_out(http, b"".join(http.body), identity, exchange)
+
+    def _identify(self, http: HttpRequest, exchange: Exchange) -> Identity:
+        """Service, region and identity out of the Authorization header."""
+        scope = SCOPE.search(http.headers.get("authorization", ""))
+        if scope is None:
+            raise AwsError("MissingAuthenticationToken", "Missing Authentication Token", 403)
+        exchange.service, exchange.region = service_of(scope["service"]), scope["region"]
+        try:
+            exchange.protocol = protocol_of(exchange.service, http.headers)
+        except UnknownServiceError:
+            message = f"AWS has no service {exchange.service}"
+            raise AwsError("UnknownService", message, 404) from None
+        identity = self._keys.find(scope["key"], self._cloud.now())
+        if identity is None or identity.account not in self._cloud.accounts:
+            raise _unknown_key(exchange)
+        exchange.account, exchange.identity = identity.account, identity.arn
+        return identity
+
+    def _carry_out(
+        self, http: HttpRequest, body: bytes | None, identity: Identity, exchange: Exchange
+    ) -> HttpResponse:
+        """Name the request, let the switches have their say, and have it answered."""
+        exchange.operation, params = _parse(http, body, exchange)
+        request = ApiRequest(
+            exchange.service,
+            exchange.operation,
+            exchange.account,
+            exchange.region,
+            params,
+            identity,
+            self._cloud.now(),
+        )
+        try:
+            self._switches.before(request)
+            response = self._dispatch(http, body, request, exchange)
+            self._switches.after(request)
+        except InstantAnswer as instant:
+            return _serialised(exchange, instant.response)
+        return response
+
+    def _dispatch(
+        self, http: HttpRequest, body: bytes | None, request: ApiRequest, exchange: Exchange
+    ) -> HttpResponse:
+        if exchange.service == "rds-data":
+            return self._ask_data_api(http, body or b"", exchange)
+        if exchange.service == "sts" and exchange.operation in self._token_service:
+            return _serialised(exchange, self._token_service[exchange.operation](self, request))
+        call = Call(
+            self._cloud,
+            self._cloud.accounts[request.account],
+            request.region,
+            request.service,
+            request.operation,
+            dict(request.params),
+        )
+        canned = ANSWERS.get((request.service, request.operation))
+        if canned is not None:
+            try:
+                return _serialised(exchange, canned(call))
+            except AwsError as error:
+                # The key that encrypts the documents is no account's, but moto's.
+                if (call.service, error.code) != ("kms", "NotFoundException"):
+                    raise
+        return self._ask_moto(http, body, call, exchange)
+
+    # Who answers
+
+    def _ask_data_api(self, http: HttpRequest, body: bytes, exchange: Exchange) -> HttpResponse:
+        answer = self._data_api.handle(http.path, http.headers, body)
+        if answer.cut:
+            raise CutError
+        if answer.status >= 400:
+            exchange.error = _error_name(answer.headers, answer.body)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return HttpResponse(answer.status, headers, answer.body)
+
+    def _get_caller_identity(self, request: ApiRequest) -> dict[str, Any]:
+        return caller_identity(request.identity)
+
+    def _assume_role(self, request: ApiRequest) -> dict[str, Any]:
+        params = dict(request.params)
+        return self._keys.assume(request.identity, params, self._cloud.now(), self._cloud.accounts)
+
+    _token_service: Mapping[str, Callable[[Gateway, ApiRequest], dict[str, Any]]] = {
+        "GetCallerIdentity": _get_caller_identity,
+        "AssumeRole": _assume_role,
+    }
+
+    def _ask_moto(
+        self, http: HttpRequest, body: bytes | None, call: Call, exchange: Exchange
+    ) -> HttpResponse:
+        if self._moto.pages(call.service, call.operation):
+            return _serialised(exchange, self._moto.page(call), checked=False)
+        if call.service == "s3":
+            self._check_key(call)
+            self._shorten_listing(http, call)
+        if body is not None:
+            http.body = iter([body])
+        response = self._moto.forward(http, call.account.id)
+        if response.status >= 400:
+            content = response.body if isinstance(response.body, bytes) else b""
+            exchange.error = _error_name(response.headers, content) or str(response.status)
+        return response
+
+    def _check_key(self, call: Call) -> None:
+        """Refuse to encrypt with a key that does not exist, as S3 does."""
+        key = call.params.get("SSEKMSKeyId")
+        if key is None or call.operation not in ENCRYPTING:
+            return
+        parts = key.split(":")
+        region, account = (parts[3], parts[4]) if len(parts) > 4 else (call.region, call.account.id)
+        try:
+            metadata = self._moto.client("kms", account, region).describe_key(KeyId=key)
+        except ClientError as error:
+            message = error.response["Error"]["Message"]
+            raise AwsError("KMS.NotFoundException", message, 400) from None
+        if not metadata["KeyMetadata"]["Enabled"]:
+            raise AwsError("KMS.DisabledException", f"{key} is disabled.", 400)
+
+    def _shorten_listing(self, http: HttpRequest, call: Call) -> None:
+        """Have S3 list no more objects at once than the cloud's page size."""
+        size = self._cloud.page_size
+        if size is None or call.operation not in ("ListObjects", "ListObjectsV2"):
+            return
+        others = [part for part in http.query.split("&") if not part.startswith("max-keys=")]
+        wanted = min(size, call.params.get("MaxKeys", size))
+        http.query = "&".join([*others, f"max-keys={wanted}"])
+
+
+def _parse(http: HttpRequest, body: bytes | None, exchange: Exchange) -> tuple[str, dict[str, Any]]:
+    """Operation and parameters, held to the model; the Data API and S3 do that themselves."""
+    service = exchange.service
+    if service == "rds-data" and http.path in DATA_API_OPERATIONS:
+        return DATA_API_OPERATIONS[http.path], {}
+    try:
+        operation, params = wire.parse_request(
+            service, http.method, http.path, http.query, http.headers, body
+        )
+    except wire.UnknownOperationError as error:
+        raise AwsError("UnknownOperationException", str(error), 404) from None
+    except ValueError as error:
+        raise AwsError("SerializationException", str(error), 400) from None
+    if body is not None and exchange.protocol != "rest-xml":
+        exchange.operation = operation
+        _hold_to_model(exchange, params)
+    return operation, params
+
+
+def _hold_to_model(exchange: Exchange, params: dict[str, Any]) -> None:
+    """Refuse parameters that break the model's constraints, in the service's own spelling."""
+    try:
+        validate_request(exchange.service, exchange.operation, params)
+    except Mismatch as mismatch:
+        by_protocol = {"ec2": "InvalidParameterValue", "query": "ValidationError"}
+        usual = by_protocol.get(exchange.protocol, "ValidationException")
+        raise AwsError(INVALID.get(exchange.service, usual), str(mismatch), 400) from None
+
+
+def _path_style(http: HttpRequest) -> str:
+    """The path with the bucket in it, which a virtual-hosted request has in its host."""
+    host = http.headers.get("host", "").partition(":")[0]
+    bucket = re.fullmatch(r"(.+?)\.(?:s3[.-].+|localhost)", host)
+    return f"/{bucket[1]}{http.path}" if bucket else http.path
+
+
+def _unknown_key(exchange: Exchange) -> AwsError:
+    """The error of an access key that nobody has, as the service spells it."""
+    message = "The security token included in the request is invalid."
+    if exchange.service == "s3":
+        return AwsError("InvalidAccessKeyId", message, 403)
+    if exchange.protocol == "ec2":
+        return AwsError("AuthFailure", message, 401)
+    if exchange.protocol == "query":
+        return AwsError("InvalidClientTokenId", message, 403)
+    return AwsError("UnrecognizedClientException", message, 403)
+
+
+def _serialised(
+    exchange: Exchange, response: dict[str, Any], *, checked: bool = True
+) -> HttpResponse:
+    """An answer of our own, held to botocore's model, in the protocol of the request."""
+    if checked:
+        validate(exchange.service, exchange.operation, response)
+    answer = wire.serialise(exchange.service, exchange.operation, response, exchange.protocol)
+    return HttpResponse(*answer)
+
+
+def _error(exchange: Exchange, error: AwsError) -> HttpResponse:
+    exchange.error = error.code
+    answer = wire.serialise_error(
+        exchange.service, exchange.protocol, error.code, error.message, error.status
+    )
+    return HttpResponse(*answer)
+
+
+def _error_name(headers: Mapping[str, str], body: bytes) -> str:
+    """The code of an error that another part of the cloud has written."""
+    for name, value in headers.items():
+        if name.lower() == "x-amzn-errortype":
+            return value.partition(":")[0]
+    xml = re.search(rb"<Code>([^<]*)</Code>", body)
+    if xml:
+        return xml[1].decode()
+    try:
+        return str(json.loads(body).get("__type", "")).rpartition("#")[2]
+    except (ValueError, AttributeError):
+        return ""
+
+
+class _Server(ThreadingHTTPServer):
+    """A thread for each connection, of which a client keeps as many open as it has workers."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1024
+
+    def __init__(self, address: tuple[str, int], gateway: Gateway) -> None:
+        super().__init__(address, _Handler)
+        self.gateway = gateway
+
+    def server_bind(self) -> None:
+        """Bind without asking the network for this machine's name, as the base class would."""
+        socket_address = self.server_address
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(socket_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away; they are killed by some tests."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            traceback.print_exc()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """HTTP/1.1 of one connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    rbufsize = PIECE
+    server: _Server
+
+    def _handle(self) -> None:
+        exchange = Exchange()
+        path, _, query = self.path.partition("?")
+        headers = _merged(self.headers.items())
+        body = self._body(headers, exchange)
+        http = HttpRequest(self.command, path, query, headers, body)
+        try:
+            response = self.server.gateway.answer(http, exchange)
+            for _ in body:
+                pass  # What a refused request still sends must not be taken for the next one.
+            self._send(response, exchange)
+        except CutError:
+            exchange.error = "cut"
+            self._cut()
+        finally:
+            self.server.gateway.record(http, exchange)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = _handle
+
+    def _body(self, headers: Mapping[str, str], exchange: Exchange) -> Iterator[bytes]:
+        """The body, piece by piece, whichever way its end is marked."""
+        if "chunked" in headers.get("transfer-encoding", ""):
+            pieces = self._chunks()
+        else:
+            pieces = self._read(int(headers.get("content-length", 0)))
+        for piece in pieces:
+            exchange.received += len(piece)
+            yield piece
+
+    def _read(self, length: int) -> Iterator[bytes]:
+        while length > 0:
+            piece = self.rfile.read1(min(length, PIECE))
+            if not piece:
+                raise ConnectionResetError("the client left in the middle of a body")
+            length -= len(piece)
+            yield piece
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            yield from self._read(size)
+            self.rfile.readline()
+        while self.rfile.readline() not in (b"\r\n", b"\n", b""):
+            pass
+
+    def _send(self, response: HttpResponse, exchange: Exchange) -> None:
+        exchange.status = response.status
+        headers = response.headers
+        if isinstance(response.body, bytes):
+            pieces: Iterator[bytes] = iter([response.body])
+            if self.command != "HEAD":
+                headers["content-length"] = str(len(response.body))
+        else:
+            pieces = response.body
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"HTTP/1.1 {response.status} {_phrase(response.status)}\r\n{lines}\r\n".encode()
+        for piece in itertools.chain([head + next(pieces, b"")], pieces):
+            self.wfile.write(piece)
+            exchange.sent += len(piece)
+
+    def _cut(self) -> None:
+        """Close the connection the hard way, so that the client sees it at once."""
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Write nothing; the call log has it all."""
+
+
+def _merged(headers: Any) -> dict[str, str]:
+    """Headers under their names in lower case, repeated ones joined with commas."""
+    merged: dict[str, str] = {}
+    for name, value in headers:
+        name = name.lower()
+        merged[name] = f"{merged[name]},{value}" if name in merged else value
+    return merged
+
+
+def _phrase(status: int) -> str:
+    phrases = BaseHTTPRequestHandler.responses.get(status)
+    return phrases[0] if phrases else "Unknown"

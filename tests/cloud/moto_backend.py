@@ -1,0 +1,234 @@
+"""What moto's server answers, and how its lists are paged as AWS pages them.
+
+Requests go to moto as they came, bodies of any size piece by piece. Lists take another way: many
+of moto's come on one page whatever was asked for, so they are read whole with boto3 and cut into
+pages here, with tokens that only the same request may use.
+"""
+
+from __future__ import annotations
+
+import http.client
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.cloud.answers.core import AwsError, Call, page, parameters_digest
+from tests.cloud.identity import SECRET_KEY
+from tests.cloud.models import paginators
+
+PIECE = 256 << 10
+"""Bytes of a body that are held at a time."""
+
+SNAPSHOTS = 64
+"""How many lists are remembered between the requests for their pages."""
+
+HOP_BY_HOP = frozenset(
+    {"connection", "date", "expect", "host", "keep-alive", "server", "transfer-encoding"}
+)
+
+PAGE_SIZES: Mapping[tuple[str, str], tuple[int, int]] = {
+    ("autoscaling", "DescribeAutoScalingGroups"): (50, 100),
+    ("elbv2", "DescribeLoadBalancers"): (400, 400),
+    ("lambda", "ListFunctions"): (50, 50),
+    ("rds", "DescribeDBInstances"): (100, 100),
+    ("s3", "ListBuckets"): (10_000, 10_000),
+}
+"""AWS's page size if none is asked for, and the largest there is; the others: 100 and 1,000."""
+
+
+@dataclass
+class HttpRequest:
+    """A request as it came. `path` is percent-encoded, headers' names are in lower case.
+
+    `body` yields the body piece by piece, once; its framing has been taken off.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: Iterator[bytes]
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether the length of the body is not known beforehand."""
+        return "chunked" in self.headers.get("transfer-encoding", "")
+
+
+@dataclass
+class HttpResponse:
+    """An answer; a body that is not bytes yields its pieces."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes | Iterator[bytes]
+
+
+class MotoBackend:
+    """moto's server at a port of this machine. Thread-safe."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._idle: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._snapshots: OrderedDict[str, list[Any]] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
+
+    # Requests as they came
+
+    def forward(self, request: HttpRequest, account: str) -> HttpResponse:
+        """Let moto answer for an account."""
+        connection = self._connection()
+        target = f"{request.path}?{request.query}" if request.query else request.path
+        connection.putrequest(request.method, target, skip_accept_encoding=True)
+        for name, value in request.headers.items():
+            if name not in HOP_BY_HOP and name != "user-agent":
+                connection.putheader(name, value)
+        connection.putheader("x-moto-account-id", account)
+        if request.is_chunked:
+            connection.putheader("transfer-encoding", "chunked")
+        connection.endheaders(request.body, encode_chunked=request.is_chunked)
+        response = connection.getresponse()
+        return self._relay(connection, response, request.method)
+
+    def _relay(
+        self,
+        connection: http.client.HTTPConnection,
+        response: http.client.HTTPResponse,
+        method: str,
+    ) -> HttpResponse:
+        headers = {
+            name.lower(): value
+            for name, value in response.getheaders()
+            if name.lower() not in HOP_BY_HOP
+        }
+        if _is_not_implemented(response.status, headers):
+            response.read()
+            self._idle.put(connection)
+            message = "The embedded cloud does not implement this operation."
+            raise AwsError("NotImplemented", message, 501)
+        length = response.length
+        if method == "HEAD" or length is None or length <= PIECE:
+            body = response.read()
+            self._idle.put(connection)
+            return HttpResponse(response.status, headers, body)
+        return HttpResponse(response.status, headers, self._pieces(connection, response))
+
+    def _pieces(
+        self, connection: http.client.HTTPConnection, response: BinaryIO | Any
+    ) -> Iterator[bytes]:
+        while piece := response.read(PIECE):
+            yield piece
+        self._idle.put(connection)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return http.client.HTTPConnection("127.0.0.1", self._port)
+
+    # Lists
+
+    def pages(self, service: str, operation: str) -> bool:
+        """Whether the operation is a list that is paged here."""
+        if service == "s3" and operation != "ListBuckets":
+            return False
+        config = paginators(service).get(operation, {})
+        names = (config.get("input_token"), config.get("output_token"), config.get("result_key"))
+        return all(isinstance(name, str) and name.isalpha() for name in names)
+
+    def page(self, call: Call) -> dict[str, Any]:
+        """One page of a list. Raises the AwsError that moto answers with, if it does."""
+        config = paginators(call.service)[call.operation]
+        token, size = str(config["input_token"]), config.get("limit_key")
+        result = str(config["result_key"])
+        default, maximum = PAGE_SIZES.get((call.service, call.operation), (100, 1000))
+        items, following = page(
+            call,
+            self._items(call, token, str(size)),
+            token=token,
+            size=str(size) if size else None,
+            default=default,
+            maximum=maximum,
+            token_out=str(config["output_token"]),
+        )
+        response: dict[str, Any] = {result: items, **following}
+        if "more_results" in config:
+            response[str(config["more_results"])] = bool(following)
+        return response
+
+    def _items(self, call: Call, token: str, size: str) -> list[Any]:
+        """The whole list: read anew for its first page, remembered for the others."""
+        digest = parameters_digest(call, token, size)
+        with self._lock:
+            if token in call.params and digest in self._snapshots:
+                return self._snapshots[digest]
+        items = self._read(call, token, size)
+        with self._lock:
+            self._snapshots[digest] = items
+            while len(self._snapshots) > SNAPSHOTS:
+                self._snapshots.popitem(last=False)
+        return items
+
+    def _read(self, call: Call, token: str, size: str) -> list[Any]:
+        client = self.client(call.service, call.account.id, call.region)
+        method = client.meta.method_to_api_mapping
+        name = next(key for key, value in method.items() if value == call.operation)
+        params = {key: value for key, value in call.params.items() if key not in (token, size)}
+        result = str(paginators(call.service)[call.operation]["result_key"])
+        try:
+            whole = client.get_paginator(name).paginate(**params).build_full_result()
+        except ClientError as error:
+            details, metadata = error.response["Error"], error.response["ResponseMetadata"]
+            status = int(metadata["HTTPStatusCode"])
+            raise AwsError(details["Code"], details["Message"], status) from None
+        found: list[Any] = whole.get(result, [])
+        return found
+
+    def client(self, service: str, account: str, region: str) -> Any:
+        """A boto3 client whose calls moto answers for an account, past all switches."""
+        key = (service, account, region)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._make_client(service, account, region)
+            return self._clients[key]
+
+    def _make_client(self, service: str, account: str, region: str) -> Any:
+        session = boto3.session.Session(
+            aws_access_key_id="moto", aws_secret_access_key=SECRET_KEY, region_name=region
+        )
+        client = session.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=f"http://127.0.0.1:{self._port}",
+            config=Config(
+                retries={"total_max_attempts": 1},
+                max_pool_connections=32,
+                parameter_validation=False,
+                read_timeout=300,
+            ),
+        )
+
+        def name_account(request: Any, **_kwargs: Any) -> None:
+            request.headers["x-moto-account-id"] = account
+
+        client.meta.events.register("before-sign", name_account)
+        return client
+
+
+def _is_not_implemented(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether moto says, by a web page instead of an error of AWS, that it lacks something."""
+    return status in (404, 500, 501) and headers.get("content-type", "").startswith("text/html")

@@ -1,0 +1,427 @@
+"""What shall go wrong, and when: faults, refusals, limits and delays, in AWS's own spelling.
+
+Every switch is a rule: which requests it concerns, and what it does to them. `Switches.reset`
+takes all of them back.
+
+    cloud.switches.deny("guardduty")
+    cloud.switches.fail("s3", "DeleteObject", "InternalError", "We encountered ...", 500, times=1)
+    cloud.switches.rate_limit("acm", "DescribeCertificate", per_second=10, burst=10)
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tests.cloud.answers.core import AwsError
+from tests.cloud.identity import Identity
+from tests.cloud.models import operation_model, service_model
+
+ALL = "*"
+
+
+@dataclass(frozen=True)
+class ApiRequest:
+    """One request as switches and policies see it; of S3 the parameters lack the body."""
+
+    service: str
+    operation: str
+    account: str
+    region: str
+    params: Mapping[str, Any]
+    identity: Identity
+    started: datetime
+
+
+Predicate = Callable[[ApiRequest], bool]
+Policy = Callable[[ApiRequest], bool]
+
+
+class CutError(Exception):
+    """The connection shall be closed without an answer."""
+
+
+class InstantAnswer(Exception):
+    """This is the answer, whatever would have answered."""
+
+    def __init__(self, response: dict[str, Any]) -> None:
+        super().__init__(response)
+        self.response = response
+
+
+@dataclass
+class Rule:
+    """Something that happens to the requests that match, `times` times or always (None).
+
+    The names may hold wildcards. `effect` returns, delays, or raises AwsError, CutError or
+    InstantAnswer; with `after` it does so once the request has been carried out.
+    """
+
+    service: str
+    operation: str
+    effect: Callable[[ApiRequest], None]
+    account: str = ALL
+    region: str = ALL
+    times: int | None = None
+    predicate: Predicate | None = None
+    after: bool = False
+
+    def matches(self, request: ApiRequest) -> bool:
+        """Whether the rule concerns the request and has not been used up."""
+        return (
+            self.times != 0
+            and fnmatch.fnmatchcase(request.service, self.service)
+            and fnmatch.fnmatchcase(request.operation, self.operation)
+            and fnmatch.fnmatchcase(request.account, self.account)
+            and fnmatch.fnmatchcase(request.region, self.region)
+            and (self.predicate is None or self.predicate(request))
+        )
+
+
+@dataclass
+class TokenBucket:
+    """AWS's kind of rate limit: `burst` requests at once, refilled by `per_second`."""
+
+    per_second: float
+    burst: float
+    level: float = field(init=False)
+    filled: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.level, self.filled = self.burst, time.monotonic()
+
+    def take(self) -> bool:
+        """Take one request out of the bucket; False if it is empty."""
+        now = time.monotonic()
+        self.level = min(self.burst, self.level + (now - self.filled) * self.per_second)
+        self.filled = now
+        if self.level < 1:
+            return False
+        self.level -= 1
+        return True
+
+
+class Switches:
+    """All rules of a cloud. Thread-safe.
+
+    Attributes:
+        latency: seconds that each request waits first, by service; "*" is for the others.
+        policies: what decides, by account, whether an identity of it may make a request.
+    """
+
+    def __init__(self, latency: float = 0.0) -> None:
+        self._default_latency = latency
+        self._lock = threading.Lock()
+        self._rules: list[Rule] = []
+        self._released = threading.Event()
+        self.latency: dict[str, float] = {ALL: latency}
+        self.policies: dict[str, Policy] = {}
+
+    def reset(self) -> None:
+        """Take every switch back; what hangs is cut."""
+        with self._lock:
+            self._rules.clear()
+            self.policies.clear()
+            self.latency = {ALL: self._default_latency}
+            self._released.set()
+            self._released = threading.Event()
+
+    def add(self, rule: Rule) -> Rule:
+        """Set a rule of one's own; rules are tried in the order in which they were set."""
+        with self._lock:
+            self._rules.append(rule)
+        return rule
+
+    def remove(self, rule: Rule) -> None:
+        """Take one rule back."""
+        with self._lock:
+            self._rules.remove(rule)
+
+    def deny(self, service: str, operation: str = ALL, **where: Any) -> Rule:
+        """Refuse operations as AWS refuses what no policy allows."""
+        return self.add(Rule(service, operation, _refuse, **where))
+
+    def fail(
+        self,
+        service: str,
+        operation: str,
+        code: str,
+        message: str = "",
+        status: int = 400,
+        **where: Any,
+    ) -> Rule:
+        """Answer operations with an error; `where` takes times, account, region, predicate."""
+        return self.add(Rule(service, operation, _raiser(AwsError(code, message, status)), **where))
+
+    def throttle(self, service: str, operation: str = ALL, **where: Any) -> Rule:
+        """Refuse operations as AWS does above the rate that it allows."""
+        return self.add(Rule(service, operation, _throttle, **where))
+
+    def rate_limit(
+        self, service: str, operation: str, per_second: float, burst: float, **where: Any
+    ) -> Rule:
+        """Throttle operations above a rate, for each account and region by itself."""
+        buckets: dict[tuple[str, str], TokenBucket] = {}
+        lock = threading.Lock()
+
+        def limit(request: ApiRequest) -> None:
+            with lock:
+                place = (request.account, request.region)
+                bucket = buckets.setdefault(place, TokenBucket(per_second, burst))
+                allowed = bucket.take()
+            if not allowed:
+                _throttle(request)
+
+        return self.add(Rule(service, operation, limit, **where))
+
+    def realistic_quotas(self, share: float = 1.0) -> None:
+        """Set the rates that AWS allows an account by default, times `share`."""
+        for (service, operation), (per_second, burst) in QUOTAS.items():
+            self.rate_limit(service, operation, per_second * share, max(1.0, burst * share))
+
+    def hang(self, service: str, operation: str = ALL, **where: Any) -> Rule:
+        """Let operations wait for an answer that never comes, until `reset`."""
+        released = self._released
+
+        def wait(_request: ApiRequest) -> None:
+            released.wait()
+            raise CutError
+
+        return self.add(Rule(service, operation, wait, **where))
+
+    def cut(self, service: str, operation: str = ALL, **where: Any) -> Rule:
+        """Close the connection instead of answering; with `after` once it has been done."""
+        return self.add(Rule(service, operation, _cut, **where))
+
+    def slow(self, service: str, operation: str, seconds: float, **where: Any) -> Rule:
+        """Delay operations."""
+        return self.add(Rule(service, operation, lambda _request: time.sleep(seconds), **where))
+
+    def intercept(
+        self, service: str, operation: str, action: Callable[[ApiRequest], None], **where: Any
+    ) -> Rule:
+        """Do something of one's own before (or `after`) operations: replace an object, say."""
+        return self.add(Rule(service, operation, action, **where))
+
+    def not_enabled(self, service: str, **where: Any) -> None:
+        """Answer as AWS does where the service is off, or the support plan does not cover it."""
+        for operation, effect in NOT_ENABLED[service].items():
+            self.add(Rule(service, operation, effect, **where))
+
+    def before(self, request: ApiRequest) -> None:
+        """Apply what is due before the request is carried out."""
+        self._delay(request)
+        policy = self.policies.get(request.account)
+        if policy is not None and not policy(request):
+            _refuse(request)
+        for rule in self._due(request, after=False):
+            rule.effect(request)
+
+    def after(self, request: ApiRequest) -> None:
+        """Apply what is due once the request has been carried out."""
+        for rule in self._due(request, after=True):
+            rule.effect(request)
+
+    def _delay(self, request: ApiRequest) -> None:
+        seconds = self.latency.get(request.service, self.latency[ALL])
+        if seconds:
+            time.sleep(seconds)
+
+    def _due(self, request: ApiRequest, *, after: bool) -> Iterator[Rule]:
+        """The rules that concern a request, one by one: an effect may end it before the next."""
+        for rule in tuple(self._rules):
+            if rule.after == after and rule.matches(request) and self._use(rule):
+                yield rule
+
+    def _use(self, rule: Rule) -> bool:
+        """Use a rule up by one; False if another request was faster."""
+        with self._lock:
+            if rule.times == 0:
+                return False
+            if rule.times is not None:
+                rule.times -= 1
+            return True
+
+
+def _raiser(error: AwsError) -> Callable[[ApiRequest], None]:
+    def fail(_request: ApiRequest) -> None:
+        raise AwsError(error.code, error.message, error.status)
+
+    return fail
+
+
+def _cut(_request: ApiRequest) -> None:
+    raise CutError
+
+
+def _refuse(request: ApiRequest) -> None:
+    raise access_denied(request)
+
+
+def _throttle(request: ApiRequest) -> None:
+    raise throttled(request.service, request.operation)
+
+
+def access_denied(request: ApiRequest) -> AwsError:
+    """The error of a request that no policy allows, as the service spells it."""
+    action = f"{iam_prefix(request.service)}:{request.operation}"
+    message = (
+        f"User: {request.identity.arn} is not authorized to perform: {action} because no "
+        f"identity-based policy allows the {action} action"
+    )
+    match str(service_model(request.service).metadata["protocol"]):
+        case "ec2":
+            return AwsError("UnauthorizedOperation", message, 403)
+        case "query" | "rest-xml":
+            return AwsError("AccessDenied", message, 403)
+        case "rest-json":
+            return AwsError("AccessDeniedException", message, 403)
+    return AwsError("AccessDeniedException", message, 400)
+
+
+def throttled(service: str, operation: str) -> AwsError:
+    """The error of a request above the allowed rate, as the service spells it."""
+    if service in THROTTLED:
+        return AwsError(*THROTTLED[service])
+    modelled = {error.name for error in operation_model(service, operation).error_shapes}
+    if "TooManyRequestsException" in modelled:
+        return AwsError("TooManyRequestsException", "Rate exceeded", 429)
+    match str(service_model(service).metadata["protocol"]):
+        case "query" | "rest-xml":
+            return AwsError("Throttling", "Rate exceeded", 400)
+        case "rest-json":
+            return AwsError("ThrottlingException", "Rate exceeded", 429)
+    return AwsError("ThrottlingException", "Rate exceeded", 400)
+
+
+def iam_prefix(service: str) -> str:
+    """What the service is called in IAM actions."""
+    return IAM_PREFIX.get(service, service)
+
+
+IAM_PREFIX = {
+    "cloudwatch": "cloudwatch",
+    "elbv2": "elasticloadbalancing",
+    "marketplace-entitlement": "aws-marketplace",
+}
+
+THROTTLED: Mapping[str, tuple[str, str, int]] = {
+    "ce": ("LimitExceededException", "You made too many calls in a short period of time.", 400),
+    "ec2": ("RequestLimitExceeded", "Request limit exceeded.", 503),
+    "s3": ("SlowDown", "Please reduce your request rate.", 503),
+    "wafv2": ("ThrottlingException", "Rate exceeded", 400),
+}
+"""Errors of requests above the allowed rate that the model does not tell: code, text, status."""
+
+PLAN = "Amazon Web Services Premium Support Subscription is required to use this service."
+
+
+def _off(code: str, message: str, status: int = 400) -> Callable[[ApiRequest], None]:
+    """The effect of a service that is off and says so; `{account}` is the caller's."""
+
+    def refuse(request: ApiRequest) -> None:
+        raise AwsError(code, message.format(account=request.account), status)
+
+    return refuse
+
+
+def _empty(response: dict[str, Any]) -> Callable[[ApiRequest], None]:
+    """The effect of a service that is off and just has nothing."""
+
+    def answer(_request: ApiRequest) -> None:
+        raise InstantAnswer(response)
+
+    return answer
+
+
+NOT_ENABLED: Mapping[str, Mapping[str, Callable[[ApiRequest], None]]] = {
+    "ce": {ALL: _off("AccessDeniedException", "User not enabled for cost explorer access")},
+    "compute-optimizer": {
+        ALL: _off(
+            "OptInRequiredException",
+            "AWS account {account} is not registered for recommendations.",
+            403,
+        )
+    },
+    "config": {
+        "DescribeComplianceByConfigRule": _empty({"ComplianceByConfigRules": []}),
+        "DescribeConfigRules": _empty({"ConfigRules": []}),
+        "DescribeConfigurationRecorderStatus": _empty({"ConfigurationRecordersStatus": []}),
+        "DescribeConfigurationRecorders": _empty({"ConfigurationRecorders": []}),
+        "DescribeConformancePacks": _empty({"ConformancePackDetails": []}),
+        "GetDiscoveredResourceCounts": _empty({"totalDiscoveredResources": 0}),
+        "ListDiscoveredResources": _off(
+            "NoAvailableConfigurationRecorderException",
+            "Configuration recorder is not available.",
+        ),
+        "SelectResourceConfig": _empty({"Results": [], "QueryInfo": {"SelectFields": []}}),
+    },
+    "cost-optimization-hub": {
+        ALL: _off("AccessDeniedException", "AWS account {account} is not enrolled in the service."),
+    },
+    "guardduty": {"ListDetectors": _empty({"DetectorIds": []})},
+    "health": {ALL: _off("SubscriptionRequiredException", PLAN)},
+    "inspector2": {
+        ALL: _off("AccessDeniedException", "Invoking account is not enabled for Inspector.", 403)
+    },
+    "marketplace-entitlement": {
+        ALL: _off("AccessDeniedException", "The account has no Marketplace product code.", 403)
+    },
+    "organizations": {
+        ALL: _off(
+            "AWSOrganizationsNotInUseException",
+            "Your account is not a member of an organization.",
+        )
+    },
+    "securityhub": {
+        ALL: _off(
+            "InvalidAccessException",
+            "Account {account} is not subscribed to AWS Security Hub",
+            401,
+        )
+    },
+    "support": {ALL: _off("SubscriptionRequiredException", PLAN)},
+}
+"""What AWS answers where a service is not in use, by service and operation."""
+
+QUOTAS: Mapping[tuple[str, str], tuple[float, float]] = {
+    ("account", ALL): (10, 10),
+    ("acm", "DescribeCertificate"): (10, 10),
+    ("acm", "ListCertificates"): (8, 8),
+    ("application-signals", ALL): (10, 10),
+    ("autoscaling", ALL): (10, 100),
+    ("ce", ALL): (5, 5),
+    ("cloudfront", ALL): (20, 20),
+    ("cloudtrail", "DescribeTrails"): (10, 10),
+    ("cloudtrail", "GetTrailStatus"): (10, 10),
+    ("cloudtrail", "LookupEvents"): (2, 2),
+    ("compute-optimizer", ALL): (5, 10),
+    ("config", ALL): (10, 20),
+    ("ec2", "Describe*"): (20, 100),
+    ("elbv2", "Describe*"): (10, 40),
+    ("guardduty", ALL): (25, 25),
+    ("health", ALL): (5, 5),
+    ("inspector2", ALL): (10, 10),
+    ("kms", "DescribeKey"): (2000, 2000),
+    ("kms", "GetKeyRotationStatus"): (1000, 1000),
+    ("kms", "ListKeys"): (500, 500),
+    ("lambda", "List*"): (15, 15),
+    ("organizations", ALL): (8, 15),
+    ("rds", "Describe*"): (20, 100),
+    ("resiliencehub", ALL): (10, 10),
+    ("secretsmanager", "ListSecrets"): (100, 100),
+    ("securityhub", "GetFindings"): (3, 6),
+    ("ssm", "DescribeInstancePatches"): (10, 20),
+    ("ssm", "DescribeInstanceInformation"): (10, 20),
+    ("ssm", "GetInventory"): (10, 20),
+    ("sts", ALL): (600, 600),
+    ("support", ALL): (5, 10),
+    ("wafv2", ALL): (10, 10),
+}
+"""Requests per second and burst per account and region: AWS's published default quotas, and a
+cautious guess where AWS publishes none."""
