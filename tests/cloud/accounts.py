@@ -19,6 +19,7 @@ midnight that begins `today`.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -29,6 +30,8 @@ from typing import Any
 from tests.cloud.content import CONTENT
 
 Item = dict[str, Any]
+
+_REVISIONS = itertools.count()
 
 GLOBAL = ""
 """The region of what belongs to the account as a whole (health, support, costs, buckets)."""
@@ -135,7 +138,7 @@ class Account:
     delegated_for: tuple[str, ...] = ()
     payer_for: tuple[str, ...] = ()
     restatements: list[date] = field(default_factory=list)
-    revision: int = 0
+    revision: int = field(default_factory=_REVISIONS.__next__)
     _made: dict[tuple[str, str, str], list[Item]] = field(default_factory=dict, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
@@ -167,7 +170,7 @@ class Account:
 
     def touch(self) -> None:
         """Make answers forget what they remember of this account, after a list was changed."""
-        self.revision += 1
+        self.revision = next(_REVISIONS)
 
     def ids(self, prefix: str, region: str, count: int) -> list[str]:
         """Identifiers as EC2 forms them: the prefix and 17 hexadecimal digits."""

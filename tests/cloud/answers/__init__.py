@@ -6,11 +6,18 @@ the response as boto3 would show it, or raises `AwsError`. What has no answer he
 
 from tests.cloud.answers import (
     account,
+    certificates,
     configuration,
+    costs,
+    firewall,
     guardduty,
     inspector,
+    keys,
+    licenses,
+    secrets,
     securityhub,
     systems,
+    trails,
 )
 from tests.cloud.answers.core import ANSWERS, Answer, AwsError, Call, page
 
@@ -20,10 +27,17 @@ __all__ = [
     "AwsError",
     "Call",
     "account",
+    "certificates",
     "configuration",
+    "costs",
+    "firewall",
     "guardduty",
     "inspector",
+    "keys",
+    "licenses",
     "page",
+    "secrets",
     "securityhub",
     "systems",
+    "trails",
 ]

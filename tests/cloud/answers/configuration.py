@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import Any
 
 from tests.cloud.accounts import Item
-from tests.cloud.answers.core import AwsError, Call, answer, find, instant, page, remembered
+from tests.cloud.answers.core import (
+    AwsError,
+    Call,
+    answer,
+    find,
+    grouped,
+    instant,
+    page,
+    remembered,
+)
 from tests.cloud.answers.query import Query, QueryError
 
 NO_RULE = "The ConfigRule '{}' provided in the request is invalid. Please check the configRule name"
@@ -61,16 +70,8 @@ def chosen_rules(call: Call) -> list[Item]:
 
 def results_by_rule(call: Call) -> dict[str, list[Item]]:
     """The evaluation results of each rule that has any."""
-    grouped: defaultdict[str, list[Item]] = defaultdict(list)
-    for held in call.own("evaluations"):
-        grouped[rule_of(held)].append(held)
-    return grouped
-
-
-def rule_of(result: Item) -> str:
-    """The name of the rule that a result is of."""
-    qualifier = result["EvaluationResultIdentifier"]["EvaluationResultQualifier"]
-    return str(qualifier["ConfigRuleName"])
+    qualifier = "EvaluationResultIdentifier.EvaluationResultQualifier"
+    return grouped(call, "evaluations", f"{qualifier}.ConfigRuleName")
 
 
 def compliance(results: list[Item]) -> str:
@@ -122,16 +123,8 @@ def get_compliance_details_by_config_rule(call: Call) -> dict[str, Any]:
     wanted = call.params.get("ComplianceTypes")
     if wanted and "INSUFFICIENT_DATA" in wanted:
         raise AwsError("InvalidParameterValueException", "INSUFFICIENT_DATA is not supported.")
-    found = remembered(
-        call,
-        lambda: (
-            held
-            for held in call.own("evaluations")
-            if rule_of(held) == name and (not wanted or held["ComplianceType"] in wanted)
-        ),
-        "NextToken",
-        "Limit",
-    )
+    results = results_by_rule(call).get(name, [])
+    found = [held for held in results if not wanted or held["ComplianceType"] in wanted]
     chunk, more = page(call, found, size="Limit", default=10, maximum=100)
     return {"EvaluationResults": chunk, **more}
 
@@ -181,19 +174,21 @@ def describe_conformance_pack_compliance(call: Call) -> dict[str, Any]:
 def get_conformance_pack_compliance_details(call: Call) -> dict[str, Any]:
     """What the rules of one pack found; what did not apply is not part of it."""
     name = the_pack(call, call.params["ConformancePackName"])["ConformancePackName"]
-    rules = {
+    rules = [
         held["ConfigRuleName"]
         for held in call.own("pack_rules")
         if held["ConformancePackName"] == name
-    }
+    ]
     filters = call.params.get("Filters") or {}
     wanted = filters.get("ComplianceType")
-    names = set(filters.get("ConfigRuleNames") or rules)
+    names = filters.get("ConfigRuleNames") or rules
+    results = results_by_rule(call)
     found = [
         held
-        for held in call.own("evaluations")
-        if rule_of(held) in rules & names
-        and held["ComplianceType"] != "NOT_APPLICABLE"
+        for rule in rules
+        if rule in names
+        for held in results.get(rule, [])
+        if held["ComplianceType"] != "NOT_APPLICABLE"
         and (not wanted or held["ComplianceType"] == wanted)
     ]
     chunk, more = page(call, found, size="Limit", default=10, maximum=100)

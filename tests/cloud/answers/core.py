@@ -12,16 +12,17 @@ import functools
 import hashlib
 import json
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from tests.cloud.accounts import GLOBAL, GLOBAL_REGION, Account, Cloud, Item
 
 Answer = Callable[["Call"], dict[str, Any]]
 Test = Callable[[Item], bool]
+Made = TypeVar("Made")
 
 ANSWERS: dict[tuple[str, str], Answer] = {}
 """(botocore's service name, operation name) to what answers it."""
@@ -189,9 +190,23 @@ def read_token(call: Call, token: str | None, digest: str) -> int:
 # Filters
 
 
-_REMEMBERED: OrderedDict[tuple[Any, ...], list[Any]] = OrderedDict()
+_REMEMBERED: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
 _REMEMBERED_LOCK = threading.Lock()
-_REMEMBERED_MOST = 64
+_REMEMBERED_MOST = 256
+
+
+def memo(key: tuple[Any, ...], make: Callable[[], Made]) -> Made:
+    """What `make` makes, kept while it is used; a key holds the revisions of its accounts."""
+    with _REMEMBERED_LOCK:
+        if key in _REMEMBERED:
+            _REMEMBERED.move_to_end(key)
+            return cast(Made, _REMEMBERED[key])
+    made = make()
+    with _REMEMBERED_LOCK:
+        _REMEMBERED[key] = made
+        while len(_REMEMBERED) > _REMEMBERED_MOST:
+            _REMEMBERED.popitem(last=False)
+    return made
 
 
 def remembered(call: Call, find: Callable[[], Iterable[Any]], *without: str) -> list[Any]:
@@ -201,17 +216,21 @@ def remembered(call: Call, find: Callable[[], Iterable[Any]], *without: str) -> 
     parameters that do not matter (token and page size).
     """
     accounts = (call.account, *call.members(), *payees(call))
-    revisions = tuple((id(account), account.revision) for account in accounts)
-    key = (parameters_digest(call, *without), revisions)
-    with _REMEMBERED_LOCK:
-        if key in _REMEMBERED:
-            return _REMEMBERED[key]
-    found = list(find())
-    with _REMEMBERED_LOCK:
-        _REMEMBERED[key] = found
-        while len(_REMEMBERED) > _REMEMBERED_MOST:
-            _REMEMBERED.popitem(last=False)
-    return found
+    revisions = tuple(account.revision for account in accounts)
+    return memo((parameters_digest(call, *without), revisions), lambda: list(find()))
+
+
+def grouped(call: Call, kind: str, path: str) -> dict[Any, list[Item]]:
+    """The caller's things of one kind in the region, by the value at a dotted path."""
+
+    def group() -> dict[Any, list[Item]]:
+        groups: defaultdict[Any, list[Item]] = defaultdict(list)
+        for item in call.own(kind):
+            groups[dig(item, path)].append(item)
+        return dict(groups)
+
+    key = (call.service, kind, path, call.region, call.account.revision)
+    return memo(key, group)
 
 
 def payees(call: Call) -> list[Account]:

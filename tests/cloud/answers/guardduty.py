@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tests.cloud.accounts import Item
-from tests.cloud.answers.core import AwsError, Call, Test, answer, dig, find, instant, page
-from tests.cloud.answers.core import remembered as remember
+from tests.cloud.answers.core import (
+    AwsError,
+    Call,
+    Test,
+    answer,
+    dig,
+    find,
+    grouped,
+    instant,
+    page,
+    remembered,
+)
 
 BAD_DETECTOR = (
     "The request is rejected because the input detectorId is not owned by the current account."
@@ -40,7 +51,7 @@ def detector(call: Call) -> Item:
 def list_findings(call: Call) -> dict[str, Any]:
     """Identifiers of the findings that meet all criteria, an administrator's members' too."""
     detector(call)
-    found = remember(call, lambda: matching(call), "NextToken", "MaxResults")
+    found = remembered(call, lambda: matching(call), "NextToken", "MaxResults")
     chunk, more = page(call, found, default=50, maximum=50)
     return {"FindingIds": chunk, **more}
 
@@ -91,9 +102,8 @@ def criterion(name: str, wanted: dict[str, Any]) -> Test:
 def get_findings(call: Call) -> dict[str, Any]:
     """Findings by identifier, at most 50; identifiers that are unknown are left out."""
     detector(call)
-    index = {item["Id"]: item for item in remember(call, lambda: call.visible("findings"), *ALL)}
-    wanted = (index.get(name) for name in call.params["FindingIds"])
-    return {"Findings": ordered(call, [item for item in wanted if item])}
-
-
-ALL = ("FindingIds", "SortCriteria")
+    callers = (replace(call, account=account) for account in (call.account, *call.members()))
+    indexes = [grouped(held, "findings", "Id") for held in callers]
+    wanted = call.params["FindingIds"]
+    found = [item for name in wanted for index in indexes for item in index.get(name, [])]
+    return {"Findings": ordered(call, found)}

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from tests.cloud.accounts import Item
-from tests.cloud.answers.core import AwsError, Call, answer, find, page, remembered
+from tests.cloud.answers.core import AwsError, Call, answer, grouped, page, remembered
 
 INSTANCE_FILTERS = {
     "InstanceIds": "InstanceId",
@@ -126,10 +126,10 @@ def counted(found: list[Item], aggregators: list[dict[str, Any]]) -> list[Item]:
 @answer("ssm", "ListInventoryEntries")
 def list_inventory_entries(call: Call) -> dict[str, Any]:
     """The entries of one type of one node."""
-    held = find(call.own("entities"), "Id", call.params["InstanceId"])
-    if held is None:
+    entities = grouped(call, "entities", "Id").get(call.params["InstanceId"])
+    if entities is None:
         raise AwsError("InvalidInstanceId", "The instance ID is not valid.")
-    kind = call.params["TypeName"]
+    held, kind = entities[0], call.params["TypeName"]
     data = held["Data"].get(kind) or {"SchemaVersion": "1.0", "Content": []}
     chunk, more = page(call, data["Content"], default=50, maximum=50)
     return {
@@ -172,12 +172,13 @@ SCHEMAS: list[Item] = [
 def describe_instance_patches(call: Call) -> dict[str, Any]:
     """One node's patches; a node that was never scanned has none."""
     wanted = call.params["InstanceId"]
-    if not find(call.own("instances"), "InstanceId", wanted):
+    if wanted not in grouped(call, "instances", "InstanceId"):
         raise AwsError("InvalidInstanceId", f"Instance {wanted} is not managed by this account.")
-    held = find(call.own("patches"), "InstanceId", wanted) or {"Patches": []}
-    filters = [(held["Key"], held["Values"]) for held in call.params.get("Filters") or []]
+    scanned = grouped(call, "patches", "InstanceId").get(wanted, [])
+    filters = [(test["Key"], test["Values"]) for test in call.params.get("Filters") or []]
     found = [
         item
+        for held in scanned
         for item in held["Patches"]
         if all(plain(item[key]) in map(plain, values) for key, values in filters)
     ]

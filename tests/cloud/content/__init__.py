@@ -18,7 +18,22 @@ Make = Callable[["Account", str], list[dict[str, Any]]]
 
 CONTENT: dict[tuple[str, str], Make] = {}
 
-MODULES = ("account", "resources", "securityhub", "guardduty", "inspector", "config", "systems")
+MODULES = (
+    "account",
+    "certificates",
+    "config",
+    "costs",
+    "firewall",
+    "guardduty",
+    "inspector",
+    "keys",
+    "licenses",
+    "resources",
+    "secrets",
+    "securityhub",
+    "systems",
+    "trails",
+)
 
 
 def content(service: str, kind: str) -> Callable[[Make], Make]:
