@@ -1,0 +1,92 @@
+"""Fixtures that all tests share: one embedded cloud per test process, fresh things per test.
+
+The cloud is started by the first test that asks for it. Each test gets its switches, faults and
+call log as new, and may have an account, a bucket and a database of its own at little cost.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.cloud import Account, Cloud, EmbeddedCloud, Size, generate
+
+ANALYTICS = "111122223333"
+REGIONS = ("us-east-1", "eu-west-1")
+SCHEMA = Path(__file__).parents[1] / "schema.sql"
+
+MakeAccount = Callable[..., Account]
+MakeEnvironment = Callable[[Account], dict[str, str]]
+
+_account_numbers = itertools.count(300_000_000_001)
+
+
+@pytest.fixture(scope="session")
+def running_cloud() -> Iterator[EmbeddedCloud]:
+    """The one embedded cloud of this process; tests use `embedded`, which tidies up."""
+    analytics = generate(ANALYTICS, Size.empty(), 1, datetime.now(UTC).date(), REGIONS)
+    with EmbeddedCloud(Cloud.of(analytics)) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def embedded(running_cloud: EmbeddedCloud) -> Iterator[EmbeddedCloud]:
+    """The embedded cloud without switches, faults, page size and calls of other tests."""
+    running_cloud.calls.clear()
+    yield running_cloud
+    running_cloud.cloud.page_size = None
+    running_cloud.switches.reset()
+    running_cloud.data_api.faults.clear()
+
+
+@pytest.fixture
+def make_account(embedded: EmbeddedCloud) -> MakeAccount:
+    """Makes accounts that no other test sees: `make_account(Size.small(), regions=(...))`."""
+
+    def make(
+        size: Size | None = None, *, regions: tuple[str, ...] = REGIONS, seed: int = 7
+    ) -> Account:
+        account_id = str(next(_account_numbers))
+        today = datetime.now(UTC).date()
+        return embedded.add(generate(account_id, size or Size.small(), seed, today, regions))
+
+    return make
+
+
+@pytest.fixture
+def bucket(embedded: EmbeddedCloud) -> str:
+    """A new bucket of the analytics account."""
+    return embedded.create_bucket()
+
+
+@pytest.fixture(scope="session")
+def schema_database(running_cloud: EmbeddedCloud) -> str:
+    """The name of a database with schema.sql applied, to be copied and not to be used."""
+    name = running_cloud.create_database()
+    with psycopg.connect(running_cloud.postgres.dsn_for(name)) as connection:
+        connection.execute(SCHEMA.read_bytes())
+    return name
+
+
+@pytest.fixture
+def database(embedded: EmbeddedCloud, schema_database: str) -> Iterator[str]:
+    """The name of a new database with schema.sql applied."""
+    name = embedded.create_database(template=schema_database)
+    yield name
+    embedded.data_api.release_sessions()
+    embedded.postgres.drop_database(name)
+
+
+@pytest.fixture
+def environment_of(embedded: EmbeddedCloud, bucket: str, database: str) -> MakeEnvironment:
+    """The environment of an account's user, with the bucket and database of this test."""
+
+    def environment(account: Account) -> dict[str, str]:
+        return embedded.environment(account.id) | {"BUCKET": bucket, "DB_NAME": database}
+
+    return environment
