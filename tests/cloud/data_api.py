@@ -49,6 +49,7 @@ from .rdsdata.values import Bound, bind
 __all__ = ["ApiCall", "DataApi", "DataApiFaults", "Fault", "HttpAnswer", "Limits"]
 
 LOG_LENGTH = 100_000
+LONGEST_STATEMENT_SECONDS = 86_400.0
 # How many ended transactions are remembered with the reason of their end.
 REMEMBERED = 10_000
 
@@ -74,7 +75,10 @@ class HttpAnswer:
 
 @dataclass(frozen=True)
 class ApiCall:
-    """What one call was and did. `outcome` is "ok", "cut" or the error's code."""
+    """What one call was and did. `outcome` is "ok", "cut" or the error's code.
+
+    `started` is monotonic; the bytes are those of the bodies.
+    """
 
     path: str
     sql: str
@@ -124,7 +128,6 @@ class DataApi:
     Attributes:
         limits: may be changed; times of transactions concern new sessions only.
         faults: what shall go wrong.
-        calls: what was done, the newest last, bounded.
     """
 
     def __init__(
@@ -141,7 +144,7 @@ class DataApi:
         self.secret_arn = secret_arn
         self.limits = limits or Limits()
         self.faults = DataApiFaults()
-        self.calls: deque[ApiCall] = deque(maxlen=LOG_LENGTH)
+        self._calls: deque[ApiCall] = deque(maxlen=LOG_LENGTH)
         self._default_database = default_database
         self._pool = SessionPool(dsn_for, user, self.limits)
         self._transactions: dict[str, Transaction] = {}
@@ -171,19 +174,30 @@ class DataApi:
         except CutError:
             answer = HttpAnswer(0, {}, b"", cut=True)
             outcome = CUT
-        self.calls.append(
-            ApiCall(
-                path=path,
-                sql=str(request.get("sql", "")),
-                transaction=str(request.get("transactionId", "")),
-                started=started,
-                seconds=time.monotonic() - started,
-                request_bytes=len(body),
-                response_bytes=len(answer.body),
-                outcome=outcome,
-            )
+        call = ApiCall(
+            path=path,
+            sql=str(request.get("sql", "")),
+            transaction=str(request.get("transactionId", "")),
+            started=started,
+            seconds=time.monotonic() - started,
+            request_bytes=len(body),
+            response_bytes=len(answer.body),
+            outcome=outcome,
         )
+        with self._lock:
+            self._calls.append(call)
         return answer
+
+    @property
+    def calls(self) -> list[ApiCall]:
+        """What was done so far, the newest last; the last 100,000 calls."""
+        with self._lock:
+            return list(self._calls)
+
+    def forget_calls(self) -> None:
+        """Start the record of calls anew."""
+        with self._lock:
+            self._calls.clear()
 
     def close(self) -> None:
         """Roll back what is open and close every session. No call may be under way."""
@@ -390,7 +404,7 @@ class DataApi:
             lease.detached = True
             threading.Thread(target=_wait_and_release, args=(lease,), daemon=True).start()
         else:
-            lease.session.cancel()
+            lease.session.abandon()
             self._end(lease.transaction, TERMINATED)
         return ServiceError("StatementTimeoutException", "Request timed out", process)
 
@@ -398,9 +412,9 @@ class DataApi:
 def _wait_and_release(lease: Lease) -> None:
     """See a statement through that goes on after its call was answered."""
     try:
-        lease.session.result(float("inf"))
-    except SessionLostError:
-        pass  # The next user of the session finds it lost.
+        lease.session.result(time.monotonic() + LONGEST_STATEMENT_SECONDS)
+    except (SessionLostError, StatementTimedOutError):
+        lease.session.close()
     finally:
         lease.release()
 

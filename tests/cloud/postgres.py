@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import psycopg
 from psycopg import sql
@@ -30,6 +31,15 @@ LONGEST_SOCKET_DIRECTORY = 80
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
 
+INITDB_OPTIONS = (
+    "--auth=trust",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--no-sync",
+    "--no-instructions",
+)
 SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -116,22 +126,16 @@ class Postgres:
         self._scratch = _scratch_directory(self._account)
         self._programs = self._find_programs()
         data = self._directory or self._scratch / "data"
-        if not (data / "PG_VERSION").exists():
-            self._initialise(data)
-        log = self._scratch / "log"
-        with log.open("wb") as output:
-            self._supervisor = subprocess.Popen(
-                ["/bin/sh", "-c", SUPERVISOR, "sh", self._scratch, *self._server_command(data)],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self._scratch,
-                start_new_session=True,
-                user=self._account and self._account.pw_uid,
-                group=self._account and self._account.pw_gid,
-                extra_groups=self._account and [],
-            )
-        self._wait_until_ready(log)
+        try:
+            if not (data / "PG_VERSION").exists():
+                self._initialise(data)
+            with tempfile.TemporaryFile() as log:
+                self._supervisor = self._start_supervisor(data, log)
+                self._wait_until_ready(log)
+        except BaseException:
+            self.stop()
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            raise
 
     def stop(self) -> None:
         """Stop the server and remove what is scratch. Does nothing if it is not running."""
@@ -161,6 +165,12 @@ class Postgres:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(statement)
 
+    def _identity(self) -> tuple[int | None, int | None, list[str | int] | None]:
+        """User, group and further groups for a process of the server; None: those of this one."""
+        if self._account is None:
+            return None, None, None
+        return self._account.pw_uid, self._account.pw_gid, []
+
     def _find_programs(self) -> Path:
         """The directory of the server's programs, copied if its account cannot reach it."""
         installed = _installation()
@@ -176,35 +186,38 @@ class Postgres:
         data.mkdir(parents=True, exist_ok=True)
         if self._account is not None:
             os.chown(data, self._account.pw_uid, self._account.pw_gid)
-        options = "--auth=trust --encoding=UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8"
-        options += " --locale=C --no-sync --no-instructions"
-        command: list[str | Path] = [
-            self._programs / "initdb",
-            "-D",
-            data,
-            "-U",
-            SUPERUSER,
-            *options.split(),
-        ]
+        user, group, groups = self._identity()
         outcome = subprocess.run(
-            command,
+            [str(self._programs / "initdb"), "-D", str(data), "-U", SUPERUSER, *INITDB_OPTIONS],
             cwd=self._scratch,
             capture_output=True,
             text=True,
             check=False,
-            user=self._account and self._account.pw_uid,
-            group=self._account and self._account.pw_gid,
-            extra_groups=self._account and [],
+            user=user,
+            group=group,
+            extra_groups=groups,
         )
         if outcome.returncode != 0:
             raise PostgresError(f"initdb failed: {outcome.stderr.strip()}")
 
-    def _server_command(self, data: Path) -> list[str]:
+    def _start_supervisor(self, data: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
         settings = self._settings | {"unix_socket_directories": str(self._scratch)}
         options = [f"--{name}={value}" for name, value in settings.items()]
-        return [str(self._programs / "postgres"), "-D", str(data), *options]
+        server = [str(self._programs / "postgres"), "-D", str(data), *options]
+        user, group, groups = self._identity()
+        return subprocess.Popen(
+            ["/bin/sh", "-c", SUPERVISOR, "sh", str(self._scratch), *server],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=self._scratch,
+            start_new_session=True,
+            user=user,
+            group=group,
+            extra_groups=groups,
+        )
 
-    def _wait_until_ready(self, log: Path) -> None:
+    def _wait_until_ready(self, log: IO[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -215,9 +228,9 @@ class Postgres:
                 if self._supervisor.poll() is None and time.monotonic() < deadline:
                     time.sleep(0.01)
                     continue
-                words = log.read_text(errors="replace") if log.exists() else ""
-                self.stop()
-                raise PostgresError(f"the server did not start: {error}\n{words}") from error
+                # Not by seeking, which would move the position where the server writes.
+                words = os.pread(log.fileno(), 65_536, 0).decode(errors="replace").strip()
+                raise PostgresError(f"the server did not start: {words}") from error
 
 
 def _installation() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -28,6 +29,8 @@ LENGTHS = {
     "schema": (0, 64),
     "transactionId": (0, 192),
 }
+# JSON can write half a surrogate pair, UTF-8 cannot.
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 BOOLEANS = ("includeResultMetadata", "continueAfterTimeout")
 CHOICES = {
     "formatRecordsAs": ("NONE", "JSON"),
@@ -43,7 +46,7 @@ def parse_request(headers: Mapping[str, str], body: bytes, limits: Limits) -> Re
     if size > limits.request_bytes:
         raise invalid(f"The request of {size} bytes exceeds the limit {limits.request_bytes}")
     try:
-        request = json.loads(body, parse_constant=_refuse_constant)
+        request = json.loads(body.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ServiceError("SerializationException", str(error)) from error
     if not isinstance(request, dict):
@@ -59,7 +62,7 @@ def check_request(path: str, request: Request) -> None:
             raise _constraint(name, "Member must not be null")
     for name, (fewest, most) in LENGTHS.items():
         if name in request:
-            _check_length(name, request[name], fewest, most)
+            _check_text(name, request[name], fewest, most)
     for name in BOOLEANS:
         if not isinstance(request.get(name, False), bool):
             raise ServiceError("SerializationException", f"{name} is not a boolean")
@@ -82,9 +85,13 @@ def _options(request: Request) -> Mapping[str, Any]:
     return {"formatRecordsAs": request.get("formatRecordsAs", "NONE"), **options}
 
 
-def _check_length(name: str, value: Any, fewest: int, most: int) -> None:
+def _check_text(name: str, value: Any, fewest: int, most: int) -> None:
     if not isinstance(value, str):
         raise ServiceError("SerializationException", f"{name} is not a string")
+    if LONE_SURROGATE.search(value):
+        raise ServiceError("SerializationException", f"{name} is not valid Unicode")
+    if "\0" in value:
+        raise invalid(f"{name} contains a null character")
     if len(value) < fewest:
         raise _constraint(name, f"Member must have length greater than or equal to {fewest}")
     if len(value) > most:

@@ -65,11 +65,8 @@ def scan(sql: str) -> Statement:
             sql = sql[: match.start()]
             break
     _refuse_numbered(sql, numbers)
-    try:
-        text = ("".join(pieces) + sql[copied:]).encode()
-    except UnicodeEncodeError as error:
-        raise invalid("The SQL text is not valid Unicode") from error
-    return Statement(text, tuple(numbers))
+    text = "".join(pieces) + sql[copied:]
+    return Statement(text.encode(), tuple(numbers))
 
 
 def _tokens(sql: str, *, in_dollar_quotes: bool = False) -> Iterator[re.Match[str]]:

@@ -6,7 +6,6 @@ import re
 import select
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,10 @@ from .errors import ServiceError
 from .scanner import Statement
 from .values import BINARY_FORMAT, Bound
 
-ENDED = (pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH)
+COMMAND_SECONDS = 60.0
+MOST_IDLE_SESSIONS = 48
+
+COPYING = (pq.ExecStatus.COPY_IN, pq.ExecStatus.COPY_OUT, pq.ExecStatus.COPY_BOTH)
 
 # What the server says while it refuses a connection; libpq hands on no SQLState there.
 REFUSALS = (
@@ -96,9 +98,9 @@ class Session:
             raise SessionLostError(str(error)) from error
         return self.result(time.monotonic() + seconds)
 
-    def command(self, text: bytes, seconds: float = 60.0) -> pq.abc.PGresult:
-        """Run a statement without parameters."""
-        return self.run(Statement(text, ()), (), seconds)
+    def command(self, text: bytes) -> pq.abc.PGresult:
+        """Run a statement of the service's own."""
+        return self.run(Statement(text, ()), (), COMMAND_SECONDS)
 
     def result(self, deadline: float) -> pq.abc.PGresult:
         """Wait for the result of the running statement until `deadline` (monotonic)."""
@@ -110,11 +112,13 @@ class Session:
                 if result is None:
                     break
                 first = first or result
-                if result.status in ENDED:
+                if result.status in COPYING:
                     self.close()
                     return result
         except psycopg.OperationalError as error:
-            raise SessionLostError(str(error)) from error
+            # The server's last words, if any, say why it ended the session.
+            if first is None:
+                raise SessionLostError(str(error)) from error
         if first is None:
             raise SessionLostError("no result")
         return first
@@ -126,10 +130,13 @@ class Session:
                 raise StatementTimedOutError
             self._connection.consume_input()
 
-    def cancel(self) -> None:
-        """Ask the server to stop the running statement, and wait until it has."""
+    def abandon(self) -> None:
+        """Stop the running statement, wait until it has stopped, and close the session."""
         self._connection.get_cancel().cancel()
-        self.result(time.monotonic() + 60)
+        try:
+            self.result(time.monotonic() + COMMAND_SECONDS)
+        finally:
+            self.close()
 
     def reset(self) -> bool:
         """Make the session as good as new; False if it is lost."""
@@ -145,40 +152,45 @@ class Session:
 
 
 class SessionPool:
-    """Idle sessions by database. What it hands out is as good as new."""
+    """Idle sessions, the longest idle first. What it hands out is as good as new."""
 
     def __init__(self, dsn_for: Callable[[str], str], user: str, limits: Limits) -> None:
         self._dsn_for = dsn_for
         self._user = user
         self._limits = limits
         self._lock = threading.Lock()
-        self._idle: dict[str, list[Session]] = defaultdict(list)
+        self._idle: list[Session] = []
 
     def take(self, database: str) -> Session:
         """An unused session; a new one if none is idle. Raises ServiceError if refused."""
-        while True:
-            with self._lock:
-                idle = self._idle[database]
-                session = idle.pop() if idle else None
-            if session is None:
-                return Session(self._conninfo(database), database)
+        while session := self._take_idle(database):
             if not session.is_lost():
                 return session
             session.close()
+        return Session(self._conninfo(database), database)
+
+    def _take_idle(self, database: str) -> Session | None:
+        with self._lock:
+            for index in reversed(range(len(self._idle))):
+                if self._idle[index].database == database:
+                    return self._idle.pop(index)
+        return None
 
     def give_back(self, session: Session) -> None:
         """Take a session back, whatever state it is in."""
-        if session.reset():
-            with self._lock:
-                self._idle[session.database].append(session)
-        else:
+        if not session.reset():
             session.close()
+            return
+        with self._lock:
+            self._idle.append(session)
+            surplus = self._idle.pop(0) if len(self._idle) > MOST_IDLE_SESSIONS else None
+        if surplus is not None:
+            surplus.close()
 
     def close(self) -> None:
         """Close the idle sessions, as is necessary before their database can be dropped."""
         with self._lock:
-            sessions = [session for idle in self._idle.values() for session in idle]
-            self._idle.clear()
+            sessions, self._idle = self._idle, []
         for session in sessions:
             session.close()
 

@@ -7,7 +7,6 @@ as it fails in AWS. Results are rendered by the type of their column.
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 import struct
@@ -76,18 +75,19 @@ def bind(parameter: Mapping[str, Any]) -> Bound:
     ((member, content),) = value.items()
     if hint is not None and member not in ("stringValue", "isNull"):
         raise invalid(f'Parameter "{name}" has a type hint but no string value')
-    if member == "stringValue" and hint is not None:
-        return _bind_hinted(name, content, hint)
+    binder = BINDERS.get(member)
+    if binder is None:
+        raise invalid(f'Parameter "{name}" has an unknown value {member}')
     try:
-        return BINDERS[member](content)
-    except KeyError as error:
-        raise invalid(f'Parameter "{name}" has an unknown value {member}') from error
-    except (TypeError, struct.error, binascii.Error) as error:
+        if member == "stringValue" and hint is not None:
+            return _bind_hinted(name, content, hint)
+        return binder(content)
+    except (TypeError, ValueError, OverflowError, struct.error) as error:
         raise ServiceError("SerializationException", f'Parameter "{name}": {error}') from error
 
 
 def _bind_text(content: Any) -> Bound:
-    return Bound(TEXT, _encode(_require(str, content)))
+    return Bound(TEXT, _require(str, content).encode())
 
 
 def _bind_long(content: Any) -> Bound:
@@ -99,6 +99,8 @@ def _bind_long(content: Any) -> Bound:
 def _bind_double(content: Any) -> Bound:
     if isinstance(content, bool) or not isinstance(content, int | float):
         raise TypeError("not a number")
+    if not math.isfinite(content):
+        raise ValueError("a double must be finite")
     return Bound(FLOAT8, struct.pack(">d", content))
 
 
@@ -131,11 +133,11 @@ BINDERS: dict[str, Callable[[Any], Bound]] = {
 }
 
 
-def _bind_hinted(name: Any, content: Any, hint: str) -> Bound:
+def _bind_hinted(name: Any, content: Any, hint: Any) -> Bound:
     text = _require(str, content)
     if hint == "JSON":
-        return Bound(JSONB, b"\x01" + _encode(text))
-    known = HINTS.get(hint)
+        return Bound(JSONB, b"\x01" + text.encode())
+    known = HINTS.get(_require(str, hint))
     if known is None:
         raise invalid(f"Value '{hint}' at 'typeHint' is not a type hint")
     if not known.pattern.fullmatch(text):
@@ -152,13 +154,6 @@ def _require(kind: type, content: Any) -> Any:
     if not isinstance(content, kind):
         raise TypeError(f"not a {kind.__name__}")
     return content
-
-
-def _encode(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise ServiceError("SerializationException", "not valid Unicode") from error
 
 
 # Results
@@ -255,8 +250,9 @@ def _decode_numeric(data: bytes) -> str:
         return NUMERIC_SPECIAL[sign]
     digits = "".join(f"{group:04}" for group in struct.unpack_from(f">{count}h", data, 8))
     point = 4 * (weight + 1)
-    whole = digits[: max(point, 0)].ljust(max(point, 0), "0").lstrip("0") or "0"
-    fraction = ("0" * -point + digits)[max(point, 0) :] if point < 0 else digits[point:]
+    digits = "0" * -point + digits.ljust(point, "0")
+    whole = digits[: max(point, 0)].lstrip("0") or "0"
+    fraction = digits[max(point, 0) :]
     shown = f".{fraction[:scale].ljust(scale, '0')}" if scale else ""
     return f"{'-' if sign else ''}{whole}{shown}"
 
