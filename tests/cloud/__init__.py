@@ -29,7 +29,6 @@ from tests.cloud.identity import SECRET_KEY, AccessKeys
 from tests.cloud.moto_backend import MotoBackend
 from tests.cloud.moto_server import MotoServer
 from tests.cloud.postgres import Postgres
-from tests.cloud.seed import seed
 from tests.cloud.switches import ApiRequest, Rule, Switches
 
 __all__ = [
@@ -57,8 +56,6 @@ class EmbeddedCloud:
     Args:
         latency: seconds that every call waits before it is answered.
         port: where to listen; 0 takes a free one.
-        seeded: create in moto what the accounts hold there; not needed where only bucket and
-            database are used.
 
     Attributes:
         url: the endpoint for all services.
@@ -66,9 +63,7 @@ class EmbeddedCloud:
         keys: the access keys, and who may assume which role.
     """
 
-    def __init__(
-        self, cloud: Cloud, *, latency: float = 0.0, port: int = 0, seeded: bool = True
-    ) -> None:
+    def __init__(self, cloud: Cloud, *, latency: float = 0.0, port: int = 0) -> None:
         self.cloud = cloud
         self.url = ""
         self.bucket = ""
@@ -77,7 +72,6 @@ class EmbeddedCloud:
         self.switches = Switches(latency)
         self.keys = AccessKeys()
         self._port = port
-        self._seeded = seeded
         self._parts = ExitStack()
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -156,13 +150,11 @@ class EmbeddedCloud:
         parts.callback(self.switches.reset)
 
     def _create_analytics(self, pool: ThreadPoolExecutor) -> None:
-        """Create database, bucket and key, and what the accounts hold in moto."""
+        """Create database, bucket and key of the analytics account."""
         database = pool.submit(self.postgres.create_database, NAME)
         kms = self.moto.client("kms", self.analytics.id, self.analytics.home_region)
         self.key_arn = kms.create_key(Description="Documents")["KeyMetadata"]["Arn"]
         self.bucket = self.create_bucket(f"{NAME}-{self.analytics.id}")
-        if self._seeded:
-            list(pool.map(lambda account: seed(self.moto, account), self.cloud.accounts.values()))
         database.result()
 
     def add(self, account: Account) -> Account:
@@ -170,8 +162,6 @@ class EmbeddedCloud:
         with self._lock:
             self.cloud.accounts[account.id] = account
         self.keys.user_key(account.id)
-        if self._seeded:
-            seed(self.moto, account)
         return account
 
     def create_bucket(self, name: str = "") -> str:

@@ -27,7 +27,7 @@ from botocore.exceptions import ClientError, UnknownServiceError
 from tests.cloud import wire
 from tests.cloud.accounts import Cloud
 from tests.cloud.answers import ANSWERS, AwsError, Call
-from tests.cloud.answers.core import INVALID
+from tests.cloud.answers.core import INVALID, page
 from tests.cloud.data_api import DataApi
 from tests.cloud.identity import AccessKeys, Identity, caller_identity
 from tests.cloud.models import protocol_of, service_of
@@ -111,6 +111,7 @@ class Gateway:
         self._data_api = data_api
         self._switches = switches
         self._keys = keys
+        self._answers = ANSWERS | {("s3", "ListBuckets"): self._list_buckets}
         self._server: _Server | None = None
 
     def serve(self, port: int = 0) -> int:
@@ -227,7 +228,7 @@ class Gateway:
             request.operation,
             dict(request.params),
         )
-        canned = ANSWERS.get((request.service, request.operation))
+        canned = self._answers.get((request.service, request.operation))
         if canned is not None:
             try:
                 return _serialised(exchange, canned(call))
@@ -291,6 +292,21 @@ class Gateway:
         if not metadata["KeyMetadata"]["Enabled"]:
             raise AwsError("KMS.DisabledException", f"{key} is disabled.", 400)
 
+    def _list_buckets(self, call: Call) -> dict[str, Any]:
+        """Answer ListBuckets: the account's buckets, and those that somebody has created in moto.
+
+        AWS pages only if asked to, and names regions only if there is any parameter.
+        """
+        created = self._moto.client("s3", call.account.id, call.region).list_buckets()
+        buckets = [*call.own_global("buckets"), *created["Buckets"]]
+        found = sorted((b for b in buckets if _is_asked_for(b, call)), key=lambda b: b["Name"])
+        if not call.params:
+            found = [{**bucket, "BucketRegion": None} for bucket in found]
+        if "MaxBuckets" not in call.params:
+            return {"Buckets": found, "Owner": created["Owner"]}
+        shown, following = page(call, found, token="ContinuationToken", size="MaxBuckets")
+        return {"Buckets": shown, "Owner": created["Owner"], **following}
+
     def _shorten_listing(self, http: HttpRequest, call: Call) -> None:
         """Have S3 list no more objects at once than the cloud's page size."""
         size = self._cloud.page_size
@@ -328,6 +344,14 @@ def _hold_to_model(exchange: Exchange, params: dict[str, Any]) -> None:
         by_protocol = {"ec2": "InvalidParameterValue", "query": "ValidationError"}
         usual = by_protocol.get(exchange.protocol, "ValidationException")
         raise AwsError(INVALID.get(exchange.service, usual), str(mismatch), 400) from None
+
+
+def _is_asked_for(bucket: Mapping[str, Any], call: Call) -> bool:
+    """Whether a bucket has the prefix and the region that ListBuckets asks for."""
+    wanted = call.params.get("BucketRegion")
+    return bucket["Name"].startswith(call.params.get("Prefix", "")) and (
+        wanted is None or bucket.get("BucketRegion", call.account.home_region) == wanted
+    )
 
 
 def _path_style(http: HttpRequest) -> str:

@@ -35,11 +35,9 @@ HOP_BY_HOP = frozenset(
 )
 
 PAGE_SIZES: Mapping[tuple[str, str], tuple[int, int]] = {
-    ("autoscaling", "DescribeAutoScalingGroups"): (50, 100),
-    ("elbv2", "DescribeLoadBalancers"): (400, 400),
-    ("lambda", "ListFunctions"): (50, 50),
-    ("rds", "DescribeDBInstances"): (100, 100),
-    ("s3", "ListBuckets"): (10_000, 10_000),
+    ("cloudformation", "DescribeStacks"): (100, 100),
+    ("organizations", "ListAccounts"): (20, 20),
+    ("sqs", "ListQueues"): (1000, 1000),
 }
 """AWS's page size if none is asked for, and the largest there is; the others: 100 and 1,000."""
 
@@ -144,8 +142,8 @@ class MotoBackend:
     # Lists
 
     def pages(self, service: str, operation: str) -> bool:
-        """Whether the operation is a list that is paged here."""
-        if service == "s3" and operation != "ListBuckets":
+        """Whether the operation is a list that is paged here; S3's own paging is right."""
+        if service == "s3":
             return False
         config = paginators(service).get(operation, {})
         names = (config.get("input_token"), config.get("output_token"), config.get("result_key"))
