@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.cloud.accounts import Account
-from tests.cloud.answers.core import AwsError, Call, answer, find
+from tests.cloud.answers.core import AwsError, Call, answer, find, page
 
 
 def asked_for(call: Call) -> Account:
@@ -40,3 +40,16 @@ def get_alternate_contact(call: Call) -> dict[str, Any]:
         message = "No contact of the inputted alternate contact type found."
         raise AwsError("ResourceNotFoundException", message, 404)
     return {"AlternateContact": found}
+
+
+@answer("account", "ListRegions")
+def list_regions(call: Call) -> dict[str, Any]:
+    """The regions that the account uses."""
+    wanted = call.params.get("RegionOptStatusContains")
+    found = [
+        {"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"}
+        for name in sorted(asked_for(call).regions)
+        if not wanted or "ENABLED_BY_DEFAULT" in wanted
+    ]
+    chunk, more = page(call, found, default=20, maximum=50)
+    return {"Regions": chunk, **more}

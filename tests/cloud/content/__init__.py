@@ -20,17 +20,21 @@ CONTENT: dict[tuple[str, str], Make] = {}
 
 MODULES = (
     "account",
+    "applications",
     "certificates",
     "config",
     "costs",
     "firewall",
     "guardduty",
+    "health",
     "inspector",
     "keys",
     "licenses",
+    "optimizer",
     "resources",
     "secrets",
     "securityhub",
+    "support",
     "systems",
     "trails",
 )
