@@ -1,0 +1,2426 @@
+#!/usr/bin/env python3
+"""Load what sender.py put under data/ into Aurora PostgreSQL, then move it to loaded/.
+
+    S3 data/ ─ read, validate, encode ─► one transaction per file ─► S3 loaded/
+                  (14 loaders)             (RDS Data API)         └► S3 rejected/ + reason
+
+The flow of one file, in the order of this page:
+
+    DocumentReader   parses the S3 object as it arrives and deals its rows out by category
+    load_*_data      one loader per category: rows of the document → rows of tables
+    Spool            casts and checks every value against the catalogue, cuts batches of ≤ 3.5 MiB
+    merge_sql        one statement per batch: insert, update what changed, mark what is gone
+    DBManager        the transaction, one call at a time, and what its errors mean
+    S3Manager        finding, reading and moving files; a move is bound to the ETag that was loaded
+
+Types and keys of columns are read from the database's catalogue: they are stated in schema.sql
+and nowhere else. Every row of a file hangs on the account and region in its S3 key.
+"""
+
+from __future__ import annotations
+
+import argparse
+import codecs
+import json
+import logging
+import os
+import random
+import re
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from queue import Queue
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds_data import RDSDataServiceClient
+    from mypy_boto3_rds_data.type_defs import ExecuteStatementResponseTypeDef, SqlParameterTypeDef
+    from mypy_boto3_s3 import S3Client
+
+MIB = 1024 * 1024
+BATCH_BYTES = int(3.5 * MIB)  # of the encoded request; the Data API refuses more than 4 MiB
+VALUE_CHARACTERS = 16 * MIB  # of one row in a document
+LISTED_PROBLEMS = 10_000  # in a reason; more are counted
+
+log = logging.getLogger("receiver")
+
+
+class UsageError(Exception):
+    """Wrong use or configuration: one line for the user, exit code 2."""
+
+
+class Refused(Exception):
+    """The document can never be loaded as it is; `reasons` says what is wrong and where."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__(reasons[0] if reasons else "refused")
+        self.reasons = reasons
+
+
+class Transient(Exception):
+    """What failed may pass later; the file stays under data/."""
+
+
+# ── Configuration: the one reader of the environment ────────────────────────────────────────────
+
+SETTINGS = {
+    "bucket": ("BUCKET", "bucket that holds data/, loaded/ and rejected/"),
+    "cluster_arn": ("AURORA_CLUSTER_ARN", "ARN of the Aurora cluster, its Data API enabled"),
+    "secret_arn": ("AURORA_SECRET_ARN", "ARN of the secret with the database credentials"),
+    "database": ("DB_NAME", "name of the database"),
+    "region": ("REGION", "region of bucket and cluster"),
+    "kms_key": ("ANALYTICS_KMS_KEY", "KMS key for moved objects (default: the bucket's own)"),
+}
+OPTIONAL_SETTINGS = {"kms_key", "region"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where to read from and load into; see SETTINGS for the meaning of each name."""
+
+    bucket: str
+    cluster_arn: str
+    secret_arn: str
+    database: str
+    region: str | None
+    kms_key: str | None
+    workers: int = 8
+    patience: float = 180.0  # seconds that one file may wait for a database that is not ready
+
+    @classmethod
+    def of(cls, flags: Mapping[str, Any]) -> Settings:
+        """Take each setting from its flag, else from the environment; raises UsageError."""
+        values: dict[str, Any] = {}
+        for name, (variable, _) in SETTINGS.items():
+            values[name] = flags.get(name) or os.environ.get(variable) or None
+            if values[name] is None and name not in OPTIONAL_SETTINGS:
+                flag = "--" + name.replace("_", "-")
+                raise UsageError(f"{variable} is not set: export it or give {flag}")
+        return cls(**values, **{k: flags[k] for k in ("workers", "patience") if flags.get(k)})
+
+
+# ── The story on stderr ─────────────────────────────────────────────────────────────────────────
+
+CATEGORIES = ("SUCCESS", "FAIL", "ERROR", "INFO", "TIMING")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Escape what could forge a line or drive a terminal."""
+    return UNPRINTABLE.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
+
+
+def tell(category: str, text: str, **facts: Any) -> None:
+    """Log one line in one of the five CATEGORIES; `facts` are fields of the JSON form."""
+    level = logging.ERROR if category in ("ERROR", "FAIL") else logging.INFO
+    level = logging.DEBUG if category == "TIMING" else level
+    log.log(level, text, extra={"category": category, "facts": facts})
+
+
+class StoryFormatter(logging.Formatter):
+    """`time CATEGORY text`, or one JSON object per line."""
+
+    def __init__(self, as_json: bool) -> None:
+        super().__init__()
+        self.as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        category = getattr(record, "category", record.levelname)
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        if self.as_json:
+            facts = getattr(record, "facts", {})
+            return json.dumps({"time": at, "category": category, "message": text, **facts})
+        return "\n  ".join(printable(line) for line in f"{at} {category:7} {text}".split("\n"))
+
+
+# ── Tables: how each one is merged (contract, section 4) ────────────────────────────────────────
+
+
+class Kind(Enum):
+    """What a table's rows mean, hence which document decides and what an absence means."""
+
+    SNAPSHOT = "what exists now: the newest day decides, what it lacks is marked gone"
+    PERIOD = "facts of a period: the last collected decides, what it lacks is deleted"
+    PART = "belongs to its parent row and is replaced with it"
+    EVENT = "keyed by AWS's identifier: the later update time wins, absence means nothing"
+    OWNER = "what other rows hang on; a statement of its own"
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The row that a row hangs on: found by `fields`, its id kept in `column`."""
+
+    table: str
+    column: str
+    fields: Mapping[str, str]  # field of the incoming row → column of the parent
+    by_name: bool = False  # found by its name whatever the case, not within the account
+
+
+@dataclass(frozen=True)
+class Table:
+    """How one table is merged; its columns, types and key come from the catalogue."""
+
+    name: str
+    category: str  # whose status must be Pass for an absence to mean anything
+    kind: Kind
+    scope: tuple[str, ...] = ()  # columns that delimit what one listing covers
+    parent: Parent | None = None
+    by_day: bool = False  # documents are ordered by the day they cover (snapshots and parts)
+    version: str | None = None  # EVENT: the column with AWS's update time
+    aws_times: tuple[str, ...] = ()  # created_at / updated_at that are AWS's, not ours
+    ours: tuple[str, ...] = ()  # columns that the receiver fills by itself
+    gone_value: tuple[str, str] | None = None  # a column and what it says once the thing is gone
+
+    @property
+    def order(self) -> str:
+        """The column of documents by which the newer of two documents is known."""
+        return "day_order" if self.by_day else "time_order"
+
+
+def snapshot(name: str, category: str, **more: Any) -> Table:
+    return Table(name, category, Kind.SNAPSHOT, by_day=True, **more)
+
+
+COUNTS = ("critical_count", "high_count", "medium_count", "low_count", "informational_count")
+REPORT_KEY = ("period_start", "period_granularity", "region")
+REPORT = Parent("cost_reports", "cost_report_id", {f"report_{c}": c for c in REPORT_KEY})
+INSTANCE = Parent("inventory_instances", "instance_id", {"instance_id": "instance_id"})
+
+# In the order of loading: parents before their parts; products, which accounts share, late, so
+# that a new one is locked for moments only.
+TABLES = {
+    table.name: table
+    for table in (
+        Table("accounts", "account", Kind.OWNER, by_day=True, ours=("region", "csp")),
+        snapshot("contact_info", "account"),
+        snapshot("alternate_contacts", "account"),
+        Table("cost_reports", "cost", Kind.PERIOD, ("period_start", "period_granularity")),
+        Table("service_costs", "cost", Kind.PART, ("cost_report_id",), REPORT),
+        Table("cost_forecasts", "cost", Kind.PART, ("cost_report_id",), REPORT),
+        Table("services", "service", Kind.PERIOD, ("date_from",)),
+        Table(
+            "security",
+            "security",
+            Kind.OWNER,
+            ours=("total_findings", "open_findings", "resolved_findings", *COUNTS),
+        ),
+        Table(
+            "findings",
+            "security",
+            Kind.EVENT,
+            parent=Parent("security", "security_id", {"service": "service"}),
+            version="updated_at",
+            aws_times=("created_at", "updated_at"),
+        ),
+        Table(
+            "guard_duty_findings",
+            "security",
+            Kind.EVENT,
+            version="updated_at",
+            aws_times=("created_at", "updated_at"),
+        ),
+        snapshot("kms_keys", "security"),
+        snapshot("waf_rules", "security"),
+        snapshot("waf_rules_detailed", "security"),
+        snapshot("cloudtrail_logs", "security"),
+        snapshot("secrets_manager_secrets", "security"),
+        snapshot("certificates", "security"),
+        Table(
+            "inspector_findings",
+            "security",
+            Kind.EVENT,
+            version="updated_at",
+            aws_times=("updated_at",),
+        ),
+        Table("config_reports", "config", Kind.PERIOD, ("date_from",)),
+        snapshot(
+            "non_compliant_resources",
+            "config",
+            parent=Parent("config_reports", "config_report_id", {"date_from": "date_from"}),
+            aws_times=("created_at",),
+            gone_value=("status", "RESOLVED"),
+        ),
+        snapshot("inventory_instances", "inventory"),
+        Table("inventory_applications", "inventory", Kind.PART, (), INSTANCE, by_day=True),
+        Table("inventory_patches", "inventory", Kind.PART, (), INSTANCE, by_day=True),
+        Table("marketplace_usage", "marketplace", Kind.PERIOD, ("period_start",)),
+        snapshot("trusted_advisor_checks", "trusted_advisor"),
+        Table("health_events", "health", Kind.EVENT, version="last_updated_time"),
+        snapshot("application_signals", "application"),
+        snapshot("resilience_hub_apps", "resilience_hub"),
+        snapshot("compute_optimizer", "compute_optimizer"),
+        snapshot("service_resources", "service_resources"),
+        snapshot("config_inventory", "config_inventory"),
+        Table("support_tickets", "support_tickets", Kind.EVENT),
+        snapshot(
+            "product_accounts",
+            "account",
+            parent=Parent("products", "product_id", {"name": "name"}, by_name=True),
+        ),
+        Table("logs", "logs", Kind.PERIOD, ("date_created",)),
+        Table(
+            "log_messages",
+            "logs",
+            Kind.PART,
+            ("log_id",),
+            Parent("logs", "log_id", {"date_created": "date_created"}),
+        ),
+    )
+}
+OTHER_TABLES = ("products", "documents", "listings")
+
+
+# ── Catalogue: columns, types and keys as the database has them ─────────────────────────────────
+
+CATALOGUE_SQL = """
+SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
+       a.attnotnull AND NOT a.atthasdef, coalesce(k.position, 0),
+       coalesce((SELECT string_agg(e.enumlabel::text, ',' ORDER BY e.enumsortorder)
+                 FROM pg_enum e WHERE e.enumtypid = a.atttypid), '')
+FROM pg_class c
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN (SELECT i.indrelid, u.attnum, u.position::integer
+           FROM pg_index i
+           JOIN pg_class x ON x.oid = i.indexrelid AND i.indisunique
+           JOIN pg_class y ON y.oid = i.indrelid AND x.relname = y.relname || '_key'
+           CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS u(attnum, position)
+          ) k ON k.indrelid = c.oid AND k.attnum = a.attnum
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+ORDER BY 1, a.attnum
+"""
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str  # as PostgreSQL writes it, ready for a cast
+    required: bool
+    key_position: int  # in the natural key, from 1; 0: not part of it
+    labels: tuple[str, ...]  # of an enumeration
+
+
+MANAGED = {"id", "account_id", "document_id", "gone_at", "created_at", "updated_at"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A table with its columns: what a document may fill, and what rows are found by."""
+
+    table: Table
+    columns: Mapping[str, Column]
+    fields: Mapping[str, Column]  # of an incoming row: the data columns, parent's key for its id
+
+    @classmethod
+    def of(cls, table: Table, catalogue: Mapping[str, Mapping[str, Column]]) -> Shape:
+        columns = catalogue[table.name]
+        managed = MANAGED - set(table.aws_times) | set(table.ours)
+        fields = {name: c for name, c in columns.items() if name not in managed}
+        if table.parent:
+            fields.pop(table.parent.column)
+            theirs = catalogue[table.parent.table]
+            found_by = table.parent.fields.items()
+            fields |= {f: theirs[column] for f, column in found_by if f not in fields}
+        return cls(table, columns, fields)
+
+    @property
+    def data(self) -> list[str]:
+        """Columns that a document decides, the parent's id among them."""
+        parent = self.table.parent.column if self.table.parent else None
+        return [c for c in self.columns if c in self.fields and c != parent] + (
+            [parent] if parent else []
+        )
+
+    @property
+    def key(self) -> list[str]:
+        """The natural key, in its index's order."""
+        keyed = sorted((c.key_position, n) for n, c in self.columns.items() if c.key_position)
+        return [name for _, name in keyed]
+
+    @property
+    def owner(self) -> list[str]:
+        """account_id, where the table has it: parts of a report or log have their parent only."""
+        return ["account_id"] if "account_id" in self.columns else []
+
+
+Catalogue = Mapping[str, Mapping[str, Column]]
+
+
+def read_catalogue(records: Iterable[Sequence[Any]]) -> Catalogue:
+    """Group the rows of CATALOGUE_SQL by table; raises UsageError where the schema is too old."""
+    catalogue: dict[str, dict[str, Column]] = {}
+    for table, name, type_, required, position, labels in records:
+        column = Column(name, type_, required, position, tuple(filter(None, labels.split(","))))
+        catalogue.setdefault(table, {})[name] = column
+    missing = [name for name in (*TABLES, *OTHER_TABLES) if name not in catalogue]
+    missing += [
+        f"{name}.document_id"
+        for name in TABLES
+        if name in catalogue and "document_id" not in catalogue[name]
+    ]
+    if missing:
+        raise UsageError(f"the database lacks {', '.join(missing)}: run receiver.py --init-schema")
+    return catalogue
+
+
+# ── Values: what a column of a type accepts from a document ─────────────────────────────────────
+
+
+class Number(str):
+    """A JSON number with a fraction or exponent, kept as it was written."""
+
+    __slots__ = ()
+
+
+INTEGER = re.compile(r"[+-]?\d{1,19}(\.0*)?")
+DECIMAL = re.compile(r"[+-]?(\d{1,60}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,2})?")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+INTEGER_BITS = {"integer": 31, "bigint": 63}
+
+
+def plain(value: Any) -> Any:
+    """A JSON value whose numbers are numbers again, for JSONB."""
+    if isinstance(value, Number):
+        return float(value)
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, list) else value
+
+
+def as_text(value: Any) -> Any:
+    """TEXT takes any scalar; a list or object is stored as its JSON text."""
+    return json.dumps(plain(value), ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def as_integer(value: Any, bits: int) -> int:
+    if isinstance(value, bool) or not INTEGER.fullmatch(str(value)):
+        raise ValueError("is not a whole number")
+    number = int(str(value).partition(".")[0])
+    if not -(2**bits) <= number < 2**bits:
+        raise ValueError("is out of range")
+    return number
+
+
+def as_decimal(value: Any, whole_digits: int | None) -> str:
+    text = str(value)
+    if isinstance(value, bool) or not DECIMAL.fullmatch(text):
+        raise ValueError("is not a number, or has over 60 digits")
+    if whole_digits is not None and abs(float(text)) >= 10**whole_digits - 0.5:
+        raise ValueError(f"has more than {whole_digits} digits before the point")
+    return text
+
+
+def as_boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    raise ValueError("is neither true nor false")
+
+
+@lru_cache(maxsize=65_536)
+def as_day(value: str) -> str:
+    """YYYY-MM-DD, also as the beginning of a time."""
+    if not isinstance(value, str) or not DAY.match(value):
+        raise ValueError("is not a date (YYYY-MM-DD)")
+    if len(value) > 10:
+        as_instant(value)
+    try:
+        return date.fromisoformat(value[:10]).isoformat()
+    except ValueError:
+        raise ValueError("is a date that does not exist") from None
+
+
+@lru_cache(maxsize=65_536)
+def as_instant(value: str) -> str:
+    """ISO 8601; without an offset it is UTC."""
+    try:
+        instant = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError("is not a time (ISO 8601)") from None
+    return instant.isoformat() if instant.tzinfo else instant.isoformat() + "+00:00"
+
+
+def caster(column: Column) -> Callable[[Any], Any]:
+    """The check and cast for a column's type; what it returns PostgreSQL reads as that type.
+
+    The returned function raises ValueError with the reason, never with the value.
+    """
+    kind = column.type
+    if column.labels:
+        return lambda value: as_label(value, column.labels)
+    if kind in INTEGER_BITS:
+        return lambda value: as_integer(value, INTEGER_BITS[kind])
+    if kind.startswith("numeric"):
+        sizes = [int(n) for n in re.findall(r"\d+", kind)]
+        return lambda value: as_decimal(value, sizes[0] - sizes[1] if sizes else None)
+    return {
+        "boolean": as_boolean,
+        "date": lambda value: hashable(as_day, value),
+        "timestamp with time zone": lambda value: hashable(as_instant, value),
+        "jsonb": plain,
+    }.get(kind, as_text)
+
+
+def as_label(value: Any, labels: Sequence[str]) -> str:
+    if not isinstance(value, str) or value.upper() not in labels:
+        raise ValueError(f"is none of {', '.join(labels)}")
+    return value.upper()
+
+
+def hashable(cast: Callable[[str], str], value: Any) -> str:
+    """Guard a cached cast from values that cannot be looked up."""
+    if not isinstance(value, str):
+        raise ValueError("is not text with a date or time")
+    return cast(value)
+
+
+# ── Statements: one per batch; identifiers come from the catalogue, values from parameters ──────
+
+
+def names(columns: Iterable[str], prefix: str = "") -> str:
+    return ", ".join(f'{prefix}"{column}"' for column in columns)
+
+
+def recordset(parameter: str, fields: Mapping[str, Column]) -> str:
+    """The rows of a JSON parameter, each field cast to its column's type."""
+    typed = ", ".join(f'"{name}" {column.type}' for name, column in fields.items())
+    return f"jsonb_to_recordset(CAST(:{parameter} AS jsonb)) AS ({typed})"
+
+
+def parent_join(table: Table, alias: str) -> str:
+    """Join the parent as p to incoming rows called `alias`."""
+    assert table.parent
+    if table.parent.by_name:
+        found = " AND ".join(
+            f'lower(p."{column}") = lower({alias}."{f}")'
+            for f, column in table.parent.fields.items()
+        )
+    else:
+        found = "p.account_id = this.account_id AND " + " AND ".join(
+            f'p."{column}" = {alias}."{f}"' for f, column in table.parent.fields.items()
+        )
+    return f'JOIN "{table.parent.table}" p ON {found}'
+
+
+def this_cte(table: Table) -> str:
+    return f"""this AS (
+    SELECT id, account_id, {table.order} AS sort_key, collected_at
+    FROM documents WHERE id = CAST(:document AS integer))"""
+
+
+def scope_text(table: Table, alias: str) -> str:
+    columns = ", ".join(f'{alias}."{column}"' for column in table.scope)
+    return f"concat_ws('|', {columns})" if columns else "''"
+
+
+def incoming_cte(shape: Shape) -> str:
+    """The batch, typed, with the parent's id, one row per natural key.
+
+    Of two rows with one key an event's later version stays, else the first.
+    """
+    table, parent = shape.table, shape.table.parent
+    picked = [f'r."{f}"' for f in shape.fields if not parent or f != parent.column]
+    picked += [f'p.id AS "{parent.column}"'] if parent else []
+    picked += names(shape.owner, "this.").split() + ["r.place"]
+    source = f"ROWS FROM ({recordset('rows', shape.fields)}) WITH ORDINALITY"
+    join = f"LEFT {parent_join(table, 'r')}" if parent else ""
+    later = f'"{table.version}" DESC NULLS LAST, ' if table.version else ""
+    return f"""incoming AS MATERIALIZED (
+    SELECT DISTINCT ON ({names(shape.key)}) i.*, {scope_text(table, "i")} AS covering FROM (
+        SELECT {", ".join(picked)}
+        FROM this CROSS JOIN {source} AS r({names(shape.fields)}, place) {join}) i
+    ORDER BY {names(shape.key)}, {later}place)"""
+
+
+def scopes_cte(shape: Shape, catalogue: Catalogue) -> str:
+    """What the document states the whole of: everything, or the periods or parents of :scopes."""
+    table, parent = shape.table, shape.table.parent
+    if not table.scope:
+        return "scopes AS (SELECT '' AS covering)"
+    if parent:
+        fields = {f: catalogue[parent.table][column] for f, column in parent.fields.items()}
+        picked = f'p.id AS "{parent.column}", CAST(p.id AS text) AS covering'
+        join = parent_join(table, "s")
+    else:
+        fields = {c: shape.columns[c] for c in table.scope}
+        picked = f"{names(table.scope, 's.')}, {scope_text(table, 's')} AS covering"
+        join = ""
+    source = f"ROWS FROM ({recordset('scopes', fields)}) AS s"
+    return f"scopes AS MATERIALIZED (SELECT {picked} FROM this CROSS JOIN {source} {join})"
+
+
+def newer_cte(table: Table) -> str:
+    """Per scope, the first complete listing that is newer than this document."""
+    return f"""newer AS MATERIALIZED (
+    SELECT s.covering, l.collected_at
+    FROM (SELECT covering FROM incoming UNION SELECT covering FROM scopes) s CROSS JOIN this
+    CROSS JOIN LATERAL (
+        SELECT l.collected_at FROM listings l
+        WHERE l.account_id = this.account_id AND l.table_name = '{table.name}'
+          AND l.scope = s.covering AND l.sort_key > this.sort_key
+        ORDER BY l.sort_key LIMIT 1) l)"""
+
+
+def wins(shape: Shape) -> str:
+    """The condition under which the incoming row i replaces the stored row t."""
+    table = shape.table
+    newer_document = "coalesce(d.sort_key < this.sort_key, true)"
+    if table.kind is Kind.EVENT and table.version:
+        version, own = table.version, table.parent.column if table.parent else None
+        tied = [column for column in shape.data if column != own]
+        size = '(num_nonnulls({0}), CAST(ROW({0}) AS text) COLLATE "C")'
+        return f"""CASE
+            WHEN i."{version}" IS NULL AND t."{version}" IS NULL THEN {newer_document}
+            WHEN i."{version}" IS NULL OR t."{version}" IS NULL THEN t."{version}" IS NULL
+            WHEN i."{version}" <> t."{version}" THEN i."{version}" > t."{version}"
+            ELSE {size.format(names(tied, "i."))} > {size.format(names(tied, "t."))} END"""
+    if table.kind is Kind.EVENT:
+        return newer_document
+    alive = "AND (n.covering IS NULL OR t.gone_at IS NOT NULL)"
+    return newer_document + (alive if table.kind is Kind.SNAPSHOT else " AND n.covering IS NULL")
+
+
+def judged_cte(shape: Shape) -> str:
+    """Each incoming row beside the stored one: is it new, does it win, does it differ?"""
+    table = shape.table
+    gone = "t.gone_at" if table.kind is Kind.SNAPSHOT else "CAST(NULL AS timestamptz)"
+    ignored = table.gone_value[0] if table.gone_value else None
+    compared = [column for column in shape.data if column != ignored]
+    key = " AND ".join(
+        f't."{c}" {"=" if shape.columns[c].required else "IS NOT DISTINCT FROM"} i."{c}"'
+        for c in shape.key
+    )
+    kept = "CASE WHEN i.created_at IS NULL THEN coalesce(t.created_at, now()) END"
+    created = f", {kept} AS kept_created_at" if "created_at" in table.aws_times else ""
+    stored = names(compared, "t.")
+    ours = names(compared, "i.").replace('i."created_at"', 'coalesce(i."created_at", t.created_at)')
+    return f"""judged AS MATERIALIZED (
+    SELECT i.*, t.id AS row_id, {gone} AS was_gone_at, n.collected_at AS next_at,
+           n.covering IS NOT NULL AS outdated, ({stored}) IS DISTINCT FROM ({ours}) AS differs,
+           {wins(shape)} AS wins{created}
+    FROM incoming i CROSS JOIN this
+    LEFT JOIN newer n ON n.covering = i.covering
+    LEFT JOIN "{table.name}" t ON {key}
+    LEFT JOIN (SELECT id AS document_id, {table.order} AS sort_key FROM documents) d
+           ON d.document_id = t.document_id)"""
+
+
+def written_cte(shape: Shape, complete: bool) -> str:
+    """Insert what is new and update what changed, and nothing else.
+
+    An unchanged row is touched only where its document cannot vouch for the whole listing: then
+    the row itself must remember the newest document that had it.
+    """
+    table = shape.table
+    columns = shape.owner + shape.data
+    values = [value_of(shape, column) for column in columns]
+    columns, values = [*columns, "document_id"], [*values, "this.id"]
+    if table.kind is Kind.SNAPSHOT:
+        columns, values = [*columns, "gone_at"], [*values, "j.next_at"]
+    updates = [f'"{c}" = excluded."{c}"' for c in columns if c != "account_id"]
+    if "updated_at" in shape.columns and "updated_at" not in table.aws_times:
+        updates.append("updated_at = now()")
+    creates = "NOT j.outdated" if table.kind in (Kind.PERIOD, Kind.PART) else "true"
+    moves = "j.differs OR j.was_gone_at IS NOT NULL" if complete else "true"
+    if table.kind is Kind.EVENT:
+        version = f'j."{table.version}" IS NULL' if table.version else "true"
+        moves = f"j.differs OR {version}"
+    return f"""written AS (
+    INSERT INTO "{table.name}" ({names(columns)})
+    SELECT {", ".join(values)} FROM judged j CROSS JOIN this
+    WHERE CASE WHEN j.row_id IS NULL THEN {creates} ELSE j.wins AND ({moves}) END
+    ON CONFLICT ({names(shape.key)}) DO UPDATE SET {", ".join(updates)}
+    RETURNING id, xmax = 0 AS created)"""
+
+
+def value_of(shape: Shape, column: str) -> str:
+    """What is stored in a column of a written row j."""
+    if column == "created_at":
+        return "coalesce(j.created_at, j.kept_created_at)"
+    if shape.table.gone_value and column == shape.table.gone_value[0]:
+        gone = shape.table.gone_value[1]
+        return f"CASE WHEN j.next_at IS NULL THEN j.\"{column}\" ELSE '{gone}' END"
+    return f'j."{column}"'
+
+
+def seen_condition(shape: Shape, several: bool) -> str:
+    seen = "NOT EXISTS (SELECT FROM judged j WHERE j.row_id = t.id)"
+    earlier = "AND NOT EXISTS (SELECT FROM seen s WHERE s.table_name = '{}' AND s.row_id = t.id)"
+    return seen + (earlier.format(shape.table.name) if several else "")
+
+
+def gone_cte(shape: Shape, several: bool) -> str:
+    """Mark what a complete listing lacks as gone since its time.
+
+    Living rows are the newest listing's to decide. A listing that arrives late may only move the
+    time of what was last listed just before it.
+    """
+    table = shape.table
+    extra = f", \"{table.gone_value[0]}\" = '{table.gone_value[1]}'" if table.gone_value else ""
+    if "updated_at" in shape.columns and "updated_at" not in table.aws_times:
+        extra += ", updated_at = now()"
+    candidates = f"""SELECT t.id, d.{table.order} AS sort_key
+        FROM "{table.name}" t CROSS JOIN this JOIN documents d ON d.id = t.document_id
+        WHERE t.account_id = this.account_id AND d.{table.order} < this.sort_key
+          AND {seen_condition(shape, several)}"""
+    return f"""previous AS (
+    SELECT l.sort_key, l.document_id FROM listings l CROSS JOIN this
+    WHERE l.account_id = this.account_id AND l.table_name = '{table.name}' AND l.scope = ''
+      AND l.sort_key < this.sort_key
+    ORDER BY l.sort_key DESC LIMIT 1),
+absent AS (
+    {candidates} AND t.gone_at IS NULL AND NOT EXISTS (SELECT FROM newer)
+    UNION ALL
+    {candidates} AND t.gone_at IS NOT NULL AND t.gone_at <> this.collected_at
+          AND EXISTS (SELECT FROM newer)
+          AND d.{table.order} >= coalesce((SELECT sort_key FROM previous), '')),
+vanished AS (
+    UPDATE "{table.name}" t
+    SET gone_at = this.collected_at, document_id = coalesce((
+        SELECT p.document_id FROM previous p WHERE p.sort_key > a.sort_key), t.document_id){extra}
+    FROM absent a CROSS JOIN this WHERE t.id = a.id
+    RETURNING t.id)"""
+
+
+def deleted_cte(shape: Shape, several: bool) -> str:
+    """Delete what the newest complete statement about a period or parent no longer has."""
+    table = shape.table
+    scoped = "".join(f' AND t."{column}" = s."{column}"' for column in table.scope)
+    owner = "t.account_id = this.account_id AND " if shape.owner else ""
+    return f"""vanished AS (
+    DELETE FROM "{table.name}" t USING scopes s, this, documents d
+    WHERE {owner}d.id = t.document_id{scoped}
+      AND d.{table.order} < this.sort_key
+      AND NOT EXISTS (SELECT FROM newer n WHERE n.covering = s.covering)
+      AND {seen_condition(shape, several)}
+    RETURNING t.id)"""
+
+
+class Extent(Enum):
+    """How much of its listing a batch is."""
+
+    SOME = "the document cannot vouch for the whole listing: absence means nothing"
+    MORE = "one of several batches of a complete listing; others follow"
+    LAST = "the last of several batches of a complete listing"
+    WHOLE = "the one batch of a complete listing"
+
+
+def merge_sql(shape: Shape, catalogue: Catalogue, extent: Extent) -> str:
+    """Merge one batch of rows into a table, and count: created, updated, gone."""
+    table = shape.table
+    ctes = [this_cte(table), incoming_cte(shape)]
+    if table.kind is Kind.EVENT:
+        ctes.append("newer AS (SELECT '' AS covering, now() AS collected_at WHERE false)")
+    else:
+        ctes += [scopes_cte(shape, catalogue), newer_cte(table)]
+    ctes += [judged_cte(shape), written_cte(shape, extent is not Extent.SOME)]
+    absent = "0"
+    if extent in (Extent.WHOLE, Extent.LAST):
+        several = extent is Extent.LAST
+        gone = table.kind is Kind.SNAPSHOT
+        ctes.append(gone_cte(shape, several) if gone else deleted_cte(shape, several))
+        ctes.append(listed_cte(table))
+        absent = "(SELECT count(*) FROM vanished)"
+    elif extent is Extent.MORE:
+        ctes.append(f"""remembered AS (
+    INSERT INTO seen (table_name, row_id) SELECT '{table.name}', id FROM written
+    UNION SELECT '{table.name}', row_id FROM judged WHERE row_id IS NOT NULL
+    ON CONFLICT DO NOTHING)""")
+    revived = "was_gone_at IS NOT NULL AND NOT outdated"
+    return f"""WITH {", ".join(ctes)}
+SELECT (SELECT count(*) FROM written WHERE created),
+       (SELECT count(*) FROM judged WHERE row_id IS NOT NULL AND wins AND (differs OR {revived})),
+       {absent}"""
+
+
+def listed_cte(table: Table) -> str:
+    return f"""listed AS (
+    INSERT INTO listings (account_id, table_name, scope, sort_key, document_id, collected_at)
+    SELECT DISTINCT this.account_id, '{table.name}', s.covering, this.sort_key, this.id,
+           this.collected_at
+    FROM scopes s CROSS JOIN this ON CONFLICT DO NOTHING)"""
+
+
+SEEN_SQL = """
+CREATE TEMPORARY TABLE seen (table_name text, row_id integer, PRIMARY KEY (table_name, row_id))
+ON COMMIT DROP"""
+
+# The lock on its account's row makes files of one account and region load one after another.
+LOCK_SQL = """
+INSERT INTO accounts (account_id, region) VALUES (CAST(:account AS text), CAST(:region AS text))
+ON CONFLICT (account_id, region) DO UPDATE SET csp = accounts.csp WHERE false RETURNING id"""
+
+DOCUMENT_SQL = """
+INSERT INTO documents (account_id, bucket, key, etag, size_bytes, last_modified, format, sender,
+                       interval, period_start, period_end, collected_at, day_order, time_order)
+SELECT a.id, r.bucket, r.key, r.etag, r.size_bytes, r.last_modified, r.format, r.sender,
+       r.interval, r.period_start, r.period_end, r.collected_at, r.day_order, r.time_order
+FROM jsonb_to_record(CAST(:document AS jsonb)) AS r(
+    account text, region text, bucket text, key text, etag text, size_bytes bigint,
+    last_modified timestamptz, format integer, sender text, interval text, period_start date,
+    period_end date, collected_at timestamptz, day_order text, time_order text)
+JOIN accounts a ON a.account_id = r.account AND a.region = r.region
+ON CONFLICT (account_id, bucket, key, etag) DO UPDATE SET size_bytes = excluded.size_bytes
+RETURNING id"""
+
+
+def accounts_sql(shape: Shape, complete: bool) -> str:
+    """Give the account's row what this document knows of it.
+
+    A document whose account category passed beats any that did not; of two alike, the newer.
+    """
+    data, order = shape.data, shape.table.order
+    listing = """SELECT FROM listings l WHERE l.account_id = this.account_id
+        AND l.table_name = 'accounts' AND l.scope = ''"""
+    if complete:
+        decides = f"""NOT EXISTS ({listing} AND l.sort_key > this.sort_key)
+        AND ({names(data, "t.")}) IS DISTINCT FROM ({names(data, "r.")})"""
+    else:
+        decides = f"""NOT EXISTS ({listing}) AND this.sort_key >
+        (SELECT d.{order} FROM documents d WHERE d.id = t.document_id)"""
+    listed = f", scopes AS (SELECT '' AS covering), {listed_cte(shape.table)}" if complete else ""
+    return f"""WITH {this_cte(shape.table)},
+written AS (
+    UPDATE accounts t SET {", ".join(f'"{c}" = r."{c}"' for c in data)},
+           document_id = this.id, updated_at = now()
+    FROM this CROSS JOIN ROWS FROM ({recordset("rows", shape.fields)}) AS r({names(data)})
+    WHERE t.id = this.account_id AND (t.document_id IS NULL OR ({decides}))
+    RETURNING t.id){listed}
+SELECT count(*) FROM written"""
+
+
+# Names differ in case only: the one that sorts first is shown, whatever the order of loading.
+PRODUCTS_SQL = """
+WITH named AS (
+    SELECT DISTINCT ON (lower(r.name)) r.name
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(name text)
+    ORDER BY lower(r.name), r.name COLLATE "C"),
+created AS (
+    INSERT INTO products (name) SELECT n.name FROM named n
+    WHERE NOT EXISTS (SELECT FROM products p WHERE lower(p.name) = lower(n.name))
+    ON CONFLICT (lower(name)) DO NOTHING RETURNING id),
+renamed AS (
+    UPDATE products p SET name = n.name, updated_at = now() FROM named n
+    WHERE lower(p.name) = lower(n.name) AND n.name COLLATE "C" < p.name COLLATE "C"
+    RETURNING p.id)
+SELECT (SELECT count(*) FROM created), (SELECT count(*) FROM renamed)"""
+
+SECURITY_SQL = """
+WITH created AS (
+    INSERT INTO security (account_id, service, document_id)
+    SELECT DISTINCT d.account_id, r.service, d.id
+    FROM documents d CROSS JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(service text)
+    WHERE d.id = CAST(:document AS integer)
+      AND NOT EXISTS (SELECT FROM security s
+                      WHERE s.account_id = d.account_id AND s.service = r.service)
+    ON CONFLICT (account_id, service) DO NOTHING RETURNING id)
+SELECT count(*) FROM created"""
+
+RECOUNT_AND_FINISH_SQL = """
+WITH counted AS (
+    SELECT s.id, count(f.id) AS total_findings,
+           count(*) FILTER (WHERE upper(f.severity) = 'CRITICAL') AS critical_count,
+           count(*) FILTER (WHERE upper(f.severity) = 'HIGH') AS high_count,
+           count(*) FILTER (WHERE upper(f.severity) = 'MEDIUM') AS medium_count,
+           count(*) FILTER (WHERE upper(f.severity) = 'LOW') AS low_count,
+           count(*) FILTER (WHERE upper(f.severity) = 'INFORMATIONAL') AS informational_count,
+           count(*) FILTER (WHERE f.id IS NOT NULL AND f.status IS DISTINCT FROM 'SUPPRESSED'
+               AND NOT (coalesce(f.status, '') = 'RESOLVED'
+                        OR coalesce(f.record_state, '') = 'ARCHIVED')) AS open_findings,
+           count(*) FILTER (WHERE f.status = 'RESOLVED' OR f.record_state = 'ARCHIVED')
+               AS resolved_findings
+    FROM security s
+    JOIN documents d ON d.id = CAST(:document AS integer) AND s.account_id = d.account_id
+    LEFT JOIN findings f ON f.security_id = s.id
+    GROUP BY s.id),
+changed AS (
+    UPDATE security s
+    SET total_findings = c.total_findings, critical_count = c.critical_count,
+        high_count = c.high_count, medium_count = c.medium_count, low_count = c.low_count,
+        informational_count = c.informational_count, open_findings = c.open_findings,
+        resolved_findings = c.resolved_findings, updated_at = now(),
+        document_id = CAST(:document AS integer)
+    FROM counted c
+    WHERE c.id = s.id
+      AND (s.total_findings, s.critical_count, s.high_count, s.medium_count, s.low_count,
+           s.informational_count, s.open_findings, s.resolved_findings)
+          IS DISTINCT FROM
+          (c.total_findings, c.critical_count, c.high_count, c.medium_count, c.low_count,
+           c.informational_count, c.open_findings, c.resolved_findings)
+    RETURNING s.xmin)
+UPDATE documents SET loaded_at = now(), counters = CAST(:counters AS jsonb)
+WHERE id = CAST(:document AS integer)
+RETURNING (SELECT count(*) FROM changed)"""
+
+FINISH_SQL = """
+UPDATE documents SET loaded_at = now(), counters = CAST(:counters AS jsonb)
+WHERE id = CAST(:document AS integer)"""
+
+
+# ── The document, parsed as it arrives ──────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class Part:
+    """One piece of a document: a row of a list, an object, or (`opened`) that the list is there."""
+
+    path: str  # of the list or object, such as security.kms
+    where: str  # the same with positions, for people: security.kms[12]
+    value: Any
+    context: Mapping[str, Any]  # what the enclosing object has said so far
+    opened: bool = False
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its members; refuses a name that occurs twice."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise Refused(f"not usable JSON: an object has the member {twice[:60]!r} twice")
+    return members
+
+
+def no_constant(name: str) -> NoReturn:
+    raise Refused(f"not JSON: {name} is not a JSON number")
+
+
+class DocumentReader:
+    """Parse one JSON object from chunks of bytes, holding no more than a chunk and a value.
+
+    Lists named in `rows` are taken apart, so that memory does not grow with them; everything
+    else is one value. json's own decoder does the parsing (ijson would take four times as long).
+    Raises Refused for what is not JSON in UTF-8.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], rows: Iterable[str]) -> None:
+        self.chunks = chunks
+        self.rows = frozenset(rows)
+        self.holders = {
+            row.rsplit(".", depth)[0] for row in self.rows for depth in range(1, row.count(".") + 1)
+        }
+        self.utf8 = codecs.getincrementaldecoder("utf-8")("strict")
+        self.json = json.JSONDecoder(
+            parse_float=Number, parse_constant=no_constant, object_pairs_hook=unique
+        )
+        self.text, self.position, self.consumed, self.ended = "", 0, 0, False
+        self.present: set[str] = set()
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the document's parts in its own order; the last is the object itself (path '')."""
+        if self.peek() != "{":
+            raise Refused(self.not_an_object())
+        yield from self.read_object("", "", {})
+        if self.peek():
+            raise Refused(f"not JSON: more text after the document, at {self.place()}")
+
+    def not_an_object(self) -> str:
+        first = self.peek()
+        if not first:
+            return "the object is empty"
+        if first == "\ufeff":
+            return "not JSON: the object begins with a byte order mark"
+        return "not a document: it must be one JSON object"
+
+    def place(self) -> str:
+        return f"character {self.consumed + self.position}"
+
+    def fill(self) -> bool:
+        """Append the next chunk; False at the end of the object."""
+        if self.ended:
+            return False
+        chunk = next(self.chunks, None)
+        self.ended = chunk is None
+        try:
+            more = self.utf8.decode(chunk or b"", final=self.ended)
+        except UnicodeDecodeError as error:
+            raise Refused(f"not UTF-8 text, near {self.place()}: {error.reason}") from None
+        self.consumed += self.position
+        self.text, self.position = self.text[self.position :] + more, 0
+        return True
+
+    def peek(self) -> str:
+        """The next character that is not white space, or '' at the end."""
+        while True:
+            while self.position < len(self.text) and self.text[self.position] in " \t\r\n":
+                self.position += 1
+            if self.position < len(self.text):
+                return self.text[self.position]
+            if not self.fill():
+                return ""
+
+    def expect(self, character: str) -> None:
+        found = self.peek()
+        if found != character:
+            raise Refused(f"not JSON: {character!r} expected at {self.place()}" + cut_off(found))
+        self.position += 1
+
+    def value(self) -> Any:
+        """Decode the next value, reading on while it is not complete."""
+        self.peek()
+        while True:
+            try:
+                value, end = self.json.raw_decode(self.text, self.position)
+            except json.JSONDecodeError as error:
+                if not self.read_on():
+                    raise Refused(f"not JSON: {error.msg} in the value at {self.place()}") from None
+            except RecursionError:
+                raise Refused(f"nested too deeply, in the value at {self.place()}") from None
+            except ValueError:
+                raise Refused(f"a number of over 4,000 digits, near {self.place()}") from None
+            else:
+                if end < len(self.text) or not self.fill():  # 12 may go on as 123
+                    self.position = end
+                    return value
+
+    def read_on(self) -> bool:
+        """At least double what is there of an incomplete value, within VALUE_CHARACTERS."""
+        had = len(self.text) - self.position
+        while len(self.text) - self.position < 2 * had + 1:
+            if not self.fill():
+                return len(self.text) - self.position > had
+            if len(self.text) - self.position > VALUE_CHARACTERS:
+                raise Refused(f"a value of over {VALUE_CHARACTERS // MIB} MiB, at {self.place()}")
+        return True
+
+    def read_object(self, path: str, where: str, context: dict[str, Any]) -> Iterator[Part]:
+        """Walk an object's members; those that hold no rows go into `context`."""
+        self.expect("{")
+        seen: set[str] = set()
+        while self.peek() != "}":
+            if seen:
+                self.expect(",")
+            name = self.value() if self.peek() == '"' else None
+            if not isinstance(name, str) or isinstance(name, Number):
+                raise Refused(f"not JSON: a member's name expected at {self.place()}")
+            if name in seen:
+                raise Refused(f"not usable JSON: {where or 'the document'} has {name[:60]!r} twice")
+            seen.add(name)
+            self.expect(":")
+            child = f"{path}.{name}" if path else name
+            if not path:
+                self.present.add(name)
+            if child in self.rows or child in self.holders:
+                yield from self.walk(child, f"{where}.{name}" if where else name, context)
+            else:
+                context[name] = self.value()
+        self.position += 1
+        yield Part(path, where, context, context)
+
+    def walk(self, path: str, where: str, context: Mapping[str, Any]) -> Iterator[Part]:
+        first = self.peek()
+        if first == "{" and path in self.holders:
+            yield from self.read_object(path, where, {})
+        elif first == "[" and path in self.rows:
+            yield Part(path, where, None, context, opened=True)
+            yield from self.elements(path, where, context)
+        else:
+            value = self.value()
+            if value is not None:
+                yield Part(path, where, value, context)
+
+    def elements(self, path: str, where: str, context: Mapping[str, Any]) -> Iterator[Part]:
+        self.expect("[")
+        position = 0
+        while self.peek() != "]":
+            if position:
+                self.expect(",")
+            if path in self.holders and self.peek() == "{":
+                yield from self.read_object(path, f"{where}[{position}]", {})
+            else:
+                yield Part(path, f"{where}[{position}]", self.value(), context)
+            position += 1
+        self.position += 1
+
+
+def cut_off(found: str) -> str:
+    return "" if found else ", where the text ends: it is cut off"
+
+
+# ── Loaders: parts of a category → rows of tables ───────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class Row:
+    """A row for a table, still with the document's values."""
+
+    table: str
+    where: str
+    values: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Covers:
+    """The document states the whole of a table, or of the scope that these values name."""
+
+    table: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+Loaded = Iterator[Row | Covers]
+Parts = Iterable[Part]
+
+
+def straight(parts: Parts, tables: Mapping[str, str]) -> Loaded:
+    """Rows whose fields are named as their table's columns."""
+    for part in parts:
+        if part.opened:
+            yield Covers(tables[part.path])
+        elif part.path in tables:
+            yield Row(tables[part.path], part.where, part.value)
+
+
+# The first two are the S3 key's to say; the others have tables of their own.
+ACCOUNT_ELSEWHERE = {"account_id", "region", "product", "contact_info", "alternate_contacts"}
+ALTERNATE_NAMES = {"full_name": "name", "phone_number": "phone"}
+
+
+def load_account_data(parts: Parts) -> Loaded:
+    """accounts, contact_info, alternate_contacts, and product_accounts by product name."""
+    for part in parts:
+        account = part.value
+        own = {k: v for k, v in account.items() if k not in ACCOUNT_ELSEWHERE}
+        yield Row("accounts", part.where, own)
+        if isinstance(account.get("contact_info"), dict) and account["contact_info"]:
+            yield Row("contact_info", f"{part.where}.contact_info", account["contact_info"])
+        if "contact_info" in account:
+            yield Covers("contact_info")
+        contacts = account.get("alternate_contacts")
+        if isinstance(contacts, dict):
+            yield Covers("alternate_contacts")
+            yield from alternate_contacts(contacts, f"{part.where}.alternate_contacts")
+        if "product" in account:
+            yield Covers("product_accounts")
+            for name in product_names(account["product"]):
+                yield Row("product_accounts", f"{part.where}.product", {"name": name})
+
+
+def alternate_contacts(contacts: Mapping[str, Any], where: str) -> Loaded:
+    for kind, contact in contacts.items():
+        if isinstance(contact, dict) and contact:
+            renamed = {ours: contact.get(theirs) for ours, theirs in ALTERNATE_NAMES.items()}
+            rest = {k: v for k, v in contact.items() if k not in ALTERNATE_NAMES.values()}
+            yield Row(
+                "alternate_contacts", f"{where}.{kind}", {"contact_type": kind, **renamed, **rest}
+            )
+
+
+def product_names(product: Any) -> list[str]:
+    """'A, B' names two products; 'None' and '' name none."""
+    listed = product if isinstance(product, list) else str(product or "").split(",")
+    named = [str(name).strip() for name in listed]
+    return [name for name in named if name and name.lower() != "none"]
+
+
+def load_cost_data(parts: Parts) -> Loaded:
+    """cost_reports with their service_costs and cost_forecasts; `cost` may be one report."""
+    for part in parts:
+        if part.opened:
+            continue
+        report = dict(part.value)
+        services, forecast = report.pop("top_services", None), report.pop("forecast", None)
+        key = {"region": "Global", **period_of(report.pop("period", None))}
+        yield Row("cost_reports", part.where, {**report, **key})
+        yield Covers("cost_reports", key)
+        yield from cost_parts("service_costs", services, part.where + ".top_services", key)
+        yield from cost_parts("cost_forecasts", forecast, part.where + ".forecast", key)
+
+
+def period_of(period: Any) -> dict[str, Any]:
+    period = period if isinstance(period, dict) else {}
+    return {
+        "period_start": period.get("start"),
+        "period_end": period.get("end"),
+        "period_granularity": period.get("granularity") or "DAILY",
+    }
+
+
+def cost_parts(table: str, listed: Any, where: str, key: Mapping[str, Any]) -> Loaded:
+    """The parts of a report; None says nothing about them."""
+    if listed is None:
+        return
+    report = {f"report_{column}": key[column] for column in REPORT_KEY}
+    yield Covers(table, report)
+    for position, item in enumerate(listed if isinstance(listed, list) else [listed]):
+        values = dict(item) if isinstance(item, dict) else item
+        if isinstance(values, dict) and table == "service_costs":
+            values["service_name"] = values.pop("service", values.get("service_name"))
+        elif isinstance(values, dict):
+            period = period_of(values.pop("period", None))
+            values |= {c: period[c] for c in ("period_start", "period_end")}
+        if isinstance(values, dict):
+            values |= {**report, "region": key["region"]}
+        yield Row(table, f"{where}[{position}]", values)
+
+
+def load_service_data(parts: Parts) -> Loaded:
+    """services, one row per service, usage type and period."""
+    for part in parts:
+        if part.opened:
+            continue
+        row = dict(part.value)
+        if isinstance(row.get("usage_types"), list):
+            row["usage_types"] = ",".join(str(usage) for usage in row["usage_types"])
+        yield Row("services", part.where, row)
+        yield Covers("services", {"date_from": row.get("date_from")})
+
+
+SECURITY_TABLES = {
+    "security.guard_duty": "guard_duty_findings",
+    "security.kms": "kms_keys",
+    "security.waf": "waf_rules",
+    "security.waf_rules": "waf_rules_detailed",
+    "security.cloudtrail": "cloudtrail_logs",
+    "security.secrets_manager": "secrets_manager_secrets",
+    "security.certificate_manager": "certificates",
+    "security.inspector": "inspector_findings",
+}
+SECURITY_NAMES = {
+    "security.guard_duty": {"id": "finding_id", "type": "finding_type"},
+    "security.waf": {"id": "waf_id"},
+}
+
+
+def load_security_data(parts: Parts) -> Loaded:
+    """Security Hub's findings under their service, and the lists of the eight other parts."""
+    hub = HubGroups()
+    for part in parts:
+        if part.path.startswith("security.security_hub"):
+            yield from hub.rows(part)
+        elif part.opened:
+            yield Covers(SECURITY_TABLES[part.path])
+        elif part.path in SECURITY_TABLES:
+            columns = SECURITY_NAMES.get(part.path, {})
+            row = {columns.get(name, name): value for name, value in part.value.items()}
+            yield Row(SECURITY_TABLES[part.path], part.where, row)
+
+
+class HubGroups:
+    """Findings of Security Hub by service, whether its name comes before them or after."""
+
+    def __init__(self) -> None:
+        self.named: set[str] = set()
+        self.nameless: list[Part] = []
+
+    def rows(self, part: Part) -> Loaded:
+        if part.opened:
+            return
+        if part.path == "security.security_hub":
+            yield from self.service(part.value.get("service"), part.where)
+            late, self.nameless = self.nameless, []
+            for finding in late:
+                yield from self.finding(finding, part.value.get("service"))
+        elif part.value.get("service") or part.context.get("service"):
+            yield from self.finding(part, part.context.get("service"))
+        else:
+            self.nameless.append(part)
+
+    def finding(self, part: Part, service: Any) -> Loaded:
+        own = part.value.get("service") or service
+        yield from self.service(own, part.where)
+        yield Row("findings", part.where, {**part.value, "service": own})
+
+    def service(self, name: Any, where: str) -> Loaded:
+        """The row of a service, once."""
+        if name not in self.named if isinstance(name, str) else True:
+            self.named.add(str(name))
+            yield Row("security", where, {"service": name})
+
+
+def load_config_data(parts: Parts) -> Loaded:
+    """config_reports, and non_compliant_resources under the report that lists them."""
+    held: list[Part] = []
+    for part in parts:
+        if part.path == "config":
+            report = part.value
+            yield Row("config_reports", part.where, report)
+            yield Covers("config_reports", {"date_from": report.get("date_from")})
+            yield from (non_compliant(late, report) for late in held)
+        elif part.opened:
+            yield Covers("non_compliant_resources")
+        elif part.context.get("date_from") is None:
+            held.append(part)
+        else:
+            yield non_compliant(part, part.context)
+
+
+def non_compliant(part: Part, report: Mapping[str, Any]) -> Row:
+    row = part.value
+    invoked = row.get("config_rule_invoked_time") or row.get("created_at")
+    return Row(
+        "non_compliant_resources",
+        part.where,
+        {"status": "OPEN", **row, "created_at": invoked, "date_from": report.get("date_from")},
+    )
+
+
+INVENTORY_TABLES = {
+    "inventory.instances": "inventory_instances",
+    "inventory.applications": "inventory_applications",
+    "inventory.patches": "inventory_patches",
+}
+
+
+def load_inventory_data(parts: Parts) -> Loaded:
+    """inventory_instances, and the applications and patches of each."""
+    return straight(parts, INVENTORY_TABLES)
+
+
+def load_marketplace_data(parts: Parts) -> Loaded:
+    """marketplace_usage."""
+    for loaded in straight(parts, {"marketplace": "marketplace_usage"}):
+        if isinstance(loaded, Row):
+            yield loaded
+            yield Covers(loaded.table, {"period_start": loaded.values.get("period_start")})
+
+
+def load_trusted_advisor_data(parts: Parts) -> Loaded:
+    """trusted_advisor_checks."""
+    return straight(parts, {"trusted_advisor": "trusted_advisor_checks"})
+
+
+def load_health_data(parts: Parts) -> Loaded:
+    """health_events."""
+    return straight(parts, {"health": "health_events"})
+
+
+def load_application_data(parts: Parts) -> Loaded:
+    """application_signals."""
+    return straight(parts, {"application": "application_signals"})
+
+
+def load_resilience_hub_data(parts: Parts) -> Loaded:
+    """resilience_hub_apps."""
+    return straight(parts, {"resilience_hub": "resilience_hub_apps"})
+
+
+def load_compute_optimizer_data(parts: Parts) -> Loaded:
+    """compute_optimizer."""
+    return straight(parts, {"compute_optimizer": "compute_optimizer"})
+
+
+def load_service_resources_data(parts: Parts) -> Loaded:
+    """service_resources."""
+    return straight(parts, {"service_resources": "service_resources"})
+
+
+def load_config_inventory_data(parts: Parts) -> Loaded:
+    """config_inventory."""
+    return straight(parts, {"config_inventory": "config_inventory"})
+
+
+def load_support_tickets_data(parts: Parts) -> Loaded:
+    """support_tickets; a list, or an object whose window its tickets take."""
+    for part in parts:
+        if part.opened or part.where == "support_tickets":
+            continue
+        window = {k: part.context[k] for k in ("date_from", "date_to") if k in part.context}
+        yield Row("support_tickets", part.where, {**window, **part.value})
+
+
+def load_logs_data(parts: Parts) -> Loaded:
+    """logs and its log_messages, which keep their order."""
+    texts: list[tuple[str, str, str]] = []
+    for part in parts:
+        if part.path == "logs.message" and not part.opened:
+            texts += [(part.where, *text) for text in message_texts(part)]
+        elif part.path == "logs":
+            key = {"date_created": part.value.get("date_created")}
+            yield Row("logs", part.where, part.value)
+            yield Covers("logs", key)
+            yield Covers("log_messages", key)
+            for position, (where, kind, text) in enumerate(texts):
+                message = {"position": position, "message_type": kind, "message": text}
+                yield Row("log_messages", where, {**message, **key})
+
+
+def message_texts(part: Part) -> list[tuple[str, str]]:
+    """A message is an object of one or more `type: text`, or a text of type INFO."""
+    if isinstance(part.value, str):
+        return [("INFO", part.value)]
+    return [(kind, as_text(text)) for kind, text in part.value.items()]
+
+
+@dataclass(frozen=True)
+class Loader:
+    """One category of the document: its loader, where its rows are, whether it must be there."""
+
+    category: str
+    function: Callable[[Parts], Loaded]
+    rows: tuple[str, ...]
+    required: bool = True
+
+
+LOADERS = (
+    Loader("account", load_account_data, ("account",)),
+    Loader("cost", load_cost_data, ("cost",)),
+    Loader("service", load_service_data, ("service",)),
+    Loader(
+        "security",
+        load_security_data,
+        ("security.security_hub", "security.security_hub.findings", *SECURITY_TABLES),
+    ),
+    Loader("config", load_config_data, ("config.non_compliant_resources",)),
+    Loader("inventory", load_inventory_data, tuple(INVENTORY_TABLES)),
+    Loader("marketplace", load_marketplace_data, ("marketplace",)),
+    Loader("trusted_advisor", load_trusted_advisor_data, ("trusted_advisor",)),
+    Loader("health", load_health_data, ("health",)),
+    Loader("application", load_application_data, ("application",)),
+    Loader("resilience_hub", load_resilience_hub_data, ("resilience_hub",)),
+    Loader("compute_optimizer", load_compute_optimizer_data, ("compute_optimizer",), False),
+    Loader("service_resources", load_service_resources_data, ("service_resources",), False),
+    Loader("config_inventory", load_config_inventory_data, ("config_inventory",), False),
+    Loader(
+        "support_tickets",
+        load_support_tickets_data,
+        ("support_tickets", "support_tickets.tickets"),
+        False,
+    ),
+    Loader("logs", load_logs_data, ("logs.message",)),
+)
+ROW_PATHS = tuple(path for loader in LOADERS for path in loader.rows)
+
+
+def validate_data_structure(present: Iterable[str]) -> list[str]:
+    """What a document with these top-level attributes lacks, a line each."""
+    lacking = [x.category for x in LOADERS if x.required and x.category not in set(present)]
+    return [f"required attribute {category!r} is missing" for category in lacking]
+
+
+# ── Spool: checked rows on their way to the database, in batches on disk ────────────────────────
+
+
+@dataclass
+class Batch:
+    offset: int
+    length: int
+    rows: int
+
+
+class TableSpool:
+    """The rows of one table: cast, encoded, and cut into batches below BATCH_BYTES.
+
+    They lie in a temporary file once they are many, so memory is bounded by one batch.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.casts = {name: (caster(column), column) for name, column in shape.fields.items()}
+        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MIB // 4)  # noqa: SIM115
+        self.batches: list[Batch] = []
+        self.scopes: dict[str, None] = {}
+        self.covered = False
+        self.open_bytes = BATCH_BYTES  # of the encoded batch in the making; full: none is
+        self.unknown: Counter[str] = Counter()
+
+    @property
+    def rows(self) -> int:
+        return sum(batch.rows for batch in self.batches)
+
+    def cover(self, values: Mapping[str, Any]) -> None:
+        self.covered = True
+        cast = {name: self.casts[name][0](value) for name, value in values.items() if value}
+        if len(cast) == len(values) and values:
+            self.scopes[json.dumps(cast)] = None
+
+    def add(self, row: Row) -> list[str]:
+        """Append a row; returns what is wrong with its values instead if anything is."""
+        if not isinstance(row.values, dict):
+            return [f"{row.where}: must be an object, is {type(row.values).__name__}"]
+        values, problems = self.cast(row)
+        if not problems:
+            try:
+                self.append(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
+            except UnicodeEncodeError:
+                problems = [f"{row.where}: a text holds half of a surrogate pair"]
+        return problems
+
+    def cast(self, row: Row) -> tuple[dict[str, Any], list[str]]:
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, (cast, column) in self.casts.items():
+            value = row.values.get(name)
+            if value is None:
+                if column.required:
+                    problems.append(f"{row.where}.{name}: is missing")
+                continue
+            try:
+                values[name] = cast(value)
+                if isinstance(value, str) and "\0" in value:
+                    raise ValueError("holds a NUL character")
+            except ValueError as error:
+                problems.append(f"{row.where}.{name}: {error}")
+        if len(values) < len(row.values):
+            self.unknown.update(row.values.keys() - self.casts.keys())
+        return values, problems
+
+    def append(self, text: str) -> None:
+        encoded = text.encode()
+        size = len(json.dumps(text))  # as the request carries it: escaped a second time
+        if self.open_bytes + size > BATCH_BYTES:
+            self.batches.append(Batch(self.file.tell(), 0, 0))
+            self.open_bytes = 0
+        batch = self.batches[-1]
+        self.file.write((b"," if batch.rows else b"[") + encoded)
+        self.open_bytes += size
+        batch.rows += 1
+        batch.length = self.file.tell() - batch.offset
+
+    def read(self, batch: Batch) -> str:
+        self.file.seek(batch.offset)
+        return self.file.read(batch.length).decode() + "]"
+
+
+class Spool:
+    """All tables of one document, and everything that is wrong with it."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.tables = {t.name: TableSpool(Shape.of(t, catalogue)) for t in TABLES.values()}
+        self.problems: list[str] = []
+        self.problem_count = 0
+        self.lock = threading.Lock()
+
+    def take(self, loaded: Row | Covers) -> None:
+        table = self.tables[loaded.table]
+        if isinstance(loaded, Row):
+            self.complain(table.add(loaded))
+            return
+        with suppress(ValueError):  # the row that carries the value says what is wrong with it
+            table.cover(loaded.values)
+
+    def complain(self, problems: Sequence[str]) -> None:
+        if problems:
+            with self.lock:
+                self.problem_count += len(problems)
+                self.problems += problems[: LISTED_PROBLEMS - len(self.problems)]
+
+    def unknown_fields(self) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for name, table in self.tables.items():
+            counts.update({f"{name}.{field}": n for field, n in table.unknown.items()})
+        return dict(counts)
+
+    def close(self) -> None:
+        for table in self.tables.values():
+            table.file.close()
+
+
+# ── One document: read it, with the loaders at work ─────────────────────────────────────────────
+
+CHUNK_PARTS = 256
+
+
+class Feed:
+    """Carries the parts of one category from the reader to its loader, a bounded few ahead."""
+
+    def __init__(self) -> None:
+        self.queue: Queue[list[Part]] = Queue(maxsize=4)
+        self.chunk: list[Part] = []
+        self.over = False
+
+    def put(self, part: Part) -> None:
+        self.chunk.append(part)
+        if len(self.chunk) >= CHUNK_PARTS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.chunk:
+            self.queue.put(self.chunk)
+            self.chunk = []
+
+    def end(self) -> None:
+        self.flush()
+        self.queue.put([])
+
+    def __iter__(self) -> Iterator[Part]:
+        while not self.over:
+            chunk = self.queue.get()
+            self.over = not chunk
+            yield from chunk
+
+
+def run_loader(loader: Loader, feed: Feed, spool: Spool) -> None:
+    try:
+        for loaded in loader.function(feed):
+            spool.take(loaded)
+    finally:
+        for _ in feed:  # after a failure: keep the reader from waiting for this loader
+            pass
+
+
+@dataclass
+class Facts:
+    """What a document says about itself beside its rows."""
+
+    present: set[str] = field(default_factory=set)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    account: Mapping[str, Any] = field(default_factory=dict)
+    statuses: Mapping[str, str] = field(default_factory=dict)
+
+
+def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
+    """Read a document and run its loaders concurrently: the account, the 14, the logs.
+
+    Raises Refused with everything that is wrong with the document.
+    """
+    reader = DocumentReader(chunks, (*ROW_PATHS, "meta"))
+    facts = Facts()
+    feeds = {loader.category: Feed() for loader in LOADERS}
+    with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
+        running = [pool.submit(run_loader, x, feeds[x.category], spool) for x in LOADERS]
+        try:
+            for part in reader.parts():
+                deal(part, feeds, facts, spool)
+        except Refused as refused:
+            spool.complain(refused.reasons)
+        finally:
+            for feed in feeds.values():
+                feed.end()
+        for done in running:
+            done.result()
+    facts.present = reader.present
+    if not spool.problems:
+        spool.complain(validate_data_structure(facts.present))
+    if spool.problems:
+        more = spool.problem_count - len(spool.problems)
+        raise Refused(*spool.problems, *([f"and {more} more"] if more else []))
+    return facts
+
+
+def deal(part: Part, feeds: Mapping[str, Feed], facts: Facts, spool: Spool) -> None:
+    """Hand a part to its category's loader; keep what the document says about itself."""
+    category = part.path.partition(".")[0]
+    text_allowed = part.path == "logs.message" and isinstance(part.value, str)
+    if not part.path:
+        return
+    if not part.opened and not text_allowed and not isinstance(part.value, dict):
+        spool.complain([f"{part.where}: must be an object, is {type(part.value).__name__}"])
+        return
+    if part.path == "meta":
+        facts.meta = part.value
+    elif part.path == "account":
+        facts.account = part.value
+    elif part.path == "logs":
+        facts.statuses = {
+            name.removesuffix("_status"): str(value)
+            for name, value in part.value.items()
+            if name.endswith("_status")
+        }
+    if category in feeds:
+        feeds[category].put(part)
+
+
+# ── Database: the Data API, one call at a time, and what its errors mean ────────────────────────
+
+REFUSED_STATES = ("21", "22", "23", "54")  # cardinality, data, constraints, limits
+PASSING_STATES = ("08", "40", "53", "55", "57")  # connection, rollback, resources, locks, operator
+PASSING_CODES = {
+    "DatabaseResumingException",
+    "DatabaseUnavailableException",
+    "InternalFailure",
+    "InternalServerErrorException",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "ServiceUnavailableError",
+    "SlowDown",
+    "StatementTimeoutException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionNotFoundException",
+}
+RESUMING = "DatabaseResumingException"
+STOP = threading.Event()  # set by SIGTERM and SIGINT
+
+
+def wait(seconds: float) -> None:
+    """Sleep, unless the process is asked to stop: then raise Transient."""
+    if STOP.wait(seconds):
+        raise Transient("stopped while waiting")
+
+
+def backoff(attempt: int) -> float:
+    """Seconds before try `attempt`: 1, 2, 4, 8, 8 … with jitter, so that receivers spread."""
+    return min(8.0, 2.0**attempt) * random.uniform(0.7, 1.3)
+
+
+def aws_meaning(error: Exception) -> Exception:
+    """What an error of an AWS call means for the file: Transient, Refused, or itself."""
+    from botocore.exceptions import ClientError, HTTPClientError
+
+    if isinstance(error, HTTPClientError):  # timeouts and lost connections
+        return Transient(f"no answer: {type(error).__name__}")
+    if not isinstance(error, ClientError):
+        return error
+    code = error.response["Error"].get("Code", "")
+    message = error.response["Error"].get("Message", "")
+    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+    state = re.search(r"SQLState: (\w{5})", message)
+    if state and state[1].startswith(REFUSED_STATES):
+        return Refused(f"the database refuses a value: {without_values(message)}")
+    passing = "still running a query" in message or code in PASSING_CODES or status >= 500
+    if passing or (state and state[1].startswith(PASSING_STATES)):
+        return Transient(f"{code}: {without_values(message)}")
+    return error
+
+
+def without_values(message: str) -> str:
+    """An error of PostgreSQL without the values that it quotes after a colon."""
+    return re.sub(r': "[^"]*"', "", message)[:300]
+
+
+class DBManager:
+    """The database through the RDS Data API: statements, transactions, waiting for it to wake.
+
+    Retries are all here and in `load_file`: the SDK's own would run a statement twice.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        import boto3
+        from botocore.config import Config
+
+        self.settings = settings
+        self.client: RDSDataServiceClient = boto3.client(
+            "rds-data",
+            region_name=settings.region,
+            config=Config(
+                connect_timeout=5,
+                read_timeout=60,
+                max_pool_connections=settings.workers + 1,
+                retries={"total_max_attempts": 1, "mode": "standard"},
+            ),
+        )
+        self.calls: Counter[str] = Counter()
+        self.gave_up = threading.Event()
+        self.lock = threading.Lock()
+
+    def call(self, operation: str, **parameters: Any) -> Any:
+        """One call of the Data API, waiting out a database that is resuming.
+
+        Raises Transient for what may pass, Refused for values that the database cannot take,
+        botocore's ClientError for the rest.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        deadline = time.monotonic() + self.settings.patience
+        target = {
+            "resourceArn": self.settings.cluster_arn,
+            "secretArn": self.settings.secret_arn,
+        }
+        for attempt in count():
+            with self.lock:
+                self.calls[operation] += 1
+            try:
+                return getattr(self.client, operation)(**target, **parameters)
+            except (BotoCoreError, ClientError) as error:
+                if RESUMING not in str(error) or time.monotonic() > deadline:
+                    raise aws_meaning(error) from error
+                tell("INFO", "the database is resuming, waiting for it", attempt=attempt + 1)
+                wait(backoff(attempt))
+        raise AssertionError("count() has no end")
+
+    def execute(
+        self, sql: str, parameters: Mapping[str, str | int], transaction: str | None = None
+    ) -> list[list[Any]]:
+        """Run one statement and return its records as plain values."""
+        more: dict[str, Any] = {"transactionId": transaction} if transaction else {}
+        answer: ExecuteStatementResponseTypeDef = self.call(
+            "execute_statement",
+            database=self.settings.database,
+            sql=sql,
+            parameters=[parameter(name, value) for name, value in parameters.items()],
+            **more,
+        )
+        return [[cell(f) for f in record] for record in answer.get("records", [])]
+
+    @contextmanager
+    def transaction(self, *, keep: bool = True) -> Iterator[str]:
+        """A transaction: committed at the end if `keep`, rolled back otherwise and on errors."""
+        begun = self.call("begin_transaction", database=self.settings.database)
+        transaction: str = begun["transactionId"]
+        committing = False
+        try:
+            yield transaction
+            committing = keep
+        finally:
+            if not committing:
+                self.roll_back(transaction)
+        if committing:
+            self.call("commit_transaction", transactionId=transaction)
+
+    def roll_back(self, transaction: str) -> None:
+        """Free the transaction's locks now; if that fails the Data API does it after 3 minutes."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self.client.rollback_transaction(
+                resourceArn=self.settings.cluster_arn,
+                secretArn=self.settings.secret_arn,
+                transactionId=transaction,
+            )
+        except (BotoCoreError, ClientError) as error:
+            tell("INFO", f"rollback not confirmed: {aws_meaning(error)}")
+
+    def catalogue(self) -> Catalogue:
+        """Columns, types and keys; raises UsageError where the schema is missing or too old."""
+        return read_catalogue(self.execute(CATALOGUE_SQL, {}))
+
+    def init_schema(self, statements: Iterable[str]) -> int:
+        """Apply the schema, statement by statement; safe to run again."""
+        return sum(1 for statement in statements if self.execute(statement, {}) is not None)
+
+
+def parameter(name: str, value: str | int) -> SqlParameterTypeDef:
+    if isinstance(value, int):
+        return {"name": name, "value": {"longValue": value}}
+    return {"name": name, "value": {"stringValue": value}}
+
+
+def cell(value: Mapping[str, Any]) -> Any:
+    """The Python value of a Data API field."""
+    if value.get("isNull"):
+        return None
+    return next(iter(value.values()))
+
+
+def split_statements(sql: str) -> Iterator[str]:
+    """The statements of a schema file: each ends with `;` at the end of a line.
+
+    Inside a quoted text, such as the body of DO, a `;` ends nothing.
+    """
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        if line.startswith("--") and not statement.strip():
+            continue
+        statement += line
+        if line.rstrip().endswith(";") and statement.count("'") % 2 == 0:
+            yield statement.strip().rstrip(";")
+            statement = ""
+    if statement.strip():
+        yield statement.strip()
+
+
+# ── S3: find, read and move files ───────────────────────────────────────────────────────────────
+
+KEY = re.compile(r"(\d{12})/([a-z0-9-]{1,32})/(\d{4}-\d\d-\d\d)_([A-Z]{1,16})\.json")
+PERIOD_DAYS = {"WEEKLY": 7}
+
+
+@dataclass(frozen=True)
+class File:
+    """An object under data/ and what its key says: the identity of the document in it."""
+
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+    account: str = ""  # '' where the key is not that of a document
+    region: str = ""
+    day: date = date.min
+    interval: str = ""
+
+    @property
+    def rest(self) -> str:
+        return self.key.partition("/")[2]
+
+    @property
+    def next_day(self) -> date:
+        """The first day after the period that the key names."""
+        if self.interval == "MONTHLY":
+            return (self.day.replace(day=1) + timedelta(days=32)).replace(day=1)
+        return self.day + timedelta(days=PERIOD_DAYS.get(self.interval, 1))
+
+
+def file_at(key: str, etag: str, size: int, last_modified: datetime) -> File:
+    """Read the identity out of a key, {prefix}/{account}/{region}/{YYYY-MM-DD}_{INTERVAL}.json."""
+    plain_file = File(key, etag.strip('"'), size, last_modified)
+    matched = KEY.fullmatch(plain_file.rest)
+    try:
+        day = date.fromisoformat(matched[3]) if matched else None
+    except ValueError:
+        day = None
+    if not matched or not day:
+        return plain_file
+    identity = (matched[1], matched[2], day, matched[4])
+    return File(key, plain_file.etag, size, last_modified, *identity)
+
+
+class S3Manager:
+    """The bucket: data/ to read from, loaded/ and rejected/ to move to."""
+
+    def __init__(self, settings: Settings) -> None:
+        import boto3
+        from botocore.config import Config
+
+        self.bucket = settings.bucket
+        self.client: S3Client = boto3.client(
+            "s3",
+            region_name=settings.region,
+            config=Config(
+                connect_timeout=5,
+                read_timeout=60,
+                max_pool_connections=settings.workers + 1,
+                retries={"total_max_attempts": 5, "mode": "standard"},
+            ),
+        )
+        self.encryption: dict[str, Any] = {}
+        if settings.kms_key:
+            self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.kms_key}
+
+    def list_files(self, prefix: str) -> Iterator[File]:
+        """Every object under a prefix; folders' own markers are none."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        for page in pages:
+            for item in page.get("Contents", []):
+                if not item["Key"].endswith("/"):
+                    yield file_at(item["Key"], item["ETag"], item["Size"], item["LastModified"])
+
+    def find(self, key: str) -> File | None:
+        """The object at a key as it is now."""
+        head = self.expected(("404", "NoSuchKey"), "head_object", Key=key)
+        if head is None:
+            return None
+        return file_at(key, head["ETag"], head["ContentLength"], head["LastModified"])
+
+    def expected(self, codes: tuple[str, ...], operation: str, **parameters: Any) -> Any:
+        """Call S3; None where it answers with one of `codes`."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return getattr(self.client, operation)(Bucket=self.bucket, **parameters)
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and error.response["Error"].get("Code") in codes:
+                return None
+            raise aws_meaning(error) from error
+
+    def read(self, file: File) -> Iterator[bytes]:
+        """The object's bytes, if it still is the one that was found; raises Transient if not."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        codes = ("NoSuchKey", "404", "PreconditionFailed", "412")
+        answer = self.expected(codes, "get_object", Key=file.key, IfMatch=f'"{file.etag}"')
+        if answer is None:
+            raise Changed(file.key)
+        try:
+            yield from answer["Body"].iter_chunks(MIB)
+        except (BotoCoreError, ClientError) as error:
+            raise aws_meaning(error) from error
+
+    def move(self, file: File, folder: str) -> bool:
+        """Move exactly this version of the object; False where a newer one has taken its place."""
+        etag, gone = f'"{file.etag}"', ("NoSuchKey", "404", "PreconditionFailed", "412")
+        copied = self.expected(
+            gone,
+            "copy_object",
+            Key=f"{folder}/{file.rest}",
+            CopySource={"Bucket": self.bucket, "Key": file.key},
+            CopySourceIfMatch=etag,
+            **self.encryption,
+        )
+        if copied is None:
+            return False
+        return self.expected(gone, "delete_object", Key=file.key, IfMatch=etag) is not None
+
+    def reject(self, file: File, reasons: Sequence[str]) -> bool:
+        """Move a document to rejected/, with the reasons in an object beside it."""
+        self.expected(
+            (),
+            "put_object",
+            Key=f"rejected/{file.rest}.reason.txt",
+            Body="\n".join(printable(reason) for reason in reasons).encode(errors="replace"),
+            ContentType="text/plain; charset=utf-8",
+            **self.encryption,
+        )
+        return self.move(file, "rejected")
+
+
+class Changed(Exception):
+    """The object was replaced or taken away since it was found."""
+
+
+# ── Load one file ───────────────────────────────────────────────────────────────────────────────
+
+
+class Outcome(Enum):
+    LOADED = "loaded"
+    REJECTED = "rejected"
+    DEFERRED = "deferred"  # may pass later; still under data/
+    FAILED = "failed"  # needs somebody; still under data/
+    VANISHED = "vanished"  # somebody else took it
+
+
+@dataclass
+class Result:
+    """What became of a file. Counters are per table: CREATED, UPDATED, SKIPPED, GONE, TOTAL."""
+
+    key: str
+    outcome: Outcome
+    counters: dict[str, Counter[str]] = field(default_factory=dict)
+    reasons: Sequence[str] = ()
+    seconds: float = 0.0
+
+    @property
+    def totals(self) -> Counter[str]:
+        return sum(self.counters.values(), Counter())
+
+
+def check_identity(file: File, facts: Facts) -> None:
+    """The key is the identity: a body that names another account or region is refused."""
+    for name, said in (("account", facts.account), ("meta", facts.meta)):
+        for attribute, ours in (("account_id", file.account), ("region", file.region)):
+            theirs = said.get(attribute)
+            if theirs is not None and str(theirs) != ours:
+                raise Refused(f"{name}.{attribute} is not the {attribute} in the key, {ours}")
+    if facts.meta.get("format") not in (None, 1):
+        raise Refused("meta.format is not 1: written for a later receiver")
+
+
+def document_row(file: File, facts: Facts, bucket: str) -> dict[str, Any]:
+    """The row of `documents`, with the two orders that tell which of two documents is newer."""
+    meta = facts.meta
+    period: Any = meta.get("period")
+    period = period if isinstance(period, dict) else {}
+    try:
+        collected = datetime.fromisoformat(
+            as_instant(meta["collected_at"])
+            if meta.get("collected_at")
+            else file.last_modified.isoformat()
+        ).astimezone(UTC)
+        end = date.fromisoformat(as_day(period["end"])) if period.get("end") else file.next_day
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Refused(f"meta: collected_at or period.end {error}") from None
+    end = max(end, file.day + timedelta(days=1))
+    at = collected.isoformat(timespec="microseconds")
+    return {
+        "account": file.account,
+        "region": file.region,
+        "bucket": bucket,
+        "key": file.key,
+        "etag": file.etag,
+        "size_bytes": file.size,
+        "last_modified": file.last_modified.isoformat(),
+        "format": meta.get("format"),
+        "sender": str(meta["sender"]) if meta.get("sender") else None,
+        "interval": file.interval,
+        "period_start": file.day.isoformat(),
+        "period_end": end.isoformat(),
+        "collected_at": at,
+        "day_order": f"{end} {at} {file.etag}",
+        "time_order": f"{at} {end} {file.etag}",
+    }
+
+
+def speaks_of_now(document: Mapping[str, Any]) -> bool:
+    """Whether a document was collected within a day of its period: not one of a past day."""
+    collected = datetime.fromisoformat(document["collected_at"])
+    end = datetime.fromisoformat(document["period_end"]).replace(tzinfo=UTC)
+    return collected < end + timedelta(days=1)
+
+
+@dataclass
+class Load:
+    """One document's transaction: drains the spool's batches through it, one at a time."""
+
+    db: DBManager
+    transaction: str
+    spool: Spool
+    facts: Facts
+    document: Mapping[str, Any]
+    catalogue: Catalogue
+    counters: dict[str, Counter[str]] = field(default_factory=dict)
+    document_id: int = 0
+
+    def run(self) -> None:
+        """Account and document first, then each table, the derived counts last."""
+        lock = {"account": self.document["account"], "region": self.document["region"]}
+        created = len(self.statement(LOCK_SQL, lock))
+        row = {"document": json.dumps(self.document)}
+        self.document_id = self.statement(DOCUMENT_SQL, row)[0][0]
+        if any(len(table.batches) > 1 for table in self.spool.tables.values()):
+            self.statement(SEEN_SQL, {})
+        for name, table in self.spool.tables.items():
+            if table.shape.table.kind is Kind.OWNER:
+                self.drain_owner(name, table, created)
+            else:
+                self.drain(name, table)
+        self.finish()
+
+    def statement(self, sql: str, parameters: Mapping[str, str | int]) -> list[list[Any]]:
+        return self.db.execute(sql, parameters, self.transaction)
+
+    def complete(self, table: Table) -> bool:
+        """Whether the document may say what is missing: its category passed, and it is of now."""
+        passed = table.category == "logs" or self.facts.statuses.get(table.category) == "Pass"
+        return passed and (speaks_of_now(self.document) or not table.by_day)
+
+    def drain(self, name: str, spool: TableSpool) -> None:
+        table = spool.shape.table
+        covered = spool.covered and (spool.scopes or not table.scope)
+        complete = bool(covered) and table.kind is not Kind.EVENT and self.complete(table)
+        batches: list[Batch | None] = list(spool.batches) or ([None] if complete else [])
+        total: Counter[str] = Counter()
+        for position, batch in enumerate(batches, 1):
+            extent = Extent.SOME
+            if complete:
+                one, last = len(batches) == 1, position == len(batches)
+                extent = Extent.WHOLE if one else Extent.LAST if last else Extent.MORE
+            rows = spool.read(batch) if batch else "[]"
+            total += self.merge(spool, rows, extent, batch.rows if batch else 0)
+        if batches:
+            self.counters[name] = total
+
+    def merge(self, spool: TableSpool, rows: str, extent: Extent, count: int) -> Counter[str]:
+        shape = spool.shape
+        parameters: dict[str, str | int] = {"document": self.document_id, "rows": rows}
+        if shape.table.scope:
+            parameters["scopes"] = "[" + ",".join(spool.scopes) + "]"
+        if shape.table.name == "product_accounts" and count:
+            created, renamed = self.statement(PRODUCTS_SQL, {"rows": rows})[0]
+            self.counters["products"] = counted(count, created, renamed)
+        sql = merge_sql(shape, self.catalogue, extent)
+        created, updated, gone = self.statement(sql, parameters)[0]
+        return counted(count, created, updated, gone)
+
+    def drain_owner(self, name: str, spool: TableSpool, account_created: int) -> None:
+        for batch in spool.batches:
+            rows: dict[str, str | int] = {"document": self.document_id, "rows": spool.read(batch)}
+            if name == "accounts":
+                sql = accounts_sql(spool.shape, self.complete(spool.shape.table))
+                written = self.statement(sql, rows)[0][0]
+                updated = max(0, written - account_created)
+                self.counters[name] = counted(batch.rows, account_created, updated)
+            else:
+                self.counters[name] = counted(batch.rows, self.statement(SECURITY_SQL, rows)[0][0])
+
+    def finish(self) -> None:
+        """Recount `security` where findings were loaded; close the document's row."""
+        row: dict[str, str | int] = {
+            "document": self.document_id,
+            "counters": json.dumps(self.counters),
+        }
+        security = self.counters.get("security")
+        if security is None:
+            self.statement(FINISH_SQL, row)
+            return
+        changed = self.statement(RECOUNT_AND_FINISH_SQL, row)[0][0]
+        updated = max(0, changed - security["CREATED"])
+        self.counters["security"] = counted(security["TOTAL"], security["CREATED"], updated)
+
+
+def counted(total: int, created: int, updated: int = 0, gone: int = 0) -> Counter[str]:
+    skipped = max(0, total - created - updated)
+    return Counter(CREATED=created, UPDATED=updated, SKIPPED=skipped, TOTAL=total, GONE=gone)
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Everything that loading a file needs."""
+
+    settings: Settings
+    s3: S3Manager
+    db: DBManager
+    catalogue: Catalogue
+    dry_run: bool = False
+
+    def load_file(self, file: File) -> Result:
+        """Load one file and move it; what may pass is tried again within the file's patience."""
+        deadline = time.monotonic() + self.settings.patience
+        for attempt in count():
+            try:
+                return self.try_file(file)
+            except Changed:
+                found = self.s3.find(file.key)
+                if found is None:
+                    return Result(file.key, Outcome.VANISHED)
+                file = found
+            except Refused as refused:
+                return self.refuse(file, refused)
+            except Transient as transient:
+                if self.db.gave_up.is_set() or time.monotonic() > deadline:
+                    self.db.gave_up.set()
+                    return Result(file.key, Outcome.DEFERRED, reasons=(str(transient),))
+                tell("INFO", f"{file.key}: {transient}; trying again", attempt=attempt + 1)
+                wait(backoff(attempt))
+        raise AssertionError("count() has no end")
+
+    def try_file(self, file: File) -> Result:
+        """One try: read, one transaction, move. Raises Refused, Transient or Changed."""
+        if not file.account:
+            raise Refused("the key is not data/<account>/<region>/<date>_<INTERVAL>.json")
+        spool = Spool(self.catalogue)
+        try:
+            facts = process_file_data(self.s3.read(file), spool)
+            check_identity(file, facts)
+            document = document_row(file, facts, self.settings.bucket)
+            with self.db.transaction(keep=not self.dry_run) as transaction:
+                load = Load(self.db, transaction, spool, facts, document, self.catalogue)
+                load.run()
+            for name, times in spool.unknown_fields().items():
+                tell("INFO", f"{file.key}: {name} has no column, ignored {times} times")
+        finally:
+            spool.close()
+        if not self.dry_run and not self.s3.move(file, "loaded"):
+            raise Changed(file.key)
+        return Result(file.key, Outcome.LOADED, load.counters)
+
+    def refuse(self, file: File, refused: Refused) -> Result:
+        if not self.dry_run and not self.s3.reject(file, refused.reasons):
+            tell("INFO", f"{file.key}: replaced while it was refused; the newer one is next")
+        return Result(file.key, Outcome.REJECTED, reasons=refused.reasons)
+
+
+# ── Load all files ──────────────────────────────────────────────────────────────────────────────
+
+
+def load_safely(receiver: Receiver, file: File) -> Result:
+    """The boundary of the pool: whatever happens to a file is told, and stays its own."""
+    started = time.monotonic()
+    try:
+        result = receiver.load_file(file)
+    except Exception as error:
+        log.debug("%s", file.key, exc_info=True)
+        reason = f"{type(error).__name__}: {without_values(str(error))}"
+        result = Result(file.key, Outcome.FAILED, reasons=(reason,))
+    result.seconds = time.monotonic() - started
+    report(result)
+    return result
+
+
+TOLD = {
+    Outcome.LOADED: "SUCCESS",
+    Outcome.REJECTED: "FAIL",
+    Outcome.DEFERRED: "FAIL",
+    Outcome.FAILED: "ERROR",
+    Outcome.VANISHED: "INFO",
+}
+COUNTED = ("CREATED", "UPDATED", "SKIPPED", "GONE", "TOTAL")
+
+
+def report(result: Result) -> None:
+    """One line of the story per file, and its timing."""
+    totals = result.totals
+    facts = {"key": result.key, "outcome": result.outcome.value, **totals}
+    numbers = " ".join(f"{name} {totals[name]}" for name in COUNTED)
+    about = numbers if result.outcome is Outcome.LOADED else "; ".join(result.reasons[:5])
+    if len(result.reasons) > 5:
+        about += f"; and {len(result.reasons) - 5} more"
+    tell(TOLD[result.outcome], f"{result.outcome.value} {result.key}: {about}", **facts)
+    tell("TIMING", f"{result.key}: {result.seconds:.3f} s", seconds=round(result.seconds, 3))
+
+
+def load_all(receiver: Receiver, files: Iterable[File], watch: Watch | None = None) -> list[Result]:
+    """Load files concurrently; those of one account and region in order of their day."""
+    groups: dict[tuple[str, str], list[File]] = {}
+    for file in files:
+        groups.setdefault((file.account, file.region), []).append(file)
+
+    def load_group(group: list[File]) -> list[Result]:
+        results = []
+        for file in sorted(group, key=lambda f: (f.day, f.key)):
+            if STOP.is_set():
+                break
+            results.append(load_safely(receiver, file))
+            if watch:
+                watch(results[-1])
+        return results
+
+    with ThreadPoolExecutor(receiver.settings.workers, "file") as pool:
+        running: list[Future[list[Result]]] = [pool.submit(load_group, g) for g in groups.values()]
+        return [result for done in as_completed(running) for result in done.result()]
+
+
+Watch = Callable[[Result], None]
+
+
+def summary(results: Sequence[Result], seconds: float) -> str:
+    """Counters per table over all files, then the files by outcome."""
+    tables: dict[str, Counter[str]] = {}
+    for result in results:
+        for name, counters in result.counters.items():
+            tables[name] = tables.get(name, Counter()) + counters
+    lines = [f"{'table':26}" + "".join(f"{name:>10}" for name in COUNTED)] if tables else []
+    for name in sorted(tables):
+        lines.append(f"{name:26}" + "".join(f"{tables[name][c]:>10}" for c in COUNTED))
+    outcomes = Counter(result.outcome.value for result in results)
+    total = sum(tables.values(), Counter())
+    told = ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items())) or "nothing to do"
+    lines.append(f"{len(results)} files ({told}), {total['TOTAL']} rows, {seconds:.1f} s")
+    return "\n".join(lines)
+
+
+# ── Entry points ────────────────────────────────────────────────────────────────────────────────
+
+
+def start(settings: Settings, *, dry_run: bool = False) -> Receiver:
+    """Connect; raises UsageError where the schema is missing or too old."""
+    db = DBManager(settings)
+    return Receiver(settings, S3Manager(settings), db, db.catalogue(), dry_run)
+
+
+def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Load the files that an S3 event, or an SQS batch of such, names; else sweep data/.
+
+    Returns SQS's partial batch response; raises RuntimeError where a sweep or event failed.
+    """
+    log_to(sys.stderr, as_json=True, verbose=False)
+    receiver = start(Settings.of({}))
+    records = event.get("Records", [])
+    if records and records[0].get("eventSource") == "aws:sqs":
+        failures = [
+            {"itemIdentifier": record["messageId"]}
+            for record in records
+            if not load_keys(receiver, event_keys(json.loads(record["body"])))
+        ]
+        return {"batchItemFailures": failures}
+    keys = event_keys(event)
+    results = load_all(receiver, found(receiver, keys) if records else list_data(receiver))
+    if failed(results):
+        raise RuntimeError(summary(results, 0.0).splitlines()[-1])
+    return {"files": len(results), "rows": sum(r.totals["TOTAL"] for r in results)}
+
+
+def event_keys(event: Mapping[str, Any]) -> list[str]:
+    """The keys under data/ that an S3 event notification names; they are URL-encoded there."""
+    from urllib.parse import unquote_plus
+
+    keys = [unquote_plus(r["s3"]["object"]["key"]) for r in event.get("Records", []) if "s3" in r]
+    return [key for key in keys if key.startswith("data/")]
+
+
+def found(receiver: Receiver, keys: Iterable[str]) -> list[File]:
+    """The files at keys; one that another receiver has moved meanwhile needs nothing more."""
+    return [file for key in keys if (file := receiver.s3.find(key))]
+
+
+def load_keys(receiver: Receiver, keys: Iterable[str]) -> bool:
+    return not failed(load_all(receiver, found(receiver, keys)))
+
+
+def list_data(receiver: Receiver) -> Iterator[File]:
+    return receiver.s3.list_files("data/")
+
+
+def failed(results: Iterable[Result]) -> bool:
+    return any(r.outcome not in (Outcome.LOADED, Outcome.VANISHED) for r in results)
+
+
+def log_to(stream: IO[str], *, as_json: bool, verbose: bool) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(StoryFormatter(as_json))
+    log.handlers[:] = [handler]
+    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+    log.propagate = False
+
+
+def parser() -> argparse.ArgumentParser:
+    summary_line = "Load documents from S3 data/ into Aurora PostgreSQL through the RDS Data API."
+    arguments = argparse.ArgumentParser(
+        prog="receiver.py",
+        description=summary_line,
+        epilog="Exit codes: 0 all well, 1 something was not loaded, 2 wrong use or configuration.",
+    )
+    what = arguments.add_mutually_exclusive_group()
+    what.add_argument("--init-schema", action="store_true", help="apply schema.sql, then exit")
+    what.add_argument("--check", action="store_true", help="test access to bucket and database")
+    what.add_argument("--file", metavar="KEY", help="load only the object at this key")
+    arguments.add_argument(
+        "--dry-run", action="store_true", help="load in a transaction that is rolled back"
+    )
+    for name, (variable, meaning) in SETTINGS.items():
+        flag = "--" + name.replace("_", "-")
+        arguments.add_argument(flag, metavar="…", help=f"{meaning} [{variable}]")
+    arguments.add_argument("--workers", type=int, default=8, help="files loaded at once [8]")
+    arguments.add_argument(
+        "--patience", type=float, default=180.0, help="seconds to wait for a database [180]"
+    )
+    arguments.add_argument("--log-format", choices=("text", "json"), default="text")
+    arguments.add_argument("-v", "--verbose", action="store_true", help="timings and tracebacks")
+    return arguments
+
+
+def check(settings: Settings) -> int:
+    """Test what a run needs, a line each; 0 where all is there."""
+    s3, db = S3Manager(settings), DBManager(settings)
+    tests: dict[str, Callable[[], object]] = {
+        "S3: list data/": lambda: next(s3.list_files("data/"), None),
+        "S3: list loaded/": lambda: next(s3.list_files("loaded/"), None),
+        "RDS Data API: statement": lambda: db.execute("SELECT 1", {}),
+        "RDS Data API: transaction": lambda: db.transaction(keep=False).__enter__(),
+        "schema": db.catalogue,
+    }
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    failures = 0
+    for name, test in tests.items():
+        try:
+            test()
+            print(f"ok      {name}")
+        except (BotoCoreError, ClientError, UsageError, Transient, Refused) as error:
+            failures += 1
+            print(f"FAILED  {name}: {printable(str(error))}")
+    return 1 if failures else 0
+
+
+def init_schema(settings: Settings) -> int:
+    schema = Path(__file__).with_name("schema.sql")
+    if not schema.is_file():
+        raise UsageError(f"schema.sql is not beside {Path(__file__).name}: copy it there")
+    applied = DBManager(settings).init_schema(split_statements(schema.read_text()))
+    print(f"schema applied: {applied} statements")
+    return 0
+
+
+def run(flags: argparse.Namespace) -> int:
+    """What the command line asks for; returns the exit code."""
+    settings = Settings.of(vars(flags))
+    if flags.init_schema:
+        return init_schema(settings)
+    if flags.check:
+        return check(settings)
+    started = time.monotonic()
+    receiver = start(settings, dry_run=flags.dry_run)
+    files = list_data(receiver)
+    if flags.file:
+        files = iter(found(receiver, [flags.file]))
+    results = load_all(receiver, files)
+    if flags.file and not results:
+        raise UsageError(f"there is no object {flags.file} in the bucket")
+    print(summary(results, time.monotonic() - started))
+    if flags.dry_run:
+        print("dry run: everything was rolled back, nothing was moved")
+    return 1 if failed(results) or STOP.is_set() else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    flags = parser().parse_args(arguments)
+    log_to(sys.stderr, as_json=flags.log_format == "json", verbose=flags.verbose)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: STOP.set())
+    try:
+        return run(flags)
+    except UsageError as error:
+        print(f"receiver.py: {printable(str(error))}", file=sys.stderr)
+        return 2
+    except Transient as error:
+        tell("FAIL", str(error))
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

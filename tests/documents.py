@@ -1,0 +1,562 @@
+"""Documents in the contract's shapes, as another producer would write them: every field filled."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import date, timedelta
+from typing import Any
+
+ACCOUNT = "111122223333"
+REGION = "eu-west-1"
+CATEGORIES = (
+    "account",
+    "config",
+    "service",
+    "cost",
+    "security",
+    "inventory",
+    "marketplace",
+    "trusted_advisor",
+    "health",
+    "application",
+    "resilience_hub",
+    "service_resources",
+    "compute_optimizer",
+    "config_inventory",
+    "support_tickets",
+    "logs",
+)
+
+Document = dict[str, Any]
+
+
+def document(
+    day: date = date(2026, 11, 21),
+    account: str = ACCOUNT,
+    region: str = REGION,
+    *,
+    meta: bool = True,
+) -> Document:
+    """A document of one day with a row or two in every table and a value in every field."""
+    after = (day + timedelta(days=1)).isoformat()
+    made: Document = {
+        "account": account_part(account, region),
+        "config": config_part(day),
+        "service": service_part(day),
+        "cost": cost_part(day),
+        "security": security_part(account, region),
+        "inventory": inventory_part(),
+        "marketplace": [
+            {
+                "product_code": "prod-abc",
+                "product_name": "Log analyser",
+                "cost_consumed": "12.3400000001",
+                "currency": "USD",
+                "period_start": day.isoformat(),
+                "period_end": after,
+                "status": "ACTIVE",
+            }
+        ],
+        **operations_part(account, region),
+        **resources_part(account, region),
+        "support_tickets": [support_ticket()],
+        "logs": logs_part(f"{after}T03:00:00+00:00"),
+    }
+    if meta:
+        made = {"meta": meta_part(day, account, region, f"{after}T03:00:00+00:00"), **made}
+    return copy.deepcopy(made)
+
+
+def key(day: date = date(2026, 11, 21), account: str = ACCOUNT, region: str = REGION) -> str:
+    return f"data/{account}/{region}/{day}_DAILY.json"
+
+
+def encode(made: Document) -> bytes:
+    return json.dumps(made).encode()
+
+
+def meta_part(day: date, account: str, region: str, collected_at: str) -> Document:
+    return {
+        "format": 1,
+        "collected_at": collected_at,
+        "period": {"start": day.isoformat(), "end": (day + timedelta(days=1)).isoformat()},
+        "interval": "DAILY",
+        "account_id": account,
+        "region": region,
+        "sender": "another producer 1.0",
+    }
+
+
+def account_part(account: str, region: str) -> Document:
+    contact = {"name": "Ada Ops", "title": "Lead", "email": "ada@example.com", "phone": "+49 30 1"}
+    return {
+        "account_id": account,
+        "account_name": "Shop “prod”",
+        "account_email": "aws@example.com",
+        "account_status": "ACTIVE",
+        "account_arn": f"arn:aws:organizations::999999999999:account/o-1/{account}",
+        "partner_name": "Partner",
+        "customer_name": "Customer",
+        "category": "production",
+        "account_type": "member",
+        "joined_method": "CREATED",
+        "joined_timestamp": "2020-02-29T12:00:00+00:00",
+        "region": region,
+        "product": "Shop, Search",
+        "contact_info": {
+            "address_line1": "Street 1",
+            "address_line2": "Floor 2",
+            "address_line3": "Door 3",
+            "city": "Berlin",
+            "country_code": "DE",
+            "postal_code": "10115",
+            "state_or_region": "BE",
+            "company_name": "Example GmbH",
+            "phone_number": "+49 30 2",
+            "website_url": "https://example.com",
+            "full_name": "Ada Example",
+        },
+        "alternate_contacts": {
+            "billing": contact,
+            "operations": {**contact, "name": "Bob Ops"},
+            "security": None,
+        },
+    }
+
+
+def config_part(day: date) -> Document:
+    return {
+        "date_from": day.isoformat(),
+        "date_to": (day + timedelta(days=1)).isoformat(),
+        "compliance_score": 66.67,
+        "total_rules": 3,
+        "compliant_rules": 2,
+        "non_compliant_rules": 1,
+        "curr_compliant": 10,
+        "curr_non_compliant": 2,
+        "non_compliant_resources": [
+            {
+                "resource_type": "AWS::S3::Bucket",
+                "resource_id": bucket,
+                "compliance_type": "NON_COMPLIANT",
+                "rule_name": "s3-bucket-ssl",
+                "annotation": "No policy",
+                "evaluation_mode": "DETECTIVE",
+                "conformance_pack": "basics",
+                "config_rule_invoked_time": "2026-11-20T10:00:00.123000+00:00",
+            }
+            for bucket in ("logs", "photos")
+        ],
+    }
+
+
+def service_part(day: date) -> list[Document]:
+    return [
+        {
+            "service": service,
+            "usage_types": usage,
+            "date_from": day.isoformat(),
+            "date_to": (day + timedelta(days=1)).isoformat(),
+            "cost": cost,
+            "currency": "USD",
+            "utilization": "24.0000",
+            "utilization_unit": "Hrs",
+        }
+        for service, usage, cost in (
+            ("Amazon EC2", ["BoxUsage:t3.micro", "EBS:VolumeUsage"], "1.2345678901"),
+            ("Amazon S3", "Requests-Tier1", "0.0000000004"),
+        )
+    ]
+
+
+def cost_part(day: date) -> list[Document]:
+    after = day + timedelta(days=1)
+    return [
+        {
+            "current_period_cost": "1.2345678905",
+            "previous_period_cost": "1.00",
+            "cost_difference": "0.2345678905",
+            "cost_difference_percentage": "23.46",
+            "potential_monthly_savings": "17.5",
+            "anomalies_detected": 1,
+            "saving_opportunities_count": 4,
+            "period": {"start": day.isoformat(), "end": after.isoformat(), "granularity": "DAILY"},
+            "top_services": [
+                {"service": "Amazon EC2", "cost": "1.2345678901"},
+                {"service": "Amazon S3", "cost": "0.0000000004"},
+            ],
+            "forecast": [
+                {
+                    "period": {
+                        "start": after.isoformat(),
+                        "end": (after + timedelta(days=1)).isoformat(),
+                    },
+                    "amount": "1.3",
+                    "prediction_interval_lower_bound": "1.1",
+                    "prediction_interval_upper_bound": "1.5",
+                }
+            ],
+        }
+    ]
+
+
+def finding(account: str, region: str, name: str, severity: str, **more: Any) -> Document:
+    return {
+        "finding_id": f"arn:aws:securityhub:{region}:{account}:finding/{name}",
+        "service": "Security Hub",
+        "title": f"Title of {name}",
+        "description": "What it is",
+        "severity": severity,
+        "status": "NEW",
+        "resource_type": "AwsS3Bucket",
+        "resource_id": "arn:aws:s3:::logs",
+        "created_at": "2026-11-01T00:00:00+00:00",
+        "updated_at": "2026-11-20T00:00:00+00:00",
+        "recommendation": "Do this",
+        "compliance_status": "FAILED",
+        "region": region,
+        "workflow_state": "NEW",
+        "record_state": "ACTIVE",
+        "product_name": "Security Hub",
+        "company_name": "AWS",
+        "product_arn": f"arn:aws:securityhub:{region}::product/aws/securityhub",
+        "generator_id": "aws-foundational/S3.5",
+        "generator": "aws-foundational",
+        **more,
+    }
+
+
+def security_part(account: str, region: str) -> Document:
+    arn = f"arn:aws:{{}}:{region}:{account}:{{}}"
+    return {
+        "security_hub": [
+            {
+                "service": "Security Hub",
+                "total_findings": 2,
+                "severity_counts": {"CRITICAL": 1, "HIGH": 0, "LOW": 1},
+                "open_findings": 1,
+                "resolved_findings": 1,
+                "findings": [
+                    finding(account, region, "one", "CRITICAL"),
+                    finding(account, region, "two", "LOW", status="RESOLVED"),
+                ],
+            }
+        ],
+        "guard_duty": [
+            {
+                "id": "gd-1",
+                "detector_id": "det-1",
+                "type": "Recon:EC2/PortProbe",
+                "severity": 8.5,
+                "title": "Probe",
+                "description": "Somebody probes",
+                "confidence": 7.25,
+                "region": region,
+                "created_at": "2026-11-01T00:00:00+00:00",
+                "updated_at": "2026-11-20T00:00:00+00:00",
+                "resource_type": "Instance",
+                "archived": False,
+            }
+        ],
+        "kms": [
+            {
+                "key_id": "1234abcd",
+                "arn": arn.format("kms", "key/1234abcd"),
+                "description": "data",
+                "key_usage": "ENCRYPT_DECRYPT",
+                "key_state": "PendingDeletion",
+                "creation_date": "2024-01-01T00:00:00+00:00",
+                "enabled": True,
+                "key_rotation_enabled": False,
+                "key_manager": "CUSTOMER",
+                "key_spec": "SYMMETRIC_DEFAULT",
+                "origin": "AWS_KMS",
+                "multi_region": False,
+                "deletion_date": "2027-01-01T00:00:00+00:00",
+            }
+        ],
+        **waf_parts(arn),
+        "cloudtrail": [
+            {
+                "name": "main",
+                "arn": arn.format("cloudtrail", "trail/main"),
+                "is_logging": True,
+                "is_multi_region": True,
+                "s3_bucket": "trail",
+                "kms_key_id": "1234abcd",
+                "log_file_validation": True,
+                "latest_delivery_time": "2026-11-21T23:55:00+00:00",
+                "is_organization_trail": False,
+                "home_region": region,
+                "latest_event_time": "2026-11-21T23:50:00+00:00",
+            }
+        ],
+        "secrets_manager": [
+            {
+                "name": "db",
+                "arn": arn.format("secretsmanager", "secret:db-Ab12"),
+                "description": "database",
+                "created_date": "2025-01-01T00:00:00+00:00",
+                "last_changed_date": "2026-01-01T00:00:00+00:00",
+                "rotation_enabled": True,
+                "last_rotated_date": "2026-01-01T00:00:00+00:00",
+                "last_accessed_date": "2026-11-20T00:00:00+00:00",
+            }
+        ],
+        "certificate_manager": [
+            {
+                "arn": arn.format("acm", "certificate/1"),
+                "domain_name": "example.com",
+                "status": "ISSUED",
+                "type": "AMAZON_ISSUED",
+                "not_after": "2026-12-24T00:00:00+00:00",
+                "not_before": "2025-12-24T00:00:00+00:00",
+                "key_algorithm": "EC_prime256v1",
+                "in_use": True,
+                "renewal_eligibility": "ELIGIBLE",
+            }
+        ],
+        "inspector": [
+            {
+                "finding_arn": arn.format("inspector2", "finding/1"),
+                "severity": "HIGH",
+                "status": "ACTIVE",
+                "type": "PACKAGE_VULNERABILITY",
+                "title": "CVE-2026-1 - openssl",
+                "description": "A hole",
+                "first_observed_at": "2026-10-01T00:00:00+00:00",
+                "last_observed_at": "2026-11-20T00:00:00+00:00",
+                "updated_at": "2026-11-20T00:00:00+00:00",
+                "resource_type": "AWS_EC2_INSTANCE",
+                "resource_id": "i-1",
+                "vulnerability_id": "CVE-2026-1",
+                "inspector_score": 8.1,
+                "fix_available": "YES",
+                "exploit_available": "NO",
+            }
+        ],
+    }
+
+
+def waf_parts(arn: str) -> Document:
+    return {
+        "waf": [
+            {
+                "name": "edge",
+                "id": "acl-1",
+                "arn": arn.format("wafv2", "regional/webacl/edge/acl-1"),
+                "scope": "REGIONAL",
+                "description": "front",
+                "default_action": {"Allow": {}},
+                "rules_count": 1,
+                "logging_enabled": True,
+                "geo_blocking_enabled": True,
+                "blocked_countries": ["KP", "RU"],
+                "capacity": 50,
+                "associated_resources": ["arn:aws:elasticloadbalancing:::loadbalancer/app/a/1"],
+            }
+        ],
+        "waf_rules": [
+            {
+                "web_acl_name": "edge",
+                "rule_name": "rate",
+                "priority": 1,
+                "action": {"Block": {}},
+                "statement_type": "RateBasedStatement",
+                "is_managed_rule": False,
+                "is_custom_rule": True,
+                "rate_limit": 2000,
+                "logging_enabled": True,
+                "geo_blocking": False,
+                "sql_injection": False,
+                "sample_request_enabled": True,
+                "cloudwatch_enabled": True,
+                "has_xss_protection": False,
+                "waf_version": "WAFv2",
+                "is_compliant": True,
+                "scope": "REGIONAL",
+            }
+        ],
+    }
+
+
+def inventory_part() -> Document:
+    return {
+        "instances": [
+            {
+                "instance_id": instance,
+                "instance_type": "EC2Instance",
+                "platform": "Amazon Linux",
+                "ip_address": "10.0.0.1",
+                "computer_name": "host",
+                "ping_status": "Online",
+                "last_ping_date_time": "2026-11-21T23:59:00+00:00",
+                "agent_version": "3.3",
+                "platform_type": "Linux",
+                "platform_version": "2023",
+                "is_latest_version": True,
+                "association_status": "Success",
+                "association_execution_date": "2026-11-21T01:00:00+00:00",
+                "association_success_date": "2026-11-21T01:00:00+00:00",
+            }
+            for instance in ("i-1", "i-2")
+        ],
+        "applications": [
+            {
+                "instance_id": "i-1",
+                "name": name,
+                "version": version,
+                "publisher": "Example",
+                "architecture": "x86_64",
+                "application_type": "System",
+                "install_time": "2026-01-01T00:00:00+00:00",
+            }
+            for name, version in (("bash", "5.2"), ("bash", "5.3"), ("tool", None))
+        ],
+        "patches": [
+            {
+                "instance_id": "i-2",
+                "title": "kernel.x86_64",
+                "classification": "Security",
+                "severity": "Important",
+                "state": "Installed",
+                "installed_time": "2026-10-01T00:00:00+00:00",
+                "kb_id": "kernel",
+                "cve_ids": "CVE-2026-2",
+            }
+        ],
+    }
+
+
+def operations_part(account: str, region: str) -> Document:
+    return {
+        "trusted_advisor": [
+            {
+                "check_name": "Idle load balancers",
+                "category": "cost_optimizing",
+                "severity": "warning",
+                "recommendation": "Delete them",
+                "affected_resources_count": 2,
+                "potential_savings": 34.5,
+                "timestamp": "2026-11-21T12:00:00+00:00",
+                "check_id": "hjLMh88uM8",
+            }
+        ],
+        "health": [
+            {
+                "arn": f"arn:aws:health:{region}::event/EC2/X/1",
+                "service": "EC2",
+                "event_type_code": "AWS_EC2_OPERATIONAL_ISSUE",
+                "region": region,
+                "start_time": "2026-11-20T00:00:00+00:00",
+                "end_time": "2026-11-20T02:00:00+00:00",
+                "status_code": "closed",
+                "event_type_category": "issue",
+                "event_scope_code": "PUBLIC",
+                "last_updated_time": "2026-11-20T02:10:00+00:00",
+            }
+        ],
+        "application": [
+            {
+                "service_name": "checkout",
+                "namespace": "prod",
+                "key_attributes": {"Type": "Service", "Name": "checkout", "Environment": "prod"},
+            }
+        ],
+        "resilience_hub": [
+            {
+                "app_arn": f"arn:aws:resiliencehub:{region}:{account}:app/1",
+                "name": "shop",
+                "compliance_status": "PolicyMet",
+                "resiliency_score": 87.5,
+                "status": "Active",
+                "cost": 100.25,
+                "description": "The shop",
+                "creation_time": "2025-01-01T00:00:00+00:00",
+                "last_assessment_time": "2026-11-20T00:00:00+00:00",
+                "rpo": 300,
+                "rto": 900,
+                "last_drill": "2026-06-01T00:00:00+00:00",
+            }
+        ],
+    }
+
+
+def resources_part(account: str, region: str) -> Document:
+    resource = {
+        "resource_type": "instance",
+        "resource_id": "i-1",
+        "resource_name": "web",
+        "region": region,
+        "availability_zone": f"{region}a",
+        "state": "running",
+        "instance_type": "t3.micro",
+        "vpc_id": "vpc-1",
+        "engine": "postgres",
+        "instance_class": "db.t3.micro",
+        "multi_az": True,
+        "size_gb": 20,
+        "volume_type": "gp3",
+        "creation_date": "2025-01-01T00:00:00+00:00",
+        "type": "application",
+        "scheme": "internal",
+        "instance_count": 2,
+        "min_size": 1,
+        "max_size": 3,
+        "available_ip_count": 250,
+    }
+    return {
+        "service_resources": [
+            {"service_name": "EC2", **resource},
+            {"service_name": "S3", "resource_type": "bucket", "resource_id": "logs"},
+        ],
+        "compute_optimizer": [
+            {
+                "resource_type": "EC2",
+                "resource_arn": f"arn:aws:ec2:{region}:{account}:instance/i-1",
+                "resource_name": "web",
+                "finding": "OVER_PROVISIONED",
+                "current_instance_type": "m5.large",
+                "current_memory_size": 8192,
+                "current_volume_type": "gp2",
+                "current_volume_size": 100,
+                "recommended_instance_type": "t3.micro",
+                "recommended_memory_size": 1024,
+                "recommended_volume_type": "gp3",
+                "recommended_volume_size": 50,
+                "savings_opportunity_percentage": 41.5,
+                "estimated_monthly_savings_usd": 12.34,
+                "performance_risk": "Low",
+                "cpu_utilization_max": 17.5,
+                "memory_utilization_avg": 33.25,
+                "migration_effort": "Medium",
+            }
+        ],
+        "config_inventory": [{"resource_subtype": "burstable", **resource}],
+    }
+
+
+def support_ticket() -> Document:
+    return {
+        "case_id": "case-1",
+        "display_id": "1001",
+        "subject": "Help",
+        "status": "resolved",
+        "severity_code": "low",
+        "service_code": "amazon-ec2",
+        "category_code": "other",
+        "time_created": "2026-11-01T00:00:00+00:00",
+        "submitted_by": "ops@example.com",
+        "language": "en",
+        "date_from": "2026-11-21",
+        "date_to": "2026-11-22",
+    }
+
+
+def logs_part(created: str) -> Document:
+    return {
+        **{f"{category}_status": "Pass" for category in CATEGORIES},
+        "date_created": created,
+        "message": [{"SUCCESS": "cost collected", "TIMING": "cost 1.2 s"}, "a bare text"],
+    }
