@@ -94,6 +94,7 @@ class Gateway:
 
     Attributes:
         calls: the log of all requests; tests may clear it.
+        answers: what answers in place of moto, by service and operation.
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Gateway:
         self._data_api = data_api
         self._switches = switches
         self._keys = keys
-        self._answers = ANSWERS | {("s3", "ListBuckets"): self._list_buckets}
+        self.answers = ANSWERS | {("s3", "ListBuckets"): self._list_buckets}
         self._server: _Server | None = None
 
     def serve(self, port: int = 0) -> int:
@@ -185,9 +186,11 @@ class Gateway:
         except UnknownServiceError:
             message = f"AWS has no service {exchange.service}"
             raise AwsError("UnknownService", message, 404) from None
-        identity = self._keys.find(scope["key"], self._cloud.now())
+        identity = self._keys.find(scope["key"])
         if identity is None or identity.account not in self._cloud.accounts:
             raise _unknown_key(exchange)
+        if identity.is_expired(self._cloud.now()):
+            raise _expired(exchange)
         exchange.account, exchange.identity = identity.account, identity.arn
         return identity
 
@@ -228,7 +231,7 @@ class Gateway:
             request.operation,
             dict(request.params),
         )
-        canned = self._answers.get((request.service, request.operation))
+        canned = self.answers.get((request.service, request.operation))
         if canned is not None:
             try:
                 return _serialised(exchange, canned(call))
@@ -371,6 +374,17 @@ def _unknown_key(exchange: Exchange) -> AwsError:
     if exchange.protocol == "query":
         return AwsError("InvalidClientTokenId", message, 403)
     return AwsError("UnrecognizedClientException", message, 403)
+
+
+def _expired(exchange: Exchange) -> AwsError:
+    """The error of a session that is over, as the service spells it."""
+    message = "The security token included in the request is expired"
+    match exchange.protocol:
+        case "ec2":
+            return AwsError("RequestExpired", message, 400)
+        case "query" | "rest-xml":
+            return AwsError("ExpiredToken", message, 400 if exchange.service == "s3" else 403)
+    return AwsError("ExpiredTokenException", message, 403)
 
 
 def _serialised(

@@ -117,8 +117,7 @@ class MotoBackend:
         if _is_not_implemented(response.status, headers):
             response.read()
             self._idle.put(connection)
-            message = "The embedded cloud does not implement this operation."
-            raise AwsError("NotImplemented", message, 501)
+            raise _not_implemented()
         length = response.length
         if method == "HEAD" or length is None or length <= PIECE:
             body = response.read()
@@ -191,9 +190,7 @@ class MotoBackend:
         try:
             whole = client.get_paginator(name).paginate(**params).build_full_result()
         except ClientError as error:
-            details, metadata = error.response["Error"], error.response["ResponseMetadata"]
-            status = int(metadata["HTTPStatusCode"])
-            raise AwsError(details["Code"], details["Message"], status) from None
+            raise _translated(error) from None
         found: list[Any] = whole.get(result, [])
         return found
 
@@ -230,3 +227,15 @@ class MotoBackend:
 def _is_not_implemented(status: int, headers: Mapping[str, str]) -> bool:
     """Whether moto says, by a web page instead of an error of AWS, that it lacks something."""
     return status in (404, 500, 501) and headers.get("content-type", "").startswith("text/html")
+
+
+def _not_implemented() -> AwsError:
+    return AwsError("NotImplemented", "The embedded cloud does not implement this operation.", 501)
+
+
+def _translated(error: ClientError) -> AwsError:
+    """moto's error; botocore puts the status in place of the code where there is no code."""
+    details, status = error.response["Error"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+    if details["Code"] == str(status):
+        return _not_implemented()
+    return AwsError(details["Code"], details["Message"], status)
