@@ -110,7 +110,7 @@ def instance(account: Account, region: str, number: int, instance_id: str) -> di
         "VpcId": network["VpcId"],
         "LaunchTime": account.ago(400 - number % 390, seconds=number),
         "Architecture": "arm64" if number % 5 in (2, 4) else "x86_64",
-        **({"Platform": "windows"} if number % 3 == 2 else {}),
+        **({"Platform": "Windows"} if number % 3 == 2 else {}),
         "PlatformDetails": "Windows" if number % 3 == 2 else "Linux/UNIX",
         "EbsOptimized": True,
         "Tags": tags(f"{pick(NAMES, number)} {number}", number),

@@ -84,7 +84,7 @@ def finding(
     label, normalized = pick(SEVERITIES, number)
     control, title = pick(CONTROLS, number)
     kind, target = pick(targets, number)
-    moment, form = updated(account, number), pick(FORMATS, number)
+    moment, form = updated(account, number), pick(FORMATS, number // 3)
     finding_id = account.uuid("finding", region, number)
     path = f"subscription/{slug}/v/1.0.0/{control}/finding/{finding_id}"
     first = form(account.ago(61 + number % 30, seconds=number))
