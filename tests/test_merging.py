@@ -1,0 +1,371 @@
+"""The database is a function of the set of documents: any order, any repetition, the same rows."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+from psycopg.rows import dict_row
+
+import receiver
+from tests import documents
+from tests.cloud import EmbeddedCloud
+from tests.documents import CATEGORIES, Document, document
+
+DAY = date(2026, 11, 10)
+Rows = dict[str, list[dict[str, Any]]]
+
+# What a load decides by itself, and may differ between two loads of the same documents.
+SURROGATES = {"id", "document_id"}
+LOAD_TIMES = {
+    name: {"created_at", "updated_at"} - set(table.aws_times)
+    for name, table in receiver.TABLES.items()
+}
+PARENTS = {
+    "account_id": "accounts",
+    "security_id": "security",
+    "cost_report_id": "cost_reports",
+    "config_report_id": "config_reports",
+    "log_id": "logs",
+    "product_id": "products",
+}
+
+
+@dataclass
+class Warehouse:
+    """A database of its own with a receiver in this process, fed document by document."""
+
+    embedded: EmbeddedCloud
+    bucket: str
+    database: str
+
+    def __post_init__(self) -> None:
+        environment = self.embedded.environment(self.embedded.analytics.id)
+        self.s3 = self.embedded.client("s3", self.embedded.analytics.id)
+        self.settings = receiver.Settings(
+            bucket=self.bucket,
+            cluster_arn=environment["AURORA_CLUSTER_ARN"],
+            secret_arn=environment["AURORA_SECRET_ARN"],
+            database=self.database,
+            region=environment["REGION"],
+            kms_key=None,
+            patience=5.0,
+        )
+        self.receiver = receiver.start(self.settings)
+
+    def load(self, made: Document, key: str) -> receiver.Result:
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=documents.encode(made))
+        found = self.receiver.s3.find(key)
+        assert found
+        return self.receiver.load_file(found)
+
+    def query(self, statement: str) -> list[dict[str, Any]]:
+        dsn = self.embedded.postgres.dsn_for(self.database)
+        with psycopg.connect(dsn, row_factory=dict_row) as connection:
+            return connection.execute(statement.encode()).fetchall()
+
+    def rows(self) -> Rows:
+        """All rows of all tables, ids of other rows replaced by what those rows are."""
+        dsn = self.embedded.postgres.dsn_for(self.database)
+        with psycopg.connect(dsn, row_factory=dict_row) as connection:
+            raw = {
+                name: connection.execute(
+                    sql.SQL("SELECT * FROM {}").format(sql.Identifier(name))
+                ).fetchall()
+                for name in (*receiver.TABLES, "products")
+            }
+        return {name: sorted(readable(name, rows, raw), key=repr) for name, rows in raw.items()}
+
+    def empty(self) -> None:
+        with psycopg.connect(self.embedded.postgres.dsn_for(self.database)) as connection:
+            connection.execute("TRUNCATE accounts, products CASCADE")
+
+
+NAMES = {
+    "accounts": ("account_id", "region"),
+    "security": ("service",),
+    "cost_reports": ("period_start", "period_granularity"),
+    "config_reports": ("date_from",),
+    "logs": ("date_created",),
+    "products": ("name",),
+    "inventory_instances": ("instance_id",),
+}
+
+
+def readable(table: str, rows: Sequence[Mapping[str, Any]], raw: Rows) -> Iterator[dict[str, Any]]:
+    names = {
+        parent: {row["id"]: tuple(str(row[c]) for c in columns) for row in raw[parent]}
+        for parent, columns in NAMES.items()
+    }
+    ignored = SURROGATES | LOAD_TIMES.get(table, {"created_at", "updated_at"})
+    if table in ("inventory_applications", "inventory_patches"):
+        references = PARENTS | {"instance_id": "inventory_instances"}
+    else:
+        references = PARENTS if table != "accounts" else {}
+    for row in rows:
+        yield {
+            column: names[references[column]].get(value) if column in references else value
+            for column, value in row.items()
+            if column not in ignored
+        }
+
+
+@pytest.fixture
+def warehouse(embedded: EmbeddedCloud, bucket: str, database: str, user: None) -> Warehouse:
+    return Warehouse(embedded, bucket, database)
+
+
+@pytest.fixture
+def user(embedded: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process is a user of the embedded cloud."""
+    for name, value in embedded.environment(embedded.analytics.id).items():
+        monkeypatch.setenv(name, value)
+
+
+def collected(made: Document, at: datetime) -> Document:
+    made["meta"]["collected_at"] = at.isoformat() + "+00:00"
+    made["logs"]["date_created"] = at.isoformat() + "+00:00"
+    return made
+
+
+def subset(draw: st.DrawFn, items: Sequence[Any]) -> list[Any]:
+    return [item for item in items if draw(st.booleans())]
+
+
+STATUS = st.sampled_from(["Pass", "Pass", "Pass", "Fail", "Skipped"])
+INSTANTS = [f"2026-11-{day:02}T12:00:00+00:00" for day in (8, 9, 10)]
+
+
+@st.composite
+def one_document(draw: st.DrawFn, number: int) -> tuple[str, Document]:
+    """A document of one of four days, collected in time or (a backfill) late, in any health."""
+    day = DAY + timedelta(days=draw(st.integers(0, 3)))
+    late = draw(st.sampled_from([0, 0, 0, 9]))
+    at = datetime.combine(day, datetime.min.time()) + timedelta(days=1 + late, minutes=number)
+    made = collected(document(day), at)
+    for category in CATEGORIES:
+        made["logs"][f"{category}_status"] = draw(STATUS)
+    made["account"]["account_name"] = draw(st.sampled_from(["Shop", "Store"]))
+    made["account"]["product"] = ",".join(subset(draw, ["Shop", "search", "Search"])) or "None"
+    vary_security(draw, made)
+    vary_money(draw, made, day)
+    vary_inventory(draw, made)
+    made["support_tickets"][0]["status"] = draw(st.sampled_from(["opened", "resolved"]))
+    made["health"] = subset(draw, made["health"])
+    for event in made["health"]:
+        event["last_updated_time"] = draw(st.sampled_from([None, *INSTANTS]))
+        event["status_code"] = draw(st.sampled_from(["open", "closed"]))
+    return documents.key(day), made
+
+
+def vary_security(draw: st.DrawFn, made: Document) -> None:
+    group = made["security"]["security_hub"][0]
+    group["findings"] = subset(draw, group["findings"])
+    for found in group["findings"]:
+        found["updated_at"] = draw(st.sampled_from(INSTANTS))
+        found["status"] = draw(st.sampled_from(["NEW", "RESOLVED"]))
+    key = made["security"]["kms"][0]
+    made["security"]["kms"] = [
+        {**key, "key_id": name, "description": draw(st.sampled_from(["a", "b", None]))}
+        for name in subset(draw, ["k1", "k2", "k3"])
+    ]
+
+
+def vary_money(draw: st.DrawFn, made: Document, day: date) -> None:
+    days = [day - timedelta(days=1), day]
+    costs = st.sampled_from(["1.00", "2.00"])
+    made["service"] = [
+        {**row, "cost": draw(costs)}
+        for each in days
+        for row in subset(draw, documents.service_part(each))
+    ]
+    made["cost"] = [report for each in days for report in documents.cost_part(each)]
+    made["cost"][0].pop("forecast")
+    for report in made["cost"]:
+        report["current_period_cost"] = draw(costs)
+        report["top_services"] = subset(draw, report["top_services"])
+    made["marketplace"] = subset(draw, made["marketplace"])
+
+
+def vary_inventory(draw: st.DrawFn, made: Document) -> None:
+    inventory = made["inventory"]
+    inventory["instances"] = subset(draw, inventory["instances"])
+    there = {instance["instance_id"] for instance in inventory["instances"]}
+    for part in ("applications", "patches"):
+        inventory[part] = [x for x in subset(draw, inventory[part]) if x["instance_id"] in there]
+    made["config"]["non_compliant_resources"] = subset(
+        draw, made["config"]["non_compliant_resources"]
+    )
+    made["service_resources"] = subset(draw, made["service_resources"])
+
+
+SETS = st.integers(2, 5).flatmap(lambda n: st.tuples(*(one_document(number=i) for i in range(n))))
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(made=SETS, seed=st.integers(0, 2**16))
+def test_any_order_and_repetition_gives_the_same_rows(
+    warehouse: Warehouse, made: tuple[tuple[str, Document], ...], seed: int
+) -> None:
+    shuffler = random.Random(seed)
+    orders = [list(made), shuffler.sample(made, len(made)) + shuffler.sample(made, 1)]
+    ends = []
+    for order in orders:
+        warehouse.empty()
+        for key, each in order:
+            assert warehouse.load(each, key).outcome is receiver.Outcome.LOADED
+        ends.append(warehouse.rows())
+    for table in ends[0]:
+        assert ends[0][table] == ends[1][table], table
+
+
+Change = Callable[[Document], None]
+
+
+def day_after(changes: Change, days: int = 1) -> tuple[Document, Document]:
+    """Yesterday's document and today's, which is the same but for the changes."""
+    first, second = document(DAY), document(DAY + timedelta(days=days))
+    changes(second)
+    return first, second
+
+
+def test_reloading_an_unchanged_document_rewrites_no_row(warehouse: Warehouse) -> None:
+    warehouse.load(document(DAY), documents.key(DAY))
+    versions = "SELECT xmin::text, ctid::text FROM "
+    before = {name: warehouse.query(versions + name) for name in receiver.TABLES}
+    again = warehouse.load(document(DAY), documents.key(DAY))
+    assert again.totals["CREATED"] == again.totals["UPDATED"] == 0
+    assert again.totals["SKIPPED"] == again.totals["TOTAL"] > 40
+    assert {name: warehouse.query(versions + name) for name in receiver.TABLES} == before
+
+
+def test_a_row_that_did_not_change_from_day_to_day_is_not_rewritten(warehouse: Warehouse) -> None:
+    first, second = day_after(lambda _: None)
+    warehouse.load(first, documents.key(DAY))
+    versions = "SELECT xmin::text, ctid::text FROM "
+    tables = [
+        name
+        for name, table in receiver.TABLES.items()
+        if table.kind is receiver.Kind.SNAPSHOT and name != "non_compliant_resources"
+    ]
+    before = {name: warehouse.query(versions + name) for name in tables}
+    warehouse.load(second, documents.key(DAY + timedelta(days=1)))
+    assert {name: warehouse.query(versions + name) for name in tables} == before
+
+
+def test_what_the_newest_listing_lacks_is_gone_and_what_returns_lives(warehouse: Warehouse) -> None:
+    first, second = day_after(lambda made: made["security"].update(kms=[]))
+    third = document(DAY + timedelta(days=2))
+    state = "SELECT gone_at FROM kms_keys"
+    warehouse.load(first, documents.key(DAY))
+    warehouse.load(second, documents.key(DAY + timedelta(days=1)))
+    gone_at = datetime.fromisoformat(second["meta"]["collected_at"])
+    assert warehouse.query(state) == [{"gone_at": gone_at}]
+    warehouse.load(third, documents.key(DAY + timedelta(days=2)))
+    assert warehouse.query(state) == [{"gone_at": None}]
+
+
+@pytest.mark.parametrize("status", ["Fail", "Skipped", None])
+def test_only_a_passed_category_says_what_is_gone(warehouse: Warehouse, status: str | None) -> None:
+    def fail(made: Document) -> None:
+        made["security"]["kms"] = []
+        made["logs"]["security_status"] = status
+
+    first, second = day_after(fail)
+    warehouse.load(first, documents.key(DAY))
+    warehouse.load(second, documents.key(DAY + timedelta(days=1)))
+    assert warehouse.query("SELECT gone_at FROM kms_keys") == [{"gone_at": None}]
+
+
+def test_a_document_of_a_past_day_says_nothing_about_what_is_gone(warehouse: Warehouse) -> None:
+    first, second = day_after(lambda made: made["security"].update(kms=[]))
+    second["meta"]["collected_at"] = "2026-11-30T00:00:00+00:00"
+    warehouse.load(first, documents.key(DAY))
+    warehouse.load(second, documents.key(DAY + timedelta(days=1)))
+    assert warehouse.query("SELECT gone_at FROM kms_keys") == [{"gone_at": None}]
+
+
+def test_a_late_old_document_changes_nothing_newer(warehouse: Warehouse) -> None:
+    def rename(made: Document) -> None:
+        made["security"]["kms"][0]["description"] = "new"
+        made["account"]["account_name"] = "new"
+
+    first, second = day_after(rename)
+    warehouse.load(second, documents.key(DAY + timedelta(days=1)))
+    warehouse.load(first, documents.key(DAY))
+    assert warehouse.query("SELECT description FROM kms_keys") == [{"description": "new"}]
+    assert warehouse.query("SELECT account_name FROM accounts") == [{"account_name": "new"}]
+
+
+def test_non_compliant_resources_are_open_then_resolved(warehouse: Warehouse) -> None:
+    first, second = day_after(lambda made: made["config"]["non_compliant_resources"].pop())
+    warehouse.load(first, documents.key(DAY))
+    warehouse.load(second, documents.key(DAY + timedelta(days=1)))
+    states = warehouse.query(
+        "SELECT n.resource_id, n.status, r.date_from FROM non_compliant_resources n"
+        " JOIN config_reports r ON r.id = n.config_report_id ORDER BY 1"
+    )
+    assert states == [
+        {"resource_id": "logs", "status": "OPEN", "date_from": DAY + timedelta(days=1)},
+        {"resource_id": "photos", "status": "RESOLVED", "date_from": DAY},
+    ]
+
+
+def test_restated_costs_replace_the_day_whole(warehouse: Warehouse) -> None:
+    def restate(made: Document) -> None:
+        made["service"] = documents.service_part(DAY)[:1]
+        made["service"][0]["cost"] = "9.9999999999"
+        made["cost"] = documents.cost_part(DAY)
+        made["cost"][0]["top_services"].pop()
+
+    first, second = day_after(restate)
+    warehouse.load(first, documents.key(DAY))
+    warehouse.load(second, documents.key(DAY + timedelta(days=1)))
+    costs = warehouse.query("SELECT service, cost::text FROM services")
+    assert costs == [{"service": "Amazon EC2", "cost": "9.9999999999"}]
+    assert len(warehouse.query("SELECT FROM service_costs")) == 1
+
+
+def test_security_counts_follow_the_findings(warehouse: Warehouse) -> None:
+    def resolve(made: Document) -> None:
+        found = made["security"]["security_hub"][0]["findings"][0]
+        found.update(status="RESOLVED", updated_at="2026-11-21T00:00:00+00:00", severity="LOW")
+        made["security"]["security_hub"][0]["findings"] = [found]
+
+    first, second = day_after(resolve)
+    counts = (
+        "SELECT total_findings, critical_count, low_count, open_findings, resolved_findings"
+        " FROM security"
+    )
+    warehouse.load(first, documents.key(DAY))
+    assert list(warehouse.query(counts)[0].values()) == [2, 1, 1, 1, 1]
+    warehouse.load(second, documents.key(DAY + timedelta(days=1)))
+    assert list(warehouse.query(counts)[0].values()) == [2, 0, 2, 0, 2]
+
+
+def test_a_row_leads_to_its_object(warehouse: Warehouse) -> None:
+    warehouse.load(document(DAY), documents.key(DAY))
+    head = warehouse.s3.head_object(
+        Bucket=warehouse.bucket, Key=documents.key(DAY).replace("data/", "loaded/")
+    )
+    for name in receiver.TABLES:
+        traced = warehouse.query(
+            f"SELECT DISTINCT d.bucket, d.key, d.etag FROM {name} t"
+            " LEFT JOIN documents d ON d.id = t.document_id"
+        )
+        etag = head["ETag"].strip('"')
+        assert traced == [{"bucket": warehouse.bucket, "key": documents.key(DAY), "etag": etag}], (
+            name
+        )
