@@ -324,13 +324,13 @@ class DataApi:
         identifier = request["transactionId"]
         with self._lock:
             transaction = self._transactions.get(identifier)
-            reason = self._ends.get(identifier, "")
-        if transaction is None:
-            raise transaction_not_found(identifier, reason)
-        if request.get("database", transaction.database) != transaction.database:
-            raise invalid("Database name is not the same as transaction")
-        if not transaction.busy.acquire(blocking=False):
-            raise ServiceError("DatabaseErrorException", "Transaction is still running a query")
+            if transaction is None:
+                raise transaction_not_found(identifier, self._ends.get(identifier, ""))
+            if request.get("database", transaction.database) != transaction.database:
+                raise invalid("Database name is not the same as transaction")
+            # Under the lock, so that it is not ended between being found and being taken.
+            if not transaction.busy.acquire(blocking=False):
+                raise ServiceError("DatabaseErrorException", "Transaction is still running a query")
         if transaction.session.is_lost():
             self._end(transaction, EXPIRED)
             transaction.busy.release()
@@ -338,26 +338,31 @@ class DataApi:
         return Lease(transaction.session, transaction.busy.release, transaction)
 
     def _end(self, transaction: Transaction | None, reason: str) -> None:
-        """Forget a transaction, rolled back unless it is committed. `busy` is held."""
+        """Forget a transaction, rolled back unless it is committed. The caller holds `busy`."""
         if transaction is None:
             return
         with self._lock:
-            known = self._transactions.pop(transaction.identifier, None)
-            self._ends[transaction.identifier] = reason
-            if len(self._ends) > REMEMBERED:
-                self._ends.pop(next(iter(self._ends)))
-        if known is not None:
+            known = self._forget(transaction, reason)
+        if known:
             self._pool.give_back(transaction.session)
+
+    def _forget(self, transaction: Transaction, reason: str) -> bool:
+        """Whether it was known. `reason` is what its next user is told. The lock is held."""
+        known = self._transactions.pop(transaction.identifier, None)
+        self._ends[transaction.identifier] = reason
+        if len(self._ends) > REMEMBERED:
+            self._ends.pop(next(iter(self._ends)))
+        return known is not None
 
     def _sweep(self) -> None:
         """Forget the transactions that the server ended and nobody asks for."""
         with self._lock:
-            transactions = list(self._transactions.values())
-        for transaction in transactions:
-            if transaction.busy.acquire(blocking=False):
-                if transaction.session.is_lost():
-                    self._end(transaction, EXPIRED)
-                transaction.busy.release()
+            idle = [each for each in self._transactions.values() if not each.busy.locked()]
+            lost = [each for each in idle if each.session.is_lost()]
+            for transaction in lost:
+                self._forget(transaction, EXPIRED)
+        for transaction in lost:
+            transaction.session.close()
 
     def _run(
         self,
