@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -333,6 +334,33 @@ def test_uploads_in_chunks_with_trailing_checksums_arrive_whole(
     for key in ("many parts", "one"):
         body = s3.get_object(Bucket=bucket, Key=key)["Body"]
         assert hashlib.sha256(body.read()).hexdigest() == expected
+
+
+def test_half_an_upload_is_none(embedded: EmbeddedCloud, bucket: str) -> None:
+    key = embedded.keys.user_key(ANALYTICS)
+    head = (
+        f"PUT /{bucket}/half HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n"
+        f"authorization: AWS4-HMAC-SHA256 Credential={key}/20261122/us-east-1/s3/aws4_request\r\n"
+        "\r\n"
+    )
+    port = int(embedded.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(head.encode() + b"x" * 500_000)
+    s3 = embedded.client("s3", ANALYTICS)
+    s3.put_object(Bucket=bucket, Key="whole", Body=b"1")
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["whole"]
+
+
+def test_a_refused_upload_leaves_the_connection_in_order(
+    embedded: EmbeddedCloud, bucket: str
+) -> None:
+    s3 = embedded.client("s3", ANALYTICS, max_pool_connections=1)
+    rule = embedded.switches.deny("s3", "PutObject")
+    denied = error_of(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"GET / " * 200_000))
+    assert denied == ("AccessDenied", 403)
+    embedded.switches.remove(rule)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert error_of(lambda: s3.head_object(Bucket=bucket, Key="k")) == ("404", 404)
 
 
 def test_a_range_of_an_object_can_be_read(embedded: EmbeddedCloud, bucket: str) -> None:

@@ -74,6 +74,7 @@ class EmbeddedCloud:
         self._port = port
         self._parts = ExitStack()
         self._numbers = itertools.count(1)
+        self._session = boto3.session.Session()
         self._lock = threading.Lock()
 
     def __enter__(self) -> EmbeddedCloud:
@@ -206,13 +207,13 @@ class EmbeddedCloud:
         self, service: str, account_id: str, region: str | None = None, **options: Any
     ) -> Any:
         """A plain boto3 client of the account's user; options are those of botocore's Config."""
-        environment = self.environment(account_id, region)
-        return boto3.session.Session(
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-            region_name=environment["AWS_DEFAULT_REGION"],
-        ).client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.url,
-            config=Config(**{"retries": {"total_max_attempts": 1}, **options}),
-        )
+        # One session reads each service's model once; it may create one client at a time.
+        with self._lock:
+            return self._session.client(
+                service,  # type: ignore[call-overload]
+                endpoint_url=self.url,
+                aws_access_key_id=self.keys.user_key(account_id),
+                aws_secret_access_key=SECRET_KEY,
+                region_name=region or self.cloud.accounts[account_id].home_region,
+                config=Config(**{"retries": {"total_max_attempts": 1}, **options}),
+            )

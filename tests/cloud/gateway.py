@@ -7,7 +7,6 @@ the answer comes from the Data API, the token service, the canned answers or mot
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import socket
@@ -52,7 +51,8 @@ ENCRYPTING = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload"})
 
 @dataclass
 class CallRecord:
-    """One request in the call log. `seconds` runs until the answer's last byte was sent.
+    """One request in the call log. It is there before the client has the answer; `seconds` and
+    `response_bytes` then grow until the answer's last byte is sent.
 
     `error` is AWS's code, "cut" for a connection closed without an answer, else empty.
     `attempt` counts the client's tries of one call, from 1.
@@ -84,7 +84,6 @@ class Exchange:
     identity: str = ""
     error: str = ""
     received: int = 0
-    sent: int = 0
     status: int = 0
     began: float = field(default_factory=time.perf_counter)
 
@@ -129,7 +128,10 @@ class Gateway:
             server.server_close()
 
     def answer(self, http: HttpRequest, exchange: Exchange) -> HttpResponse:
-        """Answer one request; errors of AWS are answers, too. Raises CutError to give none."""
+        """Answer one request; errors of AWS are answers, too.
+
+        Raises CutError to give none, and ConnectionError if the client has left.
+        """
         try:
             return self._answer(http, exchange)
         except AwsError as error:
@@ -139,32 +141,31 @@ class Gateway:
             message = f"The embedded cloud's answer of {where} is not AWS's: {mismatch}"
             print(message, file=sys.stderr)
             return _error(exchange, AwsError("InvalidEmbeddedAnswer", message, 400))
-        except CutError:
+        except (ConnectionError, CutError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever broke, the client has to be told
             traceback.print_exc()
             return _error(exchange, AwsError("EmbeddedCloudError", repr(error), 400))
 
-    def record(self, http: HttpRequest, exchange: Exchange) -> None:
-        """Write the finished exchange into the call log."""
+    def record(self, http: HttpRequest, exchange: Exchange) -> CallRecord:
+        """Write an exchange into the call log; the answer is still to be sent."""
         attempt = ATTEMPT.search(http.headers.get("amz-sdk-request", ""))
-        now = self._cloud.now()
-        self.calls.append(
-            CallRecord(
-                exchange.service,
-                exchange.operation,
-                exchange.account,
-                exchange.region,
-                now,
-                time.perf_counter() - exchange.began,
-                exchange.status,
-                exchange.error,
-                exchange.received,
-                exchange.sent,
-                int(attempt[1]) if attempt else 1,
-                exchange.identity,
-            )
+        record = CallRecord(
+            exchange.service,
+            exchange.operation,
+            exchange.account,
+            exchange.region,
+            self._cloud.now(),
+            time.perf_counter() - exchange.began,
+            exchange.status,
+            exchange.error,
+            exchange.received,
+            0,
+            int(attempt[1]) if attempt else 1,
+            exchange.identity,
         )
+        self.calls.append(record)
+        return record
 
     # From the request to what it means
 
@@ -458,16 +459,22 @@ class _Handler(BaseHTTPRequestHandler):
         headers = _merged(self.headers.items())
         body = self._body(headers, exchange)
         http = HttpRequest(self.command, path, query, headers, body)
+        gateway = self.server.gateway
         try:
-            response = self.server.gateway.answer(http, exchange)
-            for _ in body:
-                pass  # What a refused request still sends must not be taken for the next one.
-            self._send(response, exchange)
+            response = gateway.answer(http, exchange)
         except CutError:
             exchange.error = "cut"
+            gateway.record(http, exchange)
             self._cut()
-        finally:
-            self.server.gateway.record(http, exchange)
+            return
+        for _ in body:
+            pass  # What a refused request still sends must not be taken for the next one.
+        exchange.status = response.status
+        record = gateway.record(http, exchange)
+        for piece in self._framed(response):
+            self.wfile.write(piece)
+            record.response_bytes += len(piece)
+        record.seconds = time.perf_counter() - exchange.began
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = _handle
 
@@ -496,20 +503,19 @@ class _Handler(BaseHTTPRequestHandler):
         while self.rfile.readline() not in (b"\r\n", b"\n", b""):
             pass
 
-    def _send(self, response: HttpResponse, exchange: Exchange) -> None:
-        exchange.status = response.status
+    def _framed(self, response: HttpResponse) -> Iterator[bytes]:
+        """The answer as it goes over the wire, the head together with the first piece."""
         headers = response.headers
-        if isinstance(response.body, bytes):
-            pieces: Iterator[bytes] = iter([response.body])
-            if self.command != "HEAD":
-                headers["content-length"] = str(len(response.body))
-        else:
-            pieces = response.body
+        pieces = response.body
+        if self.command == "HEAD":
+            pieces = iter([])
+        elif isinstance(pieces, bytes):
+            headers["content-length"] = str(len(pieces))
+            pieces = iter([pieces])
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"HTTP/1.1 {response.status} {_phrase(response.status)}\r\n{lines}\r\n".encode()
-        for piece in itertools.chain([head + next(pieces, b"")], pieces):
-            self.wfile.write(piece)
-            exchange.sent += len(piece)
+        yield head + next(pieces, b"")
+        yield from pieces
 
     def _cut(self) -> None:
         """Close the connection the hard way, so that the client sees it at once."""

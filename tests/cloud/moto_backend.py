@@ -91,6 +91,17 @@ class MotoBackend:
     def forward(self, request: HttpRequest, account: str) -> HttpResponse:
         """Let moto answer for an account."""
         connection = self._connection()
+        try:
+            self._send(connection, request, account)
+            return self._relay(connection, connection.getresponse(), request.method)
+        except ConnectionError:
+            # The client left in the middle of its body, of which moto must not wait for the rest.
+            connection.close()
+            raise
+
+    def _send(
+        self, connection: http.client.HTTPConnection, request: HttpRequest, account: str
+    ) -> None:
         target = f"{request.path}?{request.query}" if request.query else request.path
         connection.putrequest(request.method, target, skip_accept_encoding=True)
         for name, value in request.headers.items():
@@ -100,8 +111,6 @@ class MotoBackend:
         if request.is_chunked:
             connection.putheader("transfer-encoding", "chunked")
         connection.endheaders(request.body, encode_chunked=request.is_chunked)
-        response = connection.getresponse()
-        return self._relay(connection, response, request.method)
 
     def _relay(
         self,
@@ -114,7 +123,7 @@ class MotoBackend:
             for name, value in response.getheaders()
             if name.lower() not in HOP_BY_HOP
         }
-        if _is_not_implemented(response.status, headers):
+        if method != "HEAD" and _is_not_implemented(response.status, headers):
             response.read()
             self._idle.put(connection)
             raise _not_implemented()
