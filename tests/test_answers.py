@@ -18,7 +18,7 @@ import pytest
 from tests.cloud.accounts import GLOBAL, Account, Cloud, Item, Size, generate
 from tests.cloud.answers import ANSWERS, AwsError, Call
 from tests.cloud.answers.applications import SUMMARY
-from tests.cloud.answers.core import ONE_REGION
+from tests.cloud.answers.core import ONE_REGION, dig
 from tests.cloud.answers.systems import SCHEMAS
 from tests.cloud.content import CONTENT
 from tests.cloud.validation import validate, validate_request
@@ -371,6 +371,10 @@ LISTINGS = [
             token="nextToken", size={"maxResults": 100}),
     Listing("s3", "ListBuckets", "Buckets", held("s3", "buckets", GLOBAL),
             lambda account: {"MaxBuckets": 1000}, token="ContinuationToken"),
+    Listing("savingsplans", "DescribeSavingsPlans", "savingsPlans",
+            held("savingsplans", "plans", GLOBAL),
+            lambda account: {"states": ["active", "retired"]}, token="nextToken",
+            size={"maxResults": 1000}),
     Listing("secretsmanager", "ListSecrets", "SecretList", held("secretsmanager", "secrets"),
             lambda account: {"IncludePlannedDeletion": True}, size={"MaxResults": 100}),
     Listing("securityhub", "GetFindings", "Findings", held("securityhub", "findings"),
@@ -511,7 +515,7 @@ def test_an_empty_account_lists_nothing(listing: Listing) -> None:
         assert listing.everything(cloud_of(account)) == []
 
 
-ANYWHERE = ("s3", "license-manager", "ssm-GetInventorySchema")
+ANYWHERE = ("s3", "license-manager", "savingsplans", "ssm-GetInventorySchema")
 """What answers the same in every region."""
 
 REGIONAL = [
@@ -689,13 +693,24 @@ TESTED_BELOW = {
     ("acm", "DescribeCertificate"),
     ("ce", "GetCostAndUsage"),
     ("ce", "GetCostForecast"),
+    ("ce", "GetReservationCoverage"),
+    ("ce", "GetReservationUtilization"),
+    ("ce", "GetSavingsPlansCoverage"),
+    ("ce", "GetSavingsPlansUtilizationDetails"),
     ("cloudtrail", "DescribeTrails"),
     ("config", "BatchGetResourceConfig"),
+    ("config", "DescribeAggregateComplianceByConfigRules"),
+    ("config", "DescribeConfigurationAggregators"),
+    ("config", "GetAggregateComplianceDetailsByConfigRule"),
+    ("config", "SelectAggregateResourceConfig"),
     ("config", "DescribeConfigurationRecorderStatus"),
     ("cost-optimization-hub", "GetPreferences"),
     ("cost-optimization-hub", "ListEnrollmentStatuses"),
     ("ec2", "DescribeRegions"),
+    ("ec2", "DescribeReservedInstances"),
     ("ec2", "DescribeVpcs"),
+    ("health", "DescribeAffectedAccountsForOrganization"),
+    ("health", "DescribeEventsForOrganization"),
     ("inspector2", "BatchGetAccountStatus"),
     ("marketplace-agreement", "DescribeAgreement"),
     ("marketplace-agreement", "GetAgreementTerms"),
@@ -1563,7 +1578,260 @@ def test_anomalies_are_those_that_ended_in_the_interval() -> None:
     assert accounts == {ONE, TWO}
 
 
+# Reserved capacity
+
+
+DAY = {"TimePeriod": {"Start": "2026-11-20", "End": "2026-11-21"}}
+
+
+def test_reservations_are_told_by_subscription_for_a_period() -> None:
+    """Those in force, with what is known of them; the sum of the groups is the total."""
+    account = small()
+    cloud = cloud_of(account, page_size=3)
+    request: dict[str, Any] = DAY | {"GroupBy": by("SUBSCRIPTION_ID")}
+    found: list[Item] = []
+    while True:
+        response = ask(cloud, "ce", "GetReservationUtilization", request)
+        found += response["UtilizationsByTime"][0]["Groups"]
+        if "NextPageToken" not in response:
+            break
+        request = request | {"NextPageToken": response["NextPageToken"]}
+    held = [item for region in REGIONS for item in account.items("ec2", "reserved", region)]
+    active = [item["ReservedInstancesId"] for item in held if item["State"] == "active"]
+    assert [item["Value"] for item in found] == active
+    assert len(active) < len(held)
+    for name in ("PurchasedHours", "NetRISavings", "TotalAmortizedFee"):
+        parts = [Decimal(item["Utilization"][name]) for item in found]
+        assert sum(parts) == Decimal(response["Total"][name])
+    days = ask(cloud, "ce", "GetReservationUtilization", DAY | {"Granularity": "DAILY"})
+    assert days["UtilizationsByTime"][0]["Total"] == response["Total"]
+    with pytest.raises(AwsError, match="Granularity"):
+        ask(cloud, "ce", "GetReservationUtilization", request | {"Granularity": "DAILY"})
+
+
+def test_savings_plans_are_told_for_a_period_as_a_whole() -> None:
+    """Those in force, by page; a period without any has no data."""
+    account = small()
+    cloud = cloud_of(account, page_size=2)
+    listing = Listing(
+        "ce",
+        "GetSavingsPlansUtilizationDetails",
+        "SavingsPlansUtilizationDetails",
+        truth=held("savingsplans", "plans", GLOBAL),
+        params=lambda account: DAY,
+    )
+    pages = list(listing.pages(cloud))
+    found = [item for page in pages for item in listing.items(page)]
+    plans = account.items("savingsplans", "plans")
+    in_force = [
+        item["savingsPlanArn"]
+        for item in plans
+        if item["state"] == "active" and item["start"] < "2026-11-20"
+    ]
+    assert [item["SavingsPlanArn"] for item in found] == in_force
+    used = [Decimal(item["Utilization"]["UsedCommitment"]) for item in found]
+    assert sum(used) == Decimal(pages[0]["Total"]["Utilization"]["UsedCommitment"])
+    long_ago = {"TimePeriod": {"Start": "2024-11-20", "End": "2024-11-21"}}
+    with pytest.raises(AwsError, match="DataUnavailableException"):
+        ask(cloud, "ce", "GetSavingsPlansUtilizationDetails", long_ago)
+    ahead = {"TimePeriod": {"Start": "2026-11-20", "End": "2026-11-24"}}
+    with pytest.raises(AwsError, match="future"):
+        ask(cloud, "ce", "GetSavingsPlansUtilizationDetails", ahead)
+
+
+def test_coverage_is_a_share_of_everything() -> None:
+    """Of hours and of money, day by day."""
+    cloud = cloud_of(small())
+    days = {"TimePeriod": {"Start": "2026-11-18", "End": "2026-11-21"}, "Granularity": "DAILY"}
+    by_reservations = ask(cloud, "ce", "GetReservationCoverage", days)["CoveragesByTime"]
+    by_plans = ask(cloud, "ce", "GetSavingsPlansCoverage", days)["SavingsPlansCoverages"]
+    assert len(by_reservations) == len(by_plans) == 3
+    for item in by_reservations:
+        told = item["Total"]["CoverageHours"]
+        assert int(told["ReservedHours"]) + int(told["OnDemandHours"]) == int(
+            told["TotalRunningHours"]
+        )
+    for item in by_plans:
+        told = item["Coverage"]
+        parts = Decimal(told["SpendCoveredBySavingsPlans"]) + Decimal(told["OnDemandCost"])
+        assert parts == Decimal(told["TotalCost"])
+
+
+def test_reservations_and_plans_are_described() -> None:
+    """All reservations; of the plans, active ones unless others are asked for."""
+    account = small()
+    cloud = cloud_of(account)
+    reserved = ask(cloud, "ec2", "DescribeReservedInstances")["ReservedInstances"]
+    assert reserved == account.items("ec2", "reserved", "us-east-1")
+    active = ask(cloud, "savingsplans", "DescribeSavingsPlans")["savingsPlans"]
+    assert {item["state"] for item in active} == {"active"}
+
+
+# An organization's views
+
+
+def test_an_organizations_health_is_its_accounts_together() -> None:
+    """Public events once, those of an account with the account that they are about."""
+    account, member = replace(small(), delegated_for=(TWO,)), small(TWO)
+    cloud = cloud_of(account, member, page_size=5)
+    listing = Listing(
+        "health",
+        "DescribeEventsForOrganization",
+        "events",
+        truth=held("health", "events", GLOBAL),
+        token="nextToken",
+    )
+    found = [item["arn"] for item in listing.everything(cloud)]
+    own, theirs = ({it["arn"] for it in one.items("health", "events")} for one in (account, member))
+    assert set(found) == own | theirs
+    assert len(found) == len(set(found))
+    assert own & theirs
+    for arn in found:
+        response = ask(
+            cloud, "health", "DescribeAffectedAccountsForOrganization", {"eventArn": arn}
+        )
+        about = [name for name, arns in ((ONE, own), (TWO, theirs)) if arn in arns]
+        assert response["affectedAccounts"] == about
+    only = listing.everything(cloud, filter={"awsAccountIds": [TWO], "services": ["EC2"]})
+    assert {item["arn"] for item in only} == {
+        item["arn"] for item in member.items("health", "events") if item["service"] == "EC2"
+    }
+    with pytest.raises(AwsError, match="SubscriptionRequiredException"):
+        ask(cloud, "health", "DescribeEventsForOrganization", account=TWO)
+
+
+def test_an_aggregator_holds_what_its_accounts_hold() -> None:
+    """Resources, compliance and results of all accounts in all their regions."""
+    account, member = replace(small(), delegated_for=(TWO,)), small(TWO)
+    cloud = cloud_of(account, member)
+    [told] = ask(cloud, "config", "DescribeConfigurationAggregators")["ConfigurationAggregators"]
+    named = {"ConfigurationAggregatorName": told["ConfigurationAggregatorName"]}
+    listing = Listing(
+        "config",
+        "SelectAggregateResourceConfig",
+        "Results",
+        truth=held("config", "resources"),
+        params=lambda account: named | {"Expression": "SELECT accountId, resourceId"},
+    )
+    rows = [json.loads(row) for row in listing.everything(cloud)]
+    assert [(row["accountId"], row["resourceId"]) for row in rows] == [
+        (one.id, item["resourceId"])
+        for one in (account, member)
+        for region in REGIONS
+        for item in one.items("config", "resources", region)
+    ]
+    rules = ask(cloud, "config", "DescribeAggregateComplianceByConfigRules", named | {
+        "Filters": {"AccountId": TWO, "AwsRegion": "us-east-1"}})  # fmt: skip
+    assert rules["AggregateComplianceByConfigRules"] == [
+        item | {"AccountId": TWO, "AwsRegion": "us-east-1"} for item in expected_compliance(member)
+    ]
+    place = {"AccountId": TWO, "AwsRegion": "us-east-1"}
+    results = ask(cloud, "config", "GetAggregateComplianceDetailsByConfigRule",
+                  named | place | first_rule(member))  # fmt: skip
+    expected = [item | place for item in rule_results(member)]
+    assert results["AggregateEvaluationResults"] == expected
+    with pytest.raises(AwsError, match="NoSuchConfigurationAggregatorException"):
+        ask(cloud, "config", "SelectAggregateResourceConfig",
+            named | {"Expression": "SELECT accountId"}, account=TWO)  # fmt: skip
+
+
 # The generator
+
+
+NEEDED = [
+    ("account", "contact", GLOBAL, "AddressLine1 AddressLine2 AddressLine3 City CountryCode "
+     "PostalCode StateOrRegion CompanyName PhoneNumber WebsiteUrl FullName"),
+    ("account", "alternates", GLOBAL, "Name Title EmailAddress PhoneNumber"),
+    ("acm", "certificates", "us-east-1", "DomainName Status Type NotAfter"),
+    ("application-signals", "services", "us-east-1", "KeyAttributes MetricReferences"),
+    ("cloudtrail", "trails", "us-east-1", "Name TrailARN IsMultiRegionTrail S3BucketName "
+     "KmsKeyId LogFileValidationEnabled"),
+    ("cloudtrail", "statuses", "us-east-1", "IsLogging LatestDeliveryTime"),
+    ("compute-optimizer", "instances", "us-east-1", "instanceArn instanceName finding "
+     "currentInstanceType utilizationMetrics recommendationOptions"),
+    ("compute-optimizer", "volumes", "us-east-1", "currentConfiguration.volumeType "
+     "currentConfiguration.volumeSize volumeRecommendationOptions"),
+    ("compute-optimizer", "functions", "us-east-1", "currentMemorySize "
+     "memorySizeRecommendationOptions"),
+    ("config", "evaluations", "us-east-1", "Annotation ConfigRuleInvokedTime"),
+    ("config", "resources", "us-east-1", "resourceName availabilityZone resourceCreationTime "
+     "tags configuration.instanceType configuration.vpcId configuration.engine "
+     "configuration.multiAZ configuration.size configuration.volumeType configuration.scheme "
+     "configuration.minSize configuration.maxSize configuration.availableIpAddressCount "
+     "configuration.state.name configuration.state.value configuration.type"),
+    ("ec2", "instances", "us-east-1", "InstanceType State.Name VpcId LaunchTime Platform "
+     "Placement.AvailabilityZone"),
+    ("ec2", "volumes", "us-east-1", "Size VolumeType State CreateTime Encrypted"),
+    ("ec2", "subnets", "us-east-1", "AvailableIpAddressCount VpcId State AvailabilityZone"),
+    ("elbv2", "load_balancers", "us-east-1", "Scheme Type State.Code VpcId CreatedTime"),
+    ("autoscaling", "groups", "us-east-1", "MinSize MaxSize Instances CreatedTime"),
+    ("rds", "instances", "us-east-1", "Engine DBInstanceClass MultiAZ AllocatedStorage "
+     "StorageType DBSubnetGroup.VpcId AvailabilityZone InstanceCreateTime DBInstanceStatus"),
+    ("lambda", "functions", "us-east-1", "Runtime MemorySize LastModified VpcConfig.VpcId"),
+    ("guardduty", "findings", "us-east-1", "Title Description Confidence Severity Type"),
+    ("health", "events", GLOBAL, "arn service eventTypeCode region startTime endTime statusCode"),
+    ("inspector2", "findings", "us-east-1", "severity status type title description "
+     "firstObservedAt updatedAt"),
+    ("kms", "keys", "us-east-1", "Description KeyUsage KeyState CreationDate Enabled"),
+    ("resiliencehub", "apps", "us-east-1", "complianceStatus resiliencyScore status description "
+     "creationTime lastAppComplianceEvaluationTime lastDriftEvaluationTime policyArn rpoInSecs"),
+    ("resiliencehub", "assessments", "us-east-1", "cost.amount cost.currency cost.frequency"),
+    ("secretsmanager", "secrets", "us-east-1", "Description CreatedDate LastChangedDate "
+     "RotationEnabled"),
+    ("securityhub", "findings", "us-east-1", "ProductName CompanyName ProductArn GeneratorId "
+     "Remediation.Recommendation.Text Compliance.Status WorkflowState RecordState Region"),
+    ("ssm", "instances", "us-east-1", "PlatformName IPAddress ComputerName PingStatus "
+     "LastPingDateTime AgentVersion PlatformType PlatformVersion IsLatestVersion "
+     "AssociationStatus LastAssociationExecutionDate LastSuccessfulAssociationExecutionDate"),
+    ("support", "cases", GLOBAL, "displayId subject severityCode serviceCode categoryCode "
+     "timeCreated submittedBy language recentCommunications.communications"),
+    ("support", "results", GLOBAL, "timestamp resourcesSummary.resourcesFlagged "
+     "categorySpecificSummary.costOptimizing.estimatedMonthlySavings"),
+    ("wafv2", "regional", "us-east-1", "Description DefaultAction Rules"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("service", "kind", "region", "path"),
+    [(*needed[:3], path) for needed in NEEDED for path in needed[3].split()],
+)
+def test_every_member_that_is_told_has_a_value_somewhere(
+    service: str, kind: str, region: str, path: str
+) -> None:
+    """So that every column that rests on it can be shown to be filled."""
+    found = [dig(item, path) for item in small().items(service, kind, region)]
+    assert any(value not in (None, "", [], {}) for value in found)
+
+
+SPREAD = [
+    ("securityhub", "findings", "Severity.Label",
+     {"CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"}),
+    ("securityhub", "findings", "Workflow.Status", {"NEW", "NOTIFIED", "RESOLVED", "SUPPRESSED"}),
+    ("inspector2", "findings", "status", {"ACTIVE", "CLOSED", "SUPPRESSED"}),
+    ("config", "evaluations", "ComplianceType",
+     {"COMPLIANT", "NON_COMPLIANT", "NOT_APPLICABLE"}),
+    ("config", "evaluations",
+     "EvaluationResultIdentifier.EvaluationResultQualifier.EvaluationMode",
+     {"DETECTIVE", "PROACTIVE"}),
+    ("kms", "keys", "KeyState", {"Enabled", "Disabled", "PendingDeletion"}),
+    ("kms", "keys", "KeyManager", {"AWS", "CUSTOMER"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("service", "kind", "path", "wanted"), SPREAD)
+def test_every_state_that_matters_occurs(
+    service: str, kind: str, path: str, wanted: set[str]
+) -> None:
+    """Each severity, status and state that is treated differently."""
+    assert {dig(item, path) for item in small().items(service, kind, "us-east-1")} == wanted
+
+
+def test_web_acls_hold_every_kind_of_rule() -> None:
+    """Countries, rates, injection, scripting, managed groups, own groups, nested ones."""
+    text = json.dumps(small().items("wafv2", "regional", "us-east-1"))
+    for kind in ("GeoMatch", "RateBased", "SqliMatch", "XssMatch", "ManagedRuleGroup",
+                 "RuleGroupReference", "And", "Or", "Not"):  # fmt: skip
+        assert f'"{kind}Statement"' in text
 
 
 def test_the_same_arguments_give_the_same_account() -> None:

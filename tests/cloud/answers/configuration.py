@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from tests.cloud.accounts import Item
@@ -206,6 +208,109 @@ def select_resource_config(call: Call) -> dict[str, Any]:
     chunk, more = page(call, found, size="Limit", default=25, maximum=100)
     fields = [{"Name": name} for name in query.columns]
     return {"Results": chunk, "QueryInfo": {"SelectFields": fields}, **more}
+
+
+# Aggregators, which a delegated administrator has
+
+AGGREGATOR = "organization"
+
+
+@answer("config", "DescribeConfigurationAggregators")
+def describe_configuration_aggregators(call: Call) -> dict[str, Any]:
+    """The aggregator of an organization, in its delegated administrator only."""
+    names = call.params.get("ConfigurationAggregatorNames")
+    found = aggregators(call)
+    for name in names or []:
+        the_aggregator(call, name)
+    chunk, more = page(call, found, size="Limit", default=100, maximum=100)
+    return {"ConfigurationAggregators": chunk, **more}
+
+
+def aggregators(call: Call) -> list[Item]:
+    """The caller's aggregator, if it administers accounts."""
+    if not call.account.delegated_for:
+        return []
+    path = f"config-aggregator/config-aggregator-{call.account.hex(8, 'aggregator')}"
+    source = {"RoleArn": call.account.arn("iam", "role/aggregator"), "AllAwsRegions": True}
+    return [
+        {
+            "ConfigurationAggregatorName": AGGREGATOR,
+            "ConfigurationAggregatorArn": call.account.arn("config", path, call.region),
+            "OrganizationAggregationSource": source,
+            "CreationTime": call.account.ago(300),
+        }
+    ]
+
+
+def the_aggregator(call: Call, name: str) -> None:
+    """Refuse an aggregator that does not exist."""
+    if not find(aggregators(call), "ConfigurationAggregatorName", name):
+        message = f"The configuration aggregator does not exist: {name}"
+        raise AwsError("NoSuchConfigurationAggregatorException", message)
+
+
+def everywhere(call: Call) -> Iterator[Call]:
+    """The call as each account would make it in each of its regions."""
+    the_aggregator(call, call.params["ConfigurationAggregatorName"])
+    for account in (call.account, *call.members()):
+        for region in account.regions:
+            yield replace(call, account=account, region=region, params={})
+
+
+@answer("config", "SelectAggregateResourceConfig")
+def select_aggregate_resource_config(call: Call) -> dict[str, Any]:
+    """The advanced query over the resources of all accounts and regions."""
+    try:
+        query = Query.parse(call.params["Expression"])
+    except QueryError as error:
+        raise AwsError("InvalidExpressionException", str(error)) from None
+    places = list(everywhere(call))
+    found = remembered(
+        call,
+        lambda: query.rows([item for held in places for item in held.own("resources")]),
+        "NextToken",
+        "Limit",
+    )
+    chunk, more = page(call, found, size="Limit", default=25, maximum=100)
+    fields = [{"Name": name} for name in query.columns]
+    return {"Results": chunk, "QueryInfo": {"SelectFields": fields}, **more}
+
+
+@answer("config", "DescribeAggregateComplianceByConfigRules")
+def describe_aggregate_compliance_by_config_rules(call: Call) -> dict[str, Any]:
+    """The compliance of all accounts' rules in all regions."""
+    wanted = call.params.get("Filters") or {}
+    found = [
+        item | {"AccountId": held.account.id, "AwsRegion": held.region}
+        for held in everywhere(call)
+        if wanted.get("AccountId", held.account.id) == held.account.id
+        and wanted.get("AwsRegion", held.region) == held.region
+        for item in rule_compliances(held)
+        if wanted.get("ComplianceType") in (None, item["Compliance"]["ComplianceType"])
+        and wanted.get("ConfigRuleName") in (None, item["ConfigRuleName"])
+    ]
+    chunk, more = page(call, found, size="Limit", default=1000, maximum=1000)
+    return {"AggregateComplianceByConfigRules": chunk, **more}
+
+
+@answer("config", "GetAggregateComplianceDetailsByConfigRule")
+def get_aggregate_compliance_details_by_config_rule(call: Call) -> dict[str, Any]:
+    """What one account's rule found in one region."""
+    params = call.params
+    name, kind = params["ConfigRuleName"], params.get("ComplianceType")
+    place = {"AccountId": params["AccountId"], "AwsRegion": params["AwsRegion"]}
+    found = [
+        item | place
+        for held in everywhere(call)
+        if (held.account.id, held.region) == (params["AccountId"], params["AwsRegion"])
+        for item in results_by_rule(held).get(name, [])
+        if kind in (None, item["ComplianceType"])
+    ]
+    chunk, more = page(call, found, size="Limit", default=50, maximum=100)
+    return {"AggregateEvaluationResults": chunk, **more}
+
+
+# Discovered resources
 
 
 @answer("config", "ListDiscoveredResources")

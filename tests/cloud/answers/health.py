@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cloud.accounts import Item
-from tests.cloud.answers.core import Call, Test, answer, instant, page
+from tests.cloud.accounts import Account, Item
+from tests.cloud.answers.core import AwsError, Call, Test, answer, instant, page
 
 MEMBERS = {
     "eventArns": "arn",
@@ -86,3 +86,54 @@ def describe_affected_entities(call: Call) -> dict[str, Any]:
     ]
     chunk, more = page(call, found, token="nextToken", size="maxResults", default=100, maximum=100)
     return {"entities": chunk, **more}
+
+
+# An organization's view, which its management account or delegated administrator has
+
+
+def organization(call: Call) -> list[Account]:
+    """The accounts of the view; an account that administers none has no such view."""
+    if not call.account.delegated_for:
+        message = "The account is not a delegated administrator of the organization."
+        raise AwsError("SubscriptionRequiredException", message)
+    return [call.account, *call.members()]
+
+
+@answer("health", "DescribeEventsForOrganization")
+def describe_events_for_organization(call: Call) -> dict[str, Any]:
+    """Events of all accounts, each once however many accounts it is about."""
+    wanted = dict(call.params.get("filter") or {})
+    accounts = wanted.pop("awsAccountIds", None)
+    tests = [organization_test(*held) for held in wanted.items()]
+    found = {
+        item["arn"]: {name: item[name] for name in item if name != "availabilityZone"}
+        for account in organization(call)
+        if not accounts or account.id in accounts
+        for item in account.items("health", "events")
+        if all(test(item) for test in tests)
+    }
+    newest = sorted(found.values(), key=lambda item: item["lastUpdatedTime"], reverse=True)
+    chunk, more = page(call, newest, token="nextToken", size="maxResults", default=100, maximum=100)
+    return {"events": chunk, **more}
+
+
+def organization_test(name: str, wanted: Any) -> Test:
+    """One member of the organization's filter, whose times are single spans."""
+    if name in TIMES.values():
+        return lambda item: within(item.get(name), wanted)
+    if name in MEMBERS:
+        return lambda item: item.get(MEMBERS[name]) in wanted
+    raise AwsError("ValidationException", f"Filtering by {name} is not supported here.")
+
+
+@answer("health", "DescribeAffectedAccountsForOrganization")
+def describe_affected_accounts_for_organization(call: Call) -> dict[str, Any]:
+    """The accounts that an event is about."""
+    arn = call.params["eventArn"]
+    found = [
+        account.id
+        for account in organization(call)
+        if any(item["arn"] == arn for item in account.items("health", "events"))
+    ]
+    chunk, more = page(call, found, token="nextToken", size="maxResults", default=100, maximum=100)
+    return {"affectedAccounts": chunk, **more}

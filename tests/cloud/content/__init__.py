@@ -22,6 +22,7 @@ MODULES = (
     "account",
     "applications",
     "certificates",
+    "commitments",
     "config",
     "costs",
     "firewall",

@@ -17,7 +17,7 @@ SPECS = (
     {"KeySpec": "RSA_4096", "KeyUsage": "SIGN_VERIFY"},
     {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
 )
-STATES = ("Enabled", "Enabled", "Enabled", "Enabled", "Disabled", "PendingDeletion")
+STATES = ("Enabled", "Disabled", "Enabled", "Enabled", "Enabled", "PendingDeletion")
 
 
 @content("kms", "keys")
