@@ -255,6 +255,44 @@ def test_an_object_cannot_be_encrypted_with_a_key_that_does_not_exist(
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
+def test_who_may_not_use_the_key_may_neither_write_nor_read(
+    embedded: EmbeddedCloud, bucket: str
+) -> None:
+    s3 = embedded.client("s3", ANALYTICS)
+    encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": embedded.key_arn}
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1", **encrypted)
+    embedded.switches.deny("kms", "GenerateDataKey")
+    denied = error_of(lambda: s3.put_object(Bucket=bucket, Key="other", Body=b"1", **encrypted))
+    assert denied == ("AccessDenied", 403)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"1"
+    embedded.switches.deny("kms", "Decrypt")
+    assert error_of(lambda: s3.get_object(Bucket=bucket, Key="k")) == ("AccessDenied", 403)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        ("Enabled", ""),
+        ("Disabled", "KMS.DisabledException"),
+        ("PendingDeletion", "KMS.KMSInvalidStateException"),
+    ],
+)
+def test_an_account_s_own_key_encrypts_while_it_is_enabled(
+    embedded: EmbeddedCloud, bucket: str, make_account: MakeAccount, state: str, error: str
+) -> None:
+    account = make_account(Size.small())
+    key = account.items("kms", "keys", "us-east-1")[0]
+    key["KeyState"] = state
+    encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key["Arn"]}
+    s3 = embedded.client("s3", account.id)
+    put = {"Bucket": bucket, "Key": "k", "Body": b"1", **encrypted}
+    if error:
+        assert error_of(lambda: s3.put_object(**put)) == (error, 400)
+    else:
+        assert s3.put_object(**put)["SSEKMSKeyId"] == key["Arn"]
+
+
 def test_another_account_may_write_to_the_bucket(
     embedded: EmbeddedCloud, bucket: str, make_account: MakeAccount
 ) -> None:
@@ -652,7 +690,7 @@ def start_program(*arguments: str) -> tuple[subprocess.Popen[str], dict[str, str
     )
     assert process.stdout is not None
     exports: dict[str, str] = {}
-    while len(exports) < 15:
+    while "PRODUCT" not in exports:
         line = process.stdout.readline()
         assert line.startswith("export "), f"it ended with {process.wait(DEADLINE_SECONDS)}"
         name, _, value = line.removeprefix("export ").strip().partition("=")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
@@ -107,7 +106,7 @@ class EmbeddedCloud:
         )
 
     @property
-    def calls(self) -> deque[CallRecord]:
+    def calls(self) -> list[CallRecord]:
         """The log of all requests, oldest first; `calls.clear()` begins anew."""
         return self.gateway.calls
 
@@ -190,6 +189,7 @@ class EmbeddedCloud:
             "AWS_ACCESS_KEY_ID": self.keys.user_key(account_id),
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_DEFAULT_REGION": region or self.cloud.accounts[account_id].home_region,
+            "NO_PROXY": "127.0.0.1",
             "BUCKET": self.bucket,
             "REGION": region or self.cloud.accounts[account_id].home_region,
             "ANALYTICS_KMS_KEY": self.key_arn,
@@ -215,5 +215,5 @@ class EmbeddedCloud:
                 aws_access_key_id=self.keys.user_key(account_id),
                 aws_secret_access_key=SECRET_KEY,
                 region_name=region or self.cloud.accounts[account_id].home_region,
-                config=Config(**{"retries": {"total_max_attempts": 1}, **options}),
+                config=Config(**{"retries": {"total_max_attempts": 1}, "proxies": {}, **options}),
             )

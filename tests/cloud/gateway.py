@@ -7,6 +7,7 @@ the answer comes from the Data API, the token service, the canned answers or mot
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -14,9 +15,8 @@ import sys
 import threading
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -105,7 +105,7 @@ class Gateway:
         switches: Switches,
         keys: AccessKeys,
     ) -> None:
-        self.calls: deque[CallRecord] = deque()
+        self.calls: list[CallRecord] = []
         self._cloud = cloud
         self._moto = moto
         self._data_api = data_api
@@ -240,6 +240,8 @@ class Gateway:
                 # The key that encrypts the documents is no account's, but moto's.
                 if (call.service, error.code) != ("kms", "NotFoundException"):
                     raise
+        if call.service == "s3":
+            return self._ask_s3(http, call, request, exchange)
         return self._ask_moto(http, body, call, exchange)
 
     # Who answers
@@ -270,9 +272,6 @@ class Gateway:
     ) -> HttpResponse:
         if self._moto.pages(call.service, call.operation):
             return _serialised(exchange, self._moto.page(call), checked=False)
-        if call.service == "s3":
-            self._check_key(call)
-            self._shorten_listing(http, call)
         if body is not None:
             http.body = iter([body])
         response = self._moto.forward(http, call.account.id)
@@ -281,20 +280,57 @@ class Gateway:
             exchange.error = _error_name(response.headers, content) or str(response.status)
         return response
 
-    def _check_key(self, call: Call) -> None:
-        """Refuse to encrypt with a key that does not exist, as S3 does."""
-        key = call.params.get("SSEKMSKeyId")
-        if key is None or call.operation not in ENCRYPTING:
-            return
+    def _ask_s3(
+        self, http: HttpRequest, call: Call, request: ApiRequest, exchange: Exchange
+    ) -> HttpResponse:
+        """Let moto's S3 answer, and KMS in so far as S3 would ask it."""
+        key = request.params.get("SSEKMSKeyId")
+        if key is not None and request.operation in ENCRYPTING:
+            self._use_key(key, "GenerateDataKey", request)
+        self._shorten_listing(http, call)
+        response = self._ask_moto(http, None, call, exchange)
+        key = response.headers.get("x-amz-server-side-encryption-aws-kms-key-id")
+        if key is not None and request.operation == "GetObject":
+            self._use_key(key, "Decrypt", request)
+        return response
+
+    def _use_key(self, key: str, operation: str, request: ApiRequest) -> None:
+        """Use a KMS key for an S3 request, as S3 does in the name of its caller.
+
+        The key has to exist and be enabled, and the caller may be denied it.
+        """
         parts = key.split(":")
-        region, account = (parts[3], parts[4]) if len(parts) > 4 else (call.region, call.account.id)
+        region, owner = (
+            (parts[3], parts[4]) if len(parts) > 4 else (request.region, request.account)
+        )
+        state = self._describe_key(key, region, owner)["KeyState"]
+        if state == "Disabled":
+            raise AwsError("KMS.DisabledException", f"{key} is disabled.", 400)
+        if state != "Enabled":
+            raise AwsError("KMS.KMSInvalidStateException", f"{key} is {state}.", 400)
+        params = {"KeyId": key}
+        use = replace(request, service="kms", operation=operation, params=params)
         try:
-            metadata = self._moto.client("kms", account, region).describe_key(KeyId=key)
+            self._switches.check(use)
+        except AwsError as error:
+            if error.code.startswith("AccessDenied"):
+                raise AwsError("AccessDenied", error.message, 403) from None
+            raise
+
+    def _describe_key(self, key: str, region: str, owner: str) -> dict[str, Any]:
+        """KeyMetadata of an account's own key, or of one that somebody has created in moto."""
+        params = {"KeyId": key}
+        if owner in self._cloud.accounts:
+            account = self._cloud.accounts[owner]
+            call = Call(self._cloud, account, region, "kms", "DescribeKey", params)
+            with contextlib.suppress(AwsError):
+                return dict(self.answers["kms", "DescribeKey"](call)["KeyMetadata"])
+        try:
+            found = self._moto.client("kms", owner, region).describe_key(**params)
         except ClientError as error:
             message = error.response["Error"]["Message"]
             raise AwsError("KMS.NotFoundException", message, 400) from None
-        if not metadata["KeyMetadata"]["Enabled"]:
-            raise AwsError("KMS.DisabledException", f"{key} is disabled.", 400)
+        return dict(found["KeyMetadata"])
 
     def _list_buckets(self, call: Call) -> dict[str, Any]:
         """Answer ListBuckets: the account's buckets, and those that somebody has created in moto.

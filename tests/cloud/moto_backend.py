@@ -219,6 +219,7 @@ class MotoBackend:
             service,  # type: ignore[call-overload]
             endpoint_url=f"http://127.0.0.1:{self._port}",
             config=Config(
+                proxies={},
                 retries={"total_max_attempts": 1},
                 max_pool_connections=32,
                 parameter_validation=False,

@@ -215,7 +215,13 @@ class Switches:
 
     def before(self, request: ApiRequest) -> None:
         """Apply what is due before the request is carried out."""
-        self._delay(request)
+        seconds = self.latency.get(request.service, self.latency[ALL])
+        if seconds:
+            time.sleep(seconds)
+        self.check(request)
+
+    def check(self, request: ApiRequest) -> None:
+        """Ask the policy, then apply the rules; also for what one AWS service asks of another."""
         policy = self.policies.get(request.account)
         if policy is not None and not policy(request):
             _refuse(request)
@@ -226,11 +232,6 @@ class Switches:
         """Apply what is due once the request has been carried out."""
         for rule in self._due(request, after=True):
             rule.effect(request)
-
-    def _delay(self, request: ApiRequest) -> None:
-        seconds = self.latency.get(request.service, self.latency[ALL])
-        if seconds:
-            time.sleep(seconds)
 
     def _due(self, request: ApiRequest, *, after: bool) -> Iterator[Rule]:
         """The rules that concern a request, one by one: an effect may end it before the next."""
