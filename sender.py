@@ -1,0 +1,3161 @@
+#!/usr/bin/env python3
+"""Collect what AWS knows about an account and ship it to S3 as one JSON document.
+
+    settings  ->  who am I (STS)  ->  which days does the bucket have already
+              ->  collectors, all at once: get from AWS, shape into rows, emit (spooled to disk)
+              ->  logs (statuses, messages, calls)  ->  document  ->  S3, encrypted with SSE-KMS
+
+A plain run reads yesterday, the last complete UTC day: what exists now, what changed since the
+last document, and what the last few days cost, because AWS restates costs. --start and --end
+read past days instead, one document per day; what AWS cannot tell about a past day is Skipped
+there. A run that fails in part ships what it has, says which categories failed, and exits 1.
+
+stdout has the result (paths and a summary, or the document), stderr has the story.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import contextvars
+import functools
+import itertools
+import json
+import os
+import random
+import re
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Generic, NoReturn, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from mypy_boto3_account import AccountClient
+    from mypy_boto3_account.literals import AlternateContactTypeType
+    from mypy_boto3_acm import ACMClient
+    from mypy_boto3_acm.literals import KeyAlgorithmType
+    from mypy_boto3_application_signals import CloudWatchApplicationSignalsClient
+    from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_ce import CostExplorerClient
+    from mypy_boto3_ce.type_defs import ExpressionTypeDef
+    from mypy_boto3_cloudfront import CloudFrontClient
+    from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_compute_optimizer import ComputeOptimizerClient
+    from mypy_boto3_config import ConfigServiceClient
+    from mypy_boto3_config.literals import ComplianceTypeType
+    from mypy_boto3_cost_optimization_hub import CostOptimizationHubClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_guardduty import GuardDutyClient
+    from mypy_boto3_guardduty.type_defs import ConditionTypeDef
+    from mypy_boto3_health import HealthClient
+    from mypy_boto3_health.type_defs import EventFilterTypeDef
+    from mypy_boto3_inspector2 import Inspector2Client
+    from mypy_boto3_inspector2.type_defs import FilterCriteriaTypeDef
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_license_manager import LicenseManagerClient
+    from mypy_boto3_license_manager.type_defs import FilterTypeDef
+    from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient
+    from mypy_boto3_organizations import OrganizationsClient
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_resiliencehub import ResilienceHubClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_securityhub import SecurityHubClient
+    from mypy_boto3_securityhub.type_defs import (
+        AwsSecurityFindingFiltersTypeDef,
+        DateFilterTypeDef,
+        StringFilterTypeDef,
+    )
+    from mypy_boto3_ssm import SSMClient
+    from mypy_boto3_support import SupportClient
+    from mypy_boto3_wafv2 import WAFV2Client
+    from mypy_boto3_wafv2.literals import ResourceTypeType, ScopeType
+
+__version__ = "1.0"
+DOCUMENT_FORMAT = 1
+
+Row = dict[str, Any]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Page = TypeVar("Page", bound=Mapping[str, object])
+
+PASS, FAIL, SKIPPED = "Pass", "Fail", "Skipped"
+ABSENT = "Absent"
+"""Meaning of an error that is an answer: AWS has no such value."""
+
+
+# --- config -------------------------------------------------------------------------------------
+
+INTERVAL = "DAILY"
+DATA_PREFIXES = ("data", "loaded")
+
+NAMED_SETTINGS = (
+    ("bucket", "BUCKET", "--bucket", "S3 bucket that the documents go to"),
+    ("kms_key", "ANALYTICS_KMS_KEY", "--kms-key", "KMS key that encrypts them in S3"),
+    ("region", "REGION", "--region", "home region; its document has what is global"),
+    ("regions", "REGIONS", "--regions", "regions to read, with commas (default: the home region)"),
+    ("customer", "CUSTOMER", "--customer", "customer that the account is tagged with"),
+    ("partner", "PARTNER", "--partner", "partner that the account is tagged with"),
+    ("category", "CATEGORY", "--category", "category that the account is tagged with"),
+    ("environment", "ENVIRONMENT", "--environment", "environment, the account's account_type"),
+    ("product", "PRODUCT", "--product", "products that the account serves, with commas"),
+)
+"""(setting, environment variable, flag, meaning); a flag wins over the variable."""
+
+
+class UsageError(Exception):
+    """A setting that is missing or makes no sense: one line for the user, exit code 2."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a run is told. Times in seconds, `end` is the last day included."""
+
+    region: str
+    regions: tuple[str, ...]
+    bucket: str | None = None
+    kms_key: str | None = None
+    customer: str | None = None
+    partner: str | None = None
+    category: str | None = None
+    environment: str | None = None
+    product: str | None = None
+    start: date | None = None
+    end: date | None = None
+    only: frozenset[str] = frozenset()
+    lookback: int = 3
+    catch_up: int = 30
+    workers: int = 16
+    time_limit: float = 3600.0
+    dry_run: bool = False
+    output: str | None = None
+
+    @property
+    def home_first(self) -> list[str]:
+        """The regions to read, the home region first: other documents repeat its account row."""
+        return sorted(self.regions, key=lambda region: region != self.region)
+
+
+def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings:
+    """Settings from flags and the environment; UsageError names what is missing."""
+    named = {name: flags.get(name) or os.environ.get(var) for name, var, _, _ in NAMED_SETTINGS}
+    needed = {"region"} | ({"bucket", "kms_key"} if uploads else set())
+    for name, variable, flag, _ in NAMED_SETTINGS:
+        if name in needed and not named[name]:
+            raise UsageError(f"{variable} is not set: set it in the environment or give {flag}")
+    regions = split(named.pop("regions")) or (str(named["region"]),)
+    start, end = read_days(flags.get("start"), flags.get("end"))
+    only = frozenset(split(flags.get("only")))
+    if unknown := only - CATEGORIES.keys():
+        raise UsageError(f"--only: no such category: {', '.join(sorted(unknown))}; see --list")
+    given = ("lookback", "catch_up", "workers", "time_limit", "dry_run", "output")
+    rest = {name: flags[name] for name in given if flags.get(name) is not None}
+    return Settings(regions=regions, start=start, end=end, only=only, **named, **rest)  # type: ignore[arg-type]
+
+
+def split(text: str | None) -> tuple[str, ...]:
+    """The names in a comma-separated list, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+
+
+def read_days(start: str | None, end: str | None) -> tuple[date | None, date | None]:
+    """--start and --end as days, both included; only complete UTC days can be read."""
+    if not start and not end:
+        return None, None
+    if not start:
+        raise UsageError("--end is given without --start")
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    first = read_day("--start", start)
+    last = read_day("--end", end) if end else yesterday
+    if first > last:
+        raise UsageError(f"--start {first} is after --end {last}")
+    if last > yesterday:
+        raise UsageError(f"{last} is not over yet (UTC); the last complete day is {yesterday}")
+    return first, last
+
+
+def read_day(flag: str, text: str) -> date:
+    """A day given as YYYY-MM-DD."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise UsageError(f"{flag}: {text!r} is not a day of the form YYYY-MM-DD") from None
+
+
+# --- vocabulary ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Window:
+    """The days that a run is about, half open, and from when on it reads what.
+
+    `since` is None in the first document of an account: everything that is open, however old.
+    `past` windows (backfill) get one document per day, others one document altogether.
+    """
+
+    start: date
+    end: date
+    costs_from: date
+    since: datetime | None
+    until: datetime
+    past: bool = False
+
+    @classmethod
+    def of_yesterday(cls, now: datetime, settings: Settings, newest: date | None) -> Window:
+        """Yesterday, re-reading `lookback` days of costs and changes, more if days were missed.
+
+        `newest` is the last earlier day that has a document. Days missed before `catch_up` days
+        ago are left to a backfill, but then everything that is open is read again.
+        """
+        today = now.date()
+        bound = today - timedelta(days=settings.catch_up)
+        usual = today - timedelta(days=settings.lookback)
+        missed_from = newest + timedelta(days=1) if newest else usual
+        costs_from = max(bound, min(usual, missed_from))
+        known = newest is not None and missed_from >= bound
+        since = midnight(costs_from) if known else None
+        return cls(today - timedelta(days=1), today, costs_from, since, now)
+
+    @classmethod
+    def of_past(cls, first: date, last: date) -> Window:
+        """The days from first to last, both included."""
+        end = last + timedelta(days=1)
+        until = midnight(end) - timedelta(milliseconds=1)
+        return cls(first, end, first, midnight(first), until, past=True)
+
+    def documents(self) -> list[tuple[date, date]]:
+        """The period [start, end) of each document."""
+        if not self.past:
+            return [(self.start, self.end)]
+        return [(day, day + timedelta(days=1)) for day in days(self.start, self.end)]
+
+
+def midnight(day: date) -> datetime:
+    """The instant at which a UTC day begins."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def days(start: date, end: date) -> list[date]:
+    """The days from start up to, not including, end."""
+    return [start + timedelta(days=number) for number in range((end - start).days)]
+
+
+class Store:
+    """The temporary file that all rows of a run are written to; it has no name to clean up."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with the store
+        self._end = 0
+        self._lock = threading.Lock()
+
+    def append(self, data: bytes) -> tuple[int, int]:
+        """Write data; its place is (offset, size)."""
+        with self._lock:
+            offset, self._end = self._end, self._end + len(data)
+            self._file.seek(offset)
+            self._file.write(data)
+        return offset, len(data)
+
+    def read(self, place: tuple[int, int]) -> bytes:
+        """The data at a place."""
+        with self._lock:
+            self._file.seek(place[0])
+            return self._file.read(place[1])
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self._file.close()
+
+
+class Spool:
+    """A list of rows as JSON text on disk: it grows without memory growing with it."""
+
+    CHUNK = 16_384
+    SEPARATOR = b",\n"  # JSON text has no bare newline, so this separates rows unmistakably
+
+    def __init__(self, store: Store) -> None:
+        self.count = 0
+        self.tally: Counter[str] = Counter()
+        self._store = store
+        self._places: list[tuple[int, int]] = []
+        self._buffer = bytearray()
+        self._lock = threading.Lock()
+
+    def add(self, row: Row, labels: Iterable[str] = ()) -> None:
+        """Append a row; `tally` counts it under each label."""
+        text = json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        with self._lock:
+            self._buffer += (self.SEPARATOR if self.count else b"") + text.encode(errors="replace")
+            self.count += 1
+            self.tally.update(labels)
+            if len(self._buffer) >= self.CHUNK:
+                self._places.append(self._store.append(bytes(self._buffer)))
+                self._buffer.clear()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The rows as the inside of a JSON array."""
+        yield from (self._store.read(place) for place in self._places)
+        yield bytes(self._buffer)
+
+    def __iter__(self) -> Iterator[Row]:
+        rest = b""
+        for chunk in self.chunks():
+            *rows, rest = (rest + chunk).split(self.SEPARATOR)
+            yield from (json.loads(row) for row in rows if row)
+        if rest:
+            yield json.loads(rest)
+
+
+class Draft:
+    """One document in the making: per category its fields and its lists of rows."""
+
+    def __init__(self, period: tuple[date, date], store: Store) -> None:
+        self.start, self.end = period
+        self._store = store
+        self.heads: dict[str, Row] = collections.defaultdict(dict)
+        self.lists: dict[str, dict[str, Spool]] = collections.defaultdict(dict)
+        self._lock = threading.Lock()
+
+    def spool(self, category: str, part: str) -> Spool:
+        """The list of that part of a category, made at first use."""
+        with self._lock:
+            return self.lists[category].setdefault(part, Spool(self._store))
+
+
+class Drafts:
+    """The documents of a run, one per period, and which one a row belongs to."""
+
+    def __init__(self, window: Window, store: Store) -> None:
+        self.all = [Draft(period, store) for period in window.documents()]
+
+    def of(self, day: date | None) -> Draft:
+        """The document of a day; what lies outside goes to the nearest, no day to the last."""
+        if day is None or len(self.all) == 1:
+            return self.all[-1]
+        number = (day - self.all[0].start).days
+        return self.all[min(max(number, 0), len(self.all) - 1)]
+
+
+class Log:
+    """The story of a run on stderr: `time KIND text`, or one JSON object per line."""
+
+    UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+    def __init__(self, stream: TextIO, *, as_json: bool = False, verbose: bool = False) -> None:
+        self.stream, self.as_json, self.verbose = stream, as_json, verbose
+        self.write: Callable[[str], object] = self._write
+
+    def say(self, kind: str, text: str, **facts: object) -> None:
+        """Write a line; `facts` are for machines and appear in JSON only."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        if self.as_json:
+            line = {"time": now, "kind": kind, "message": text} | facts
+            self.write(json.dumps(line, default=str))
+        else:
+            self.write(f"{now} {kind:<7} {self.safe(text)}")
+
+    def call(self, name: str, region: str, seconds: float, attempts: int, outcome: str) -> None:
+        """Write one AWS call, for machines and for those who ask."""
+        if self.as_json or self.verbose:
+            text = f"{name} {region} {seconds:.3f} s, attempts {attempts}, {outcome}"
+            facts = {"operation": name, "region": region, "seconds": round(seconds, 4)}
+            self.say("CALL", text, **facts, attempts=attempts, outcome=outcome)
+
+    @classmethod
+    def safe(cls, text: str) -> str:
+        """Text with its control characters visible, so that AWS data cannot forge lines."""
+        return cls.UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+    def _write(self, line: str) -> None:
+        print(line, file=self.stream, flush=True)
+
+
+CURRENT: contextvars.ContextVar[Outcome | None] = contextvars.ContextVar("current", default=None)
+"""The outcome that AWS calls of this thread are counted for."""
+
+
+class Outcome:
+    """What becomes of a category, or of a part of one: rows, status, messages, calls, seconds.
+
+    It is Fail if anything failed, Skipped if there was nothing to be had, Pass otherwise. A part
+    that is off does not make its category Skipped as long as another one passed.
+    """
+
+    def __init__(self, name: str, drafts: Drafts, *, required: bool = True) -> None:
+        self.name = name
+        self.category = name.partition(".")[0]
+        self.required = required
+        self.drafts = drafts
+        self.parts: list[Outcome] = []
+        self.notes: list[str] = []
+        self.skipped: str | None = None
+        self.problems: dict[str, tuple[int, str]] = {}
+        self.rows = 0
+        self.calls: Counter[str] = Counter()
+        self.seconds = 0.0
+        self.done = False
+        self._lock = threading.Lock()
+
+    def emit(
+        self, row: Row, part: str = "", *, day: date | None = None, labels: Iterable[str] = ()
+    ) -> None:
+        """Write a row to the document of its day."""
+        self.drafts.of(day).spool(self.category, part).add(row, labels)
+        with self._lock:
+            self.rows += 1
+
+    def emit_all(self, rows: Iterable[Row]) -> None:
+        """Write rows as they come."""
+        for row in rows:
+            self.emit(row)
+
+    def head(self, fields: Row) -> None:
+        """Set fields of the category's own object."""
+        self.drafts.of(None).heads[self.category].update(fields)
+
+    def note(self, text: str) -> None:
+        """Say something that is no failure."""
+        with self._lock:
+            self.notes.append(text)
+
+    def fail(self, what: str, detail: str = "") -> None:
+        """Record a failure; those of one kind are counted, the first one's detail is kept."""
+        with self._lock:
+            count, first = self.problems.get(what, (0, detail))
+            self.problems[what] = (count + 1, first)
+
+    def meet(self, error: Exception, item: str = "", *, whole: bool = False) -> None:
+        """Record an error of AWS by what it means; `whole` if nothing of this could be read."""
+        meaning, what, detail = judge(error)
+        if meaning == FAIL:
+            self.fail(what, f"{item}: {detail}" if item else detail)
+        elif whole and meaning == SKIPPED:
+            self.skipped = what
+        elif meaning == SKIPPED:
+            self.note(what)
+
+    def ask(
+        self, read: Callable[[], Result], item: str = "", absent: Result | None = None
+    ) -> Result | None:
+        """A value that AWS may refuse or lack: None, and it is recorded, or `absent` then."""
+        try:
+            return read()
+        except aws_errors() as error:
+            self.meet(error, item)
+            return absent if judge(error)[0] == ABSENT else None
+
+    @property
+    def status(self) -> str:
+        """Pass, Fail or Skipped."""
+        statuses = {part.status for part in self.parts}
+        if self.problems or FAIL in statuses:
+            return FAIL
+        nothing = statuses == {SKIPPED} and not self.rows
+        return SKIPPED if self.skipped or nothing else PASS
+
+    def messages(self) -> Iterator[tuple[str, str]]:
+        """(kind, text) of all there is to say, parts first."""
+        for part in self.parts:
+            yield from part.messages()
+        yield from (("INFO", f"{self.name}: {text}") for text in self.notes)
+        kind = "ERROR" if self.required else "FAIL"
+        for what, (count, detail) in self.problems.items():
+            times = f" ({count} times, the first: {detail})" if count > 1 else f": {detail}"
+            yield kind, f"{self.name}: {what}{times if detail else ''}"
+        if self.skipped:
+            yield "INFO", f"{self.name} is skipped: {self.skipped}"
+        elif self.status == PASS:
+            yield "SUCCESS", f"{self.name}: {self.total_rows} rows"
+        if self.done and self.name == self.category:
+            calls = self.total_calls.total()
+            parts = "".join(f", {part.name} {part.seconds:.3f} s" for part in self.parts)
+            yield "TIMING", f"{self.name}: {self.seconds:.3f} s, {calls} calls{parts}"
+
+    @property
+    def total_rows(self) -> int:
+        """Rows of the category and its parts."""
+        return self.rows + sum(part.total_rows for part in self.parts)
+
+    @property
+    def total_calls(self) -> Counter[str]:
+        """AWS calls of the category and its parts, per service:Operation."""
+        return sum((part.total_calls for part in self.parts), self.calls.copy())
+
+
+class Once(Generic[Result]):
+    """A value that several collectors need and that is read once; so is the error instead."""
+
+    def __init__(self, read: Callable[[], Result]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._value: list[Result] = []
+        self._error: Exception | None = None
+
+    def __call__(self) -> Result:
+        with self._lock:
+            if self._error:
+                raise self._error
+            if not self._value:
+                try:
+                    self._value.append(self._read())
+                except aws_errors() as error:
+                    self._error = error
+                    raise
+            return self._value[0]
+
+
+class Scan:
+    """What a collector is given: one account in one region, the window, and AWS."""
+
+    def __init__(
+        self, aws: Aws, settings: Settings, region: str, window: Window, notes: Sequence[str] = ()
+    ) -> None:
+        self.aws, self.settings, self.region, self.window = aws, settings, region, window
+        self.notes = notes
+        self.account = aws.account
+        self.home = region == settings.region
+        self.started = datetime.now(UTC)
+        self.store = Store()
+        self.costs = Once(lambda: read_costs(self))
+        self.instances = Once(lambda: read_instances(self))
+        self.recorders = Once(lambda: read_recorders(self))
+
+    @classmethod
+    def for_check(cls, settings: Settings, log: Log) -> Scan:
+        """A scan of yesterday in the home region that is only asked what it may read."""
+        aws = Aws(settings, log)
+        aws.identify()
+        return cls(
+            aws, settings, settings.region, Window.of_yesterday(datetime.now(UTC), settings, None)
+        )
+
+    @property
+    def title(self) -> str:
+        """The days that it is about."""
+        return f"{self.window.start} to {self.window.end - timedelta(days=1)}"
+
+    def client(self, service: str) -> Any:
+        """The client of a service in the scan's region."""
+        return self.aws.client(service, self.region)
+
+    def world(self, service: str) -> Any:
+        """The client of a global service, in the region where AWS serves those."""
+        return self.aws.client(service, self.aws.global_region)
+
+
+# --- expected AWS errors ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Known:
+    """An error that AWS is expected to answer: of which calls, with which code and words."""
+
+    call: str
+    code: str
+    meaning: str
+    reason: str = ""
+    words: str = ""
+
+    def matches(self, call: str, code: str, message: str) -> bool:
+        """Whether an error is this one; `call` is a service, or service:Operation."""
+        ours = call == self.call or call.startswith(f"{self.call}:")
+        return ours and code == self.code and bool(re.search(self.words, message, re.S))
+
+
+UNLIKE_IAM = r"^(?!.*(not authorized to perform|explicit deny))"
+"""A refusal that is not IAM's: the service's own way to say that it is off."""
+
+PLAN = "the account's support plan does not include it"
+
+KNOWN = (
+    Known("account", "ResourceNotFoundException", ABSENT),
+    Known("acm", "ResourceNotFoundException", ABSENT),
+    Known("ce", "AccessDeniedException", SKIPPED, "Cost Explorer is not enabled", UNLIKE_IAM),
+    Known("ce", "DataUnavailableException", SKIPPED, "Cost Explorer has no data for this yet"),
+    Known("cloudtrail", "TrailNotFoundException", ABSENT),
+    Known("compute-optimizer", "OptInRequiredException", SKIPPED, "not opted in to it"),
+    Known("config", "NoSuchConfigRuleException", ABSENT),
+    Known("config", "NoSuchConformancePackException", ABSENT),
+    Known("config", "NoAvailableConfigurationRecorderException", SKIPPED, "Config records nothing"),
+    Known("config", "NoSuchConfigurationRecorderException", SKIPPED, "Config records nothing"),
+    Known(
+        "cost-optimization-hub", "AccessDeniedException", SKIPPED,
+        "Cost Optimization Hub is not enabled", UNLIKE_IAM,
+    ),
+    Known(
+        "cost-optimization-hub", "ValidationException", SKIPPED,
+        "Cost Optimization Hub is not enabled", "(?i)enroll",
+    ),
+    Known("health", "SubscriptionRequiredException", SKIPPED, PLAN),
+    Known(
+        "inspector2", "AccessDeniedException", SKIPPED, "Inspector is not enabled", UNLIKE_IAM
+    ),
+    Known("kms", "KMSInvalidStateException", ABSENT),
+    Known("kms", "NotFoundException", ABSENT),
+    Known("kms", "UnsupportedOperationException", ABSENT),
+    Known("marketplace-entitlement", "InvalidParameterException", ABSENT),
+    Known(
+        "organizations", "AccessDeniedException", SKIPPED,
+        "the organization tells its members nothing about them", UNLIKE_IAM,
+    ),
+    Known("organizations", "AWSOrganizationsNotInUseException", SKIPPED, "in no organization"),
+    Known("organizations", "AccountNotFoundException", SKIPPED, "in no organization"),
+    Known("resiliencehub", "ResourceNotFoundException", ABSENT),
+    Known("securityhub", "InvalidAccessException", SKIPPED, "Security Hub is not enabled"),
+    Known("ssm", "InvalidInstanceId", ABSENT),
+    Known("support", "SubscriptionRequiredException", SKIPPED, PLAN),
+    Known("wafv2", "WAFNonexistentItemException", ABSENT),
+    Known("wafv2:ListResourcesForWebACL", "WAFInvalidParameterException", ABSENT),
+)  # fmt: skip
+
+DENIED = frozenset({
+    "AccessDenied", "AccessDeniedError", "AccessDeniedException", "AuthorizationError",
+    "UnauthorizedException", "UnauthorizedOperation",
+})  # fmt: skip
+
+THROTTLED = frozenset({
+    "LimitExceededException", "RequestLimitExceeded", "RequestThrottled",
+    "RequestThrottledException", "SlowDown", "Throttling", "ThrottledException",
+    "ThrottlingException", "TooManyRequestsException",
+})  # fmt: skip
+
+
+class NotNow(RuntimeError):
+    """A call that was not made: the run's time is used up, or its endpoint does not answer."""
+
+
+def aws_errors() -> tuple[type[Exception], ...]:
+    """All that an AWS call may raise; botocore is only imported once something was raised."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return ClientError, BotoCoreError, Boto3Error, NotNow
+
+
+def judge(error: Exception) -> tuple[str, str, str]:
+    """(meaning, what happened, detail) of an error, the meaning by the table of known ones."""
+    response = getattr(error, "response", None)
+    if response is None:
+        return FAIL, type(error).__name__, str(error)[:300]
+    facts = response.get("Error", {})
+    call = facts.get("Call") or getattr(error, "operation_name", "")
+    code, message = facts.get("Code", ""), facts.get("Message", "")
+    for known in KNOWN:
+        if known.matches(call, code, message):
+            return known.meaning, known.reason, message
+    word = "denied" if code in DENIED else "failed"
+    return FAIL, f"{call} {word}, {code}", message[:300]
+
+
+# --- AWS access ---------------------------------------------------------------------------------
+
+CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 5, 10, 2
+LONGEST_WAIT = 20.0
+
+CONCURRENCY = {
+    "account": 4, "ce": 3, "cloudtrail": 2, "cost-optimization-hub": 2, "organizations": 1,
+    "resiliencehub": 4, "securityhub": 3, "support": 3, "wafv2": 4,
+}  # fmt: skip
+"""Calls of a service under way at once where AWS allows few a second; CALLS_AT_ONCE otherwise."""
+CALLS_AT_ONCE = 10
+
+UNREACHABLE_AFTER = 3
+"""So many calls in a row without any answer, and an endpoint is not asked again in this run."""
+
+GLOBAL_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
+
+
+class Aws:
+    """One account's session, and the only place that makes clients.
+
+    Throttling is met in one place, botocore's own retry loop: its adaptive mode slows the client
+    down, and `Watch.wait` lets a throttled call try again for as long as the run has time.
+    """
+
+    def __init__(self, settings: Settings, log: Log, deadline: float | None = None) -> None:
+        import boto3
+
+        self.log = log
+        self.workers = settings.workers
+        self.deadline = deadline or time.monotonic() + settings.time_limit
+        self.stopped = threading.Event()
+        self.identity: Row = {}
+        self.about: Row = {}
+        self._home = settings.region
+        self._session = boto3.session.Session(region_name=settings.region)
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(settings.workers, "item")
+
+    def identify(self) -> None:
+        """Learn whose credentials these are (STS: GetCallerIdentity)."""
+        answer = self.client("sts", self._home).get_caller_identity()
+        self.identity = {name: answer[name] for name in ("Account", "Arn", "UserId")}
+
+    @property
+    def account(self) -> str:
+        """The account id."""
+        return str(self.identity["Account"])
+
+    @property
+    def partition(self) -> str:
+        """`aws`, `aws-cn` or `aws-us-gov`."""
+        return str(self.identity["Arn"]).split(":")[1]
+
+    @property
+    def global_region(self) -> str:
+        """Where AWS serves its global services."""
+        return GLOBAL_REGIONS.get(self.partition, self._home)
+
+    def client(self, service: str, region: str) -> Any:
+        """The client of a service in a region, made once (making one is not thread-safe)."""
+        with self._lock:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._open(service, region)
+            return self._clients[service, region]
+
+    def _open(self, service: str, region: str) -> Any:
+        from botocore.config import Config
+
+        config = Config(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"mode": "adaptive", "total_max_attempts": RETRIES + 1},
+            max_pool_connections=self.workers,
+            user_agent_extra=f"multi-account-observability/{__version__}",
+        )
+        client = self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+        Watch(self, service, region).register(client.meta.events)
+        return client
+
+    def time_left(self) -> float:
+        """Seconds until the run's time is used up; none once it was told to stop."""
+        return 0.0 if self.stopped.is_set() else self.deadline - time.monotonic()
+
+    def each(
+        self, items: Iterable[Item], read: Callable[[Item], Result], out: Outcome
+    ) -> Iterator[tuple[Item, Result | None]]:
+        """Read every item with the shared workers; (item, what was read) in the items' order.
+
+        What AWS refuses or lacks is None, and a refusal is recorded in `out`. If the listing of
+        the items breaks off, those that it gave are read first. `read` must not call `each`.
+        """
+        pending: deque[tuple[Item, Future[Result | None]]] = deque()
+        broken: Exception | None = None
+
+        def one(item: Item) -> Result | None:
+            try:
+                return read(item)
+            except aws_errors() as error:
+                out.meet(error, item if isinstance(item, str) else "", whole=True)
+                return None
+
+        try:
+            for item in items:
+                run = contextvars.copy_context().run
+                pending.append((item, self._pool.submit(run, one, item)))
+                if len(pending) > 4 * self.workers:
+                    first, future = pending.popleft()
+                    yield first, future.result()
+        except aws_errors() as error:
+            broken = error
+        while pending:
+            first, future = pending.popleft()
+            yield first, future.result()
+        if broken:
+            raise broken
+
+    def stop(self) -> None:
+        """Refuse every further call."""
+        self.stopped.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Watch:
+    """What happens around every call of one client, through botocore's events.
+
+    Calls are counted for the category that makes them, held back where too many are under way,
+    refused when the time is used up, and made again when they were throttled.
+    """
+
+    def __init__(self, aws: Aws, service: str, region: str) -> None:
+        self.aws, self.service, self.region = aws, service, region
+        self._gate = threading.Semaphore(CONCURRENCY.get(service, CALLS_AT_ONCE))
+        self._unanswered = 0
+
+    def register(self, events: Any) -> None:
+        """Listen to a client's events."""
+        events.register("before-call", self.before)
+        events.register("after-call", self.after)
+        events.register("after-call-error", self.broke)
+        events.register("needs-retry", self.wait)
+
+    def before(self, model: Any, context: Row, **_: Any) -> None:
+        """Count a call and wait for its turn; NotNow if it is not to be made."""
+        if self.aws.time_left() <= 0:
+            raise NotNow("the run's time is used up")
+        if self._unanswered >= UNREACHABLE_AFTER:
+            raise NotNow(f"{self.service} in {self.region} does not answer")
+        self._gate.acquire()
+        name = f"{self.service}:{model.name}"
+        context["sender"] = (name, time.monotonic())
+        if out := CURRENT.get():
+            with out._lock:
+                out.calls[name] += 1
+
+    def after(self, parsed: Row, context: Row, **_: Any) -> None:
+        """Note how a call ended, and in an error which call it was."""
+        self._gate.release()
+        self._unanswered = 0
+        name, started = context["sender"]
+        error = parsed.get("Error")
+        if error:
+            error["Call"] = name
+        attempts = 1 + parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        outcome = error.get("Code", "error") if error else "ok"
+        self.aws.log.call(name, self.region, time.monotonic() - started, attempts, outcome)
+
+    def broke(self, exception: Exception, context: Row, **_: Any) -> None:
+        """Note a call that got no answer at all."""
+        self._gate.release()
+        self._unanswered += 1
+        name, started = context["sender"]
+        seconds = time.monotonic() - started
+        self.aws.log.call(name, self.region, seconds, RETRIES + 1, type(exception).__name__)
+
+    def wait(self, response: Any, attempts: int, **_: Any) -> float | None:
+        """Seconds after which a throttled call is made again; None leaves the rest to botocore."""
+        code = response[1].get("Error", {}).get("Code") if response else None
+        if code not in THROTTLED:
+            return None
+        pause = random.uniform(0.5, 1.0) * min(2.0 ** (attempts - 1), LONGEST_WAIT)
+        return pause if pause < self.aws.time_left() else None
+
+
+def tokens(fetch: Callable[..., Page], sent: str, got: str | None = None) -> Iterator[Page]:
+    """All pages of a listing that boto3 has no paginator for, by its token.
+
+    `fetch` is called with the token as its parameter `sent`; the answer has the next one at
+    `got` (the same name by default, dotted if nested). A token that comes again would never end.
+    """
+    parameters: Row = {}
+    while True:
+        page = fetch(**parameters)
+        yield page
+        token = dig(page, got or sent)
+        if not token:
+            return
+        if parameters.get(sent) == token:
+            raise NotNow(f"AWS sent the page token {sent} twice")
+        parameters = {sent: token}
+
+
+def attempt(read: Collect, scan: Scan, out: Outcome) -> None:
+    """Run a collector or a part of one: whatever goes wrong in it stays in it."""
+    started = time.monotonic()
+    CURRENT.set(out)
+    try:
+        read(scan, out)
+    except Exception as error:  # noqa: BLE001  one category must not take the others down
+        out.meet(error, whole=True)
+        if scan.aws.log.verbose and not isinstance(error, aws_errors()):
+            scan.aws.log.say("ERROR", traceback.format_exc())
+    out.seconds = time.monotonic() - started
+    out.done = True
+
+
+def together(scan: Scan, out: Outcome, parts: Mapping[str, Collect]) -> None:
+    """Run the parts of a category at once, each with an outcome of its own."""
+    made = {name: Outcome(f"{out.name}.{name}", out.drafts) for name in parts}
+    for part in made.values():
+        part.required = out.required
+        out.parts.append(part)
+    with ThreadPoolExecutor(len(parts), "part") as pool:
+        for name, read in parts.items():
+            pool.submit(attempt, read, scan, made[name])
+
+
+# --- shaping helpers ----------------------------------------------------------------------------
+
+
+def dig(value: Any, path: str) -> Any:
+    """What lies at a dotted path (`Resources.0.Id`) in an answer; None if there is nothing."""
+    for name in path.split("."):
+        if isinstance(value, list):
+            value = value[int(name)] if int(name) < len(value) else None
+        else:
+            value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def when(value: datetime | str | None) -> str | None:
+    """An instant, as botocore or as AWS's text has it, in ISO 8601 and UTC; None if it is none."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if value is None:
+        return None
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+
+
+def at(path: str) -> Callable[[Any], str | None]:
+    """The instant at a path."""
+    return lambda held: when(dig(held, path))
+
+
+def first_of(*paths: str) -> Callable[[Any], Any]:
+    """The first value that a recorded configuration has at one of the paths."""
+
+    def first(held: Any) -> Any:
+        values = (dig(held, f"configuration.{path}") for path in paths)
+        return next((value for value in values if value is not None), None)
+
+    return first
+
+
+class Shape:
+    """A pure function from what AWS sent to a row: each column's path, or a function of it all."""
+
+    def __init__(self, **columns: str | Callable[[Any], Any]) -> None:
+        self.columns = columns
+
+    def __call__(self, held: Any, **known: Any) -> Row:
+        """The row, with what is `known` from elsewhere; AWS has no value where it is None."""
+        row = {
+            column: source(held)
+            if callable(source)
+            else held.get(source)
+            if "." not in source
+            else dig(held, source)
+            for column, source in self.columns.items()
+        }
+        return row | known
+
+
+def day_of(instant: str | None) -> date | None:
+    """The UTC day of an instant that `when` made."""
+    return date.fromisoformat(instant[:10]) if instant else None
+
+
+def plain(amount: Decimal) -> str:
+    """A decimal with all its digits and no exponent."""
+    return format(amount, "f")
+
+
+def zulu(moment: datetime) -> str:
+    """An instant as Security Hub and Support want it, in milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Items in lists of at most `size`."""
+    source = iter(items)
+    while batch := list(itertools.islice(source, size)):
+        yield batch
+
+
+# --- collectors: account ------------------------------------------------------------------------
+
+CONTACT_TYPES: tuple[AlternateContactTypeType, ...] = ("BILLING", "OPERATIONS", "SECURITY")
+
+contact_row = Shape(
+    full_name="FullName", company_name="CompanyName", address_line1="AddressLine1",
+    address_line2="AddressLine2", address_line3="AddressLine3", city="City",
+    state_or_region="StateOrRegion", postal_code="PostalCode", country_code="CountryCode",
+    phone_number="PhoneNumber", website_url="WebsiteUrl",
+)  # fmt: skip
+alternate_contact_row = Shape(name="Name", title="Title", email="EmailAddress", phone="PhoneNumber")
+
+
+def account_row(scan: Scan) -> Row:
+    """What every document says of its account: who it is and how it is tagged.
+
+    Past days and other regions than the home region have no more than this, and what the home
+    region's document of the same run found out.
+    """
+    settings, aws = scan.settings, scan.aws
+    return aws.about | {
+        "account_id": aws.account,
+        "region": scan.region,
+        "partner_name": settings.partner,
+        "customer_name": settings.customer,
+        "category": settings.category,
+        "account_type": settings.environment,
+        "product": settings.product,
+    }
+
+
+def get_account_details(scan: Scan, out: Outcome) -> None:
+    """Name, state, email, contacts (Account; Organizations; STS has named the account before)."""
+    client: AccountClient = scan.world("account")
+    organizations: OrganizationsClient = scan.world("organizations")
+    found: Mapping[str, Any] = out.ask(client.get_account_information) or {}
+    member = out.ask(lambda: organizations.describe_account(AccountId=scan.account)["Account"])
+    contact = out.ask(lambda: client.get_contact_information()["ContactInformation"])
+    alternates = {
+        kind.lower(): held and alternate_contact_row(held)
+        for kind, held in scan.aws.each(
+            CONTACT_TYPES,
+            lambda kind: client.get_alternate_contact(AlternateContactType=kind)[
+                "AlternateContact"
+            ],
+            out,
+        )
+    }
+    scan.aws.about = account_details(scan, found, member or {})
+    out.head(account_row(scan))
+    out.head({"contact_info": contact and contact_row(contact), "alternate_contacts": alternates})
+    out.rows += 1
+
+
+def account_details(scan: Scan, found: Mapping[str, Any], member: Mapping[str, Any]) -> Row:
+    """The account by its own information and by its organization's, which members rarely see."""
+    root = f"arn:{scan.aws.partition}:iam::{scan.account}:root"
+    return {
+        "account_name": found.get("AccountName") or member.get("Name"),
+        "account_email": member.get("Email"),
+        "account_status": found.get("AccountState") or member.get("State") or member.get("Status"),
+        "account_arn": member.get("Arn") or root,
+        "joined_method": member.get("JoinedMethod"),
+        "joined_timestamp": when(member.get("JoinedTimestamp") or found.get("AccountCreatedDate")),
+    }
+
+
+# --- collectors: money --------------------------------------------------------------------------
+
+FORECAST_DAYS = 30
+FORECAST_CONFIDENCE = 80
+"""Percent: the actual cost is expected to lie between the bounds that often."""
+
+service_row = Shape(
+    service="Keys.0", usage_types="Keys.1", cost="Metrics.UnblendedCost.Amount",
+    currency="Metrics.UnblendedCost.Unit", utilization="Metrics.UsageQuantity.Amount",
+    utilization_unit="Metrics.UsageQuantity.Unit",
+)  # fmt: skip
+forecast_row = Shape(
+    period=lambda held: {name.lower(): day[:10] for name, day in held["TimePeriod"].items()},
+    amount="MeanValue",
+    prediction_interval_lower_bound="PredictionIntervalLowerBound",
+    prediction_interval_upper_bound="PredictionIntervalUpperBound",
+)
+
+
+def own_costs(scan: Scan) -> ExpressionTypeDef:
+    """Cost Explorer's filter for this account: a payer would see all of its members."""
+    return {"Dimensions": {"Key": "LINKED_ACCOUNT", "Values": [scan.account]}}
+
+
+def read_costs(scan: Scan) -> Spool:
+    """Costs per day, service and usage type, of the window and the day before it.
+
+    The one GetCostAndUsage query of a run, whatever the number of days (each page costs $0.01):
+    totals, previous period, top services, `service` and marketplace products come out of it.
+    """
+    client: CostExplorerClient = scan.world("ce")
+    start, end = scan.window.costs_from - timedelta(days=1), scan.window.end
+    rows = Spool(scan.store)
+    for page in tokens(
+        lambda **token: client.get_cost_and_usage(
+            TimePeriod={"Start": str(start), "End": str(end)},
+            Granularity="DAILY",
+            Metrics=["UnblendedCost", "UsageQuantity"],
+            GroupBy=[
+                {"Type": "DIMENSION", "Key": "SERVICE"},
+                {"Type": "DIMENSION", "Key": "USAGE_TYPE"},
+            ],
+            Filter=own_costs(scan),
+            **token,
+        ),
+        "NextPageToken",
+    ):
+        for result in page["ResultsByTime"]:
+            first, after = (result["TimePeriod"][name][:10] for name in ("Start", "End"))
+            for group in result["Groups"]:
+                rows.add(service_row(group, date_from=first, date_to=after))
+    return rows
+
+
+def get_services(scan: Scan, out: Outcome) -> None:
+    """Cost and usage per service, usage type and day (Cost Explorer, shared with get_cost)."""
+    first = str(scan.window.costs_from)
+    for row in scan.costs():
+        if row["date_from"] >= first:
+            out.emit(row, day=date.fromisoformat(row["date_from"]))
+
+
+def get_cost(scan: Scan, out: Outcome) -> None:
+    """A report per day: total, the day before, services, anomalies, savings and a forecast.
+
+    Forecast and savings are about now: they go into the newest report of a plain run only.
+    """
+    found: Row = {}
+    parts: dict[str, Collect] = {
+        "anomalies": lambda scan, part: found.update(anomalies=read_anomalies(scan, part)),
+        "forecast": lambda scan, part: found.update(forecast=read_forecast(scan, part)),
+        "savings": lambda scan, part: found.update(savings=read_savings(scan, part)),
+    }
+    together(scan, out, {"anomalies": parts["anomalies"]} if scan.window.past else parts)
+    totals = daily_totals(scan.costs())
+    newest = scan.window.end - timedelta(days=1)
+    for day in days(scan.window.costs_from, scan.window.end):
+        report = cost_report(day, totals) | anomaly_count(day, found.get("anomalies"))
+        if day == newest:
+            report |= found.get("savings", {}) | found.get("forecast", {})
+        out.emit(report, day=day)
+
+
+def daily_totals(rows: Iterable[Row]) -> dict[str, dict[str, Decimal]]:
+    """Cost per day and service, exactly."""
+    totals: dict[str, dict[str, Decimal]] = collections.defaultdict(dict)
+    for row in rows:
+        services = totals[row["date_from"]]
+        services[row["service"]] = services.get(row["service"], Decimal()) + Decimal(row["cost"])
+    return totals
+
+
+def cost_report(day: date, totals: Mapping[str, Mapping[str, Decimal]]) -> Row:
+    """What a day cost beside the day before it, and its services, the dearest first."""
+    services = totals.get(str(day), {})
+    current = sum(services.values(), Decimal())
+    previous = sum(totals.get(str(day - timedelta(days=1)), {}).values(), Decimal())
+    percentage = (current - previous) / previous * 100 if previous else None
+    ranked = sorted(services.items(), key=lambda held: (-held[1], held[0]))
+    return {
+        "current_period_cost": plain(current),
+        "previous_period_cost": plain(previous),
+        "cost_difference": plain(current - previous),
+        "cost_difference_percentage": None if percentage is None else plain(round(percentage, 4)),
+        "period": {"start": str(day), "end": str(day + timedelta(days=1)), "granularity": INTERVAL},
+        "top_services": [{"service": name, "cost": plain(cost)} for name, cost in ranked],
+    }
+
+
+def read_forecast(scan: Scan, out: Outcome) -> Row:
+    """What the next 30 days are expected to cost, with bounds (GetCostForecast, $0.01)."""
+    client: CostExplorerClient = scan.world("ce")
+    start = scan.window.until.date()
+    answer = client.get_cost_forecast(
+        TimePeriod={"Start": str(start), "End": str(start + timedelta(days=FORECAST_DAYS))},
+        Metric="UNBLENDED_COST",
+        Granularity="DAILY",
+        Filter=own_costs(scan),
+        PredictionIntervalLevel=FORECAST_CONFIDENCE,
+    )
+    forecast = [forecast_row(held) for held in answer["ForecastResultsByTime"]]
+    out.rows += len(forecast)
+    return {"forecast": forecast}
+
+
+def read_anomalies(scan: Scan, out: Outcome) -> list[tuple[str, str]]:
+    """First and last day of each anomaly that may touch the window (GetAnomalies, $0.01 a page).
+
+    AWS selects them by their last day and keeps them for 90 days.
+    """
+    client: CostExplorerClient = scan.world("ce")
+    until = str(datetime.now(UTC).date())
+    pages = client.get_paginator("get_anomalies").paginate(
+        DateInterval={"StartDate": str(scan.window.costs_from), "EndDate": until}
+    )
+    found = [held for page in pages for held in page["Anomalies"] if is_own(scan.account, held)]
+    out.rows += len(found)
+    return [(a.get("AnomalyStartDate", "")[:10], a.get("AnomalyEndDate", "9")[:10]) for a in found]
+
+
+def is_own(account: str, anomaly: Mapping[str, Any]) -> bool:
+    """Whether an anomaly is this account's: a payer sees those of its members, by their causes."""
+    causes = [cause.get("LinkedAccount") for cause in anomaly.get("RootCauses", ())]
+    return account in causes or not any(causes)
+
+
+def anomaly_count(day: date, spans: Sequence[tuple[str, str]] | None) -> Row:
+    """How many anomalies there were on a day; nothing is said where they are not known."""
+    if spans is None:
+        return {}
+    return {"anomalies_detected": sum(first <= str(day) <= last for first, last in spans)}
+
+
+def read_savings(scan: Scan, out: Outcome) -> Row:
+    """What could be saved a month and by how many changes (Cost Optimization Hub, free)."""
+    client: CostOptimizationHubClient = scan.world("cost-optimization-hub")
+    savings, count = None, 0
+    for page in client.get_paginator("list_recommendation_summaries").paginate(
+        groupBy="ResourceType", filter={"accountIds": [scan.account]}
+    ):
+        savings = page["estimatedTotalDedupedSavings"] if savings is None else savings
+        count += sum(held.get("recommendationCount", 0) for held in page["items"])
+    out.rows += 1
+    return {"potential_monthly_savings": savings, "saving_opportunities_count": count}
+
+
+def get_marketplace(scan: Scan, out: Outcome) -> None:
+    """Products bought on AWS Marketplace, and what each cost on the days of the window.
+
+    A buyer learns its product codes from License Manager (ListReceivedLicenses); their
+    entitlements are asked for one product at a time, AWS has no other way (GetEntitlements).
+    Cost Explorer calls a product by its name.
+    """
+    client: MarketplaceEntitlementServiceClient = scan.world("marketplace-entitlement")
+
+    def entitlements(product: Mapping[str, Any]) -> list[Any]:
+        pages = client.get_paginator("get_entitlements").paginate(
+            ProductCode=product["ProductSKU"],
+            Filter={"CUSTOMER_AWS_ACCOUNT_ID": [scan.account]},
+        )
+        return [held for page in pages for held in page["Entitlements"]]
+
+    costs = product_costs(scan)
+    for product, held in scan.aws.each(bought(scan), entitlements, out):
+        for row in marketplace_rows(scan.window, product, held or [], costs):
+            out.emit(row, day=date.fromisoformat(row["period_start"]))
+
+
+def bought(scan: Scan) -> list[Mapping[str, Any]]:
+    """The licenses that AWS Marketplace has issued to the account, one per product."""
+    client: LicenseManagerClient = scan.world("license-manager")
+    issuer: list[FilterTypeDef] = [{"Name": "IssuerName", "Values": ["AWS/Marketplace"]}]
+    pages = tokens(
+        lambda **token: client.list_received_licenses(Filters=issuer, MaxResults=100, **token),
+        "NextToken",
+    )
+    return list({held["ProductSKU"]: held for page in pages for held in page["Licenses"]}.values())
+
+
+def product_costs(scan: Scan) -> dict[tuple[str, str], tuple[Decimal, str]]:
+    """(cost, currency) by (service, day); empty if costs cannot be read, as `cost` reports."""
+    costs: dict[tuple[str, str], tuple[Decimal, str]] = {}
+    with contextlib.suppress(*aws_errors()):
+        for row in scan.costs():
+            key = (row["service"], row["date_from"])
+            costs[key] = (
+                costs.get(key, (Decimal(), ""))[0] + Decimal(row["cost"]),
+                row["currency"],
+            )
+    return costs
+
+
+def marketplace_rows(
+    window: Window,
+    product: Mapping[str, Any],
+    entitlements: Sequence[Mapping[str, Any]],
+    costs: Mapping[tuple[str, str], tuple[Decimal, str]],
+) -> Iterator[Row]:
+    """A row for the last day of the window, and for each other day on which the product cost."""
+    ends = [held["ExpirationDate"] for held in entitlements if held.get("ExpirationDate")]
+    active = "ACTIVE" if ends and max(ends) > window.until else "EXPIRED"
+    for day in days(window.costs_from, window.end):
+        cost, currency = costs.get((product.get("ProductName", ""), str(day)), (None, None))
+        if cost is not None or day == window.end - timedelta(days=1):
+            yield {
+                "product_code": product["ProductSKU"],
+                "product_name": product.get("ProductName"),
+                "cost_consumed": None if cost is None else plain(cost),
+                "currency": currency,
+                "period_start": str(day),
+                "period_end": str(day + timedelta(days=1)),
+                "status": active if ends else product.get("Status"),
+            }
+
+
+# --- collectors: security -----------------------------------------------------------------------
+
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL")
+SECURITY_HUB = "security_hub"
+
+
+def get_security(scan: Scan, out: Outcome) -> None:
+    """The parts of the security posture, at once; on past days those that carry dates."""
+    together(scan, out, SECURITY_EVENTS if scan.window.past else SECURITY_EVENTS | SECURITY_STATES)
+    if scan.window.past:
+        out.note(f"{', '.join(SECURITY_STATES)}: AWS does not tell what was there on a past day")
+
+
+finding_row = Shape(
+    finding_id="Id",
+    service=lambda held: held.get("ProductName") or held["ProductArn"].rpartition("/")[2],
+    title="Title", description="Description", severity="Severity.Label", status="Workflow.Status",
+    resource_type="Resources.0.Type", resource_id="Resources.0.Id", created_at=at("CreatedAt"),
+    updated_at=at("UpdatedAt"), recommendation="Remediation.Recommendation.Text",
+    compliance_status="Compliance.Status", region="Region", workflow_state="WorkflowState",
+    record_state="RecordState", product_name="ProductName", company_name="CompanyName",
+    product_arn="ProductArn", generator_id="GeneratorId",
+    generator=lambda held: dig(held, "GeneratorDetails.Name") or generator(held),
+)  # fmt: skip
+"""A Security Hub finding (ASFF); the first resource stands for all that it names."""
+
+
+def generator(finding: Mapping[str, Any]) -> str | None:
+    """What made a finding: the kind of generator that its id begins with, `security-control`."""
+    return finding.get("GeneratorId", "").partition("/")[0] or None
+
+
+def is_open(finding: Mapping[str, Any]) -> bool:
+    """Whether a finding still wants attention: active, neither resolved nor suppressed."""
+    settled = dig(finding, "Workflow.Status") in ("RESOLVED", "SUPPRESSED")
+    return finding.get("RecordState") != "ARCHIVED" and not settled
+
+
+def get_security_hub(scan: Scan, out: Outcome) -> None:
+    """Findings by update time, of this account and region (Security Hub: GetFindings).
+
+    The update time is the provider's: AWS does not move it when somebody sets a workflow status.
+    """
+    client: SecurityHubClient = scan.client("securityhub")
+    pages = client.get_paginator("get_findings").paginate(
+        Filters=security_hub_filters(scan), PaginationConfig={"PageSize": 100}
+    )
+    for finding in (finding for page in pages for finding in page["Findings"]):
+        row = finding_row(finding)
+        labels = (row["severity"], "open" if is_open(finding) else "resolved")
+        part = f"{SECURITY_HUB}/{row['service']}"
+        out.emit(row, part, day=day_of(row["updated_at"]), labels=labels)
+
+
+def security_hub_filters(scan: Scan) -> AwsSecurityFindingFiltersTypeDef:
+    """This account's findings: all that are open, or those updated in the window."""
+
+    def equal(*values: str) -> list[StringFilterTypeDef]:
+        return [{"Value": value, "Comparison": "EQUALS"} for value in values]
+
+    own: AwsSecurityFindingFiltersTypeDef = {
+        "AwsAccountId": equal(scan.account),
+        "Region": equal(scan.region),
+    }
+    if scan.window.since is None:
+        return own | {"RecordState": equal("ACTIVE"), "WorkflowStatus": equal("NEW", "NOTIFIED")}
+    span: DateFilterTypeDef = {"Start": zulu(scan.window.since), "End": zulu(scan.window.until)}
+    return own | {"UpdatedAt": [span]}
+
+
+guard_duty_row = Shape(
+    id="Id", type="Type", severity="Severity", title="Title", description="Description",
+    confidence="Confidence", region="Region", created_at=at("CreatedAt"),
+    updated_at=at("UpdatedAt"), resource_type="Resource.ResourceType", archived="Service.Archived",
+)  # fmt: skip
+
+
+def get_guard_duty_security(scan: Scan, out: Outcome) -> None:
+    """Threats by update time (GuardDuty: ListDetectors, ListFindings, GetFindings by fifties)."""
+    client: GuardDutyClient = scan.client("guardduty")
+    listed = client.get_paginator("list_detectors").paginate()
+    detectors = [detector for page in listed for detector in page["DetectorIds"]]
+    if not detectors:
+        out.skipped = "GuardDuty is not enabled"
+    for detector in detectors:
+        pages = client.get_paginator("list_findings").paginate(
+            DetectorId=detector,
+            FindingCriteria={"Criterion": guard_duty_criteria(scan)},
+            PaginationConfig={"PageSize": 50},
+        )
+        ids = (found for page in pages for found in page["FindingIds"])
+        read = functools.partial(guard_duty_findings, client, detector)
+        for _, findings in scan.aws.each(batches(ids, 50), read, out):
+            for row in findings or ():
+                out.emit(row, "guard_duty", day=day_of(row["updated_at"]))
+
+
+def guard_duty_findings(client: GuardDutyClient, detector: str, ids: list[str]) -> list[Row]:
+    """Up to fifty findings of a detector."""
+    answer = client.get_findings(DetectorId=detector, FindingIds=ids)
+    return [guard_duty_row(finding, detector_id=detector) for finding in answer["Findings"]]
+
+
+def guard_duty_criteria(scan: Scan) -> dict[str, ConditionTypeDef]:
+    """This account's findings: those that are not archived, or those updated in the window."""
+    own: dict[str, ConditionTypeDef] = {"accountId": {"Equals": [scan.account]}}
+    if scan.window.since is None:
+        return own | {"service.archived": {"Equals": ["false"]}}
+    span = (scan.window.since, scan.window.until)
+    first, last = (int(moment.timestamp() * 1000) for moment in span)
+    return own | {"updatedAt": {"GreaterThanOrEqual": first, "LessThanOrEqual": last}}
+
+
+inspector_row = Shape(
+    finding_arn="findingArn", severity="severity", status="status", type="type", title="title",
+    description="description", first_observed_at=at("firstObservedAt"),
+    last_observed_at=at("lastObservedAt"), updated_at=at("updatedAt"),
+    resource_type="resources.0.type", resource_id="resources.0.id",
+    vulnerability_id="packageVulnerabilityDetails.vulnerabilityId",
+    inspector_score="inspectorScore", fix_available="fixAvailable",
+    exploit_available="exploitAvailable",
+)  # fmt: skip
+"""An Inspector finding; the first resource stands for all that it names."""
+
+
+def get_inspector(scan: Scan, out: Outcome) -> None:
+    """Vulnerabilities by update time, of this account (Inspector: ListFindings)."""
+    client: Inspector2Client = scan.client("inspector2")
+    criteria: FilterCriteriaTypeDef = {
+        "awsAccountId": [{"comparison": "EQUALS", "value": scan.account}]
+    }
+    if scan.window.since is None:
+        criteria["findingStatus"] = [{"comparison": "EQUALS", "value": "ACTIVE"}]
+    else:
+        criteria["updatedAt"] = [
+            {"startInclusive": scan.window.since, "endInclusive": scan.window.until}
+        ]
+    pages = client.get_paginator("list_findings").paginate(
+        filterCriteria=criteria, PaginationConfig={"PageSize": 100}
+    )
+    for row in (inspector_row(finding) for page in pages for finding in page["findings"]):
+        out.emit(row, "inspector", day=day_of(row["updated_at"]))
+
+
+key_row = Shape(
+    key_id="KeyId", arn="Arn", description="Description", key_usage="KeyUsage",
+    key_state="KeyState", creation_date=at("CreationDate"), enabled="Enabled",
+    key_manager="KeyManager", key_spec="KeySpec", origin="Origin", multi_region="MultiRegion",
+    deletion_date=at("DeletionDate"),
+)  # fmt: skip
+
+
+def get_kms_security(scan: Scan, out: Outcome) -> None:
+    """Every key and whether it rotates (KMS: ListKeys; DescribeKey, GetKeyRotationStatus each).
+
+    AWS has no call that describes several keys. key_rotation_enabled is null where a key cannot
+    rotate, and where AWS did not tell.
+    """
+    client: KMSClient = scan.client("kms")
+
+    def describe(key: str) -> Row:
+        about = client.describe_key(KeyId=key)["KeyMetadata"]
+        rotation = None
+        if about.get("KeySpec") == "SYMMETRIC_DEFAULT" and about.get("Origin") == "AWS_KMS":
+            rotation = out.ask(lambda: client.get_key_rotation_status(KeyId=key), key)
+        return key_row(about, key_rotation_enabled=rotation and rotation["KeyRotationEnabled"])
+
+    pages = client.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 1000})
+    keys = (key["KeyId"] for page in pages for key in page["Keys"])
+    for key, row in scan.aws.each(keys, describe, out):
+        out.emit(row or {"key_id": key}, "kms")
+
+
+trail_row = Shape(
+    name="Name", arn="TrailARN", is_multi_region="IsMultiRegionTrail", s3_bucket="S3BucketName",
+    kms_key_id="KmsKeyId", log_file_validation="LogFileValidationEnabled",
+    is_organization_trail="IsOrganizationTrail", home_region="HomeRegion",
+)  # fmt: skip
+trail_status_row = Shape(is_logging="IsLogging", latest_delivery_time=at("LatestDeliveryTime"))
+
+
+def get_cloudtrail_security(scan: Scan, out: Outcome) -> None:
+    """Trails, whether they log, and the time of the newest event (CloudTrail).
+
+    A trail is listed in its home region; in this account's home region also those that other
+    regions, or the organization, replicate there. latest_event_time is a check of activity: the
+    newest of up to five management events since the window began, of the region, not the trail.
+    """
+    client: CloudTrailClient = scan.client("cloudtrail")
+    trails = client.describe_trails(includeShadowTrails=scan.home)["trailList"]
+    others = set(scan.settings.regions) - {scan.region}
+    latest = out.ask(lambda: latest_event(client, scan.window))
+    for trail, status in scan.aws.each(
+        [trail for trail in trails if trail.get("HomeRegion") not in others],
+        lambda trail: client.get_trail_status(Name=trail["TrailARN"]),
+        out,
+    ):
+        out.emit(
+            trail_row(trail, **trail_status_row(status or {}), latest_event_time=latest),
+            "cloudtrail",
+        )
+
+
+def latest_event(client: CloudTrailClient, window: Window) -> str | None:
+    """When the newest event in the window was recorded (LookupEvents; AWS allows two a second)."""
+    start = midnight(window.start)
+    answer = client.lookup_events(StartTime=start, EndTime=window.until, MaxResults=5)
+    return when(max((held["EventTime"] for held in answer["Events"]), default=None))
+
+
+secret_row = Shape(
+    name="Name", arn="ARN", description="Description", created_date=at("CreatedDate"),
+    last_changed_date=at("LastChangedDate"), last_rotated_date=at("LastRotatedDate"),
+    last_accessed_date=at("LastAccessedDate"),
+    rotation_enabled=lambda held: held.get("RotationEnabled", False),
+)  # fmt: skip
+"""A secret; AWS leaves RotationEnabled out where rotation was never set up."""
+
+
+def get_secrets_security(scan: Scan, out: Outcome) -> None:
+    """Every secret's name and rotation, never its value (Secrets Manager: ListSecrets)."""
+    client: SecretsManagerClient = scan.client("secretsmanager")
+    pages = client.get_paginator("list_secrets").paginate(PaginationConfig={"PageSize": 100})
+    for secret in (secret for page in pages for secret in page["SecretList"]):
+        out.emit(secret_row(secret), "secrets_manager")
+
+
+certificate_row = Shape(
+    arn="CertificateArn", domain_name="DomainName", status="Status", type="Type",
+    not_after=at("NotAfter"), not_before=at("NotBefore"), key_algorithm="KeyAlgorithm",
+    in_use="InUse", renewal_eligibility="RenewalEligibility",
+)  # fmt: skip
+
+KEY_TYPES: tuple[KeyAlgorithmType, ...] = (
+    "RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1",
+)  # fmt: skip
+"""All that ACM knows: unless asked, its list hides all but short RSA keys."""
+
+
+def get_certificate_security(scan: Scan, out: Outcome) -> None:
+    """Every certificate of every key type and origin (ACM: ListCertificates).
+
+    The list has all that is wanted; DescribeCertificate is asked where it left something out.
+    """
+    client: ACMClient = scan.client("acm")
+
+    def complete(arn: str) -> Mapping[str, Any]:
+        return client.describe_certificate(CertificateArn=arn)["Certificate"]
+
+    for page in client.get_paginator("list_certificates").paginate(
+        Includes={"keyTypes": KEY_TYPES},
+        CertificateKeyPairOrigins=["AWS_MANAGED", "CUSTOMER_PROVIDED", "ACME"],
+        PaginationConfig={"PageSize": 1000},
+    ):
+        found = {held["CertificateArn"]: held for held in page["CertificateSummaryList"]}
+        lacking = [arn for arn, held in found.items() if lacks_fields(held)]
+        filled = dict(scan.aws.each(lacking, complete, out))
+        for arn, held in found.items():
+            out.emit(certificate_row({**(filled.get(arn) or {}), **held}), "certificate_manager")
+
+
+def lacks_fields(held: Mapping[str, Any]) -> bool:
+    """Whether the list left out what an issued certificate always has."""
+    issued = held.get("Status") in ("ISSUED", "EXPIRED", "INACTIVE", "REVOKED")
+    return "Status" not in held or "Type" not in held or (issued and "NotAfter" not in held)
+
+
+# --- collectors: web application firewall -------------------------------------------------------
+
+PROTECTED_TYPES: tuple[ResourceTypeType, ...] = (
+    "APPLICATION_LOAD_BALANCER", "API_GATEWAY", "APPSYNC", "COGNITO_USER_POOL",
+    "APP_RUNNER_SERVICE", "VERIFIED_ACCESS_INSTANCE", "AMPLIFY", "AGENTCORE_GATEWAY",
+)  # fmt: skip
+RATE, MANAGED, GEO = "RateBasedStatement", "ManagedRuleGroupStatement", "GeoMatchStatement"
+SQL_GROUPS, XSS_GROUPS = {"AWSManagedRulesSQLiRuleSet"}, {"AWSManagedRulesCommonRuleSet"}
+"""AWS's rule groups that hold rules against SQL injection and cross-site scripting."""
+
+
+def get_waf_security(scan: Scan, out: Outcome) -> None:
+    """Web ACLs, their rules and what they protect (WAFv2; CloudFront for CLOUDFRONT ones).
+
+    CLOUDFRONT ACLs belong to no region and go into the home region's document.
+    """
+    read_web_acls(scan, out, "REGIONAL", scan.client("wafv2"))
+    if scan.home:
+        read_web_acls(scan, out, "CLOUDFRONT", scan.world("wafv2"))
+
+
+def read_web_acls(scan: Scan, out: Outcome, scope: ScopeType, client: WAFV2Client) -> None:
+    """The web ACLs of one scope (ListWebACLs; GetWebACL each, the list has no rules)."""
+    pages = tokens(lambda **t: client.list_web_acls(Scope=scope, Limit=100, **t), "NextMarker")
+    acls = {acl["ARN"]: acl for page in pages for acl in page["WebACLs"]}
+    logging = logged_acls(out, scope, client) if acls else set()
+
+    def describe(arn: str) -> tuple[Row, list[Row]]:
+        acl = acls[arn]
+        found = client.get_web_acl(Name=acl["Name"], Scope=scope, Id=acl["Id"])["WebACL"]
+        logs = acl_logs(out, client, arn) if logging is None else arn in logging
+        return acl_rows(found, scope, logs, protected(scan, out, scope, client, arn))
+
+    for arn, rows in scan.aws.each(acls, describe, out):
+        acl, rules = rows or ({"arn": arn, "name": acls[arn]["Name"], "scope": scope}, [])
+        out.emit(acl, "waf")
+        for rule in rules:
+            out.emit(rule, "waf_rules")
+
+
+def logged_acls(out: Outcome, scope: ScopeType, client: WAFV2Client) -> set[str] | None:
+    """ARNs of the ACLs that log (ListLoggingConfigurations, one call for all); None if unknown."""
+    pages = tokens(
+        lambda **t: client.list_logging_configurations(Scope=scope, Limit=100, **t), "NextMarker"
+    )
+    return out.ask(lambda: {c["ResourceArn"] for p in pages for c in p["LoggingConfigurations"]})
+
+
+def acl_logs(out: Outcome, client: WAFV2Client, arn: str) -> bool | None:
+    """Whether one ACL logs (GetLoggingConfiguration), for those who may not list; None: unknown."""
+    return out.ask(
+        lambda: bool(client.get_logging_configuration(ResourceArn=arn)["LoggingConfiguration"]),
+        arn,
+        absent=False,
+    )
+
+
+def protected(
+    scan: Scan, out: Outcome, scope: ScopeType, client: WAFV2Client, arn: str
+) -> list[str] | None:
+    """ARNs of what an ACL protects; AWS tells them by ACL and type of resource only.
+
+    Null if any of them is not known: ListResourcesForWebACL, and CloudFront's
+    ListDistributionsByWebACLId for CLOUDFRONT ACLs, which protect Amplify's apps too.
+    """
+
+    def resources(kind: ResourceTypeType) -> list[str]:
+        answer = client.list_resources_for_web_acl(WebACLArn=arn, ResourceType=kind)
+        return answer["ResourceArns"]
+
+    reads: list[Callable[[], list[str]]]
+    if scope == "REGIONAL":
+        reads = [functools.partial(resources, kind) for kind in PROTECTED_TYPES]
+    else:
+        reads = [lambda: distributions(scan, arn), lambda: resources("AMPLIFY")]
+    nothing: list[str] = []
+    found: list[str] = []
+    for answer in [out.ask(read, arn, absent=nothing) for read in reads]:
+        if answer is None:
+            return None
+        found += answer
+    return found
+
+
+def distributions(scan: Scan, arn: str) -> list[str]:
+    """ARNs of the CloudFront distributions that a web ACL protects."""
+    client: CloudFrontClient = scan.world("cloudfront")
+    pages = tokens(
+        lambda **t: client.list_distributions_by_web_acl_id(WebACLId=arn, MaxItems="100", **t),
+        "Marker",
+        "DistributionList.NextMarker",
+    )
+    return [held["ARN"] for page in pages for held in page["DistributionList"].get("Items", ())]
+
+
+acl_row = Shape(
+    id="Id", name="Name", arn="ARN", description="Description", default_action="DefaultAction",
+    capacity="Capacity",
+)  # fmt: skip
+
+
+def acl_rows(
+    acl: Mapping[str, Any], scope: str, logs: bool | None, resources: list[str] | None
+) -> tuple[Row, list[Row]]:
+    """A web ACL and its rules, those that Firewall Manager put around them included."""
+    groups = (
+        "PreProcessFirewallManagerRuleGroups",
+        "Rules",
+        "PostProcessFirewallManagerRuleGroups",
+    )
+    rules = [rule for group in groups for rule in acl.get(group, ())]
+    rows = [rule_row(acl["Name"], scope, logs, rule) for rule in rules]
+    row = acl_row(
+        acl,
+        scope=scope,
+        rules_count=len(rules),
+        logging_enabled=logs,
+        geo_blocking_enabled=any(row["geo_blocking"] for row in rows),
+        blocked_countries=sorted({code for rule in rules for code in blocked_countries(rule)}),
+        associated_resources=resources,
+    )
+    return row, rows
+
+
+def rule_row(acl: str, scope: str, logs: bool | None, rule: Mapping[str, Any]) -> Row:
+    """A rule and what it protects from, by all statements nested in it.
+
+    is_compliant: the rule can be watched, that is, its matches are counted and sampled and the
+    ACL's requests are logged; null where the logging is not known.
+    """
+    top = rule.get("Statement") or rule.get("FirewallManagerStatement") or {}
+    found = list(statements(top))
+    kinds = {kind for kind, _, _ in found}
+    groups = {body["Name"] for kind, body, _ in found if kind == MANAGED}
+    sampled = dig(rule, "VisibilityConfig.SampledRequestsEnabled")
+    counted = dig(rule, "VisibilityConfig.CloudWatchMetricsEnabled")
+    return {
+        "web_acl_name": acl,
+        "rule_name": rule["Name"],
+        "priority": rule.get("Priority"),
+        "action": action_of(rule),
+        "statement_type": next(iter(top), None),
+        "is_managed_rule": bool(groups),
+        "is_custom_rule": not groups,
+        "rate_limit": next((body["Limit"] for kind, body, _ in found if kind == RATE), None),
+        "logging_enabled": logs,
+        "geo_blocking": GEO in kinds and action_of(rule) == "Block",
+        "sql_injection": "SqliMatchStatement" in kinds or bool(groups & SQL_GROUPS),
+        "sample_request_enabled": sampled,
+        "cloudwatch_enabled": counted,
+        "has_xss_protection": "XssMatchStatement" in kinds or bool(groups & XSS_GROUPS),
+        "waf_version": "WAFv2",
+        "is_compliant": None if logs is None else bool(sampled and counted and logs),
+        "scope": scope,
+    }
+
+
+def action_of(rule: Mapping[str, Any]) -> str | None:
+    """What a rule does: Block, Allow, Count, Captcha, …; of a group, what overrides its rules."""
+    if rule.get("Action"):
+        return str(next(iter(rule["Action"])))
+    return f"Override {next(iter(rule['OverrideAction']))}" if rule.get("OverrideAction") else None
+
+
+def statements(
+    statement: Mapping[str, Any], negated: bool = False
+) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """(kind, body, negated) of a statement and of all those nested in it."""
+    for kind, body in statement.items():
+        yield kind, body, negated
+        inner = [*body.get("Statements", ()), body.get("Statement"), body.get("ScopeDownStatement")]
+        for nested in filter(None, inner):
+            yield from statements(nested, negated != (kind == "NotStatement"))
+
+
+def blocked_countries(rule: Mapping[str, Any]) -> set[str]:
+    """Countries whose requests a rule blocks; it names none if it blocks all others."""
+    geo = [
+        b
+        for kind, b, negated in statements(rule.get("Statement", {}))
+        if kind == GEO and not negated
+    ]
+    return {
+        code for body in geo for code in body.get("CountryCodes", ()) if action_of(rule) == "Block"
+    }
+
+
+SECURITY_EVENTS: dict[str, Collect] = {
+    SECURITY_HUB: get_security_hub,
+    "guard_duty": get_guard_duty_security,
+    "inspector": get_inspector,
+}
+SECURITY_STATES: dict[str, Collect] = {
+    "kms": get_kms_security,
+    "waf": get_waf_security,
+    "cloudtrail": get_cloudtrail_security,
+    "secrets_manager": get_secrets_security,
+    "certificate_manager": get_certificate_security,
+}
+
+
+# --- collectors: compliance and inventory -------------------------------------------------------
+
+NOT_RECORDING = "AWS Config records nothing in this region"
+RESOURCES_BY_COMPLIANCE = (
+    "SELECT configuration.complianceType, COUNT(*) "
+    "WHERE resourceType = 'AWS::Config::ResourceCompliance' "
+    "GROUP BY configuration.complianceType"
+)
+
+QUALIFIER = "EvaluationResultIdentifier.EvaluationResultQualifier"
+non_compliant_row = Shape(
+    rule_name=f"{QUALIFIER}.ConfigRuleName", resource_type=f"{QUALIFIER}.ResourceType",
+    resource_id=f"{QUALIFIER}.ResourceId", evaluation_mode=f"{QUALIFIER}.EvaluationMode",
+    compliance_type="ComplianceType", annotation="Annotation",
+    config_rule_invoked_time=at("ConfigRuleInvokedTime"),
+)  # fmt: skip
+
+
+def read_recorders(scan: Scan) -> bool:
+    """Whether AWS Config records anything here (DescribeConfigurationRecorders)."""
+    client: ConfigServiceClient = scan.client("config")
+    return bool(client.describe_configuration_recorders()["ConfigurationRecorders"])
+
+
+def get_config(scan: Scan, out: Outcome) -> None:
+    """How many rules and resources comply, and each resource that does not (AWS Config).
+
+    AWS tells what a rule found by rule only (GetComplianceDetailsByConfigRule): the overview of
+    all rules says which ones are worth asking.
+    """
+    client: ConfigServiceClient = scan.client("config")
+    if out.ask(scan.recorders) is False:
+        out.skipped = NOT_RECORDING
+    pages = client.get_paginator("describe_compliance_by_config_rule").paginate()
+    states = {
+        rule["ConfigRuleName"]: rule["Compliance"]["ComplianceType"]
+        for page in pages
+        for rule in page["ComplianceByConfigRules"]
+    }
+    out.head(compliance_report(scan.window, states))
+    packs = (out.ask(lambda: rule_packs(client)) or {}) if states else {}
+    broken = [rule for rule, state in states.items() if state == "NON_COMPLIANT"]
+    read = functools.partial(evaluations, client, "NON_COMPLIANT")
+    for rule, rows in scan.aws.each(broken, read, out):
+        for row in rows or ():
+            out.emit(row | {"conformance_pack": packs.get(rule)}, "non_compliant_resources")
+    if states:
+        out.head(count_resources(scan, out, client, states))
+
+
+def compliance_report(window: Window, states: Mapping[str, str]) -> Row:
+    """Rules by compliance; the score is the percentage that comply of those with a result."""
+    counts = Counter(states.values())
+    good, bad = counts["COMPLIANT"], counts["NON_COMPLIANT"]
+    return {
+        "date_from": str(window.start),
+        "date_to": str(window.end),
+        "compliance_score": plain(round(Decimal(100) * good / (good + bad), 2))
+        if good + bad
+        else None,
+        "total_rules": len(states),
+        "compliant_rules": good,
+        "non_compliant_rules": bad,
+    }
+
+
+def evaluations(client: ConfigServiceClient, kind: ComplianceTypeType, rule: str) -> list[Row]:
+    """The resources that a rule found so."""
+    pages = client.get_paginator("get_compliance_details_by_config_rule").paginate(
+        ConfigRuleName=rule, ComplianceTypes=[kind], PaginationConfig={"PageSize": 100}
+    )
+    return [non_compliant_row(held) for page in pages for held in page["EvaluationResults"]]
+
+
+def rule_packs(client: ConfigServiceClient) -> dict[str, str]:
+    """The conformance pack that a rule came with (DescribeConformancePackCompliance)."""
+    listed = client.get_paginator("describe_conformance_packs").paginate(
+        PaginationConfig={"PageSize": 20}
+    )
+    names = [pack["ConformancePackName"] for p in listed for pack in p["ConformancePackDetails"]]
+    return {
+        rule["ConfigRuleName"]: name
+        for name in names
+        for page in client.get_paginator("describe_conformance_pack_compliance").paginate(
+            ConformancePackName=name, PaginationConfig={"PageSize": 1000}
+        )
+        for rule in page["ConformancePackRuleComplianceList"]
+    }
+
+
+def count_resources(
+    scan: Scan, out: Outcome, client: ConfigServiceClient, rules: Iterable[str]
+) -> Row:
+    """How many resources comply with all their rules, and how many do not.
+
+    One advanced query counts them. Where queries are not possible they are counted from all
+    results of all rules, since Config's own summaries stop counting at 25 or 100.
+    """
+    with contextlib.suppress(*aws_errors()):
+        answer = client.select_resource_config(Expression=RESOURCES_BY_COMPLIANCE)
+        rows = [json.loads(text) for text in answer["Results"]]
+        counts = {dig(row, "configuration.complianceType"): row["COUNT(*)"] for row in rows}
+        return compliance_counts(counts.get("COMPLIANT", 0), counts.get("NON_COMPLIANT", 0))
+    kinds: tuple[ComplianceTypeType, ...] = ("COMPLIANT", "NON_COMPLIANT")
+    good, bad = (
+        {
+            (row["resource_type"], row["resource_id"])
+            for _, rows in scan.aws.each(rules, functools.partial(evaluations, client, kind), out)
+            for row in rows or ()
+        }
+        for kind in kinds
+    )
+    return compliance_counts(len(good - bad), len(bad))
+
+
+def compliance_counts(good: int, bad: int) -> Row:
+    """Resources by compliance."""
+    return {"curr_compliant": good, "curr_non_compliant": bad}
+
+
+instance_row = Shape(
+    instance_id="InstanceId", platform="PlatformName", ip_address="IPAddress",
+    computer_name="ComputerName", ping_status="PingStatus",
+    last_ping_date_time=at("LastPingDateTime"), agent_version="AgentVersion",
+    platform_type="PlatformType", platform_version="PlatformVersion",
+    is_latest_version="IsLatestVersion", association_status="AssociationStatus",
+    association_execution_date=at("LastAssociationExecutionDate"),
+    association_success_date=at("LastSuccessfulAssociationExecutionDate"),
+)  # fmt: skip
+application_row = Shape(
+    name="Name", version="Version", publisher="Publisher", architecture="Architecture",
+    application_type="ApplicationType", install_time=at("InstalledTime"),
+)  # fmt: skip
+patch_row = Shape(
+    title="Title", classification="Classification", severity="Severity", state="State",
+    installed_time=lambda held: when(held["InstalledTime"]) if was_installed(held) else None,
+    kb_id="KBId", cve_ids="CVEIds",
+)  # fmt: skip
+
+
+def was_installed(patch: Mapping[str, Any]) -> bool:
+    """Whether a patch has a time: AWS dates those not installed to the beginning of time."""
+    return "InstalledTime" in patch and patch["InstalledTime"].year > 1970
+
+
+def get_inventory(scan: Scan, out: Outcome) -> None:
+    """Machines that Systems Manager manages, what is installed on them, and their patches."""
+    client: SSMClient = scan.client("ssm")
+    types = instance_types(scan, out)
+    known: dict[str, None] = {}
+    pages = client.get_paginator("describe_instance_information").paginate(
+        PaginationConfig={"PageSize": 50}
+    )
+    for held in (held for page in pages for held in page["InstanceInformationList"]):
+        instance = held["InstanceId"]
+        known[instance] = None
+        out.emit(instance_row(held, instance_type=types.get(instance)), "instances")
+    parts: dict[str, Collect] = {
+        "applications": lambda scan, part: get_applications(scan, part, known),
+        "patches": lambda scan, part: get_patch_details(scan, part, known),
+    }
+    together(scan, out, parts)
+
+
+def instance_types(scan: Scan, out: Outcome) -> dict[str, str]:
+    """EC2's type of each instance, which Systems Manager does not know; read once for all."""
+    try:
+        return {row["resource_id"]: row["instance_type"] for row in scan.instances()}
+    except aws_errors() as error:
+        out.note(f"instance types are not known: {judge(error)[1]}")
+        return {}
+
+
+def get_applications(scan: Scan, out: Outcome, known: Mapping[str, None]) -> None:
+    """What is installed, of fifty machines a call (Systems Manager: GetInventory).
+
+    AWS goes on listing machines that were terminated; those are left out.
+    """
+    client: SSMClient = scan.client("ssm")
+    pages = client.get_paginator("get_inventory").paginate(
+        ResultAttributes=[{"TypeName": "AWS:Application"}], PaginationConfig={"PageSize": 50}
+    )
+    for entity in (entity for page in pages for entity in page["Entities"]):
+        content = dig(entity, "Data.AWS:Application.Content") or ()
+        for held in content if entity["Id"] in known else ():
+            out.emit(application_row(held, instance_id=entity["Id"]), "applications")
+
+
+def get_patch_details(scan: Scan, out: Outcome, known: Iterable[str]) -> None:
+    """Every patch of every machine (Systems Manager: DescribeInstancePatches, one machine each)."""
+    client: SSMClient = scan.client("ssm")
+
+    def patches(instance: str) -> list[Row]:
+        pages = client.get_paginator("describe_instance_patches").paginate(
+            InstanceId=instance, PaginationConfig={"PageSize": 100}
+        )
+        return [patch_row(held, instance_id=instance) for page in pages for held in page["Patches"]]
+
+    for _, rows in scan.aws.each(known, patches, out):
+        for row in rows or ():
+            out.emit(row, "patches")
+
+
+# --- collectors: operations ---------------------------------------------------------------------
+
+check_row = Shape(
+    severity="status", affected_resources_count="resourcesSummary.resourcesFlagged",
+    potential_savings="categorySpecificSummary.costOptimizing.estimatedMonthlySavings",
+    timestamp=at("timestamp"),
+)  # fmt: skip
+"""What a Trusted Advisor check found; savings in dollars a month, of cost checks only."""
+
+event_row = Shape(
+    arn="arn", service="service", event_type_code="eventTypeCode", region="region",
+    event_type_category="eventTypeCategory", event_scope_code="eventScopeCode",
+    start_time=at("startTime"), end_time=at("endTime"), last_updated_time=at("lastUpdatedTime"),
+    status_code="statusCode",
+)  # fmt: skip
+signals_row = Shape(
+    service_name="KeyAttributes.Name", namespace="MetricReferences.0.Namespace",
+    key_attributes="KeyAttributes",
+)  # fmt: skip
+case_row = Shape(
+    case_id="caseId", display_id="displayId", subject="subject", status="status",
+    severity_code="severityCode", service_code="serviceCode", category_code="categoryCode",
+    time_created=at("timeCreated"), submitted_by="submittedBy", language="language",
+)  # fmt: skip
+"""A support case; what was written in it stays with AWS."""
+
+
+def get_trusted_advisor(scan: Scan, out: Outcome) -> None:
+    """Checks in warning or error (Support: DescribeTrustedAdvisorChecks and …CheckResult).
+
+    Summaries, a hundred checks a call, tell which those are; only their results are read.
+    """
+    client: SupportClient = scan.world("support")
+    checks = {c["id"]: c for c in client.describe_trusted_advisor_checks(language="en")["checks"]}
+    summaries = [
+        summary
+        for ids in batches(checks, 100)
+        for summary in client.describe_trusted_advisor_check_summaries(checkIds=ids)["summaries"]
+    ]
+    for check, result in scan.aws.each(
+        [held["checkId"] for held in summaries if held["status"] in ("warning", "error")],
+        lambda check: client.describe_trusted_advisor_check_result(checkId=check)["result"],
+        out,
+    ):
+        about = checks[check]
+        named = {"check_id": check, "check_name": about["name"], "category": about["category"]}
+        if result:
+            out.emit(check_row(result, recommendation=about["description"], **named))
+
+
+def get_health(scan: Scan, out: Outcome) -> None:
+    """Events that touch the account, by update time (Health: DescribeEvents, kept for 90 days)."""
+    client: HealthClient = scan.world("health")
+    criteria: EventFilterTypeDef = {}
+    if scan.window.since:
+        criteria = {"lastUpdatedTimes": [{"from": scan.window.since, "to": scan.window.until}]}
+    pages = client.get_paginator("describe_events").paginate(
+        filter=criteria, PaginationConfig={"PageSize": 100}
+    )
+    for row in (event_row(event) for page in pages for event in page["events"]):
+        out.emit(row, day=day_of(row["last_updated_time"]))
+
+
+def get_application_signals(scan: Scan, out: Outcome) -> None:
+    """Services seen in the last 24 hours, the longest that AWS looks back (Application Signals)."""
+    client: CloudWatchApplicationSignalsClient = scan.client("application-signals")
+    until = scan.window.until
+    pages = client.get_paginator("list_services").paginate(
+        StartTime=until - timedelta(hours=24), EndTime=until, PaginationConfig={"PageSize": 100}
+    )
+    for service in (service for page in pages for service in page["ServiceSummaries"]):
+        out.emit(signals_row(service))
+
+
+def get_support_tickets(scan: Scan, out: Outcome) -> None:
+    """Support cases, resolved ones too (Support: DescribeCases, kept for 24 months).
+
+    A plain run reads all of them: AWS can only filter by communication, and a case that is
+    resolved without a word would stay open here for ever.
+    """
+    client: SupportClient = scan.world("support")
+    window = scan.window
+    span = {"afterTime": zulu(midnight(window.start)), "beforeTime": zulu(window.until)}
+    pages = client.get_paginator("describe_cases").paginate(
+        includeResolvedCases=True,
+        includeCommunications=False,
+        PaginationConfig={"PageSize": 100},
+        **(span if window.past else {}),  # type: ignore[arg-type]
+    )
+    for row in (case_row(case) for page in pages for case in page["cases"]):
+        draft = out.drafts.of(day_of(row["time_created"]))
+        row |= {"date_from": str(draft.start), "date_to": str(draft.end)}
+        out.emit(row, day=draft.start)
+
+
+# --- collectors: resilience and optimization ----------------------------------------------------
+
+app_row = Shape(
+    app_arn="appArn", name="name", compliance_status="complianceStatus",
+    resiliency_score="resiliencyScore", status="status", description="description",
+    creation_time=at("creationTime"), last_assessment_time=at("lastAppComplianceEvaluationTime"),
+)  # fmt: skip
+
+
+def get_resilience_hub_apps(scan: Scan, out: Outcome) -> None:
+    """Applications, their policy and what they were assessed to cost (Resilience Hub).
+
+    AWS tells an app's policy by app only (DescribeApp), the costs by assessment
+    (ListAppAssessments, the newest one of each app).
+    """
+    client: ResilienceHubClient = scan.client("resiliencehub")
+    policies: dict[str, Once[Row]] = {}
+    lock = threading.Lock()
+
+    def goals(arn: str) -> Row:
+        with lock:
+            read = Once(lambda: policy_goals(client.describe_resiliency_policy(policyArn=arn)))
+            known = policies.setdefault(arn, read)
+        return known()
+
+    def describe(arn: str) -> Row:
+        app = client.describe_app(appArn=arn)["app"]
+        policy = app.get("policyArn")
+        strictest = out.ask(lambda: goals(policy), arn) if policy else None
+        cost = out.ask(lambda: assessed_cost(client, arn), arn)
+        return app_row(app, cost=cost, **(strictest or {"rto": None, "rpo": None}))
+
+    pages = tokens(lambda **token: client.list_apps(maxResults=100, **token), "nextToken")
+    apps = {app["appArn"]: app for page in pages for app in page["appSummaries"]}
+    for arn, row in scan.aws.each(apps, describe, out):
+        out.emit(row or app_row(apps[arn]))
+
+
+def policy_goals(answer: Mapping[str, Any]) -> Row:
+    """RTO and RPO in seconds: the strictest that a resiliency policy asks for."""
+    goals = (dig(answer, "policy.policy") or {}).values()
+    return {
+        "rto": min((goal["rtoInSecs"] for goal in goals), default=None),
+        "rpo": min((goal["rpoInSecs"] for goal in goals), default=None),
+    }
+
+
+def assessed_cost(client: ResilienceHubClient, arn: str) -> float | None:
+    """What an app costs a month by its newest assessment that succeeded."""
+    found = client.list_app_assessments(
+        appArn=arn, assessmentStatus=["Success"], reverseOrder=True, maxResults=1
+    )["assessmentSummaries"]
+    amount: float | None = dig(found, "0.cost.amount")
+    return amount
+
+
+def get_compute_optimizer(scan: Scan, out: Outcome) -> None:
+    """What Compute Optimizer would change of instances, volumes and functions; own account only.
+
+    Without accountIds AWS answers for the caller's account, also to a management account.
+    """
+    parts = {"instances": optimize_instances, "volumes": optimize_volumes}
+    together(scan, out, parts | {"functions": optimize_functions})
+
+
+def optimize_instances(scan: Scan, out: Outcome) -> None:
+    """EC2 instances (GetEC2InstanceRecommendations)."""
+    client: ComputeOptimizerClient = scan.client("compute-optimizer")
+    for page in tokens(
+        lambda **t: client.get_ec2_instance_recommendations(maxResults=1000, **t), "nextToken"
+    ):
+        note_left_out(out, page.get("errors", ()))
+        for held in page["instanceRecommendations"]:
+            best = best_of(held.get("recommendationOptions"))
+            out.emit(advice("Ec2Instance", held["instanceArn"], held, best) | {
+                "resource_name": held.get("instanceName"),
+                "current_instance_type": held.get("currentInstanceType"),
+                "recommended_instance_type": best.get("instanceType"),
+            })  # fmt: skip
+
+
+def optimize_volumes(scan: Scan, out: Outcome) -> None:
+    """EBS volumes (GetEBSVolumeRecommendations); sizes in GiB."""
+    client: ComputeOptimizerClient = scan.client("compute-optimizer")
+    for page in tokens(
+        lambda **t: client.get_ebs_volume_recommendations(maxResults=1000, **t), "nextToken"
+    ):
+        note_left_out(out, page.get("errors", ()))
+        for held in page["volumeRecommendations"]:
+            best = best_of(held.get("volumeRecommendationOptions"))
+            names = [pair["value"] for pair in held.get("tags", ()) if pair["key"] == "Name"]
+            out.emit(advice("EbsVolume", held["volumeArn"], held, best) | {
+                "resource_name": names[0] if names else held["volumeArn"].rpartition("/")[2],
+                "current_volume_type": dig(held, "currentConfiguration.volumeType"),
+                "current_volume_size": dig(held, "currentConfiguration.volumeSize"),
+                "recommended_volume_type": dig(best, "configuration.volumeType"),
+                "recommended_volume_size": dig(best, "configuration.volumeSize"),
+            })  # fmt: skip
+
+
+def optimize_functions(scan: Scan, out: Outcome) -> None:
+    """Lambda functions (GetLambdaFunctionRecommendations); memory in MiB."""
+    client: ComputeOptimizerClient = scan.client("compute-optimizer")
+    pages = client.get_paginator("get_lambda_function_recommendations").paginate(
+        PaginationConfig={"PageSize": 1000}
+    )
+    for held in (held for page in pages for held in page["lambdaFunctionRecommendations"]):
+        best = best_of(held.get("memorySizeRecommendationOptions"))
+        out.emit(advice("LambdaFunction", held["functionArn"], held, best) | {
+            "resource_name": held["functionArn"].split(":")[6],
+            "current_memory_size": held.get("currentMemorySize"),
+            "recommended_memory_size": best.get("memorySize"),
+        })  # fmt: skip
+
+
+def note_left_out(out: Outcome, errors: Iterable[Mapping[str, Any]]) -> None:
+    """Record what AWS could not recommend anything for, though it was asked."""
+    for error in errors:
+        out.fail(f"compute-optimizer left out, {error.get('code')}", str(error.get("identifier")))
+
+
+def best_of(options: Iterable[Mapping[str, Any]] | None) -> Mapping[str, Any]:
+    """The option that AWS ranks first."""
+    return min(options or ({},), key=lambda option: option.get("rank", 0), default={})
+
+
+def advice(kind: str, arn: str, held: Mapping[str, Any], best: Mapping[str, Any]) -> Row:
+    """What all recommendations have; savings in dollars (China's are in yuan: not told)."""
+    savings = dig(best, "savingsOpportunity.estimatedMonthlySavings") or {}
+    metrics = {
+        (str(metric.get("name")).lower(), str(metric.get("statistic")).lower()): metric.get("value")
+        for metric in held.get("utilizationMetrics", ())
+    }
+    dollars = savings.get("value") if savings.get("currency") == "USD" else None
+    return {
+        "resource_type": kind,
+        "resource_arn": arn,
+        "finding": held.get("finding"),
+        "savings_opportunity_percentage": dig(
+            best, "savingsOpportunity.savingsOpportunityPercentage"
+        ),
+        "estimated_monthly_savings_usd": dollars,
+        "performance_risk": held.get("currentPerformanceRisk"),
+        "cpu_utilization_max": metrics.get(("cpu", "maximum")),
+        "memory_utilization_avg": metrics.get(("memory", "average")),
+        "migration_effort": best.get("migrationEffort"),
+    }
+
+
+# --- collectors: resources ----------------------------------------------------------------------
+
+
+def name_tag(held: Mapping[str, Any]) -> str | None:
+    """The value of the tag Name."""
+    return next((t.get("Value") for t in held.get("Tags", ()) if t.get("Key") == "Name"), None)
+
+
+def zone_name(zone: Mapping[str, str]) -> str:
+    """The name of a load balancer's zone."""
+    return zone["ZoneName"]
+
+
+def kind_of(service: str, kind: str, **columns: str | Callable[[Any], Any]) -> Shape:
+    """The shape of a kind of resource."""
+    return Shape(service_name=lambda _: service, resource_type=lambda _: kind, **columns)
+
+
+ec2_row = kind_of(
+    "EC2", "Instance", resource_id="InstanceId", resource_name=name_tag,
+    availability_zone="Placement.AvailabilityZone", state="State.Name",
+    instance_type="InstanceType", vpc_id="VpcId", creation_date=at("LaunchTime"),
+)  # fmt: skip
+volume_row = kind_of(
+    "EC2", "Volume", resource_id="VolumeId", resource_name=name_tag,
+    availability_zone="AvailabilityZone", state="State", size_gb="Size", volume_type="VolumeType",
+    creation_date=at("CreateTime"),
+)  # fmt: skip
+subnet_row = kind_of(
+    "EC2", "Subnet", resource_id="SubnetId", resource_name=name_tag,
+    availability_zone="AvailabilityZone", state="State", vpc_id="VpcId",
+    available_ip_count="AvailableIpAddressCount",
+)  # fmt: skip
+database_row = kind_of(
+    "RDS", "DBInstance", resource_id="DBInstanceIdentifier", resource_name="DBInstanceIdentifier",
+    availability_zone="AvailabilityZone", state="DBInstanceStatus", vpc_id="DBSubnetGroup.VpcId",
+    engine="Engine", instance_class="DBInstanceClass", multi_az="MultiAZ",
+    size_gb="AllocatedStorage", volume_type="StorageType", creation_date=at("InstanceCreateTime"),
+)  # fmt: skip
+bucket_row = kind_of(
+    "S3", "Bucket", resource_id="Name", resource_name="Name", region="BucketRegion",
+    creation_date=at("CreationDate"),
+)  # fmt: skip
+load_balancer_row = kind_of(
+    "ELB", "LoadBalancer", resource_id="LoadBalancerArn", resource_name="LoadBalancerName",
+    availability_zone=lambda held: ",".join(sorted(map(zone_name, held["AvailabilityZones"]))),
+    state="State.Code", vpc_id="VpcId", type="Type", scheme="Scheme",
+    creation_date=at("CreatedTime"),
+)  # fmt: skip
+scaling_group_row = kind_of(
+    "AutoScaling", "AutoScalingGroup", resource_id="AutoScalingGroupARN",
+    resource_name="AutoScalingGroupName", state="Status", min_size="MinSize", max_size="MaxSize",
+    availability_zone=lambda held: ",".join(sorted(held["AvailabilityZones"])),
+    instance_count=lambda held: len(held.get("Instances", ())), creation_date=at("CreatedTime"),
+)  # fmt: skip
+function_row = kind_of(
+    "Lambda", "Function", resource_id="FunctionArn", resource_name="FunctionName", state="State",
+    vpc_id=lambda held: dig(held, "VpcConfig.VpcId") or None, engine="Runtime", type="PackageType",
+)  # fmt: skip
+
+
+def get_services_resources(scan: Scan, out: Outcome) -> None:
+    """The main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda, each kind by itself.
+
+    Buckets belong to no region and go into the home region's document.
+    """
+    reads = RESOURCE_KINDS | ({"buckets": read_buckets} if scan.home else {})
+
+    def emitting(read: Callable[[Scan], Iterable[Row]]) -> Collect:
+        return lambda scan, part: part.emit_all({"region": scan.region} | row for row in read(scan))
+
+    together(scan, out, {name: emitting(read) for name, read in reads.items()})
+
+
+def read_instances(scan: Scan) -> Spool:
+    """EC2 instances (DescribeInstances), also hidden ones that AWS services manage."""
+    client: EC2Client = scan.client("ec2")
+    rows = Spool(scan.store)
+    pages = client.get_paginator("describe_instances").paginate(
+        IncludeManagedResources=True, PaginationConfig={"PageSize": 1000}
+    )
+    for group in (group for page in pages for group in page["Reservations"]):
+        for held in group["Instances"]:
+            rows.add(ec2_row(held))
+    return rows
+
+
+def read_volumes(scan: Scan) -> Iterator[Row]:
+    """EBS volumes (DescribeVolumes); sizes in GiB."""
+    client: EC2Client = scan.client("ec2")
+    pages = client.get_paginator("describe_volumes").paginate(PaginationConfig={"PageSize": 1000})
+    yield from (volume_row(held) for page in pages for held in page["Volumes"])
+
+
+def read_subnets(scan: Scan) -> Iterator[Row]:
+    """Subnets of this account (DescribeSubnets); those shared with it belong to their owner."""
+    client: EC2Client = scan.client("ec2")
+    pages = client.get_paginator("describe_subnets").paginate(PaginationConfig={"PageSize": 1000})
+    found = (held for page in pages for held in page["Subnets"])
+    yield from (subnet_row(s) for s in found if s.get("OwnerId", scan.account) == scan.account)
+
+
+def read_databases(scan: Scan) -> Iterator[Row]:
+    """Database instances (RDS: DescribeDBInstances); sizes in GiB."""
+    client: RDSClient = scan.client("rds")
+    listing = client.get_paginator("describe_db_instances")
+    pages = listing.paginate(PaginationConfig={"PageSize": 100})
+    yield from (database_row(held) for page in pages for held in page["DBInstances"])
+
+
+def read_buckets(scan: Scan) -> Iterator[Row]:
+    """Buckets of all regions (S3: ListBuckets)."""
+    client: S3Client = scan.client("s3")
+    pages = client.get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1000})
+    yield from (bucket_row(held) for page in pages for held in page["Buckets"])
+
+
+def read_load_balancers(scan: Scan) -> Iterator[Row]:
+    """Application, network and gateway load balancers (ELBv2: DescribeLoadBalancers)."""
+    client: ElasticLoadBalancingv2Client = scan.client("elbv2")
+    listing = client.get_paginator("describe_load_balancers")
+    pages = listing.paginate(PaginationConfig={"PageSize": 400})
+    yield from (load_balancer_row(held) for page in pages for held in page["LoadBalancers"])
+
+
+def read_scaling_groups(scan: Scan) -> Iterator[Row]:
+    """Auto Scaling groups (DescribeAutoScalingGroups); instance_count is what runs now."""
+    client: AutoScalingClient = scan.client("autoscaling")
+    listing = client.get_paginator("describe_auto_scaling_groups")
+    pages = listing.paginate(PaginationConfig={"PageSize": 100})
+    yield from (scaling_group_row(held) for page in pages for held in page["AutoScalingGroups"])
+
+
+def read_functions(scan: Scan) -> Iterator[Row]:
+    """Lambda functions (ListFunctions); their runtime is their engine."""
+    client: LambdaClient = scan.client("lambda")
+    pages = client.get_paginator("list_functions").paginate()
+    yield from (function_row(held) for page in pages for held in page["Functions"])
+
+
+RESOURCE_KINDS: dict[str, Callable[[Scan], Iterable[Row]]] = {
+    "instances": lambda scan: scan.instances(),
+    "volumes": read_volumes,
+    "subnets": read_subnets,
+    "databases": read_databases,
+    "load_balancers": read_load_balancers,
+    "scaling_groups": read_scaling_groups,
+    "functions": read_functions,
+}
+
+CONFIG_COLUMNS = (
+    "resourceId", "resourceName", "resourceType", "awsRegion", "availabilityZone",
+    "resourceCreationTime", "configuration.state.name", "configuration.state.value",
+    "configuration.state.code", "configuration.dBInstanceStatus", "configuration.instanceType",
+    "configuration.vpcId", "configuration.dBSubnetGroup.vpcId", "configuration.engine",
+    "configuration.runtime", "configuration.dBInstanceClass", "configuration.multiAZ",
+    "configuration.allocatedStorage", "configuration.size", "configuration.volumeType",
+    "configuration.storageType", "configuration.type", "configuration.scheme",
+    "configuration.desiredCapacity", "configuration.minSize", "configuration.maxSize",
+    "configuration.availableIpAddressCount",
+)  # fmt: skip
+"""Properties by AWS Config's resource schema; a resource answers with those that it has."""
+
+recorded_row = Shape(
+    resource_type="resourceType", resource_id="resourceId", resource_name="resourceName",
+    resource_subtype=lambda held: held["resourceType"].rpartition("::")[2], region="awsRegion",
+)  # fmt: skip
+"""What is known of every recorded resource; the subtype of AWS::EC2::Instance is Instance."""
+
+configured_row = Shape(
+    availability_zone="availabilityZone", creation_date=at("resourceCreationTime"),
+    state=first_of("state.name", "state.value", "state.code", "dBInstanceStatus"),
+    instance_type=first_of("instanceType"), vpc_id=first_of("vpcId", "dBSubnetGroup.vpcId"),
+    engine=first_of("engine", "runtime"), instance_class=first_of("dBInstanceClass"),
+    multi_az=first_of("multiAZ"), size_gb=first_of("allocatedStorage", "size"),
+    volume_type=first_of("volumeType", "storageType"), type=first_of("type"),
+    scheme=first_of("scheme"), instance_count=first_of("desiredCapacity"),
+    min_size=first_of("minSize"), max_size=first_of("maxSize"),
+    available_ip_count=first_of("availableIpAddressCount"),
+)  # fmt: skip
+"""What a query tells besides; the instance count of a scaling group is the one it aims at."""
+
+
+def get_config_resource_inventory(scan: Scan, out: Outcome) -> None:
+    """Every resource that AWS Config knows (SelectResourceConfig, the advanced query).
+
+    Where queries are not possible, the discovered resources, with less told about each. What is
+    global goes into the home region's document only.
+    """
+    try:
+        emit_recorded(scan, out, queried(scan))
+    except aws_errors() as error:
+        if out.rows or judge(error)[0] == SKIPPED:
+            raise
+        if judge(error)[1].split(" ")[1:2] == ["denied,"]:
+            out.meet(error)
+        out.note(f"discovered resources only, there was no query: {judge(error)[1]}")
+        emit_recorded(scan, out, discovered(scan))
+    if not out.rows and out.ask(scan.recorders) is False:
+        out.skipped = NOT_RECORDING
+
+
+def emit_recorded(scan: Scan, out: Outcome, rows: Iterable[Row]) -> None:
+    """Emit the recorded resources that belong into this region's document."""
+    out.emit_all(row for row in rows if scan.home or row["region"] != "global")
+
+
+def queried(scan: Scan) -> Iterator[Row]:
+    """Resources by the advanced query, a hundred a page."""
+    client: ConfigServiceClient = scan.client("config")
+    pages = client.get_paginator("select_resource_config").paginate(
+        Expression=f"SELECT {', '.join(CONFIG_COLUMNS)}", PaginationConfig={"PageSize": 100}
+    )
+    for held in (json.loads(text) for page in pages for text in page["Results"]):
+        yield recorded_row(held, **configured_row(held))
+
+
+def discovered(scan: Scan) -> Iterator[Row]:
+    """Resources by type (GetDiscoveredResourceCounts, ListDiscoveredResources)."""
+    client: ConfigServiceClient = scan.client("config")
+    counts = tokens(
+        lambda **token: client.get_discovered_resource_counts(limit=100, **token), "nextToken"
+    )
+    for kind in [
+        held["resourceType"] for page in counts for held in page.get("resourceCounts", ())
+    ]:
+        region = "global" if kind.startswith("AWS::IAM::") else scan.region
+        pages = client.get_paginator("list_discovered_resources").paginate(
+            resourceType=kind,
+            PaginationConfig={"PageSize": 100},
+        )
+        for held in (held for page in pages for held in page["resourceIdentifiers"]):
+            yield recorded_row(held, region=region)
+
+
+# --- COLLECTORS ---------------------------------------------------------------------------------
+
+Collect = Callable[[Scan, Outcome], None]
+
+WORLD, REGION = "global", "regional"
+PERIOD, EVENT, NOW = "period", "event", "now"
+
+
+@dataclass(frozen=True)
+class Collector:
+    """A category of the document: who collects it, where, and what a past day means to it.
+
+    `scope`: global data goes into the home region's document only. `past`: `period` facts and
+    `event`s of past days can be read, what exists `now` cannot. An `essential` one that fails is
+    an ERROR, another one a FAIL. `parts` are the lists in its object; without any it is a list.
+    `actions` are what IAM calls the APIs.
+    """
+
+    category: str
+    collect: Collect
+    scope: str
+    past: str
+    essential: bool
+    actions: tuple[str, ...]
+    parts: tuple[str, ...] | None = None
+
+
+SECURITY_PARTS = (
+    SECURITY_HUB, "guard_duty", "kms", "waf", "waf_rules", "cloudtrail", "secrets_manager",
+    "certificate_manager", "inspector",
+)  # fmt: skip
+
+COLLECTORS = (
+    Collector(
+        "account", get_account_details, WORLD, NOW, True,
+        (
+            "sts:GetCallerIdentity", "account:GetAccountInformation",
+            "account:GetContactInformation", "account:GetAlternateContact",
+            "organizations:DescribeAccount",
+        ),
+        (),
+    ),
+    Collector(
+        "config", get_config, REGION, NOW, True,
+        (
+            "config:DescribeConfigurationRecorders", "config:DescribeComplianceByConfigRule",
+            "config:GetComplianceDetailsByConfigRule", "config:DescribeConformancePacks",
+            "config:DescribeConformancePackCompliance", "config:SelectResourceConfig",
+        ),
+        ("non_compliant_resources",),
+    ),
+    Collector("service", get_services, WORLD, PERIOD, True, ("ce:GetCostAndUsage",)),
+    Collector(
+        "cost", get_cost, WORLD, PERIOD, True,
+        (
+            "ce:GetCostAndUsage", "ce:GetCostForecast", "ce:GetAnomalies",
+            "cost-optimization-hub:ListRecommendationSummaries",
+        ),
+    ),
+    Collector(
+        "security", get_security, REGION, EVENT, True,
+        (
+            "securityhub:GetFindings", "guardduty:ListDetectors", "guardduty:ListFindings",
+            "guardduty:GetFindings", "kms:ListKeys", "kms:DescribeKey",
+            "kms:GetKeyRotationStatus", "wafv2:ListWebACLs", "wafv2:GetWebACL",
+            "wafv2:ListLoggingConfigurations", "wafv2:GetLoggingConfiguration",
+            "wafv2:ListResourcesForWebACL", "cloudfront:ListDistributionsByWebACLId",
+            "cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus", "cloudtrail:LookupEvents",
+            "secretsmanager:ListSecrets", "acm:ListCertificates", "acm:DescribeCertificate",
+            "inspector2:ListFindings",
+        ),
+        SECURITY_PARTS,
+    ),
+    Collector(
+        "inventory", get_inventory, REGION, NOW, True,
+        (
+            "ssm:DescribeInstanceInformation", "ssm:GetInventory", "ssm:DescribeInstancePatches",
+            "ec2:DescribeInstances",
+        ),
+        ("instances", "applications", "patches"),
+    ),
+    Collector(
+        "marketplace", get_marketplace, WORLD, PERIOD, False,
+        (
+            "license-manager:ListReceivedLicenses", "aws-marketplace:GetEntitlements",
+            "ce:GetCostAndUsage",
+        ),
+    ),
+    Collector(
+        "trusted_advisor", get_trusted_advisor, WORLD, NOW, False,
+        (
+            "support:DescribeTrustedAdvisorChecks",
+            "support:DescribeTrustedAdvisorCheckSummaries",
+            "support:DescribeTrustedAdvisorCheckResult",
+        ),
+    ),
+    Collector("health", get_health, WORLD, EVENT, False, ("health:DescribeEvents",)),
+    Collector(
+        "application", get_application_signals, REGION, NOW, False,
+        ("application-signals:ListServices",),
+    ),
+    Collector(
+        "resilience_hub", get_resilience_hub_apps, REGION, NOW, False,
+        (
+            "resiliencehub:ListApps", "resiliencehub:DescribeApp",
+            "resiliencehub:DescribeResiliencyPolicy", "resiliencehub:ListAppAssessments",
+        ),
+    ),
+    Collector(
+        "service_resources", get_services_resources, REGION, NOW, False,
+        (
+            "ec2:DescribeInstances", "ec2:DescribeVolumes", "ec2:DescribeSubnets",
+            "rds:DescribeDBInstances", "s3:ListAllMyBuckets",
+            "elasticloadbalancing:DescribeLoadBalancers",
+            "autoscaling:DescribeAutoScalingGroups", "lambda:ListFunctions",
+        ),
+    ),
+    Collector(
+        "compute_optimizer", get_compute_optimizer, REGION, NOW, False,
+        (
+            "compute-optimizer:GetEC2InstanceRecommendations",
+            "compute-optimizer:GetEBSVolumeRecommendations",
+            "compute-optimizer:GetLambdaFunctionRecommendations",
+        ),
+    ),
+    Collector(
+        "config_inventory", get_config_resource_inventory, REGION, NOW, False,
+        (
+            "config:SelectResourceConfig", "config:DescribeConfigurationRecorders",
+            "config:GetDiscoveredResourceCounts", "config:ListDiscoveredResources",
+        ),
+    ),
+    Collector(
+        "support_tickets", get_support_tickets, WORLD, EVENT, False, ("support:DescribeCases",)
+    ),
+)  # fmt: skip
+
+CATEGORIES = {collector.category: collector for collector in COLLECTORS}
+LOGS = "logs"
+
+
+# --- collect ------------------------------------------------------------------------------------
+
+
+def collect(scan: Scan, drafts: Drafts, screen: Screen) -> dict[str, Outcome]:
+    """Run the collectors that apply, all at once; what became of each category."""
+    outcomes = {
+        collector.category: Outcome(collector.category, drafts, required=collector.essential)
+        for collector in COLLECTORS
+    }
+    for draft in drafts.all:
+        draft.heads["account"].update(account_row(scan))
+    pool = ThreadPoolExecutor(len(COLLECTORS), "collector")
+    futures = []
+    for collector in COLLECTORS:
+        out = outcomes[collector.category]
+        out.skipped = why_not(scan, collector)
+        if out.skipped is None:
+            futures.append(pool.submit(attempt, collector.collect, scan, out))
+    with screen.showing(scan.region, outcomes):
+        try:
+            for future in futures:
+                future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return outcomes
+
+
+def why_not(scan: Scan, collector: Collector) -> str | None:
+    """Why a category is not collected in this run; None if it is."""
+    if scan.settings.only and collector.category not in scan.settings.only:
+        return "not asked for (--only)"
+    if collector.scope == WORLD and not scan.home:
+        return f"global: in the document of the home region, {scan.settings.region}"
+    if collector.past == NOW and scan.window.past:
+        return "AWS does not tell what was there on a past day"
+    return None
+
+
+def tell(log: Log, outcomes: Mapping[str, Outcome]) -> None:
+    """Write what there is to say of each category."""
+    for out in outcomes.values():
+        for kind, text in out.messages():
+            log.say(kind, text, category=out.category, status=out.status)
+
+
+# --- document -----------------------------------------------------------------------------------
+
+
+def set_log(outcomes: Mapping[str, Outcome], notes: Iterable[str] = ()) -> Row:
+    """The document's `logs`: the status of each category, and all messages in order."""
+    statuses = {f"{name}_status": out.status for name, out in outcomes.items()}
+    said = [pair for out in outcomes.values() for pair in out.messages()]
+    said += [("INFO", text) for text in notes]
+    calls = sum((out.total_calls for out in outcomes.values()), Counter[str]())
+    said += [("INFO", f"calls: {text}") for text in calls_by_service(calls)]
+    return statuses | {
+        f"{LOGS}_status": PASS,
+        "date_created": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "message": [{kind: Log.safe(text)} for kind, text in said],
+    }
+
+
+def calls_by_service(calls: Mapping[str, int]) -> Iterator[str]:
+    """`kms DescribeKey 12, ListKeys 1`, a line for each service."""
+    services: dict[str, list[str]] = collections.defaultdict(list)
+    for name, count in sorted(calls.items()):
+        service, _, operation = name.partition(":")
+        services[service].append(f"{operation} {count}")
+    yield from (f"{service} {', '.join(parts)}" for service, parts in services.items())
+
+
+def document(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome]) -> Row:
+    """A document as an object whose lists are still on disk; `encode` writes it out."""
+    meta = {
+        "format": DOCUMENT_FORMAT,
+        "collected_at": scan.started.isoformat(timespec="microseconds"),
+        "period": {"start": str(draft.start), "end": str(draft.end)},
+        "interval": INTERVAL,
+        "account_id": scan.account,
+        "region": scan.region,
+        "sender": f"sender.py {__version__}",
+    }
+    content = {c.category: category_content(draft, c) for c in COLLECTORS}
+    return {"meta": meta} | content | {LOGS: set_log(outcomes, scan.notes)}
+
+
+def category_content(draft: Draft, collector: Collector) -> Any:
+    """A category's list, or its object of fields and lists."""
+    lists = draft.lists[collector.category]
+    if collector.parts is None:
+        return lists.get("", [])
+    content = dict(draft.heads[collector.category])
+    for part in collector.parts:
+        content[part] = finding_groups(lists) if part == SECURITY_HUB else lists.get(part, [])
+    return content
+
+
+def finding_groups(lists: Mapping[str, Spool]) -> list[Row]:
+    """Security Hub's findings by product, with counts of what the document has of each."""
+    return [
+        {
+            "service": part.partition("/")[2],
+            "total_findings": rows.count,
+            "severity_counts": {severity: rows.tally[severity] for severity in SEVERITIES},
+            "open_findings": rows.tally["open"],
+            "resolved_findings": rows.tally["resolved"],
+            "findings": rows,
+        }
+        for part, rows in lists.items()
+        if part.startswith(f"{SECURITY_HUB}/")
+    ]
+
+
+def encode(value: Any) -> Iterator[bytes]:
+    """JSON text of a value whose lists may be on disk, piece by piece."""
+    if isinstance(value, Spool):
+        yield b"["
+        yield from value.chunks()
+        yield b"]"
+    elif isinstance(value, dict):
+        yield from bracketed(
+            b"{}",
+            (
+                itertools.chain((json.dumps(key).encode(), b":"), encode(value[key]))
+                for key in value
+            ),
+        )
+    elif isinstance(value, list):
+        yield from bracketed(b"[]", map(encode, value))
+    else:
+        yield json.dumps(value, ensure_ascii=False, allow_nan=False).encode(errors="replace")
+
+
+def bracketed(brackets: bytes, members: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+    """Members between brackets, with commas."""
+    yield brackets[:1]
+    for number, member in enumerate(members):
+        if number:
+            yield b","
+        yield from member
+    yield brackets[1:]
+
+
+# --- upload -------------------------------------------------------------------------------------
+
+ONE_PUT = 64 * 1024 * 1024
+"""Bytes up to which a document is sent in one request; larger ones go in parts."""
+
+
+def upload_to_s3(
+    aws: Aws, settings: Settings, key: str, body: IO[bytes], *, replace: bool = True
+) -> int:
+    """Put a document into the bucket, encrypted with the KMS key; its size in bytes.
+
+    S3 shows it once it is there as a whole. With `replace` off, a document that waits under the
+    same key is left alone, and that is the error PreconditionFailed.
+    """
+    client: S3Client = aws.client("s3", settings.region)
+    how: Row = {
+        "ServerSideEncryption": "aws:kms",
+        "SSEKMSKeyId": settings.kms_key,
+        "ContentType": "application/json",
+    }
+    bucket = str(settings.bucket)
+    size = body.seek(0, os.SEEK_END)
+    body.seek(0)
+    if replace and size > ONE_PUT:
+        client.upload_fileobj(body, bucket, key, ExtraArgs=how)
+    else:
+        how |= {} if replace else {"IfNoneMatch": "*"}
+        client.put_object(Bucket=bucket, Key=key, Body=body, **how)
+    return size
+
+
+def document_key(prefix: str, account: str, region: str, day: date) -> str:
+    """Where a document lies in the bucket."""
+    return f"{prefix}/{account}/{region}/{day}_{INTERVAL}.json"
+
+
+def newest_document(aws: Aws, settings: Settings, region: str, before: date) -> date | None:
+    """The last day before `before` that has a document (ListObjectsV2, names only).
+
+    The document of `before` itself does not count: this run replaces it if it is still there.
+    """
+    client: S3Client = aws.client("s3", settings.region)
+    found: list[str] = []
+    for prefix in DATA_PREFIXES:
+        folder = f"{prefix}/{aws.account}/{region}/"
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=str(settings.bucket),
+            Prefix=folder,
+            StartAfter=f"{folder}{before - timedelta(days=400)}",
+        )
+        found += [
+            held["Key"][len(folder) :][:10] for page in pages for held in page.get("Contents", ())
+        ]
+    known = [
+        text for text in found if re.fullmatch(r"\d{4}-\d\d-\d\d", text) and text < str(before)
+    ]
+    return date.fromisoformat(max(known)) if known else None
+
+
+# --- entry points -------------------------------------------------------------------------------
+
+
+@dataclass
+class Report:
+    """What a run has done: documents written, failures, and what it was made of."""
+
+    written: list[str] = field(default_factory=list)
+    failed: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def add(self, outcomes: Mapping[str, Outcome]) -> None:
+        """Count a region's categories in."""
+        self.statuses.update(out.status for out in outcomes.values())
+        self.rows += sum(out.total_rows for out in outcomes.values())
+        self.calls += sum((out.total_calls for out in outcomes.values()), Counter[str]())
+        self.failed += sum(out.status == FAIL for out in outcomes.values())
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        found = ", ".join(f"{self.statuses[name]} {name}" for name in (PASS, FAIL, SKIPPED))
+        return (
+            f"{found}; {self.rows} rows, {self.calls.total()} calls, {len(self.written)} documents"
+        )
+
+
+def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = None) -> Report:
+    """Collect every region and ship its documents; the home region comes first."""
+    aws = Aws(settings, log, deadline)
+    report = Report()
+    try:
+        aws.identify()
+        for region in settings.home_first:
+            run_region(aws, settings, region, screen, report)
+    except aws_errors() as error:
+        _, what, detail = judge(error)
+        log.say("ERROR", f"{what}: {detail}")
+        report.failed += 1
+    finally:
+        aws.stop()
+    return report
+
+
+def run_region(aws: Aws, settings: Settings, region: str, screen: Screen, report: Report) -> None:
+    """Collect one region and ship its documents."""
+    scan = Scan(aws, settings, region, *choose_window(aws, settings, region))
+    aws.log.say("INFO", f"account {aws.account}, region {region}, {scan.title}")
+    drafts = Drafts(scan.window, scan.store)
+    outcomes = collect(scan, drafts, screen)
+    tell(aws.log, outcomes)
+    report.add(outcomes)
+    for draft in drafts.all:
+        ship(scan, draft, outcomes, report)
+    scan.store.close()
+
+
+def choose_window(aws: Aws, settings: Settings, region: str) -> tuple[Window, list[str]]:
+    """The days to read and what is to be said about them, by what the bucket has already."""
+    if settings.start and settings.end:
+        return Window.of_past(settings.start, settings.end), []
+    now = datetime.now(UTC)
+    if not settings.bucket:
+        return Window.of_yesterday(now, settings, None), ["no bucket: everything open is read"]
+    try:
+        newest = newest_document(aws, settings, region, now.date() - timedelta(days=1))
+    except aws_errors() as error:
+        _, what, _ = judge(error)
+        return Window.of_yesterday(now, settings, None), [f"{what}: everything open is read"]
+    window = Window.of_yesterday(now, settings, newest)
+    if newest is None:
+        return window, ["the first document: everything open is read"]
+    gap = [str(day) for day in days(newest + timedelta(days=1), window.start)]
+    return window, [f"caught up with days without a document: {', '.join(gap)}"] if gap else []
+
+
+def ship(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome], report: Report) -> None:
+    """Write a document out and upload it, or print it in a dry run."""
+    settings, log = scan.settings, scan.aws.log
+    with tempfile.TemporaryFile() as body:
+        for piece in encode(document(scan, draft, outcomes)):
+            body.write(piece)
+        if settings.dry_run:
+            put_locally(body, settings.output, more=bool(report.written))
+            report.written.append(settings.output or "-")
+            return
+        key = document_key("data", scan.account, scan.region, draft.start)
+        place = f"s3://{settings.bucket}/{key}"
+        try:
+            size = upload_to_s3(scan.aws, settings, key, body, replace=not scan.window.past)
+        except aws_errors() as error:
+            report.failed += 1
+            log.say("ERROR", f"{place} is not uploaded: {why_not_uploaded(error)}")
+        else:
+            report.written.append(f"{place} {size} bytes")
+            log.say("SUCCESS", f"{place}: {size} bytes", key=key, size=size)
+
+
+def why_not_uploaded(error: Exception) -> str:
+    """What went wrong with an upload, and what to do where that is known."""
+    if dig(getattr(error, "response", None), "Error.Code") == "PreconditionFailed":
+        return "a document of that day waits to be loaded; load it, then run this again"
+    _, what, detail = judge(error)
+    return f"{what}: {detail}"
+
+
+def put_locally(body: IO[bytes], output: str | None, *, more: bool) -> None:
+    """Write a document as one line to stdout or a file, after those written before if `more`."""
+    body.seek(0)
+    with contextlib.ExitStack() as stack:
+        target: IO[bytes] = sys.stdout.buffer
+        if output:
+            target = stack.enter_context(Path(output).open("ab" if more else "wb"))
+        while piece := body.read(1 << 20):
+            target.write(piece.replace(b"\n", b" "))
+        target.write(b"\n")
+        target.flush()
+
+
+class AWSBoto3Permissions:
+    """What this identity can and cannot read, by asking AWS for the least of each kind.
+
+    Each probe is a real call with a page as small as AWS allows; the one to Cost Explorer costs
+    $0.01. Calls that need the name of a thing are not probed.
+    """
+
+    def __init__(self, scan: Scan | None = None) -> None:
+        self.scan = scan or Scan.for_check(read_settings({}, uploads=False), Log(sys.stderr))
+
+    def test(self) -> list[tuple[str, str, str, str]]:
+        """(category, call, yes | no | off, reason) for each probe."""
+        with ThreadPoolExecutor(8, "probe") as pool:
+            return list(pool.map(lambda probe: self._probe(*probe), PROBES))
+
+    def _probe(
+        self, category: str, call: str, parameters: Row | Callable[[Scan], Row]
+    ) -> tuple[str, str, str, str]:
+        from botocore import xform_name
+
+        service, _, operation = call.partition(":")
+        everywhere = CATEGORIES[category].scope == WORLD
+        client = self.scan.world(service) if everywhere else self.scan.client(service)
+        asked = parameters(self.scan) if callable(parameters) else parameters
+        try:
+            getattr(client, xform_name(operation))(**asked)
+        except aws_errors() as error:
+            meaning, what, detail = judge(error)
+            if meaning == FAIL:
+                return category, call, "no", f"{what}: {detail}"
+            if meaning == SKIPPED:
+                return category, call, "off", what
+        return category, call, "yes", ""
+
+
+def last_week(scan: Scan) -> Row:
+    """Cost Explorer's parameters for the cheapest answer about the past."""
+    end = scan.window.until.date()
+    period = {"Start": str(end - timedelta(days=7)), "End": str(end)}
+    return {"TimePeriod": period, "Granularity": "MONTHLY", "Metrics": ["UnblendedCost"]}
+
+
+def last_hour(scan: Scan) -> Row:
+    """Application Signals' parameters for the shortest time that it rounds to."""
+    until = scan.window.until
+    return {"StartTime": until - timedelta(hours=1), "EndTime": until, "MaxResults": 1}
+
+
+PROBES: tuple[tuple[str, str, Row | Callable[[Scan], Row]], ...] = (
+    ("account", "sts:GetCallerIdentity", {}),
+    ("account", "account:GetAccountInformation", {}),
+    ("account", "account:GetContactInformation", {}),
+    ("account", "account:GetAlternateContact", {"AlternateContactType": "BILLING"}),
+    ("account", "organizations:DescribeAccount", lambda scan: {"AccountId": scan.account}),
+    ("config", "config:DescribeConfigurationRecorders", {}),
+    ("config", "config:DescribeComplianceByConfigRule", {}),
+    ("config", "config:DescribeConformancePacks", {"Limit": 1}),
+    ("cost", "ce:GetCostAndUsage", last_week),
+    (
+        "cost", "cost-optimization-hub:ListRecommendationSummaries",
+        {"groupBy": "ResourceType", "maxResults": 1},
+    ),
+    ("security", "securityhub:GetFindings", {"MaxResults": 1}),
+    ("security", "guardduty:ListDetectors", {"MaxResults": 1}),
+    ("security", "kms:ListKeys", {"Limit": 1}),
+    ("security", "wafv2:ListWebACLs", {"Scope": "REGIONAL", "Limit": 1}),
+    ("security", "wafv2:ListLoggingConfigurations", {"Scope": "REGIONAL", "Limit": 1}),
+    ("security", "cloudtrail:DescribeTrails", {}),
+    ("security", "cloudtrail:LookupEvents", {"MaxResults": 1}),
+    ("security", "secretsmanager:ListSecrets", {"MaxResults": 1}),
+    ("security", "acm:ListCertificates", {"MaxItems": 1}),
+    ("security", "inspector2:ListFindings", {"maxResults": 1}),
+    ("inventory", "ssm:DescribeInstanceInformation", {"MaxResults": 5}),
+    ("inventory", "ssm:GetInventory", {"MaxResults": 1}),
+    ("marketplace", "license-manager:ListReceivedLicenses", {"MaxResults": 1}),
+    ("trusted_advisor", "support:DescribeTrustedAdvisorChecks", {"language": "en"}),
+    ("health", "health:DescribeEvents", {"maxResults": 10}),
+    ("application", "application-signals:ListServices", last_hour),
+    ("resilience_hub", "resiliencehub:ListApps", {"maxResults": 1}),
+    ("service_resources", "ec2:DescribeInstances", {"MaxResults": 5}),
+    ("service_resources", "ec2:DescribeVolumes", {"MaxResults": 5}),
+    ("service_resources", "ec2:DescribeSubnets", {"MaxResults": 5}),
+    ("service_resources", "rds:DescribeDBInstances", {"MaxRecords": 20}),
+    ("service_resources", "s3:ListBuckets", {"MaxBuckets": 1}),
+    ("service_resources", "elbv2:DescribeLoadBalancers", {"PageSize": 1}),
+    ("service_resources", "autoscaling:DescribeAutoScalingGroups", {"MaxRecords": 1}),
+    ("service_resources", "lambda:ListFunctions", {"MaxItems": 1}),
+    ("compute_optimizer", "compute-optimizer:GetEC2InstanceRecommendations", {"maxResults": 1}),
+    ("compute_optimizer", "compute-optimizer:GetEBSVolumeRecommendations", {"maxResults": 1}),
+    ("compute_optimizer", "compute-optimizer:GetLambdaFunctionRecommendations", {"maxResults": 1}),
+    (
+        "config_inventory", "config:SelectResourceConfig",
+        {"Expression": "SELECT resourceId", "Limit": 1},
+    ),
+    ("support_tickets", "support:DescribeCases", {"maxResults": 10}),
+)  # fmt: skip
+
+
+class Screen:
+    """Where the progress of a run is shown: nowhere, as under cron."""
+
+    @contextlib.contextmanager
+    def showing(self, region: str, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
+        """Show the progress of the categories while the block runs."""
+        yield
+
+
+class Terminal(Screen):
+    """A table on a terminal: each category's state, rows, calls and seconds."""
+
+    def __init__(self, log: Log) -> None:
+        from rich.console import Console
+
+        self.console = Console(file=log.stream)
+        log.write = lambda line: self.console.print(line, markup=False, highlight=False)
+
+    @contextlib.contextmanager
+    def showing(self, region: str, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
+        """Show the table for as long as the block runs."""
+        from rich.live import Live
+
+        started = time.monotonic()
+        with Live(
+            get_renderable=lambda: self._table(region, outcomes, started),
+            console=self.console,
+            refresh_per_second=4,
+            transient=True,
+        ):
+            yield
+
+    def _table(self, region: str, outcomes: Mapping[str, Outcome], started: float) -> Any:
+        from rich.table import Table
+
+        passed = time.monotonic() - started
+        table = Table("category", "state", "rows", "calls", "seconds", title=region, box=None)
+        for name, out in outcomes.items():
+            over = out.done or out.skipped is not None
+            seconds = out.seconds if over else passed
+            facts = (str(out.total_rows), str(out.total_calls.total()), f"{seconds:.1f}")
+            table.add_row(name, out.status if over else "…", *facts)
+        return table
+
+
+def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
+    """AWS Lambda: the event may give start, end and only; the environment gives the rest.
+
+    Raises on any failure, so that retries and alarms see it. Calls end in time for what was
+    collected to be uploaded before Lambda's own limit.
+    """
+    log = Log(sys.stderr, as_json=True)
+    flags = {name: value for name in ("start", "end", "only") if (value := (event or {}).get(name))}
+    if isinstance(flags.get("only"), list):
+        flags["only"] = ",".join(flags["only"])
+    left = context.get_remaining_time_in_millis() / 1000
+    deadline = time.monotonic() + max(left - LAMBDA_RESERVE, left / 2)
+    report = run(read_settings(flags), log, Screen(), deadline)
+    log.say("INFO", report.summary)
+    if report.failed:
+        raise RuntimeError(f"failed: {report.summary}")
+    return {"documents": report.written, "summary": report.summary}
+
+
+LAMBDA_RESERVE = 60.0
+"""Seconds kept for calls under way to end and for the upload."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, as cron, systemd and Kubernetes send it."""
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    about = (__doc__ or "").partition("\n\n")
+    parser = argparse.ArgumentParser(
+        prog="sender.py",
+        description=about[0],
+        epilog="exit code: 0 complete, 1 something failed, 2 usage or settings",
+    )
+    add = parser.add_argument
+    for name, variable, flag, meaning in NAMED_SETTINGS:
+        add(flag, dest=name, metavar=name.upper(), help=f"{meaning} [{variable}]")
+    add("--start", metavar="DAY", help="first past day to read, YYYY-MM-DD; one document a day")
+    add("--end", metavar="DAY", help="last past day to read, included (default: yesterday, UTC)")
+    add("--only", metavar="CATEGORIES", help="collect these categories only, with commas")
+    add("--lookback", type=int, metavar="DAYS", help="days read again in each run (3)")
+    add("--catch-up", type=int, metavar="DAYS", help="most days caught up after an outage (30)")
+    add("--workers", type=int, metavar="N", help="calls for single items at once (16)")
+    add("--time-limit", type=float, metavar="SECONDS", help="time that a run may take (3600)")
+    add("--dry-run", action="store_true", help="write the document to stdout; needs no bucket")
+    add("--output", metavar="FILE", help="with --dry-run: append the document to a file")
+    add("--list", action="store_true", help="list the categories and exit")
+    add("--check", action="store_true", help="show what this identity can read and exit")
+    add("--log-format", choices=("text", "json"), default="text", help="form of the log on stderr")
+    add("-v", "--verbose", action="store_true", help="log every AWS call")
+    add("--version", action="version", version=f"sender.py {__version__}")
+    return parser
+
+
+def table(rows: Iterable[Sequence[str]]) -> None:
+    """Print rows in columns."""
+    lines = list(rows)
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        cells = (Log.safe(cell).ljust(width) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def list_collectors() -> int:
+    """--list: what is collected, from where, and what a past day means to it."""
+    table(
+        [
+            ("CATEGORY", "SCOPE", "PAST DAY", "ESSENTIAL", "IAM ACTIONS"),
+            *(
+                (c.category, c.scope, c.past, "yes" if c.essential else "no", " ".join(c.actions))
+                for c in COLLECTORS
+            ),
+        ]
+    )
+    return 0
+
+
+def check(settings: Settings, log: Log) -> int:
+    """--check: what this identity can read; 1 if an essential category cannot be."""
+    found = AWSBoto3Permissions(Scan.for_check(settings, log)).test()
+    table([("CATEGORY", "CALL", "READABLE", "REASON"), *found])
+    return int(any(held[2] == "no" and CATEGORIES[held[0]].essential for held in found))
+
+
+def collect_and_ship(settings: Settings, log: Log) -> int:
+    """The run itself; paths of the documents and a summary on stdout."""
+    fancy = log.stream.isatty() and not log.as_json
+    started = time.monotonic()
+    report = run(settings, log, Terminal(log) if fancy else Screen())
+    log.say("TIMING", f"{time.monotonic() - started:.3f} s, {report.calls.total()} calls")
+    stream = sys.stderr if settings.dry_run and not settings.output else sys.stdout
+    print(*report.written, report.summary, sep="\n", file=stream)
+    return int(bool(report.failed))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    args = arguments().parse_args(argv)
+    if args.list:
+        return list_collectors()
+    log = Log(sys.stderr, as_json=args.log_format == "json", verbose=args.verbose)
+    try:
+        settings = read_settings(vars(args), uploads=not (args.dry_run or args.check))
+        return check(settings, log) if args.check else collect_and_ship(settings, log)
+    except UsageError as error:
+        print(f"sender.py: {error}", file=sys.stderr)
+        return 2
+
+
+def stop(number: int, frame: object) -> NoReturn:
+    """Turn SIGTERM into an exception, so that an upload under way is given up."""
+    raise Terminated
+
+
+def command() -> NoReturn:
+    """Run as a command: signals end it at once, though calls may still be waiting for AWS."""
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        code = main()
+    except KeyboardInterrupt as error:
+        number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
+        print(f"sender.py: stopped by {number.name}; nothing half is uploaded", file=sys.stderr)
+        code = 128 + number
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads that wait for AWS would keep the interpreter for many seconds
+
+
+if __name__ == "__main__":
+    command()
