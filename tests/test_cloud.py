@@ -29,13 +29,21 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from tests.cloud import ApiRequest, EmbeddedCloud, Size
+from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size, generate
 from tests.cloud.answers import ANSWERS, Call
+from tests.cloud.models import operation_model, paginators
 from tests.cloud.switches import NOT_ENABLED, Rule
-from tests.conftest import ANALYTICS, MakeAccount
+from tests.conftest import ANALYTICS, REGIONS, MakeAccount
 
 ROOT = Path(__file__).parents[1]
 DEADLINE_SECONDS = 20.0
+
+
+@pytest.fixture(scope="module")
+def shared_account(running_cloud: EmbeddedCloud) -> Account:
+    """A small account that tests only read."""
+    today = datetime.now(UTC).date()
+    return running_cloud.add(generate("299999999999", Size.small(), 3, today, REGIONS))
 
 
 def error_of(call: Callable[[], Any]) -> tuple[str, int]:
@@ -216,6 +224,52 @@ def test_a_page_is_never_larger_than_asked_for(
 def test_errors_of_moto_keep_their_names_through_the_paging(embedded: EmbeddedCloud) -> None:
     iam = embedded.client("iam", ANALYTICS)
     assert error_of(lambda: iam.list_access_keys(UserName="nobody")) == ("NoSuchEntity", 404)
+
+
+FOR_ADMINISTRATORS = {"DescribeConfigurationAggregators", "DescribeEventsForOrganization"}
+"""Lists that an account without members does not have."""
+
+
+NECESSARY: dict[str, dict[str, Any]] = {
+    "SearchAgreements": {
+        "filters": [
+            {"name": "PartyType", "values": ["Acceptor"]},
+            {"name": "AgreementType", "values": ["PurchaseAgreement"]},
+        ]
+    }
+}
+"""Parameters that AWS requires although its models do not."""
+
+
+def pageable() -> list[tuple[str, str]]:
+    """The canned lists that boto3 pages and that need no parameter."""
+    return sorted(
+        (service, operation)
+        for service, operation in ANSWERS
+        if operation in paginators(service)
+        and not getattr(operation_model(service, operation).input_shape, "required_members", [])
+        and operation not in FOR_ADMINISTRATORS
+    )
+
+
+@pytest.mark.parametrize(("service", "operation"), pageable())
+def test_canned_lists_survive_the_wire_whole_however_they_are_paged(
+    embedded: EmbeddedCloud, shared_account: Account, service: str, operation: str
+) -> None:
+    client = embedded.client(service, shared_account.id, "us-east-1")
+    name = next(k for k, v in client.meta.method_to_api_mapping.items() if v == operation)
+
+    def read() -> list[Any]:
+        pages = client.get_paginator(name).paginate(**NECESSARY.get(operation, {}))
+        return [item for key in pages.result_keys for item in pages.search(f"{key.expression}[]")]
+
+    whole = read()
+    assert whole
+    embedded.cloud.page_size = 1
+    embedded.calls.clear()
+    assert read() == whole
+    # S3 lists its buckets in pages only if it is asked to.
+    assert len(embedded.calls) == (1 if service == "s3" else len(whole))
 
 
 # S3

@@ -181,7 +181,8 @@ class Gateway:
         scope = SCOPE.search(http.headers.get("authorization", ""))
         if scope is None:
             raise AwsError("MissingAuthenticationToken", "Missing Authentication Token", 403)
-        exchange.service, exchange.region = service_of(scope["service"]), scope["region"]
+        target = http.headers.get("x-amz-target", http.path)
+        exchange.service, exchange.region = service_of(scope["service"], target), scope["region"]
         try:
             exchange.protocol = protocol_of(exchange.service, http.headers)
         except UnknownServiceError:

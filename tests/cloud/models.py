@@ -10,7 +10,6 @@ import botocore.session
 from botocore.model import OperationModel, ServiceModel
 
 SIGNED_AS = {
-    "aws-marketplace": "marketplace-entitlement",
     "elasticloadbalancing": "elbv2",
     "email": "ses",
     "entitlement.marketplace": "marketplace-entitlement",
@@ -21,12 +20,24 @@ SIGNED_AS = {
 }
 """Names in the SigV4 credential scope that are not botocore's name of the service."""
 
+SHARED = {
+    "aws-marketplace": ("marketplace-entitlement", "marketplace-agreement"),
+}
+"""Names that several services sign with; the request's target tells them apart."""
+
 _session = botocore.session.Session()
 _loading = threading.Lock()
 
 
-def service_of(signing_name: str) -> str:
-    """botocore's name of the service that the credential scope names."""
+def service_of(signing_name: str, target: str = "") -> str:
+    """botocore's name of the service that the credential scope names.
+
+    Args:
+        target: the X-Amz-Target header, or in CBOR the path, in which the service is named too.
+    """
+    for service in SHARED.get(signing_name, ()):
+        if str(service_model(service).metadata["targetPrefix"]) in target:
+            return service
     return SIGNED_AS.get(signing_name, signing_name)
 
 
