@@ -174,6 +174,12 @@ def expected_compliance(account: Account) -> list[Item]:
     return found
 
 
+def recorded(account: Account, region: str = "us-east-1") -> list[Item]:
+    """All that Config recorded: resources and the compliance of each."""
+    kinds = ("resources", "compliance")
+    return [item for kind in kinds for item in account.items("config", kind, region)]
+
+
 def pack_rules(account: Account) -> list[Item]:
     """The rules of the first conformance pack, as its compliance lists them."""
     states = {
@@ -298,7 +304,7 @@ LISTINGS = [
             lambda account: [
                 json.dumps({"resourceId": item["resourceId"]}, separators=(",", ":"),
                            ensure_ascii=False)
-                for item in account.items("config", "resources", "us-east-1")
+                for item in recorded(account)
             ],
             lambda account: {"Expression": "SELECT resourceId"}, size={"Limit": 100}),
     Listing("config", "ListDiscoveredResources", "resourceIdentifiers",
@@ -312,8 +318,7 @@ LISTINGS = [
             lambda account: [
                 {"resourceType": kind, "count": count}
                 for kind, count in Counter(
-                    item["resourceType"]
-                    for item in account.items("config", "resources", "us-east-1")
+                    item["resourceType"] for item in recorded(account)
                 ).most_common()
             ],
             token="nextToken", size={"limit": 100}),
@@ -945,6 +950,58 @@ def test_the_advanced_query_knows_in_like_and_order() -> None:
     }  # fmt: skip
 
 
+def test_the_advanced_query_counts() -> None:
+    """Resources by their own compliance, which Config records as resources too."""
+    account = small()
+    rows = selected(
+        cloud_of(account),
+        "SELECT configuration.complianceType, COUNT(*) "
+        "WHERE resourceType = 'AWS::Config::ResourceCompliance' "
+        "GROUP BY configuration.complianceType",
+    )
+    told = {row["configuration"]["complianceType"]: row["COUNT(*)"] for row in rows}
+    verdicts: dict[str, set[str]] = {}
+    for item in account.items("config", "evaluations", "us-east-1"):
+        qualifier = item["EvaluationResultIdentifier"]["EvaluationResultQualifier"]
+        if qualifier["EvaluationMode"] == "DETECTIVE":
+            verdicts.setdefault(qualifier["ResourceId"], set()).add(item["ComplianceType"])
+    bad = sum("NON_COMPLIANT" in types for types in verdicts.values())
+    assert told["NON_COMPLIANT"] == bad
+    assert sum(told.values()) == len(verdicts)
+
+
+@pytest.mark.parametrize(
+    ("where", "test"),
+    [
+        ("NOT resourceType LIKE 'AWS::EC2::%'", lambda it: "AWS::EC2" not in it["resourceType"]),
+        ("resourceType NOT IN ('AWS::EC2::Volume')", lambda it: "Volume" not in it["resourceType"]),
+        (
+            "configuration.size >= 500 OR configuration.multiAZ = true",
+            lambda it: (
+                (dig(it, "configuration.size") or 0) >= 500
+                or dig(it, "configuration.multiAZ") is True
+            ),
+        ),
+        (
+            "configuration.size BETWEEN 30 AND 110 AND (availabilityZone = 'us-east-1a' "
+            "OR availabilityZone = 'us-east-1b')",
+            lambda it: (
+                30 <= (dig(it, "configuration.size") or 0) <= 110
+                and it["availabilityZone"] in ("us-east-1a", "us-east-1b")
+            ),
+        ),
+        ("configuration.vpcId <> 'vpc-none'", lambda it: True),
+    ],
+)
+def test_the_advanced_query_joins_conditions(where: str, test: Callable[[Item], bool]) -> None:
+    """With AND, OR, NOT and parentheses, numbers and booleans."""
+    account = small()
+    found = selected(cloud_of(account), f"SELECT resourceId WHERE {where}")
+    expected = [item["resourceId"] for item in recorded(account) if test(item)]
+    assert [row["resourceId"] for row in found] == expected
+    assert expected
+
+
 @pytest.mark.parametrize(
     "expression",
     [
@@ -952,7 +1009,10 @@ def test_the_advanced_query_knows_in_like_and_order() -> None:
         "SELECT",
         "SELECT resourceId WHERE",
         "SELECT resourceId WHERE resourceType = AWS",
-        "SELECT resourceId WHERE accountId = '1' OR accountId = '2'",
+        "SELECT resourceId WHERE accountId = '1' OR",
+        "SELECT resourceId, COUNT(*)",
+        "SELECT COUNT(*) LIMIT 5",
+        "SELECT resourceId WHERE (accountId = '1'",
     ],
 )
 def test_the_advanced_query_refuses_what_it_does_not_understand(expression: str) -> None:
@@ -1161,6 +1221,7 @@ def test_web_acls_tell_what_they_protect() -> None:
     default = ask(cloud, "wafv2", "ListResourcesForWebACL",
                   {"WebACLArn": associations[0]["WebACLArn"]})  # fmt: skip
     assert all("loadbalancer" in arn for arn in default["ResourceArns"])
+    assert any(":global/" in item["WebACLArn"] for item in associations)
     front = account.items("wafv2", "cloudfront", "us-east-1")[0]["ARN"]
     with pytest.raises(AwsError, match="WAFInvalidParameterException"):
         ask(cloud, "wafv2", "ListResourcesForWebACL", {"WebACLArn": front})
@@ -1718,7 +1779,7 @@ def test_an_aggregator_holds_what_its_accounts_hold() -> None:
         (one.id, item["resourceId"])
         for one in (account, member)
         for region in REGIONS
-        for item in one.items("config", "resources", region)
+        for item in recorded(one, region)
     ]
     rules = ask(cloud, "config", "DescribeAggregateComplianceByConfigRules", named | {
         "Filters": {"AccountId": TWO, "AwsRegion": "us-east-1"}})  # fmt: skip

@@ -204,10 +204,15 @@ def select_resource_config(call: Call) -> dict[str, Any]:
         query = Query.parse(call.params["Expression"])
     except QueryError as error:
         raise AwsError("InvalidExpressionException", str(error)) from None
-    found = remembered(call, lambda: query.rows(call.own("resources")), "NextToken", "Limit")
+    found = remembered(call, lambda: query.rows(recorded(call)), "NextToken", "Limit")
     chunk, more = page(call, found, size="Limit", default=25, maximum=100)
     fields = [{"Name": name} for name in query.columns]
     return {"Results": chunk, "QueryInfo": {"SelectFields": fields}, **more}
+
+
+def recorded(call: Call) -> list[Item]:
+    """All that Config has recorded: resources, and the compliance of each."""
+    return call.own("resources") + call.own("compliance")
 
 
 # Aggregators, which a delegated administrator has
@@ -267,7 +272,7 @@ def select_aggregate_resource_config(call: Call) -> dict[str, Any]:
     places = list(everywhere(call))
     found = remembered(
         call,
-        lambda: query.rows([item for held in places for item in held.own("resources")]),
+        lambda: query.rows([item for held in places for item in recorded(held)]),
         "NextToken",
         "Limit",
     )
@@ -323,7 +328,7 @@ def list_discovered_resources(call: Call) -> dict[str, Any]:
         raise AwsError("ValidationException", message)
     found = [
         {key: held[key] for key in ("resourceType", "resourceId", "resourceName") if key in held}
-        for held in call.own("resources")
+        for held in recorded(call)
         if held["resourceType"] == call.params["resourceType"]
         and (not ids or held["resourceId"] in ids)
         and (not name or held.get("resourceName") == name)
@@ -345,7 +350,7 @@ def get_discovered_resource_counts(call: Call) -> dict[str, Any]:
     wanted = call.params.get("resourceTypes")
     counts = Counter(
         held["resourceType"]
-        for held in call.own("resources")
+        for held in recorded(call)
         if not wanted or held["resourceType"] in wanted
     )
     found = [{"resourceType": kind, "count": count} for kind, count in counts.most_common()]
@@ -357,7 +362,7 @@ def get_discovered_resource_counts(call: Call) -> dict[str, Any]:
 def batch_get_resource_config(call: Call) -> dict[str, Any]:
     """Configuration items by type and identifier, without tags; what is unknown is left out."""
     need_recorder(call)
-    index = {(held["resourceType"], held["resourceId"]): held for held in call.own("resources")}
+    index = {(held["resourceType"], held["resourceId"]): held for held in recorded(call)}
     wanted = [(key["resourceType"], key["resourceId"]) for key in call.params["resourceKeys"]]
     return {
         "baseConfigurationItems": [base_item(index[key]) for key in wanted if key in index],

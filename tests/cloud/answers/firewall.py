@@ -72,14 +72,17 @@ def list_logging_configurations(call: Call) -> dict[str, Any]:
 
 @answer("wafv2", "ListResourcesForWebACL")
 def list_resources_for_web_acl(call: Call) -> dict[str, Any]:
-    """What a REGIONAL web ACL protects, of one type: load balancers unless another is named."""
+    """What a web ACL protects, of one type: load balancers unless another is named.
+
+    Of a CLOUDFRONT ACL only Amplify's applications can be asked for here.
+    """
     acl = call.params["WebACLArn"]
     if not find(all_acls(call), "ARN", acl):
         raise AwsError("WAFNonexistentItemException", MISSING)
-    if not find(call.own("regional"), "ARN", acl):
+    kind = call.params.get("ResourceType", "APPLICATION_LOAD_BALANCER")
+    if kind != "AMPLIFY" and not find(call.own("regional"), "ARN", acl):
         message = "Error reason: The ARN isn't valid for this call: use CloudFront's., field: ARN"
         raise AwsError("WAFInvalidParameterException", message)
-    kind = call.params.get("ResourceType", "APPLICATION_LOAD_BALANCER")
     return {
         "ResourceArns": [
             held["ResourceArn"]

@@ -184,6 +184,47 @@ def recorded(account: Account, region: str, kind: str, fields: dict[str, Any]) -
     return {name: value for name, value in item.items() if value is not None}
 
 
+@content("config", "compliance")
+def compliance_items(account: Account, region: str) -> list[dict[str, Any]]:
+    """The items in which Config records each evaluated resource's own compliance.
+
+    They are among the recorded resources whenever those are not told apart by type.
+    """
+    judged: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for held in account.items("config", "evaluations", region):
+        qualifier = held["EvaluationResultIdentifier"]["EvaluationResultQualifier"]
+        if qualifier["EvaluationMode"] == "DETECTIVE":
+            key = qualifier["ResourceType"], qualifier["ResourceId"]
+            verdict = {
+                "configRuleName": qualifier["ConfigRuleName"],
+                "complianceType": held["ComplianceType"],
+            }
+            judged.setdefault(key, []).append(verdict)
+    return [
+        compliance_item(account, region, *target, verdicts) for target, verdicts in judged.items()
+    ]
+
+
+def compliance_item(
+    account: Account, region: str, kind: str, name: str, verdicts: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """One resource's compliance: that of its worst verdict."""
+    types = {held["complianceType"] for held in verdicts}
+    order = ("NON_COMPLIANT", "COMPLIANT", "NOT_APPLICABLE")
+    fields = {
+        "resourceId": f"{kind}/{name}",
+        "resourceName": f"{kind}/{name}",
+        "availabilityZone": "Not Applicable",
+        "configuration": {
+            "targetResourceId": name,
+            "targetResourceType": kind,
+            "complianceType": next(held for held in order if held in types),
+            "configRuleList": verdicts,
+        },
+    }
+    return recorded(account, region, "AWS::Config::ResourceCompliance", fields)
+
+
 def pairs(found: list[dict[str, str]]) -> list[dict[str, str]]:
     """Tags as the advanced query shows them."""
     return [

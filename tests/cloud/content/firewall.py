@@ -21,7 +21,6 @@ PROTECTED = (
     ("COGNITO_USER_POOL", "cognito-idp", "userpool/{}"),
     ("APP_RUNNER_SERVICE", "apprunner", "service/app/{}"),
     ("VERIFIED_ACCESS_INSTANCE", "ec2", "verified-access-instance/{}"),
-    ("AMPLIFY", "amplify", "apps/{}"),
 )
 
 
@@ -143,13 +142,22 @@ def logging(account: Account, region: str) -> list[dict[str, Any]]:
 
 @content("wafv2", "associations")
 def associations(account: Account, region: str) -> list[dict[str, Any]]:
-    """What each REGIONAL web ACL protects: (WebACLArn, ResourceType, ResourceArn).
+    """What web ACLs protect: (WebACLArn, ResourceType, ResourceArn).
 
-    Application load balancers by the first ACLs, other types by the following ones.
+    Application load balancers by the first REGIONAL ACLs, other types by the following ones, an
+    Amplify application by the first CLOUDFRONT one.
     """
     acls = account.items("wafv2", "regional", region)
     if not acls:
         return []
+    amplify = [
+        {
+            "WebACLArn": held["ARN"],
+            "ResourceType": "AMPLIFY",
+            "ResourceArn": account.arn("amplify", f"apps/{account.hex(10, 'amplify')}", region),
+        }
+        for held in account.items("wafv2", "cloudfront", region)[:1]
+    ]
     balancers = [
         ("APPLICATION_LOAD_BALANCER", held["LoadBalancerArn"])
         for held in account.items("elbv2", "load_balancers", region)
@@ -159,14 +167,11 @@ def associations(account: Account, region: str) -> list[dict[str, Any]]:
         (kind, account.arn(service, path.format(account.hex(10, kind, region)), region))
         for kind, service, path in PROTECTED
     ]
-    return [
-        {
-            "WebACLArn": pick(acls, number)["ARN"],
-            "ResourceType": kind,
-            "ResourceArn": arn,
-        }
+    regional = [
+        {"WebACLArn": pick(acls, number)["ARN"], "ResourceType": kind, "ResourceArn": arn}
         for number, (kind, arn) in enumerate(balancers + others)
     ]
+    return regional + amplify
 
 
 @content("cloudfront", "distributions")
