@@ -25,7 +25,6 @@ from typing import Any, NoReturn
 from psycopg import pq
 
 from .rdsdata.errors import (
-    ABORTED,
     EXPIRED,
     TERMINATED,
     ServiceError,
@@ -128,6 +127,8 @@ class DataApi:
     Attributes:
         limits: may be changed; times of transactions concern new sessions only.
         faults: what shall go wrong.
+        empty_commits: how many transactions were aborted when they were to be committed. The
+            service answers "Transaction Committed" there, too, although nothing is.
     """
 
     def __init__(
@@ -144,6 +145,7 @@ class DataApi:
         self.secret_arn = secret_arn
         self.limits = limits or Limits()
         self.faults = DataApiFaults()
+        self.empty_commits = 0
         self._calls: deque[ApiCall] = deque(maxlen=LOG_LENGTH)
         self._default_database = default_database
         self._pool = SessionPool(dsn_for, user, self.limits)
@@ -290,13 +292,13 @@ class DataApi:
 
     def _commit(self, request: Request, fault: Fault | None) -> dict[str, Any]:
         with self._lease(request) as lease:
-            if lease.session.status == pq.TransactionStatus.INERROR:
-                self._end(lease.transaction, "")
-                raise transaction_not_found(request["transactionId"], ABORTED)
             try:
-                self._run(lease, Statement(b"COMMIT", ()), (), fault)
+                result = self._run(lease, Statement(b"COMMIT", ()), (), fault)
             finally:
                 self._end(lease.transaction, "")
+        if result.command_status == b"ROLLBACK":
+            with self._lock:
+                self.empty_commits += 1
         return {"transactionStatus": "Transaction Committed"}
 
     def _rollback(self, request: Request, fault: Fault | None) -> dict[str, Any]:
@@ -403,14 +405,13 @@ class DataApi:
             raise transaction_not_found(transaction.identifier, EXPIRED)
 
     def _time_out(self, lease: Lease, keep_running: bool) -> ServiceError:
-        """End the statement and its transaction, or let it go on without its caller."""
+        """Cancel the statement, which aborts its transaction, or let it go on by itself."""
         process = lease.session.process_id
         if keep_running:
             lease.detached = True
             threading.Thread(target=_wait_and_release, args=(lease,), daemon=True).start()
         else:
-            lease.session.abandon()
-            self._end(lease.transaction, TERMINATED)
+            lease.session.cancel()
         return ServiceError("StatementTimeoutException", "Request timed out", process)
 
 

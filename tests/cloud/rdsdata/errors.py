@@ -31,7 +31,6 @@ HTTP_STATUS = {
 # What the service adds to "Transaction ... is not found".
 EXPIRED = "Transaction may be expired."
 TERMINATED = "One previous call resulted in a termination of your transaction."
-ABORTED = "Transaction has been aborted due to an error from a previous call."
 
 
 class ServiceError(Exception):

@@ -201,7 +201,8 @@ class DataApiFaults:
         skip: int = 0,
         times: int | None = 1,
     ) -> None:
-        """StatementTimeoutException at once, as after 45 seconds; the transaction is lost.
+        """StatementTimeoutException at once, as after 45 seconds. The transaction is lost, where
+        a real timeout leaves it aborted: AWS promises neither, so clients must bear both.
 
         `after`: the statement is carried out nevertheless, as with continueAfterTimeout.
         """

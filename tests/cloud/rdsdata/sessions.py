@@ -130,13 +130,10 @@ class Session:
                 raise StatementTimedOutError
             self._connection.consume_input()
 
-    def abandon(self) -> None:
-        """Stop the running statement, wait until it has stopped, and close the session."""
+    def cancel(self) -> None:
+        """Stop the running statement and wait until it has stopped."""
         self._connection.get_cancel().cancel()
-        try:
-            self.result(time.monotonic() + COMMAND_SECONDS)
-        finally:
-            self.close()
+        self.result(time.monotonic() + COMMAND_SECONDS)
 
     def reset(self) -> bool:
         """Make the session as good as new; False if it is lost."""

@@ -7,6 +7,7 @@ as it fails in AWS. Results are rendered by the type of their column.
 from __future__ import annotations
 
 import base64
+import json
 import math
 import re
 import struct
@@ -208,8 +209,28 @@ def _decode_bytea(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def _decode_json(data: bytes) -> str:
+    """JSON as the service writes it anew: compact, with numbers that fit 64 bits or a double."""
+    value = json.loads(data, parse_int=_json_integer, parse_float=_json_double)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def _decode_jsonb(data: bytes) -> str:
-    return data[1:].decode()
+    return _decode_json(data[1:])
+
+
+def _json_integer(digits: str) -> int | float:
+    # Beyond 20 digits nothing fits, and Python itself reads at most 4,300.
+    if len(digits) <= 20 and -(2**63) <= int(digits) < 2**64:
+        return int(digits)
+    return _json_double(digits)
+
+
+def _json_double(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise OverflowError(digits)
+    return number
 
 
 def _decode_uuid(data: bytes) -> str:
@@ -279,7 +300,7 @@ SCALARS = {
     23: PgType("int4", 4, "longValue", _decode_int, 10),
     25: PgType("text", 12, "stringValue", _decode_text, _LONGEST),
     26: PgType("oid", -5, "stringValue", _decode_oid, 10),
-    114: PgType("json", JAVA_OTHER, "stringValue", _decode_text, _LONGEST),
+    114: PgType("json", JAVA_OTHER, "stringValue", _decode_json, _LONGEST),
     650: PgType("cidr", JAVA_OTHER, "stringValue", _decode_inet, _LONGEST),
     700: PgType("float4", 7, "doubleValue", _decode_float, 8, 8),
     701: PgType("float8", 8, "doubleValue", _decode_float, 17, 17),
@@ -353,8 +374,8 @@ TYPES = SCALARS | {array: array_type(SCALARS[element]) for array, element in ARR
 def render(kind: PgType, data: bytes | None) -> Field:
     """One value of a result as the Data API's Field.
 
-    Raises ServiceError: `InternalFailure` for a date or timestamp that the service's decoder
-    cannot hold (infinity; here also years outside 1 to 9999).
+    Raises ServiceError: `InternalFailure` for what the service's decoder cannot hold: a date or
+    timestamp of infinity (here also of years outside 1 to 9999), a number in JSON beyond a double.
     """
     if data is None:
         return {"isNull": True}
