@@ -386,9 +386,9 @@ class Number(str):
     __slots__ = ()
 
 
-INTEGER = re.compile(r"[+-]?\d{1,19}(\.0*)?")
-DECIMAL = re.compile(r"[+-]?(\d{1,60}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,2})?")
-DAY = re.compile(r"\d{4}-\d\d-\d\d")
+INTEGER = re.compile(r"[+-]?\d{1,19}(\.0*)?", re.ASCII)
+DECIMAL = re.compile(r"[+-]?(\d{1,60}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,2})?", re.ASCII)
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 INTEGER_BITS = {"integer": 31, "bigint": 63}
 
 
@@ -536,7 +536,7 @@ def incoming_cte(shape: Shape) -> str:
     table, parent = shape.table, shape.table.parent
     picked = [f'r."{f}"' for f in shape.fields if not parent or f != parent.column]
     picked += [f'p.id AS "{parent.column}"'] if parent else []
-    picked += names(shape.owner, "this.").split() + ["r.place"]
+    picked += [*names(shape.owner, "this.").split(), "r.place"]
     source = f"ROWS FROM ({recordset('rows', shape.fields)}) WITH ORDINALITY"
     join = f"LEFT {parent_join(table, 'r')}" if parent else ""
     later = f'"{table.version}" DESC NULLS LAST, ' if table.version else ""
@@ -899,6 +899,9 @@ def no_constant(name: str) -> NoReturn:
     raise Refused(f"not JSON: {name} is not a JSON number")
 
 
+OBJECTS = frozenset({"meta", "account"})  # always one object, never a list of rows
+
+
 class DocumentReader:
     """Parse one JSON object from chunks of bytes, holding no more than a chunk and a value.
 
@@ -983,7 +986,7 @@ class DocumentReader:
             except ValueError:
                 raise Refused(f"a number of over 4,000 digits, near {self.place()}") from None
             else:
-                if end < len(self.text) or not self.fill():  # 12 may go on as 123
+                if len(self.text) - end > 2 or not self.fill():  # 12 may go on as 12.5 or 12e+3
                     self.position = end
                     return value
 
@@ -1025,7 +1028,7 @@ class DocumentReader:
         first = self.peek()
         if first == "{" and path in self.holders:
             yield from self.read_object(path, where, {})
-        elif first == "[" and path in self.rows:
+        elif first == "[" and path in self.rows - OBJECTS:
             yield Part(path, where, None, context, opened=True)
             yield from self.elements(path, where, context)
         else:
@@ -1404,6 +1407,15 @@ def validate_data_structure(present: Iterable[str]) -> list[str]:
 # ── Spool: checked rows on their way to the database, in batches on disk ────────────────────────
 
 
+def has_nul(value: Any) -> bool:
+    """Whether a text within a JSON value holds a character that PostgreSQL cannot store."""
+    if isinstance(value, dict):
+        return any(has_nul(k) or has_nul(v) for k, v in value.items())
+    if isinstance(value, list):
+        return any(has_nul(v) for v in value)
+    return isinstance(value, str) and "\0" in value
+
+
 @dataclass
 class Batch:
     offset: int
@@ -1442,12 +1454,17 @@ class TableSpool:
         if not isinstance(row.values, dict):
             return [f"{row.where}: must be an object, is {type(row.values).__name__}"]
         values, problems = self.cast(row)
-        if not problems:
-            try:
-                self.append(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
-            except UnicodeEncodeError:
-                problems = [f"{row.where}: a text holds half of a surrogate pair"]
-        return problems
+        if problems:
+            return problems
+        text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+        if "\\u0000" in text and has_nul(values):
+            named = [name for name, value in values.items() if has_nul(value)]
+            return [f"{row.where}.{name}: holds a NUL character" for name in named]
+        try:
+            self.append(text)
+        except UnicodeEncodeError:
+            return [f"{row.where}: a text holds half of a surrogate pair"]
+        return []
 
     def cast(self, row: Row) -> tuple[dict[str, Any], list[str]]:
         values: dict[str, Any] = {}
@@ -1460,8 +1477,6 @@ class TableSpool:
                 continue
             try:
                 values[name] = cast(value)
-                if isinstance(value, str) and "\0" in value:
-                    raise ValueError("holds a NUL character")
             except ValueError as error:
                 problems.append(f"{row.where}.{name}: {error}")
         if len(values) < len(row.values):

@@ -7,6 +7,7 @@ call log as new, and may have an account, a bucket and a database of its own at 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ import psycopg
 import pytest
 
 from tests.cloud import Account, Cloud, EmbeddedCloud, Size, generate
+from tests.warehouse import Warehouse
 
 ANALYTICS = "111122223333"
 REGIONS = ("us-east-1", "eu-west-1")
@@ -24,6 +26,18 @@ MakeAccount = Callable[..., Account]
 MakeEnvironment = Callable[[Account], dict[str, str]]
 
 _account_numbers = itertools.count(300_000_000_001)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_real_aws() -> Iterator[None]:
+    """Nothing of the machine's own AWS settings may reach a test, or a test the real AWS."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +104,13 @@ def environment_of(embedded: EmbeddedCloud, bucket: str, database: str) -> MakeE
         return embedded.environment(account.id) | {"BUCKET": bucket, "DB_NAME": database}
 
     return environment
+
+
+@pytest.fixture
+def warehouse(
+    embedded: EmbeddedCloud, bucket: str, database: str, monkeypatch: pytest.MonkeyPatch
+) -> Warehouse:
+    """A receiver in this process, with a bucket and a database of its own."""
+    for name, value in embedded.environment(embedded.analytics.id).items():
+        monkeypatch.setenv(name, value)
+    return Warehouse(embedded, bucket, database)

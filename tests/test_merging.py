@@ -3,131 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from psycopg import sql
-from psycopg.rows import dict_row
 
 import receiver
 from tests import documents
-from tests.cloud import EmbeddedCloud
 from tests.documents import CATEGORIES, Document, document
+from tests.warehouse import Warehouse
 
 DAY = date(2026, 11, 10)
-Rows = dict[str, list[dict[str, Any]]]
-
-# What a load decides by itself, and may differ between two loads of the same documents.
-SURROGATES = {"id", "document_id"}
-LOAD_TIMES = {
-    name: {"created_at", "updated_at"} - set(table.aws_times)
-    for name, table in receiver.TABLES.items()
-}
-PARENTS = {
-    "account_id": "accounts",
-    "security_id": "security",
-    "cost_report_id": "cost_reports",
-    "config_report_id": "config_reports",
-    "log_id": "logs",
-    "product_id": "products",
-}
-
-
-@dataclass
-class Warehouse:
-    """A database of its own with a receiver in this process, fed document by document."""
-
-    embedded: EmbeddedCloud
-    bucket: str
-    database: str
-
-    def __post_init__(self) -> None:
-        environment = self.embedded.environment(self.embedded.analytics.id)
-        self.s3 = self.embedded.client("s3", self.embedded.analytics.id)
-        self.settings = receiver.Settings(
-            bucket=self.bucket,
-            cluster_arn=environment["AURORA_CLUSTER_ARN"],
-            secret_arn=environment["AURORA_SECRET_ARN"],
-            database=self.database,
-            region=environment["REGION"],
-            kms_key=None,
-            patience=5.0,
-        )
-        self.receiver = receiver.start(self.settings)
-
-    def load(self, made: Document, key: str) -> receiver.Result:
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=documents.encode(made))
-        found = self.receiver.s3.find(key)
-        assert found
-        return self.receiver.load_file(found)
-
-    def query(self, statement: str) -> list[dict[str, Any]]:
-        dsn = self.embedded.postgres.dsn_for(self.database)
-        with psycopg.connect(dsn, row_factory=dict_row) as connection:
-            return connection.execute(statement.encode()).fetchall()
-
-    def rows(self) -> Rows:
-        """All rows of all tables, ids of other rows replaced by what those rows are."""
-        dsn = self.embedded.postgres.dsn_for(self.database)
-        with psycopg.connect(dsn, row_factory=dict_row) as connection:
-            raw = {
-                name: connection.execute(
-                    sql.SQL("SELECT * FROM {}").format(sql.Identifier(name))
-                ).fetchall()
-                for name in (*receiver.TABLES, "products")
-            }
-        return {name: sorted(readable(name, rows, raw), key=repr) for name, rows in raw.items()}
-
-    def empty(self) -> None:
-        with psycopg.connect(self.embedded.postgres.dsn_for(self.database)) as connection:
-            connection.execute("TRUNCATE accounts, products CASCADE")
-
-
-NAMES = {
-    "accounts": ("account_id", "region"),
-    "security": ("service",),
-    "cost_reports": ("period_start", "period_granularity"),
-    "config_reports": ("date_from",),
-    "logs": ("date_created",),
-    "products": ("name",),
-    "inventory_instances": ("instance_id",),
-}
-
-
-def readable(table: str, rows: Sequence[Mapping[str, Any]], raw: Rows) -> Iterator[dict[str, Any]]:
-    names = {
-        parent: {row["id"]: tuple(str(row[c]) for c in columns) for row in raw[parent]}
-        for parent, columns in NAMES.items()
-    }
-    ignored = SURROGATES | LOAD_TIMES.get(table, {"created_at", "updated_at"})
-    if table in ("inventory_applications", "inventory_patches"):
-        references = PARENTS | {"instance_id": "inventory_instances"}
-    else:
-        references = PARENTS if table != "accounts" else {}
-    for row in rows:
-        yield {
-            column: names[references[column]].get(value) if column in references else value
-            for column, value in row.items()
-            if column not in ignored
-        }
-
-
-@pytest.fixture
-def warehouse(embedded: EmbeddedCloud, bucket: str, database: str, user: None) -> Warehouse:
-    return Warehouse(embedded, bucket, database)
-
-
-@pytest.fixture
-def user(embedded: EmbeddedCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This process is a user of the embedded cloud."""
-    for name, value in embedded.environment(embedded.analytics.id).items():
-        monkeypatch.setenv(name, value)
 
 
 def collected(made: Document, at: datetime) -> Document:
