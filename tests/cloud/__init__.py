@@ -22,8 +22,9 @@ import boto3
 from botocore.config import Config
 
 from tests.cloud.accounts import Account, Cloud, Size, generate
+from tests.cloud.calls import CallRecord
 from tests.cloud.data_api import DataApi
-from tests.cloud.gateway import CallRecord, Gateway
+from tests.cloud.gateway import Gateway
 from tests.cloud.identity import SECRET_KEY, AccessKeys
 from tests.cloud.moto_backend import MotoBackend
 from tests.cloud.moto_server import MotoServer

@@ -10,15 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import socket
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError, UnknownServiceError
@@ -27,10 +24,13 @@ from tests.cloud import wire
 from tests.cloud.accounts import Cloud
 from tests.cloud.answers import ANSWERS, AwsError, Call
 from tests.cloud.answers.core import INVALID, page
+from tests.cloud.calls import CallRecord, Exchange
 from tests.cloud.data_api import DataApi
 from tests.cloud.identity import AccessKeys, Identity, caller_identity
+from tests.cloud.listener import HttpRequest, HttpResponse, Server
 from tests.cloud.models import protocol_of, service_of
-from tests.cloud.moto_backend import PIECE, HttpRequest, HttpResponse, MotoBackend
+from tests.cloud.moto_backend import MotoBackend
+from tests.cloud.spelling import expired, unknown_key
 from tests.cloud.switches import ApiRequest, CutError, InstantAnswer, Switches
 from tests.cloud.validation import Mismatch, validate, validate_request
 
@@ -47,45 +47,6 @@ DATA_API_OPERATIONS = {
 
 ENCRYPTING = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload"})
 """S3's operations that may name a KMS key, which then has to exist."""
-
-
-@dataclass
-class CallRecord:
-    """One request in the call log. It is there before the client has the answer; `seconds` and
-    `response_bytes` then grow until the answer's last byte is sent.
-
-    `error` is AWS's code, "cut" for a connection closed without an answer, else empty.
-    `attempt` counts the client's tries of one call, from 1.
-    """
-
-    service: str
-    operation: str
-    account: str
-    region: str
-    started: datetime
-    seconds: float
-    status: int
-    error: str
-    request_bytes: int
-    response_bytes: int
-    attempt: int
-    identity: str
-
-
-@dataclass
-class Exchange:
-    """What is known about a request while it is being answered, for the log and for errors."""
-
-    service: str = "unknown"
-    protocol: str = "json"
-    operation: str = ""
-    account: str = ""
-    region: str = ""
-    identity: str = ""
-    error: str = ""
-    received: int = 0
-    status: int = 0
-    began: float = field(default_factory=time.perf_counter)
 
 
 class Gateway:
@@ -112,11 +73,11 @@ class Gateway:
         self._switches = switches
         self._keys = keys
         self.answers = ANSWERS | {("s3", "ListBuckets"): self._list_buckets}
-        self._server: _Server | None = None
+        self._server: Server | None = None
 
     def serve(self, port: int = 0) -> int:
         """Listen on 127.0.0.1, on a free port unless one is given; return the port."""
-        self._server = _Server(("127.0.0.1", port), self)
+        self._server = Server(("127.0.0.1", port), self)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return int(self._server.server_address[1])
 
@@ -190,9 +151,9 @@ class Gateway:
             raise AwsError("UnknownService", message, 404) from None
         identity = self._keys.find(scope["key"])
         if identity is None or identity.account not in self._cloud.accounts:
-            raise _unknown_key(exchange)
+            raise unknown_key(exchange.service, exchange.protocol)
         if identity.is_expired(self._cloud.now()):
-            raise _expired(exchange)
+            raise expired(exchange.service, exchange.protocol)
         exchange.account, exchange.identity = identity.account, identity.arn
         return identity
 
@@ -402,29 +363,6 @@ def _path_style(http: HttpRequest) -> str:
     return f"/{bucket[1]}{http.path}" if bucket else http.path
 
 
-def _unknown_key(exchange: Exchange) -> AwsError:
-    """The error of an access key that nobody has, as the service spells it."""
-    message = "The security token included in the request is invalid."
-    if exchange.service == "s3":
-        return AwsError("InvalidAccessKeyId", message, 403)
-    if exchange.protocol == "ec2":
-        return AwsError("AuthFailure", message, 401)
-    if exchange.protocol == "query":
-        return AwsError("InvalidClientTokenId", message, 403)
-    return AwsError("UnrecognizedClientException", message, 403)
-
-
-def _expired(exchange: Exchange) -> AwsError:
-    """The error of a session that is over, as the service spells it."""
-    message = "The security token included in the request is expired"
-    match exchange.protocol:
-        case "ec2":
-            return AwsError("RequestExpired", message, 400)
-        case "query" | "rest-xml":
-            return AwsError("ExpiredToken", message, 400 if exchange.service == "s3" else 403)
-    return AwsError("ExpiredTokenException", message, 403)
-
-
 def _serialised(
     exchange: Exchange, response: dict[str, Any], *, checked: bool = True
 ) -> HttpResponse:
@@ -455,123 +393,3 @@ def _error_name(headers: Mapping[str, str], body: bytes) -> str:
         return str(json.loads(body).get("__type", "")).rpartition("#")[2]
     except (ValueError, AttributeError):
         return ""
-
-
-class _Server(ThreadingHTTPServer):
-    """A thread for each connection, of which a client keeps as many open as it has workers."""
-
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 1024
-
-    def __init__(self, address: tuple[str, int], gateway: Gateway) -> None:
-        super().__init__(address, _Handler)
-        self.gateway = gateway
-
-    def server_bind(self) -> None:
-        """Bind without asking the network for this machine's name, as the base class would."""
-        socket_address = self.server_address
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(socket_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away; they are killed by some tests."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            traceback.print_exc()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """HTTP/1.1 of one connection."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    rbufsize = PIECE
-    server: _Server
-
-    def _handle(self) -> None:
-        exchange = Exchange()
-        path, _, query = self.path.partition("?")
-        headers = _merged(self.headers.items())
-        body = self._body(headers, exchange)
-        http = HttpRequest(self.command, path, query, headers, body)
-        gateway = self.server.gateway
-        try:
-            response = gateway.answer(http, exchange)
-        except CutError:
-            exchange.error = "cut"
-            gateway.record(http, exchange)
-            self._cut()
-            return
-        for _ in body:
-            pass  # What a refused request still sends must not be taken for the next one.
-        exchange.status = response.status
-        record = gateway.record(http, exchange)
-        for piece in self._framed(response):
-            self.wfile.write(piece)
-            record.response_bytes += len(piece)
-        record.seconds = time.perf_counter() - exchange.began
-
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = _handle
-
-    def _body(self, headers: Mapping[str, str], exchange: Exchange) -> Iterator[bytes]:
-        """The body, piece by piece, whichever way its end is marked."""
-        if "chunked" in headers.get("transfer-encoding", ""):
-            pieces = self._chunks()
-        else:
-            pieces = self._read(int(headers.get("content-length", 0)))
-        for piece in pieces:
-            exchange.received += len(piece)
-            yield piece
-
-    def _read(self, length: int) -> Iterator[bytes]:
-        while length > 0:
-            piece = self.rfile.read1(min(length, PIECE))
-            if not piece:
-                raise ConnectionResetError("the client left in the middle of a body")
-            length -= len(piece)
-            yield piece
-
-    def _chunks(self) -> Iterator[bytes]:
-        while size := int(self.rfile.readline().partition(b";")[0], 16):
-            yield from self._read(size)
-            self.rfile.readline()
-        while self.rfile.readline() not in (b"\r\n", b"\n", b""):
-            pass
-
-    def _framed(self, response: HttpResponse) -> Iterator[bytes]:
-        """The answer as it goes over the wire, the head together with the first piece."""
-        headers = response.headers
-        pieces = response.body
-        if self.command == "HEAD":
-            pieces = iter([])
-        elif isinstance(pieces, bytes):
-            headers["content-length"] = str(len(pieces))
-            pieces = iter([pieces])
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        head = f"HTTP/1.1 {response.status} {_phrase(response.status)}\r\n{lines}\r\n".encode()
-        yield head + next(pieces, b"")
-        yield from pieces
-
-    def _cut(self) -> None:
-        """Close the connection the hard way, so that the client sees it at once."""
-        self.close_connection = True
-        self.connection.shutdown(socket.SHUT_RDWR)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Write nothing; the call log has it all."""
-
-
-def _merged(headers: Any) -> dict[str, str]:
-    """Headers under their names in lower case, repeated ones joined with commas."""
-    merged: dict[str, str] = {}
-    for name, value in headers:
-        name = name.lower()
-        merged[name] = f"{merged[name]},{value}" if name in merged else value
-    return merged
-
-
-def _phrase(status: int) -> str:
-    phrases = BaseHTTPRequestHandler.responses.get(status)
-    return phrases[0] if phrases else "Unknown"

@@ -13,7 +13,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import boto3
@@ -22,10 +21,8 @@ from botocore.exceptions import ClientError
 
 from tests.cloud.answers.core import AwsError, Call, page, parameters_digest
 from tests.cloud.identity import SECRET_KEY
+from tests.cloud.listener import PIECE, HttpRequest, HttpResponse
 from tests.cloud.models import paginators
-
-PIECE = 256 << 10
-"""Bytes of a body that are held at a time."""
 
 SNAPSHOTS = 64
 """How many lists are remembered between the requests for their pages."""
@@ -40,34 +37,6 @@ PAGE_SIZES: Mapping[tuple[str, str], tuple[int, int]] = {
     ("sqs", "ListQueues"): (1000, 1000),
 }
 """AWS's page size if none is asked for, and the largest there is; the others: 100 and 1,000."""
-
-
-@dataclass
-class HttpRequest:
-    """A request as it came. `path` is percent-encoded, headers' names are in lower case.
-
-    `body` yields the body piece by piece, once; its framing has been taken off.
-    """
-
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: Iterator[bytes]
-
-    @property
-    def is_chunked(self) -> bool:
-        """Whether the length of the body is not known beforehand."""
-        return "chunked" in self.headers.get("transfer-encoding", "")
-
-
-@dataclass
-class HttpResponse:
-    """An answer; a body that is not bytes yields its pieces."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes | Iterator[bytes]
 
 
 class MotoBackend:

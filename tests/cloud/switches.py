@@ -20,7 +20,7 @@ from typing import Any
 
 from tests.cloud.answers.core import AwsError
 from tests.cloud.identity import Identity
-from tests.cloud.models import operation_model, service_model
+from tests.cloud.spelling import access_denied, throttled
 
 ALL = "*"
 
@@ -261,63 +261,12 @@ def _cut(_request: ApiRequest) -> None:
 
 
 def _refuse(request: ApiRequest) -> None:
-    raise access_denied(request)
+    raise access_denied(request.service, request.operation, request.identity.arn)
 
 
 def _throttle(request: ApiRequest) -> None:
     raise throttled(request.service, request.operation)
 
-
-def access_denied(request: ApiRequest) -> AwsError:
-    """The error of a request that no policy allows, as the service spells it."""
-    action = f"{iam_prefix(request.service)}:{request.operation}"
-    message = (
-        f"User: {request.identity.arn} is not authorized to perform: {action} because no "
-        f"identity-based policy allows the {action} action"
-    )
-    match str(service_model(request.service).metadata["protocol"]):
-        case "ec2":
-            return AwsError("UnauthorizedOperation", message, 403)
-        case "query" | "rest-xml":
-            return AwsError("AccessDenied", message, 403)
-        case "rest-json":
-            return AwsError("AccessDeniedException", message, 403)
-    return AwsError("AccessDeniedException", message, 400)
-
-
-def throttled(service: str, operation: str) -> AwsError:
-    """The error of a request above the allowed rate, as the service spells it."""
-    if service in THROTTLED:
-        return AwsError(*THROTTLED[service])
-    modelled = {error.name for error in operation_model(service, operation).error_shapes}
-    if "TooManyRequestsException" in modelled:
-        return AwsError("TooManyRequestsException", "Rate exceeded", 429)
-    match str(service_model(service).metadata["protocol"]):
-        case "query" | "rest-xml":
-            return AwsError("Throttling", "Rate exceeded", 400)
-        case "rest-json":
-            return AwsError("ThrottlingException", "Rate exceeded", 429)
-    return AwsError("ThrottlingException", "Rate exceeded", 400)
-
-
-def iam_prefix(service: str) -> str:
-    """What the service is called in IAM actions."""
-    return IAM_PREFIX.get(service, service)
-
-
-IAM_PREFIX = {
-    "cloudwatch": "cloudwatch",
-    "elbv2": "elasticloadbalancing",
-    "marketplace-entitlement": "aws-marketplace",
-}
-
-THROTTLED: Mapping[str, tuple[str, str, int]] = {
-    "ce": ("LimitExceededException", "You made too many calls in a short period of time.", 400),
-    "ec2": ("RequestLimitExceeded", "Request limit exceeded.", 503),
-    "s3": ("SlowDown", "Please reduce your request rate.", 503),
-    "wafv2": ("ThrottlingException", "Rate exceeded", 400),
-}
-"""Errors of requests above the allowed rate that the model does not tell: code, text, status."""
 
 PLAN = "Amazon Web Services Premium Support Subscription is required to use this service."
 

@@ -44,7 +44,7 @@ class UnknownOperationError(Exception):
     """The request names no operation that botocore's model of the service has."""
 
 
-# ---------------------------------------------------------------------------------- requests
+# Requests
 
 
 def parse_request(
@@ -340,7 +340,7 @@ def _members(shape: Shape | None) -> Iterator[tuple[str, Shape]]:
         yield from shape.members.items()
 
 
-# ----------------------------------------------------------------------------------- answers
+# Answers
 
 
 def serialise(
@@ -526,7 +526,7 @@ def _cbor_head(major: int, number: int) -> bytes:
     raise OverflowError(f"{number} does not fit CBOR's 64 bits")
 
 
-# -------------------------------------------------------------------------------- XML answers
+# XML answers
 
 
 def _xml_answer(
@@ -620,7 +620,7 @@ def _text(value: Any) -> str:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
-# ------------------------------------------------------------------------------------ errors
+# Errors
 
 
 def serialise_error(service: str, protocol: str, code: str, message: str, status: int) -> Answer:
