@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from tests.cloud.answers.core import AwsError
 from tests.cloud.models import operation_model, service_model
 
-
 IAM_PREFIX = {
     "elbv2": "elasticloadbalancing",
     "marketplace-agreement": "aws-marketplace",
