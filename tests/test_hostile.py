@@ -140,7 +140,7 @@ KEYS = (
     "data/111122223333/eu-west-1/2026-11-21_DAILY.json.gz",
     "data/111122223333/EU/2026-11-21_DAILY.json",
     "data/111122223333/eu-west-1/2026-11-21.json",
-    "data/111122223333/eu-west-1/übung %20+&?\n.json",
+    "data/111122223333/eu-west-1/übung %20+&?\t.json",
     "data/" + "x" * 900,
 )
 

@@ -156,7 +156,7 @@ def _path_pattern(template: str) -> re.Pattern[str]:
     text = "".join(
         labels[part.endswith("+}")] if part.startswith("{") else re.escape(part) for part in parts
     )
-    return re.compile(f"{text}/?" if not text.endswith("(.+)") else text)
+    return re.compile(f"{text}/?" if not text.endswith("(.+)") else text, re.DOTALL)
 
 
 def _rest_params(
