@@ -1057,6 +1057,14 @@ def test_a_transaction_runs_one_statement_at_a_time(db: Database) -> None:
     assert db.commit(transaction) == "Transaction Committed"
 
 
+def test_a_transaction_whose_session_the_server_ended_is_not_found(db: Database) -> None:
+    transaction = db.begin()
+    process = db.value("SELECT pg_backend_pid()", transactionId=transaction)
+    assert db.directly(f"SELECT pg_terminate_backend({process}, 5000)") == [(True,)]
+    error = db.error("SELECT 1", transactionId=transaction)
+    assert error.startswith("TransactionNotFoundException: ")
+
+
 def sessions_of(db: Database) -> int:
     sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rds-data-api'"
     count: int = db.directly(sql)[0][0]
@@ -1067,12 +1075,8 @@ def test_an_idle_transaction_is_rolled_back(server: Postgres, db: Database) -> N
     with serve(server, Limits(idle_seconds=0.2)) as hasty:
         transaction = hasty.begin()
         hasty.run("INSERT INTO item (name) VALUES ('a')", transactionId=transaction)
-        wait_until(
-            lambda: (
-                db.directly("SELECT count(*) FROM pg_locks WHERE relation = 'item'::regclass")
-                == [(0,)]
-            )
-        )
+        assert hasty.api.open_transactions == 1
+        wait_until(lambda: hasty.api.open_transactions == 0)
         error = hasty.error("SELECT 1", transactionId=transaction)
         expected = f"Transaction {transaction} is not found. Transaction may be expired."
         assert error == f"TransactionNotFoundException: {expected}"

@@ -196,6 +196,13 @@ class DataApi:
         with self._lock:
             return list(self._calls)
 
+    @property
+    def open_transactions(self) -> int:
+        """How many transactions are neither committed, rolled back nor expired."""
+        self._sweep()
+        with self._lock:
+            return len(self._transactions)
+
     def forget_calls(self) -> None:
         """Start the record of calls anew."""
         with self._lock:
