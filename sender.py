@@ -608,6 +608,10 @@ KNOWN = (
     Known("kms", "UnsupportedOperationException", ABSENT),
     Known("marketplace-entitlement", "InvalidParameterException", ABSENT),
     Known(
+        "marketplace-entitlement", "AccessDeniedException", SKIPPED,
+        "AWS Marketplace tells the account no entitlements", UNLIKE_IAM,
+    ),
+    Known(
         "organizations", "AccessDeniedException", SKIPPED,
         "the organization tells its members nothing about them", UNLIKE_IAM,
     ),
@@ -1235,16 +1239,16 @@ def bought(scan: Scan) -> list[Mapping[str, Any]]:
     return list({held["ProductSKU"]: held for page in pages for held in page["Licenses"]}.values())
 
 
-def product_costs(scan: Scan) -> dict[tuple[str, str], tuple[Decimal, str]]:
-    """(cost, currency) by (service, day); empty if costs cannot be read, as `cost` reports."""
-    costs: dict[tuple[str, str], tuple[Decimal, str]] = {}
-    with contextlib.suppress(*aws_errors()):
+def product_costs(scan: Scan) -> Mapping[tuple[str, str], Row] | None:
+    """Cost and currency by (service, day); None if they cannot be read, as `cost` reports."""
+    costs: dict[tuple[str, str], Row] = {}
+    try:
         for row in scan.costs():
-            key = (row["service"], row["date_from"])
-            costs[key] = (
-                costs.get(key, (Decimal(), ""))[0] + Decimal(row["cost"]),
-                row["currency"],
-            )
+            known = costs.setdefault((row["service"], row["date_from"]), {"cost_consumed": "0"})
+            known["cost_consumed"] = plain(Decimal(known["cost_consumed"]) + Decimal(row["cost"]))
+            known["currency"] = row["currency"]
+    except aws_errors():
+        return None
     return costs
 
 
@@ -1252,23 +1256,27 @@ def marketplace_rows(
     window: Window,
     product: Mapping[str, Any],
     entitlements: Sequence[Mapping[str, Any]],
-    costs: Mapping[tuple[str, str], tuple[Decimal, str]],
+    costs: Mapping[tuple[str, str], Row] | None,
 ) -> Iterator[Row]:
-    """A row for the last day of the window, and for each other day on which the product cost."""
+    """A row for each day of the window on which the product was licensed already.
+
+    The cost is null where Cost Explorer has none of that name; if it cannot be read at all, rows
+    say nothing about it.
+    """
+    begin = day_of(when(dig(product, "Validity.Begin"))) or window.costs_from
     ends = [held["ExpirationDate"] for held in entitlements if held.get("ExpirationDate")]
-    active = "ACTIVE" if ends and max(ends) > window.until else "EXPIRED"
-    for day in days(window.costs_from, window.end):
-        cost, currency = costs.get((product.get("ProductName", ""), str(day)), (None, None))
-        if cost is not None or day == window.end - timedelta(days=1):
-            yield {
-                "product_code": product["ProductSKU"],
-                "product_name": product.get("ProductName"),
-                "cost_consumed": None if cost is None else plain(cost),
-                "currency": currency,
-                "period_start": str(day),
-                "period_end": str(day + timedelta(days=1)),
-                "status": active if ends else product.get("Status"),
-            }
+    unpaid: Row = {"cost_consumed": None, "currency": None}
+    for day in days(max(begin, window.costs_from), window.end):
+        after = day + timedelta(days=1)
+        entitled = "ACTIVE" if ends and max(ends) > midnight(after) else "EXPIRED"
+        paid = {} if costs is None else costs.get((product["ProductName"], str(day)), unpaid)
+        yield paid | {
+            "product_code": product["ProductSKU"],
+            "product_name": product["ProductName"],
+            "period_start": str(day),
+            "period_end": str(after),
+            "status": entitled if ends else product.get("Status"),
+        }
 
 
 # --- collectors: security -----------------------------------------------------------------------
@@ -1554,13 +1562,14 @@ def get_waf_security(scan: Scan, out: Outcome) -> None:
 
     CLOUDFRONT ACLs belong to no region and go into the home region's document.
     """
-    read_web_acls(scan, out, "REGIONAL", scan.client("wafv2"))
-    if scan.home:
-        read_web_acls(scan, out, "CLOUDFRONT", scan.world("wafv2"))
+    scopes: tuple[ScopeType, ...] = ("REGIONAL", "CLOUDFRONT") if scan.home else ("REGIONAL",)
+    parts = {scope.lower(): functools.partial(read_web_acls, scope=scope) for scope in scopes}
+    together(scan, out, parts)
 
 
-def read_web_acls(scan: Scan, out: Outcome, scope: ScopeType, client: WAFV2Client) -> None:
+def read_web_acls(scan: Scan, out: Outcome, scope: ScopeType) -> None:
     """The web ACLs of one scope (ListWebACLs; GetWebACL each, the list has no rules)."""
+    client: WAFV2Client = scan.client("wafv2") if scope == "REGIONAL" else scan.world("wafv2")
     pages = tokens(lambda **t: client.list_web_acls(Scope=scope, Limit=100, **t), "NextMarker")
     acls = {acl["ARN"]: acl for page in pages for acl in page["WebACLs"]}
     logging = logged_acls(out, scope, client) if acls else set()
@@ -1895,7 +1904,8 @@ def get_inventory(scan: Scan, out: Outcome) -> None:
     for held in (held for page in pages for held in page["InstanceInformationList"]):
         instance = held["InstanceId"]
         known[instance] = None
-        out.emit(instance_row(held, instance_type=types.get(instance)), "instances")
+        ec2 = {} if types is None else {"instance_type": types.get(instance)}
+        out.emit(instance_row(held, **ec2), "instances")
     parts: dict[str, Collect] = {
         "applications": lambda scan, part: get_applications(scan, part, known),
         "patches": lambda scan, part: get_patch_details(scan, part, known),
@@ -1903,13 +1913,16 @@ def get_inventory(scan: Scan, out: Outcome) -> None:
     together(scan, out, parts)
 
 
-def instance_types(scan: Scan, out: Outcome) -> dict[str, str]:
-    """EC2's type of each instance, which Systems Manager does not know; read once for all."""
+def instance_types(scan: Scan, out: Outcome) -> dict[str, str] | None:
+    """EC2's type of each instance, which Systems Manager does not know; None if it cannot be read.
+
+    The same listing serves `service_resources`, which reports its failure.
+    """
     try:
         return {row["resource_id"]: row["instance_type"] for row in scan.instances()}
     except aws_errors() as error:
         out.note(f"instance types are not known: {judge(error)[1]}")
-        return {}
+        return None
 
 
 def get_applications(scan: Scan, out: Outcome, known: Mapping[str, None]) -> None:
@@ -2644,17 +2657,21 @@ def document(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome]) -> Row:
         "region": scan.region,
         "sender": f"sender.py {__version__}",
     }
-    content = {c.category: category_content(draft, c) for c in COLLECTORS}
+    unknown = (*SECURITY_STATES, "waf_rules") if scan.window.past else ()
+    content = {c.category: category_content(draft, c, unknown) for c in COLLECTORS}
     return {"meta": meta} | content | {LOGS: set_log(outcomes, scan.notes)}
 
 
-def category_content(draft: Draft, collector: Collector) -> Any:
-    """A category's list, or its object of fields and lists."""
+def category_content(draft: Draft, collector: Collector, unknown: Sequence[str]) -> Any:
+    """A category's list, or its object of fields and lists.
+
+    Lists that a past day cannot have are left out: an empty one would say that nothing existed.
+    """
     lists = draft.lists[collector.category]
     if collector.parts is None:
         return lists.get("", [])
     content = dict(draft.heads[collector.category])
-    for part in collector.parts:
+    for part in (part for part in collector.parts if part not in unknown):
         content[part] = finding_groups(lists) if part == SECURITY_HUB else lists.get(part, [])
     return content
 
@@ -2814,6 +2831,8 @@ def run_region(aws: Aws, settings: Settings, region: str, screen: Screen, report
     """Collect one region and ship its documents."""
     scan = Scan(aws, settings, region, *choose_window(aws, settings, region))
     aws.log.say("INFO", f"account {aws.account}, region {region}, {scan.title}")
+    for note in scan.notes:
+        aws.log.say("INFO", note)
     drafts = Drafts(scan.window, scan.store)
     outcomes = collect(scan, drafts, screen)
     tell(aws.log, outcomes)
@@ -2875,10 +2894,8 @@ def why_not_uploaded(error: Exception) -> str:
 def put_locally(body: IO[bytes], output: str | None, *, more: bool) -> None:
     """Write a document as one line to stdout or a file, after those written before if `more`."""
     body.seek(0)
-    with contextlib.ExitStack() as stack:
-        target: IO[bytes] = sys.stdout.buffer
-        if output:
-            target = stack.enter_context(Path(output).open("ab" if more else "wb"))
+    mode = "ab" if more else "wb"
+    with Path(output).open(mode) if output else contextlib.nullcontext(sys.stdout.buffer) as target:
         while piece := body.read(1 << 20):
             target.write(piece.replace(b"\n", b" "))
         target.write(b"\n")
