@@ -1698,6 +1698,37 @@ def without_values(message: str) -> str:
     return re.sub(r': "[^"]*"', "", message)[:300]
 
 
+class Calls:
+    """Counts the calls of an AWS client and tells each one, through botocore's events."""
+
+    def __init__(self, client: Any) -> None:
+        self.counts: Counter[str] = Counter()
+        self.lock = threading.Lock()
+        events = client.meta.events
+        events.register("before-call", self.before)
+        events.register("after-call", self.after)
+        events.register("after-call-error", self.broke)
+
+    def before(self, model: Any, context: dict[str, Any], **_: Any) -> None:
+        name = f"{model.service_model.service_name}:{model.name}"
+        context["receiver"] = (name, time.monotonic())
+        with self.lock:
+            self.counts[name] += 1
+
+    def after(self, parsed: Mapping[str, Any], context: Mapping[str, Any], **_: Any) -> None:
+        attempts = 1 + parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        self.done(context, attempts, parsed.get("Error", {}).get("Code", "ok"))
+
+    def broke(self, exception: Exception, context: Mapping[str, Any], **_: Any) -> None:
+        self.done(context, 1, type(exception).__name__)
+
+    def done(self, context: Mapping[str, Any], attempts: int, outcome: str) -> None:
+        name, started = context["receiver"]
+        seconds = round(time.monotonic() - started, 4)
+        facts = {"operation": name, "seconds": seconds, "attempts": attempts, "outcome": outcome}
+        tell("TIMING", f"{name}: {seconds} s, attempts {attempts}, {outcome}", **facts)
+
+
 class DBManager:
     """The database through the RDS Data API: statements, transactions, waiting for it to wake.
 
@@ -1719,9 +1750,8 @@ class DBManager:
                 retries={"total_max_attempts": 1, "mode": "standard"},
             ),
         )
-        self.calls: Counter[str] = Counter()
+        self.calls = Calls(self.client)
         self.gave_up = threading.Event()
-        self.lock = threading.Lock()
 
     def call(self, operation: str, **parameters: Any) -> Any:
         """One call of the Data API, waiting out a database that is resuming.
@@ -1737,8 +1767,6 @@ class DBManager:
             "secretArn": self.settings.secret_arn,
         }
         for attempt in count():
-            with self.lock:
-                self.calls[operation] += 1
             try:
                 return getattr(self.client, operation)(**target, **parameters)
             except (BotoCoreError, ClientError) as error:
@@ -1833,6 +1861,7 @@ def split_statements(sql: str) -> Iterator[str]:
 
 KEY = re.compile(r"(\d{12})/([a-z0-9-]{1,32})/(\d{4}-\d\d-\d\d)_([A-Z]{1,16})\.json")
 PERIOD_DAYS = {"WEEKLY": 7}
+REASON = ".reason.txt"  # appended to the key of a refused document: why it was refused
 
 
 @dataclass(frozen=True)
@@ -1892,6 +1921,7 @@ class S3Manager:
                 retries={"total_max_attempts": 5, "mode": "standard"},
             ),
         )
+        self.calls = Calls(self.client)
         self.encryption: dict[str, Any] = {}
         if settings.kms_key:
             self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.kms_key}
@@ -1957,12 +1987,40 @@ class S3Manager:
         self.expected(
             (),
             "put_object",
-            Key=f"rejected/{file.rest}.reason.txt",
+            Key=f"rejected/{file.rest}{REASON}",
             Body="\n".join(printable(reason) for reason in reasons).encode(errors="replace"),
             ContentType="text/plain; charset=utf-8",
             **self.encryption,
         )
         return self.move(file, "rejected")
+
+    def retry_rejected(self) -> int:
+        """Put refused documents back under data/, unless a newer one waits there; how many."""
+        back = 0
+        for file in self.list_files("rejected/"):
+            if file.key.endswith(REASON):
+                continue
+            waits = self.find(f"data/{file.rest}")
+            copied = (
+                None
+                if waits
+                else self.expected(
+                    ("PreconditionFailed", "412"),
+                    "copy_object",
+                    Key=f"data/{file.rest}",
+                    CopySource={"Bucket": self.bucket, "Key": file.key},
+                    CopySourceIfMatch=f'"{file.etag}"',
+                    IfNoneMatch="*",
+                    **self.encryption,
+                )
+            )
+            if copied is None:
+                tell("INFO", f"{file.key} stays: a newer data/{file.rest} waits")
+                continue
+            for key in (file.key, file.key + REASON):
+                self.expected((), "delete_object", Key=key)
+            back += 1
+        return back
 
 
 class Changed(Exception):
@@ -2339,7 +2397,7 @@ def log_to(stream: IO[str], *, as_json: bool, verbose: bool) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(StoryFormatter(as_json))
     log.handlers[:] = [handler]
-    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+    log.setLevel(logging.DEBUG if verbose or as_json else logging.INFO)
     log.propagate = False
 
 
@@ -2354,6 +2412,9 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--init-schema", action="store_true", help="apply schema.sql, then exit")
     what.add_argument("--check", action="store_true", help="test access to bucket and database")
     what.add_argument("--file", metavar="KEY", help="load only the object at this key")
+    what.add_argument(
+        "--retry-rejected", action="store_true", help="put what was refused back, then load"
+    )
     arguments.add_argument(
         "--dry-run", action="store_true", help="load in a transaction that is rolled back"
     )
@@ -2410,10 +2471,15 @@ def run(flags: argparse.Namespace) -> int:
         return check(settings)
     started = time.monotonic()
     receiver = start(settings, dry_run=flags.dry_run)
+    if flags.retry_rejected:
+        tell("INFO", f"{receiver.s3.retry_rejected()} documents are back from rejected/")
     files = list_data(receiver)
     if flags.file:
         files = iter(found(receiver, [flags.file]))
     results = load_all(receiver, files)
+    calls = receiver.s3.calls.counts + receiver.db.calls.counts
+    said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
+    tell("INFO", f"calls: {said}", calls=dict(calls))
     if flags.file and not results:
         raise UsageError(f"there is no object {flags.file} in the bucket")
     print(summary(results, time.monotonic() - started))

@@ -798,3 +798,54 @@ CREATE TABLE IF NOT EXISTS log_messages (
     document_id   INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS log_messages_key ON log_messages (log_id, position);
+
+-- freshness: per account and region the last document and the last complete one, how old that is,
+-- and the categories that fail in the last one, each with the time since when it does.
+CREATE OR REPLACE VIEW freshness AS
+WITH statuses AS (
+    SELECT r.account_id, d.collected_at, s.category, s.status
+    FROM logs r
+    JOIN documents d ON d.id = r.document_id
+     AND d.collected_at < (d.period_end + 1)::timestamp AT TIME ZONE 'UTC'
+    CROSS JOIN LATERAL (VALUES
+        ('account', r.account_status),
+        ('cost', r.cost_status),
+        ('service', r.service_status),
+        ('security', r.security_status),
+        ('config', r.config_status),
+        ('inventory', r.inventory_status),
+        ('marketplace', r.marketplace_status),
+        ('trusted_advisor', r.trusted_advisor_status),
+        ('health', r.health_status),
+        ('application', r.application_status),
+        ('resilience_hub', r.resilience_hub_status),
+        ('compute_optimizer', r.compute_optimizer_status),
+        ('service_resources', r.service_resources_status),
+        ('config_inventory', r.config_inventory_status),
+        ('support_tickets', r.support_tickets_status)
+    ) AS s (category, status)),
+latest AS (
+    SELECT account_id, max(collected_at) AS collected_at FROM statuses GROUP BY account_id),
+complete AS (
+    SELECT account_id, max(collected_at) AS collected_at
+    FROM (SELECT account_id, collected_at FROM statuses
+          GROUP BY account_id, collected_at HAVING bool_and(status IN ('Pass', 'Skipped'))) whole
+    GROUP BY account_id),
+failing AS (
+    SELECT s.account_id, s.category, min(s.collected_at) AS since
+    FROM statuses s
+    JOIN latest ON latest.account_id = s.account_id
+    WHERE s.status = 'Fail'
+      AND NOT EXISTS (SELECT FROM statuses later
+                      WHERE later.account_id = s.account_id AND later.category = s.category
+                        AND later.collected_at > s.collected_at AND later.status <> 'Fail')
+    GROUP BY s.account_id, s.category)
+SELECT a.account_id, a.region, latest.collected_at AS last_document_at,
+       complete.collected_at AS last_complete_at,
+       round(CAST(extract(epoch FROM now() - complete.collected_at) / 3600 AS numeric), 1)
+           AS hours_since_complete,
+       coalesce((SELECT jsonb_object_agg(f.category, f.since) FROM failing f
+                 WHERE f.account_id = a.id), '{}') AS failing_since
+FROM accounts a
+LEFT JOIN latest ON latest.account_id = a.id
+LEFT JOIN complete ON complete.account_id = a.id;

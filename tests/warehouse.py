@@ -61,10 +61,11 @@ class Warehouse:
         assert found
         return self.receiver.load_file(found)
 
-    def query(self, statement: str) -> list[dict[str, Any]]:
+    def query(self, statement: str, *, fetch: bool = True) -> list[dict[str, Any]]:
         dsn = self.embedded.postgres.dsn_for(self.database)
         with psycopg.connect(dsn, row_factory=dict_row) as connection:
-            return connection.execute(statement.encode()).fetchall()
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if fetch else []
 
     def rows(self) -> Rows:
         """All rows of all tables, ids of other rows replaced by what those rows are."""

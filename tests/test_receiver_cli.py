@@ -1,0 +1,270 @@
+"""receiver.py as a user runs it: streams, exit codes, and what each flag does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import receiver
+from tests import documents
+from tests.cloud import EmbeddedCloud
+from tests.documents import Document, document
+from tests.warehouse import Warehouse
+
+SCRIPT = Path(__file__).parents[1] / "receiver.py"
+BAD = documents.key(account="222222222222")
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(embedded: EmbeddedCloud, bucket: str, database: str) -> Run:
+    """Runs receiver.py with the documented environment; keywords replace or (None) remove some."""
+
+    def run(*arguments: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
+        environment: dict[str, str | None] = {
+            **os.environ,
+            **embedded.environment(embedded.analytics.id),
+            "BUCKET": bucket,
+            "DB_NAME": database,
+            **changes,
+        }
+        return subprocess.run(
+            [sys.executable, str(SCRIPT), *arguments],
+            env={name: value for name, value in environment.items() if value is not None},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def put(warehouse: Warehouse, key: str, made: Document | bytes) -> None:
+    body = made if isinstance(made, bytes) else documents.encode(made)
+    warehouse.s3.put_object(Bucket=warehouse.bucket, Key=key, Body=body)
+
+
+def keys(warehouse: Warehouse) -> list[str]:
+    return [file.key for file in warehouse.receiver.s3.list_files("")]
+
+
+@pytest.mark.parametrize("name", ["BUCKET", "AURORA_CLUSTER_ARN", "AURORA_SECRET_ARN", "DB_NAME"])
+def test_a_missing_setting_is_one_line_with_its_variable_and_flag(run: Run, name: str) -> None:
+    done = run(**{name: None})
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    flag = next(f for f, (variable, _) in receiver.SETTINGS.items() if variable == name)
+    assert name in line
+    assert f"--{flag.replace('_', '-')}" in line
+
+
+def test_a_flag_wins_over_the_environment(run: Run, bucket: str) -> None:
+    assert run("--bucket", bucket, BUCKET="no-such-bucket").returncode == 0
+
+
+def test_the_schema_is_applied_and_again(run: Run, embedded: EmbeddedCloud) -> None:
+    empty = embedded.create_database()
+    before = run(DB_NAME=empty)
+    assert before.returncode == 2
+    assert "--init-schema" in before.stderr
+    assert run("--init-schema", DB_NAME=empty).returncode == 0
+    again = run("--init-schema", DB_NAME=empty)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert run(DB_NAME=empty).returncode == 0
+
+
+def test_a_new_schema_keeps_what_is_loaded(run: Run, warehouse: Warehouse) -> None:
+    warehouse.load(document(), documents.key())
+    before = warehouse.rows()
+    assert run("--init-schema").returncode == 0
+    assert warehouse.rows() == before
+
+
+def test_good_files_are_loaded_beside_a_bad_one_and_the_exit_code_tells(
+    run: Run, warehouse: Warehouse
+) -> None:
+    put(warehouse, documents.key(), document())
+    put(warehouse, BAD, b"{")
+    done = run()
+    assert done.returncode == 1
+    assert keys(warehouse) == [
+        documents.key().replace("data/", "loaded/"),
+        BAD.replace("data/", "rejected/"),
+        BAD.replace("data/", "rejected/") + receiver.REASON,
+    ]
+    assert f"rejected {BAD}: not JSON" in done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert "1 loaded, 1 rejected" in last
+
+
+def test_the_summary_counts_per_table(run: Run, warehouse: Warehouse) -> None:
+    put(warehouse, documents.key(), document())
+    header, *lines = run().stdout.splitlines()
+    assert header.split() == ["table", "CREATED", "UPDATED", "SKIPPED", "GONE", "TOTAL"]
+    counts = {line.split()[0]: line.split()[1:] for line in lines[:-1]}
+    assert counts["findings"] == ["2", "0", "0", "0", "2"]
+    assert counts.keys() >= receiver.TABLES.keys()
+
+
+def test_nothing_to_do_is_well(run: Run) -> None:
+    done = run()
+    assert done.returncode == 0
+    assert "nothing to do" in done.stdout
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(run: Run, warehouse: Warehouse) -> None:
+    put(warehouse, documents.key(), document())
+    put(warehouse, BAD, b"{")
+    done = run("--dry-run")
+    assert done.returncode == 1
+    assert "2 " in done.stdout
+    assert "rolled back" in done.stdout
+    assert keys(warehouse) == [documents.key(), BAD]
+    assert warehouse.query("SELECT FROM accounts") == []
+
+
+def test_one_file_is_loaded_by_its_key(run: Run, warehouse: Warehouse) -> None:
+    put(warehouse, documents.key(), document())
+    put(warehouse, BAD, b"{")
+    assert run("--file", documents.key()).returncode == 0
+    assert BAD in keys(warehouse)
+    missing = run("--file", "data/nothing.json")
+    assert missing.returncode == 2
+    assert "data/nothing.json" in missing.stderr
+
+
+def test_refused_files_come_back_after_a_fix(run: Run, warehouse: Warehouse) -> None:
+    made = document()
+    made["cost"][0]["period"]["granularity"] = "HOURLY"
+    put(warehouse, documents.key(), made)
+    assert run().returncode == 1
+    warehouse.query("ALTER TYPE period_granularity_type ADD VALUE 'HOURLY'", fetch=False)
+    done = run("--retry-rejected")
+    assert done.returncode == 0, done.stderr
+    assert keys(warehouse) == [documents.key().replace("data/", "loaded/")]
+
+
+def test_a_refused_file_does_not_replace_a_newer_one(run: Run, warehouse: Warehouse) -> None:
+    put(warehouse, documents.key(), b"{")
+    assert run().returncode == 1
+    put(warehouse, documents.key(), document())
+    done = run("--retry-rejected")
+    assert done.returncode == 0
+    assert len(warehouse.query("SELECT FROM documents")) == 1
+    assert documents.key().replace("data/", "rejected/") in keys(warehouse)
+
+
+def test_check_tells_what_is_missing(run: Run) -> None:
+    well = run("--check")
+    assert (well.returncode, well.stdout.count("FAILED")) == (0, 0)
+    ill = run("--check", BUCKET="no-such-bucket")
+    assert ill.returncode == 1
+    assert "FAILED  S3: list data/" in ill.stdout
+    assert "ok      schema" in ill.stdout
+
+
+def test_the_json_log_has_every_call(run: Run, warehouse: Warehouse) -> None:
+    put(warehouse, documents.key(), document())
+    done = run("--log-format", "json")
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    calls = [line for line in lines if "operation" in line]
+    assert all(call.keys() >= {"seconds", "attempts", "outcome"} for call in calls)
+    named = [call["operation"] for call in calls]
+    assert named.count("rds-data:CommitTransaction") == 1
+    assert named.count("s3:GetObject") == 1
+    [totals] = [line["calls"] for line in lines if "calls" in line]
+    assert sum(totals.values()) == len(calls)
+
+
+def test_help_needs_no_sdk() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(SCRIPT), "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "--init-schema" in done.stdout
+    assert "boto" not in done.stderr
+
+
+def test_wrong_use_is_exit_code_two(run: Run) -> None:
+    assert run("--no-such-flag").returncode == 2
+    assert run("--check", "--init-schema").returncode == 2
+
+
+def other_producer() -> Document:
+    """The contract's other shapes: no meta, one report, tickets in an object, texts."""
+    made = document(meta=False)
+    made["cost"] = made["cost"][0]
+    made["support_tickets"] = {
+        "date_from": "2026-11-21",
+        "date_to": "2026-11-22",
+        "total_tickets": 1,
+        "tickets": [
+            {k: v for k, v in made["support_tickets"][0].items() if not k.startswith("date_")}
+        ],
+    }
+    made["logs"]["message"] = ["plain text", {"ERROR": "one", "INFO": "two"}]
+    made["account"]["product"] = "None"
+    made["account"]["joined_timestamp"] = "2020-02-29 12:00:00"
+    made["security"]["kms"][0]["creation_date"] = "2024-01-01"
+    return made
+
+
+def test_other_producers_documents_are_loaded_whole(warehouse: Warehouse) -> None:
+    result = warehouse.load(other_producer(), documents.key())
+    assert result.outcome is receiver.Outcome.LOADED
+    assert result.totals["CREATED"] == result.totals["TOTAL"]
+    assert warehouse.query("SELECT FROM products") == []
+    tickets = warehouse.query("SELECT case_id, date_from FROM support_tickets")
+    assert tickets == [{"case_id": "case-1", "date_from": date(2026, 11, 21)}]
+    messages = "SELECT message_type, message FROM log_messages ORDER BY position"
+    assert [tuple(row.values()) for row in warehouse.query(messages)] == [
+        ("INFO", "plain text"),
+        ("ERROR", "one"),
+        ("INFO", "two"),
+    ]
+    head = warehouse.s3.head_object(
+        Bucket=warehouse.bucket, Key=documents.key().replace("data/", "loaded/")
+    )
+    [row] = warehouse.query("SELECT collected_at, last_modified FROM documents")
+    assert row["collected_at"] == row["last_modified"] <= head["LastModified"]
+
+
+def test_every_value_of_a_document_arrives(warehouse: Warehouse) -> None:
+    """Every column is filled from a document that has a value in every field."""
+    warehouse.load(document(), documents.key())
+    for name in receiver.TABLES:
+        rows = warehouse.query(f"SELECT * FROM {name}")
+        empty = {column for column in rows[0] if all(row[column] is None for row in rows)}
+        assert empty - {"gone_at"} == set(), name
+
+
+def test_freshness_tells_age_and_what_fails_since_when(warehouse: Warehouse) -> None:
+    def load(day: int, **statuses: str) -> datetime:
+        made = document(date(2026, 11, day))
+        made["logs"].update({f"{name}_status": status for name, status in statuses.items()})
+        warehouse.load(made, documents.key(date(2026, 11, day)))
+        return datetime.fromisoformat(made["meta"]["collected_at"])
+
+    whole = load(17)
+    load(18, cost="Fail")
+    since = load(19, security="Fail")
+    last = load(20, security="Fail", health="Skipped")
+    [row] = warehouse.query("SELECT * FROM freshness")
+    assert row["account_id"] == documents.ACCOUNT
+    assert row["last_complete_at"] == whole
+    assert row["last_document_at"] == last
+    failing: dict[str, Any] = row["failing_since"]
+    assert {k: datetime.fromisoformat(v) for k, v in failing.items()} == {"security": since}
