@@ -183,7 +183,9 @@ class Table:
     by_day: bool = False  # documents are ordered by the day they cover (snapshots and parts)
     version: str | None = None  # EVENT: the column with AWS's update time
     aws_times: tuple[str, ...] = ()  # created_at / updated_at that are AWS's, not ours
-    ours: tuple[str, ...] = ()  # columns that the receiver fills by itself
+    ours: tuple[str, ...] = ()  # columns that a row of the document does not fill
+    fields: tuple[str, ...] = ()  # the only columns that it fills, if not all
+    stored_in: str = ""  # the table, where it is not the one of this name
     gone_value: tuple[str, str] | None = None  # a column and what it says once the thing is gone
 
     @property
@@ -196,7 +198,7 @@ def snapshot(name: str, category: str, **more: Any) -> Table:
     return Table(name, category, Kind.SNAPSHOT, by_day=True, **more)
 
 
-COUNTS = ("critical_count", "high_count", "medium_count", "low_count", "informational_count")
+SAVINGS = ("potential_monthly_savings", "saving_opportunities_count")
 REPORT_KEY = ("period_start", "period_granularity", "region")
 REPORT = Parent("cost_reports", "cost_report_id", {f"report_{c}": c for c in REPORT_KEY})
 INSTANCE = Parent("inventory_instances", "instance_id", {"instance_id": "instance_id"})
@@ -209,16 +211,24 @@ TABLES = {
         Table("accounts", "account", Kind.OWNER, by_day=True, ours=("region", "csp")),
         snapshot("contact_info", "account"),
         snapshot("alternate_contacts", "account"),
-        Table("cost_reports", "cost", Kind.PERIOD, ("period_start", "period_granularity")),
+        Table(
+            "cost_reports",
+            "cost",
+            Kind.PERIOD,
+            ("period_start", "period_granularity"),
+            ours=(*SAVINGS, "savings_document_id"),
+        ),
+        Table(
+            "cost_savings",
+            "cost",
+            Kind.OWNER,
+            fields=("period_start", "period_granularity", *SAVINGS),
+            stored_in="cost_reports",
+        ),
         Table("service_costs", "cost", Kind.PART, ("cost_report_id",), REPORT),
         Table("cost_forecasts", "cost", Kind.PART, ("cost_report_id",), REPORT),
         Table("services", "service", Kind.PERIOD, ("date_from",)),
-        Table(
-            "security",
-            "security",
-            Kind.OWNER,
-            ours=("total_findings", "open_findings", "resolved_findings", *COUNTS),
-        ),
+        Table("security", "security", Kind.OWNER, fields=("service",)),
         Table(
             "findings",
             "security",
@@ -327,9 +337,11 @@ class Shape:
 
     @classmethod
     def of(cls, table: Table, catalogue: Mapping[str, Mapping[str, Column]]) -> Shape:
-        columns = catalogue[table.name]
+        columns = catalogue[table.stored_in or table.name]
         managed = MANAGED - set(table.aws_times) | set(table.ours)
         fields = {name: c for name, c in columns.items() if name not in managed}
+        if table.fields:
+            fields = {name: columns[name] for name in table.fields}
         if table.parent:
             fields.pop(table.parent.column)
             theirs = catalogue[table.parent.table]
@@ -366,10 +378,11 @@ def read_catalogue(records: Iterable[Sequence[Any]]) -> Catalogue:
     for table, name, type_, required, position, labels in records:
         column = Column(name, type_, required, position, tuple(filter(None, labels.split(","))))
         catalogue.setdefault(table, {})[name] = column
-    missing = [name for name in (*TABLES, *OTHER_TABLES) if name not in catalogue]
+    stored = [table.stored_in or name for name, table in TABLES.items()]
+    missing = [name for name in (*stored, *OTHER_TABLES) if name not in catalogue]
     missing += [
         f"{name}.document_id"
-        for name in TABLES
+        for name in stored
         if name in catalogue and "document_id" not in catalogue[name]
     ]
     if missing:
@@ -804,6 +817,23 @@ written AS (
 SELECT count(*) FROM written"""
 
 
+# Savings are about the day of their own document: those that re-read the day say nothing of them.
+SAVINGS_SQL = f"""WITH {this_cte(TABLES["cost_reports"])},
+said AS (
+    UPDATE cost_reports t
+    SET potential_monthly_savings = r.potential_monthly_savings,
+        saving_opportunities_count = r.saving_opportunities_count, savings_document_id = this.id
+    FROM this CROSS JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
+        period_start date, period_granularity period_granularity_type,
+        potential_monthly_savings numeric, saving_opportunities_count integer)
+    WHERE t.account_id = this.account_id AND t.period_start = r.period_start
+      AND t.period_granularity = r.period_granularity
+      AND coalesce((SELECT d.time_order FROM documents d WHERE d.id = t.savings_document_id), '')
+          < this.sort_key
+    RETURNING t.document_id = this.id AS own)
+SELECT count(*) FROM said WHERE NOT own"""
+
+
 # Names differ in case only: the one that sorts first is shown, whatever the order of loading.
 PRODUCTS_SQL = """
 WITH named AS (
@@ -1137,7 +1167,10 @@ def load_cost_data(parts: Parts) -> Loaded:
         report = dict(part.value)
         services, forecast = report.pop("top_services", None), report.pop("forecast", None)
         key = {"region": "Global", **period_of(report.pop("period", None))}
+        savings = {name: report.pop(name) for name in SAVINGS if name in report}
         yield Row("cost_reports", part.where, {**report, **key})
+        if any(value is not None for value in savings.values()):
+            yield Row("cost_savings", part.where, {**savings, **key})
         yield Covers("cost_reports", key)
         yield from cost_parts("service_costs", services, part.where + ".top_services", key)
         yield from cost_parts("cost_forecasts", forecast, part.where + ".forecast", key)
@@ -1250,8 +1283,9 @@ def load_config_data(parts: Parts) -> Loaded:
     for part in parts:
         if part.path == "config":
             report = part.value
-            yield Row("config_reports", part.where, report)
-            yield Covers("config_reports", {"date_from": report.get("date_from")})
+            if any(value is not None for value in report.values()):  # {} where it was skipped
+                yield Row("config_reports", part.where, report)
+                yield Covers("config_reports", {"date_from": report.get("date_from")})
             yield from (non_compliant(late, report) for late in held)
         elif part.opened:
             yield Covers("non_compliant_resources")
@@ -2173,7 +2207,11 @@ class Load:
     def drain_owner(self, name: str, spool: TableSpool, account_created: int) -> None:
         for batch in spool.batches:
             rows: dict[str, str | int] = {"document": self.document_id, "rows": spool.read(batch)}
-            if name == "accounts":
+            if name == "cost_savings":
+                changed = self.statement(SAVINGS_SQL, rows)[0][0]
+                self.counters["cost_reports"] += Counter(UPDATED=changed)
+                self.counters["cost_reports"]["SKIPPED"] -= changed
+            elif name == "accounts":
                 sql = accounts_sql(spool.shape, self.complete(spool.shape.table))
                 written = self.statement(sql, rows)[0][0]
                 updated = max(0, written - account_created)

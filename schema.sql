@@ -154,7 +154,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS product_accounts_key ON product_accounts (acco
 CREATE INDEX IF NOT EXISTS product_accounts_product ON product_accounts (product_id);
 
 -- cost_reports: what an account cost in a day, week or month, beside the period before it.
--- Savings and their count are Cost Optimization Hub's; anomalies Cost Anomaly Detection's.
+-- Savings and their count are Cost Optimization Hub's, as of the report's own document
+-- (savings_document_id); anomalies are Cost Anomaly Detection's.
 DO 'BEGIN
     CREATE TYPE period_granularity_type AS ENUM (''MONTHLY'', ''WEEKLY'', ''DAILY'');
 EXCEPTION WHEN duplicate_object THEN NULL;
@@ -173,6 +174,7 @@ CREATE TABLE IF NOT EXISTS cost_reports (
     period_end                  DATE,
     period_granularity          period_granularity_type NOT NULL,
     region                      TEXT NOT NULL DEFAULT 'Global',
+    savings_document_id         INTEGER REFERENCES documents (id),
     created_at                  TIMESTAMPTZ NOT NULL DEFAULT now(),
     document_id                 INTEGER REFERENCES documents (id)
 );

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import receiver
 from tests import documents
 from tests.documents import Document, document
-from tests.warehouse import Warehouse
+from tests.warehouse import STORED, Warehouse
 
 GOOD = documents.key(account="999988887777")
 BAD = documents.key()
@@ -252,7 +252,7 @@ def test_a_document_touches_no_other_account(warehouse: Warehouse) -> None:
             name: warehouse.query(
                 f"SELECT t.*, xmin::text FROM {name} t WHERE {parts.get(name, owned)} ORDER BY id"
             )
-            for name in receiver.TABLES
+            for name in STORED
         }
 
     before = victims()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import receiver
 from tests import documents
 from tests.documents import CATEGORIES, Document, document
-from tests.warehouse import Warehouse
+from tests.warehouse import STORED, Warehouse
 
 DAY = date(2026, 11, 10)
 
@@ -77,7 +77,9 @@ def vary_money(draw: st.DrawFn, made: Document, day: date) -> None:
         for row in subset(draw, documents.service_part(each))
     ]
     made["cost"] = [report for each in days for report in documents.cost_part(each)]
-    made["cost"][0].pop("forecast")
+    for name in ("forecast", *receiver.SAVINGS):
+        made["cost"][0].pop(name)
+    made["cost"][1]["potential_monthly_savings"] = draw(st.sampled_from(["5", "7", None]))
     for report in made["cost"]:
         report["current_period_cost"] = draw(costs)
         report["top_services"] = subset(draw, report["top_services"])
@@ -133,11 +135,11 @@ def day_after(changes: Change, days: int = 1) -> tuple[Document, Document]:
 def test_reloading_an_unchanged_document_rewrites_no_row(warehouse: Warehouse) -> None:
     warehouse.load(document(DAY), documents.key(DAY))
     versions = "SELECT xmin::text, ctid::text FROM "
-    before = {name: warehouse.query(versions + name) for name in receiver.TABLES}
+    before = {name: warehouse.query(versions + name) for name in STORED}
     again = warehouse.load(document(DAY), documents.key(DAY))
     assert again.totals["CREATED"] == again.totals["UPDATED"] == 0
     assert again.totals["SKIPPED"] == again.totals["TOTAL"] > 40
-    assert {name: warehouse.query(versions + name) for name in receiver.TABLES} == before
+    assert {name: warehouse.query(versions + name) for name in STORED} == before
 
 
 def test_a_row_that_did_not_change_from_day_to_day_is_not_rewritten(warehouse: Warehouse) -> None:
@@ -249,7 +251,7 @@ def test_a_row_leads_to_its_object(warehouse: Warehouse) -> None:
     head = warehouse.s3.head_object(
         Bucket=warehouse.bucket, Key=documents.key(DAY).replace("data/", "loaded/")
     )
-    for name in receiver.TABLES:
+    for name in STORED:
         traced = warehouse.query(
             f"SELECT DISTINCT d.bucket, d.key, d.etag FROM {name} t"
             " LEFT JOIN documents d ON d.id = t.document_id"
@@ -258,3 +260,36 @@ def test_a_row_leads_to_its_object(warehouse: Warehouse) -> None:
         assert traced == [{"bucket": warehouse.bucket, "key": documents.key(DAY), "etag": etag}], (
             name
         )
+
+
+def test_a_category_that_was_skipped_leaves_nothing_and_harms_nothing(
+    warehouse: Warehouse,
+) -> None:
+    """As a backfill writes it: empty objects and lists, parts left out, Skipped."""
+    past = document(DAY - timedelta(days=5))
+    past["config"] = {"non_compliant_resources": []}
+    past["inventory"] = {"instances": [], "applications": [], "patches": []}
+    past["security"] = {"security_hub": [], "guard_duty": [], "inspector": []}
+    past["account"] = {"account_id": documents.ACCOUNT, "customer_name": "Customer"}
+    for category in ("account", "config", "inventory"):
+        past["logs"][f"{category}_status"] = "Skipped"
+    warehouse.load(document(DAY), documents.key(DAY))
+    before = warehouse.rows()
+    assert warehouse.load(past, documents.key(DAY - timedelta(days=5))).counters
+    after = warehouse.rows()
+    for table in ("accounts", "contact_info", "config_reports", "inventory_instances", "kms_keys"):
+        assert after[table] == before[table]
+
+
+def test_savings_stay_when_a_later_document_reads_the_day_again(warehouse: Warehouse) -> None:
+    def read_again(made: Document) -> None:
+        made["cost"] = documents.cost_part(DAY)
+        made["cost"][0]["current_period_cost"] = "8"
+        for name in receiver.SAVINGS:
+            del made["cost"][0][name]
+
+    first, second = day_after(read_again)
+    warehouse.load(first, documents.key(DAY))
+    warehouse.load(second, documents.key(DAY + timedelta(days=1)))
+    state = "SELECT current_period_cost, potential_monthly_savings FROM cost_reports"
+    assert [tuple(map(str, row.values())) for row in warehouse.query(state)] == [("8", "17.5")]
