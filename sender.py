@@ -33,7 +33,7 @@ import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -461,7 +461,8 @@ class Outcome:
     def status(self) -> str:
         """Pass, Fail or Skipped."""
         statuses = {part.status for part in self.parts}
-        if self.problems or FAIL in statuses:
+        finished = self.done or self.skipped is not None
+        if self.problems or FAIL in statuses or not finished:
             return FAIL
         nothing = statuses == {SKIPPED} and not self.rows
         return SKIPPED if self.skipped or nothing else PASS
@@ -473,8 +474,8 @@ class Outcome:
         yield from (("INFO", f"{self.name}: {text}") for text in self.notes)
         kind = "ERROR" if self.required else "FAIL"
         for what, (count, detail) in self.problems.items():
-            times = f" ({count} times, the first: {detail})" if count > 1 else f": {detail}"
-            yield kind, f"{self.name}: {what}{times if detail else ''}"
+            first = f": {detail}" if detail else ""
+            yield kind, f"{self.name}: {what}{f' ({count} times)' if count > 1 else ''}{first}"
         if self.skipped:
             yield "INFO", f"{self.name} is skipped: {self.skipped}"
         elif self.status == PASS:
@@ -652,6 +653,8 @@ def aws_errors() -> tuple[type[Exception], ...]:
 def judge(error: Exception) -> tuple[str, str, str]:
     """(meaning, what happened, detail) of an error, the meaning by the table of known ones."""
     response = getattr(error, "response", None)
+    if isinstance(error, NotNow):
+        return FAIL, str(error), ""
     if response is None:
         return FAIL, type(error).__name__, str(error)[:300]
     facts = response.get("Error", {})
@@ -888,8 +891,9 @@ def together(scan: Scan, out: Outcome, parts: Mapping[str, Collect]) -> None:
         part.required = out.required
         out.parts.append(part)
     with ThreadPoolExecutor(len(parts), "part") as pool:
-        for name, read in parts.items():
-            pool.submit(attempt, read, scan, made[name])
+        running = [pool.submit(attempt, read, scan, made[name]) for name, read in parts.items()]
+    for future in running:
+        future.result()
 
 
 # --- shaping helpers ----------------------------------------------------------------------------
@@ -923,11 +927,15 @@ def at(path: str) -> Callable[[Any], str | None]:
 
 
 def first_of(*paths: str) -> Callable[[Any], Any]:
-    """The first value that a recorded configuration has at one of the paths."""
+    """The first value that a recorded configuration has at one of the paths.
+
+    Advanced queries write whole numbers as 100.0.
+    """
 
     def first(held: Any) -> Any:
         values = (dig(held, f"configuration.{path}") for path in paths)
-        return next((value for value in values if value is not None), None)
+        found = next((value for value in values if value is not None), None)
+        return int(found) if isinstance(found, float) and found.is_integer() else found
 
     return first
 
@@ -1087,9 +1095,9 @@ def read_costs(scan: Scan) -> Spool:
         ),
         "NextPageToken",
     ):
-        for result in page["ResultsByTime"]:
+        for result in page.get("ResultsByTime", ()):
             first, after = (result["TimePeriod"][name][:10] for name in ("Start", "End"))
-            for group in result["Groups"]:
+            for group in result.get("Groups", ()):
                 rows.add(service_row(group, date_from=first, date_to=after))
     return rows
 
@@ -1160,7 +1168,7 @@ def read_forecast(scan: Scan, out: Outcome) -> Row:
         Filter=own_costs(scan),
         PredictionIntervalLevel=FORECAST_CONFIDENCE,
     )
-    forecast = [forecast_row(held) for held in answer["ForecastResultsByTime"]]
+    forecast = [forecast_row(held) for held in answer.get("ForecastResultsByTime", ())]
     out.rows += len(forecast)
     return {"forecast": forecast}
 
@@ -1175,7 +1183,9 @@ def read_anomalies(scan: Scan, out: Outcome) -> list[tuple[str, str]]:
     pages = client.get_paginator("get_anomalies").paginate(
         DateInterval={"StartDate": str(scan.window.costs_from), "EndDate": until}
     )
-    found = [held for page in pages for held in page["Anomalies"] if is_own(scan.account, held)]
+    found = [
+        held for page in pages for held in page.get("Anomalies", ()) if is_own(scan.account, held)
+    ]
     out.rows += len(found)
     return [(a.get("AnomalyStartDate", "")[:10], a.get("AnomalyEndDate", "9")[:10]) for a in found]
 
@@ -1200,8 +1210,8 @@ def read_savings(scan: Scan, out: Outcome) -> Row:
     for page in client.get_paginator("list_recommendation_summaries").paginate(
         groupBy="ResourceType", filter={"accountIds": [scan.account]}
     ):
-        savings = page["estimatedTotalDedupedSavings"] if savings is None else savings
-        count += sum(held.get("recommendationCount", 0) for held in page["items"])
+        savings = page.get("estimatedTotalDedupedSavings") if savings is None else savings
+        count += sum(held.get("recommendationCount", 0) for held in page.get("items", ()))
     out.rows += 1
     return {"potential_monthly_savings": savings, "saving_opportunities_count": count}
 
@@ -1220,7 +1230,7 @@ def get_marketplace(scan: Scan, out: Outcome) -> None:
             ProductCode=product["ProductSKU"],
             Filter={"CUSTOMER_AWS_ACCOUNT_ID": [scan.account]},
         )
-        return [held for page in pages for held in page["Entitlements"]]
+        return [held for page in pages for held in page.get("Entitlements", ())]
 
     costs = product_costs(scan)
     for product, held in scan.aws.each(bought(scan), entitlements, out):
@@ -1236,7 +1246,9 @@ def bought(scan: Scan) -> list[Mapping[str, Any]]:
         lambda **token: client.list_received_licenses(Filters=issuer, MaxResults=100, **token),
         "NextToken",
     )
-    return list({held["ProductSKU"]: held for page in pages for held in page["Licenses"]}.values())
+    return list(
+        {held["ProductSKU"]: held for page in pages for held in page.get("Licenses", ())}.values()
+    )
 
 
 def product_costs(scan: Scan) -> Mapping[tuple[str, str], Row] | None:
@@ -1326,7 +1338,7 @@ def get_security_hub(scan: Scan, out: Outcome) -> None:
     pages = client.get_paginator("get_findings").paginate(
         Filters=security_hub_filters(scan), PaginationConfig={"PageSize": 100}
     )
-    for finding in (finding for page in pages for finding in page["Findings"]):
+    for finding in (finding for page in pages for finding in page.get("Findings", ())):
         row = finding_row(finding)
         labels = (row["severity"], "open" if is_open(finding) else "resolved")
         part = f"{SECURITY_HUB}/{row['service']}"
@@ -1360,7 +1372,7 @@ def get_guard_duty_security(scan: Scan, out: Outcome) -> None:
     """Threats by update time (GuardDuty: ListDetectors, ListFindings, GetFindings by fifties)."""
     client: GuardDutyClient = scan.client("guardduty")
     listed = client.get_paginator("list_detectors").paginate()
-    detectors = [detector for page in listed for detector in page["DetectorIds"]]
+    detectors = [detector for page in listed for detector in page.get("DetectorIds", ())]
     if not detectors:
         out.skipped = "GuardDuty is not enabled"
     for detector in detectors:
@@ -1369,7 +1381,7 @@ def get_guard_duty_security(scan: Scan, out: Outcome) -> None:
             FindingCriteria={"Criterion": guard_duty_criteria(scan)},
             PaginationConfig={"PageSize": 50},
         )
-        ids = (found for page in pages for found in page["FindingIds"])
+        ids = (found for page in pages for found in page.get("FindingIds", ()))
         read = functools.partial(guard_duty_findings, client, detector)
         for _, findings in scan.aws.each(batches(ids, 50), read, out):
             for row in findings or ():
@@ -1379,7 +1391,7 @@ def get_guard_duty_security(scan: Scan, out: Outcome) -> None:
 def guard_duty_findings(client: GuardDutyClient, detector: str, ids: list[str]) -> list[Row]:
     """Up to fifty findings of a detector."""
     answer = client.get_findings(DetectorId=detector, FindingIds=ids)
-    return [guard_duty_row(finding, detector_id=detector) for finding in answer["Findings"]]
+    return [guard_duty_row(finding, detector_id=detector) for finding in answer.get("Findings", ())]
 
 
 def guard_duty_criteria(scan: Scan) -> dict[str, ConditionTypeDef]:
@@ -1419,7 +1431,7 @@ def get_inspector(scan: Scan, out: Outcome) -> None:
     pages = client.get_paginator("list_findings").paginate(
         filterCriteria=criteria, PaginationConfig={"PageSize": 100}
     )
-    for row in (inspector_row(finding) for page in pages for finding in page["findings"]):
+    for row in (inspector_row(finding) for page in pages for finding in page.get("findings", ())):
         out.emit(row, "inspector", day=day_of(row["updated_at"]))
 
 
@@ -1447,7 +1459,7 @@ def get_kms_security(scan: Scan, out: Outcome) -> None:
         return key_row(about, key_rotation_enabled=rotation and rotation["KeyRotationEnabled"])
 
     pages = client.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 1000})
-    keys = (key["KeyId"] for page in pages for key in page["Keys"])
+    keys = (key["KeyId"] for page in pages for key in page.get("Keys", ()))
     for key, row in scan.aws.each(keys, describe, out):
         out.emit(row or {"key_id": key}, "kms")
 
@@ -1486,7 +1498,7 @@ def latest_event(client: CloudTrailClient, window: Window) -> str | None:
     """When the newest event in the window was recorded (LookupEvents; AWS allows two a second)."""
     start = midnight(window.start)
     answer = client.lookup_events(StartTime=start, EndTime=window.until, MaxResults=5)
-    return when(max((held["EventTime"] for held in answer["Events"]), default=None))
+    return when(max((held["EventTime"] for held in answer.get("Events", ())), default=None))
 
 
 secret_row = Shape(
@@ -1502,7 +1514,7 @@ def get_secrets_security(scan: Scan, out: Outcome) -> None:
     """Every secret's name and rotation, never its value (Secrets Manager: ListSecrets)."""
     client: SecretsManagerClient = scan.client("secretsmanager")
     pages = client.get_paginator("list_secrets").paginate(PaginationConfig={"PageSize": 100})
-    for secret in (secret for page in pages for secret in page["SecretList"]):
+    for secret in (secret for page in pages for secret in page.get("SecretList", ())):
         out.emit(secret_row(secret), "secrets_manager")
 
 
@@ -1533,7 +1545,7 @@ def get_certificate_security(scan: Scan, out: Outcome) -> None:
         CertificateKeyPairOrigins=["AWS_MANAGED", "CUSTOMER_PROVIDED", "ACME"],
         PaginationConfig={"PageSize": 1000},
     ):
-        found = {held["CertificateArn"]: held for held in page["CertificateSummaryList"]}
+        found = {held["CertificateArn"]: held for held in page.get("CertificateSummaryList", ())}
         lacking = [arn for arn, held in found.items() if lacks_fields(held)]
         filled = dict(scan.aws.each(lacking, complete, out))
         for arn, held in found.items():
@@ -1571,7 +1583,7 @@ def read_web_acls(scan: Scan, out: Outcome, scope: ScopeType) -> None:
     """The web ACLs of one scope (ListWebACLs; GetWebACL each, the list has no rules)."""
     client: WAFV2Client = scan.client("wafv2") if scope == "REGIONAL" else scan.world("wafv2")
     pages = tokens(lambda **t: client.list_web_acls(Scope=scope, Limit=100, **t), "NextMarker")
-    acls = {acl["ARN"]: acl for page in pages for acl in page["WebACLs"]}
+    acls = {acl["ARN"]: acl for page in pages for acl in page.get("WebACLs", ())}
     logging = logged_acls(out, scope, client) if acls else set()
 
     def describe(arn: str) -> tuple[Row, list[Row]]:
@@ -1592,7 +1604,9 @@ def logged_acls(out: Outcome, scope: ScopeType, client: WAFV2Client) -> set[str]
     pages = tokens(
         lambda **t: client.list_logging_configurations(Scope=scope, Limit=100, **t), "NextMarker"
     )
-    return out.ask(lambda: {c["ResourceArn"] for p in pages for c in p["LoggingConfigurations"]})
+    return out.ask(
+        lambda: {c["ResourceArn"] for p in pages for c in p.get("LoggingConfigurations", ())}
+    )
 
 
 def acl_logs(out: Outcome, client: WAFV2Client, arn: str) -> bool | None:
@@ -1639,7 +1653,9 @@ def distributions(scan: Scan, arn: str) -> list[str]:
         "Marker",
         "DistributionList.NextMarker",
     )
-    return [held["ARN"] for page in pages for held in page["DistributionList"].get("Items", ())]
+    return [
+        held["ARN"] for page in pages for held in page.get("DistributionList", ()).get("Items", ())
+    ]
 
 
 acl_row = Shape(
@@ -1785,7 +1801,7 @@ def get_config(scan: Scan, out: Outcome) -> None:
     states = {
         rule["ConfigRuleName"]: rule["Compliance"]["ComplianceType"]
         for page in pages
-        for rule in page["ComplianceByConfigRules"]
+        for rule in page.get("ComplianceByConfigRules", ())
     }
     out.head(compliance_report(scan.window, states))
     packs = (out.ask(lambda: rule_packs(client)) or {}) if states else {}
@@ -1819,7 +1835,7 @@ def evaluations(client: ConfigServiceClient, kind: ComplianceTypeType, rule: str
     pages = client.get_paginator("get_compliance_details_by_config_rule").paginate(
         ConfigRuleName=rule, ComplianceTypes=[kind], PaginationConfig={"PageSize": 100}
     )
-    return [non_compliant_row(held) for page in pages for held in page["EvaluationResults"]]
+    return [non_compliant_row(held) for page in pages for held in page.get("EvaluationResults", ())]
 
 
 def rule_packs(client: ConfigServiceClient) -> dict[str, str]:
@@ -1827,14 +1843,16 @@ def rule_packs(client: ConfigServiceClient) -> dict[str, str]:
     listed = client.get_paginator("describe_conformance_packs").paginate(
         PaginationConfig={"PageSize": 20}
     )
-    names = [pack["ConformancePackName"] for p in listed for pack in p["ConformancePackDetails"]]
+    names = [
+        pack["ConformancePackName"] for p in listed for pack in p.get("ConformancePackDetails", ())
+    ]
     return {
         rule["ConfigRuleName"]: name
         for name in names
         for page in client.get_paginator("describe_conformance_pack_compliance").paginate(
             ConformancePackName=name, PaginationConfig={"PageSize": 1000}
         )
-        for rule in page["ConformancePackRuleComplianceList"]
+        for rule in page.get("ConformancePackRuleComplianceList", ())
     }
 
 
@@ -1847,9 +1865,8 @@ def count_resources(
     results of all rules, since Config's own summaries stop counting at 25 or 100.
     """
     with contextlib.suppress(*aws_errors()):
-        answer = client.select_resource_config(Expression=RESOURCES_BY_COMPLIANCE)
-        rows = [json.loads(text) for text in answer["Results"]]
-        counts = {dig(row, "configuration.complianceType"): row["COUNT(*)"] for row in rows}
+        rows = query(client, RESOURCES_BY_COMPLIANCE)
+        counts = {dig(row, "configuration.complianceType"): int(row["COUNT(*)"]) for row in rows}
         return compliance_counts(counts.get("COMPLIANT", 0), counts.get("NON_COMPLIANT", 0))
     kinds: tuple[ComplianceTypeType, ...] = ("COMPLIANT", "NON_COMPLIANT")
     good, bad = (
@@ -1901,7 +1918,7 @@ def get_inventory(scan: Scan, out: Outcome) -> None:
     pages = client.get_paginator("describe_instance_information").paginate(
         PaginationConfig={"PageSize": 50}
     )
-    for held in (held for page in pages for held in page["InstanceInformationList"]):
+    for held in (held for page in pages for held in page.get("InstanceInformationList", ())):
         instance = held["InstanceId"]
         known[instance] = None
         ec2 = {} if types is None else {"instance_type": types.get(instance)}
@@ -1934,7 +1951,7 @@ def get_applications(scan: Scan, out: Outcome, known: Mapping[str, None]) -> Non
     pages = client.get_paginator("get_inventory").paginate(
         ResultAttributes=[{"TypeName": "AWS:Application"}], PaginationConfig={"PageSize": 50}
     )
-    for entity in (entity for page in pages for entity in page["Entities"]):
+    for entity in (entity for page in pages for entity in page.get("Entities", ())):
         content = dig(entity, "Data.AWS:Application.Content") or ()
         for held in content if entity["Id"] in known else ():
             out.emit(application_row(held, instance_id=entity["Id"]), "applications")
@@ -1948,7 +1965,11 @@ def get_patch_details(scan: Scan, out: Outcome, known: Iterable[str]) -> None:
         pages = client.get_paginator("describe_instance_patches").paginate(
             InstanceId=instance, PaginationConfig={"PageSize": 100}
         )
-        return [patch_row(held, instance_id=instance) for page in pages for held in page["Patches"]]
+        return [
+            patch_row(held, instance_id=instance)
+            for page in pages
+            for held in page.get("Patches", ())
+        ]
 
     for _, rows in scan.aws.each(known, patches, out):
         for row in rows or ():
@@ -2014,7 +2035,7 @@ def get_health(scan: Scan, out: Outcome) -> None:
     pages = client.get_paginator("describe_events").paginate(
         filter=criteria, PaginationConfig={"PageSize": 100}
     )
-    for row in (event_row(event) for page in pages for event in page["events"]):
+    for row in (event_row(event) for page in pages for event in page.get("events", ())):
         out.emit(row, day=day_of(row["last_updated_time"]))
 
 
@@ -2025,7 +2046,7 @@ def get_application_signals(scan: Scan, out: Outcome) -> None:
     pages = client.get_paginator("list_services").paginate(
         StartTime=until - timedelta(hours=24), EndTime=until, PaginationConfig={"PageSize": 100}
     )
-    for service in (service for page in pages for service in page["ServiceSummaries"]):
+    for service in (service for page in pages for service in page.get("ServiceSummaries", ())):
         out.emit(signals_row(service))
 
 
@@ -2044,7 +2065,7 @@ def get_support_tickets(scan: Scan, out: Outcome) -> None:
         PaginationConfig={"PageSize": 100},
         **(span if window.past else {}),  # type: ignore[arg-type]
     )
-    for row in (case_row(case) for page in pages for case in page["cases"]):
+    for row in (case_row(case) for page in pages for case in page.get("cases", ())):
         draft = out.drafts.of(day_of(row["time_created"]))
         row |= {"date_from": str(draft.start), "date_to": str(draft.end)}
         out.emit(row, day=draft.start)
@@ -2083,7 +2104,7 @@ def get_resilience_hub_apps(scan: Scan, out: Outcome) -> None:
         return app_row(app, cost=cost, **(strictest or {"rto": None, "rpo": None}))
 
     pages = tokens(lambda **token: client.list_apps(maxResults=100, **token), "nextToken")
-    apps = {app["appArn"]: app for page in pages for app in page["appSummaries"]}
+    apps = {app["appArn"]: app for page in pages for app in page.get("appSummaries", ())}
     for arn, row in scan.aws.each(apps, describe, out):
         out.emit(row or app_row(apps[arn]))
 
@@ -2122,7 +2143,7 @@ def optimize_instances(scan: Scan, out: Outcome) -> None:
         lambda **t: client.get_ec2_instance_recommendations(maxResults=1000, **t), "nextToken"
     ):
         note_left_out(out, page.get("errors", ()))
-        for held in page["instanceRecommendations"]:
+        for held in page.get("instanceRecommendations", ()):
             best = best_of(held.get("recommendationOptions"))
             out.emit(advice("Ec2Instance", held["instanceArn"], held, best) | {
                 "resource_name": held.get("instanceName"),
@@ -2138,7 +2159,7 @@ def optimize_volumes(scan: Scan, out: Outcome) -> None:
         lambda **t: client.get_ebs_volume_recommendations(maxResults=1000, **t), "nextToken"
     ):
         note_left_out(out, page.get("errors", ()))
-        for held in page["volumeRecommendations"]:
+        for held in page.get("volumeRecommendations", ()):
             best = best_of(held.get("volumeRecommendationOptions"))
             names = [pair["value"] for pair in held.get("tags", ()) if pair["key"] == "Name"]
             out.emit(advice("EbsVolume", held["volumeArn"], held, best) | {
@@ -2156,7 +2177,7 @@ def optimize_functions(scan: Scan, out: Outcome) -> None:
     pages = client.get_paginator("get_lambda_function_recommendations").paginate(
         PaginationConfig={"PageSize": 1000}
     )
-    for held in (held for page in pages for held in page["lambdaFunctionRecommendations"]):
+    for held in (held for page in pages for held in page.get("lambdaFunctionRecommendations", ())):
         best = best_of(held.get("memorySizeRecommendationOptions"))
         out.emit(advice("LambdaFunction", held["functionArn"], held, best) | {
             "resource_name": held["functionArn"].split(":")[6],
@@ -2280,8 +2301,8 @@ def read_instances(scan: Scan) -> Spool:
     pages = client.get_paginator("describe_instances").paginate(
         IncludeManagedResources=True, PaginationConfig={"PageSize": 1000}
     )
-    for group in (group for page in pages for group in page["Reservations"]):
-        for held in group["Instances"]:
+    for group in (group for page in pages for group in page.get("Reservations", ())):
+        for held in group.get("Instances", ()):
             rows.add(ec2_row(held))
     return rows
 
@@ -2290,14 +2311,14 @@ def read_volumes(scan: Scan) -> Iterator[Row]:
     """EBS volumes (DescribeVolumes); sizes in GiB."""
     client: EC2Client = scan.client("ec2")
     pages = client.get_paginator("describe_volumes").paginate(PaginationConfig={"PageSize": 1000})
-    yield from (volume_row(held) for page in pages for held in page["Volumes"])
+    yield from (volume_row(held) for page in pages for held in page.get("Volumes", ()))
 
 
 def read_subnets(scan: Scan) -> Iterator[Row]:
     """Subnets of this account (DescribeSubnets); those shared with it belong to their owner."""
     client: EC2Client = scan.client("ec2")
     pages = client.get_paginator("describe_subnets").paginate(PaginationConfig={"PageSize": 1000})
-    found = (held for page in pages for held in page["Subnets"])
+    found = (held for page in pages for held in page.get("Subnets", ()))
     yield from (subnet_row(s) for s in found if s.get("OwnerId", scan.account) == scan.account)
 
 
@@ -2306,14 +2327,14 @@ def read_databases(scan: Scan) -> Iterator[Row]:
     client: RDSClient = scan.client("rds")
     listing = client.get_paginator("describe_db_instances")
     pages = listing.paginate(PaginationConfig={"PageSize": 100})
-    yield from (database_row(held) for page in pages for held in page["DBInstances"])
+    yield from (database_row(held) for page in pages for held in page.get("DBInstances", ()))
 
 
 def read_buckets(scan: Scan) -> Iterator[Row]:
     """Buckets of all regions (S3: ListBuckets)."""
     client: S3Client = scan.client("s3")
     pages = client.get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1000})
-    yield from (bucket_row(held) for page in pages for held in page["Buckets"])
+    yield from (bucket_row(held) for page in pages for held in page.get("Buckets", ()))
 
 
 def read_load_balancers(scan: Scan) -> Iterator[Row]:
@@ -2321,7 +2342,7 @@ def read_load_balancers(scan: Scan) -> Iterator[Row]:
     client: ElasticLoadBalancingv2Client = scan.client("elbv2")
     listing = client.get_paginator("describe_load_balancers")
     pages = listing.paginate(PaginationConfig={"PageSize": 400})
-    yield from (load_balancer_row(held) for page in pages for held in page["LoadBalancers"])
+    yield from (load_balancer_row(held) for page in pages for held in page.get("LoadBalancers", ()))
 
 
 def read_scaling_groups(scan: Scan) -> Iterator[Row]:
@@ -2329,14 +2350,16 @@ def read_scaling_groups(scan: Scan) -> Iterator[Row]:
     client: AutoScalingClient = scan.client("autoscaling")
     listing = client.get_paginator("describe_auto_scaling_groups")
     pages = listing.paginate(PaginationConfig={"PageSize": 100})
-    yield from (scaling_group_row(held) for page in pages for held in page["AutoScalingGroups"])
+    yield from (
+        scaling_group_row(held) for page in pages for held in page.get("AutoScalingGroups", ())
+    )
 
 
 def read_functions(scan: Scan) -> Iterator[Row]:
     """Lambda functions (ListFunctions); their runtime is their engine."""
     client: LambdaClient = scan.client("lambda")
     pages = client.get_paginator("list_functions").paginate()
-    yield from (function_row(held) for page in pages for held in page["Functions"])
+    yield from (function_row(held) for page in pages for held in page.get("Functions", ()))
 
 
 RESOURCE_KINDS: dict[str, Callable[[Scan], Iterable[Row]]] = {
@@ -2361,6 +2384,9 @@ CONFIG_COLUMNS = (
     "configuration.availableIpAddressCount",
 )  # fmt: skip
 """Properties by AWS Config's resource schema; a resource answers with those that it has."""
+
+COMPLIANCE_KINDS = ("AWS::Config::ResourceCompliance", "AWS::Config::ConformancePackCompliance")
+"""What Config records of its own verdicts: no resources."""
 
 recorded_row = Shape(
     resource_type="resourceType", resource_id="resourceId", resource_name="resourceName",
@@ -2393,7 +2419,7 @@ def get_config_resource_inventory(scan: Scan, out: Outcome) -> None:
     except aws_errors() as error:
         if out.rows or judge(error)[0] == SKIPPED:
             raise
-        if judge(error)[1].split(" ")[1:2] == ["denied,"]:
+        if dig(getattr(error, "response", {}), "Error.Code") in DENIED:
             out.meet(error)
         out.note(f"discovered resources only, there was no query: {judge(error)[1]}")
         emit_recorded(scan, out, discovered(scan))
@@ -2406,31 +2432,33 @@ def emit_recorded(scan: Scan, out: Outcome, rows: Iterable[Row]) -> None:
     out.emit_all(row for row in rows if scan.home or row["region"] != "global")
 
 
-def queried(scan: Scan) -> Iterator[Row]:
-    """Resources by the advanced query, a hundred a page."""
-    client: ConfigServiceClient = scan.client("config")
+def query(client: ConfigServiceClient, expression: str) -> Iterator[Row]:
+    """The rows of an advanced query, a hundred a page."""
     pages = client.get_paginator("select_resource_config").paginate(
-        Expression=f"SELECT {', '.join(CONFIG_COLUMNS)}", PaginationConfig={"PageSize": 100}
+        Expression=expression, PaginationConfig={"PageSize": 100}
     )
-    for held in (json.loads(text) for page in pages for text in page["Results"]):
+    yield from (json.loads(text) for page in pages for text in page.get("Results", ()))
+
+
+def queried(scan: Scan) -> Iterator[Row]:
+    """Resources by the advanced query."""
+    real = " AND ".join(f"resourceType <> '{kind}'" for kind in COMPLIANCE_KINDS)
+    expression = f"SELECT {', '.join(CONFIG_COLUMNS)} WHERE {real}"
+    for held in query(scan.client("config"), expression):
         yield recorded_row(held, **configured_row(held))
 
 
 def discovered(scan: Scan) -> Iterator[Row]:
     """Resources by type (GetDiscoveredResourceCounts, ListDiscoveredResources)."""
     client: ConfigServiceClient = scan.client("config")
-    counts = tokens(
-        lambda **token: client.get_discovered_resource_counts(limit=100, **token), "nextToken"
-    )
-    for kind in [
-        held["resourceType"] for page in counts for held in page.get("resourceCounts", ())
-    ]:
+    pages = tokens(lambda **t: client.get_discovered_resource_counts(limit=100, **t), "nextToken")
+    kinds = {held["resourceType"]: None for p in pages for held in p.get("resourceCounts", ())}
+    for kind in (kind for kind in kinds if kind not in COMPLIANCE_KINDS):
         region = "global" if kind.startswith("AWS::IAM::") else scan.region
-        pages = client.get_paginator("list_discovered_resources").paginate(
-            resourceType=kind,
-            PaginationConfig={"PageSize": 100},
+        found = client.get_paginator("list_discovered_resources").paginate(
+            resourceType=kind, PaginationConfig={"PageSize": 100}
         )
-        for held in (held for page in pages for held in page["resourceIdentifiers"]):
+        for held in (held for page in found for held in page.get("resourceIdentifiers", ())):
             yield recorded_row(held, region=region)
 
 
@@ -2587,16 +2615,19 @@ def collect(scan: Scan, drafts: Drafts, screen: Screen) -> dict[str, Outcome]:
     for draft in drafts.all:
         draft.heads["account"].update(account_row(scan))
     pool = ThreadPoolExecutor(len(COLLECTORS), "collector")
-    futures = []
+    running: dict[Future[None], Outcome] = {}
     for collector in COLLECTORS:
         out = outcomes[collector.category]
         out.skipped = why_not(scan, collector)
         if out.skipped is None:
-            futures.append(pool.submit(attempt, collector.collect, scan, out))
+            running[pool.submit(attempt, collector.collect, scan, out)] = out
+        else:
+            tell(scan.aws.log, out)
     with screen.showing(scan.region, outcomes):
         try:
-            for future in futures:
+            for future in as_completed(running):
                 future.result()
+                tell(scan.aws.log, running[future])
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     return outcomes
@@ -2613,11 +2644,10 @@ def why_not(scan: Scan, collector: Collector) -> str | None:
     return None
 
 
-def tell(log: Log, outcomes: Mapping[str, Outcome]) -> None:
-    """Write what there is to say of each category."""
-    for out in outcomes.values():
-        for kind, text in out.messages():
-            log.say(kind, text, category=out.category, status=out.status)
+def tell(log: Log, out: Outcome) -> None:
+    """Write what there is to say of a category."""
+    for kind, text in out.messages():
+        log.say(kind, text, category=out.category, status=out.status)
 
 
 # --- document -----------------------------------------------------------------------------------
@@ -2758,10 +2788,10 @@ def document_key(prefix: str, account: str, region: str, day: date) -> str:
     return f"{prefix}/{account}/{region}/{day}_{INTERVAL}.json"
 
 
-def newest_document(aws: Aws, settings: Settings, region: str, before: date) -> date | None:
-    """The last day before `before` that has a document (ListObjectsV2, names only).
+def newest_document(aws: Aws, settings: Settings, region: str, last: date) -> date | None:
+    """The newest day up to `last` that has a document (ListObjectsV2, names only).
 
-    The document of `before` itself does not count: this run replaces it if it is still there.
+    The document of `last` itself counts once it is loaded: until then this run replaces it.
     """
     client: S3Client = aws.client("s3", settings.region)
     found: list[str] = []
@@ -2770,15 +2800,15 @@ def newest_document(aws: Aws, settings: Settings, region: str, before: date) -> 
         pages = client.get_paginator("list_objects_v2").paginate(
             Bucket=str(settings.bucket),
             Prefix=folder,
-            StartAfter=f"{folder}{before - timedelta(days=400)}",
+            StartAfter=f"{folder}{last - timedelta(days=400)}",
         )
-        found += [
-            held["Key"][len(folder) :][:10] for page in pages for held in page.get("Contents", ())
-        ]
-    known = [
-        text for text in found if re.fullmatch(r"\d{4}-\d\d-\d\d", text) and text < str(before)
-    ]
-    return date.fromisoformat(max(known)) if known else None
+        names = [held["Key"][len(folder) :] for page in pages for held in page.get("Contents", ())]
+        bound = str(last if prefix == "data" else last + timedelta(days=1))
+        found += [name[:10] for name in names if DATED.match(name) and name[:10] < bound]
+    return date.fromisoformat(max(found)) if found else None
+
+
+DATED = re.compile(r"\d{4}-\d\d-\d\d_")
 
 
 # --- entry points -------------------------------------------------------------------------------
@@ -2819,8 +2849,7 @@ def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = N
         for region in settings.home_first:
             run_region(aws, settings, region, screen, report)
     except aws_errors() as error:
-        _, what, detail = judge(error)
-        log.say("ERROR", f"{what}: {detail}")
+        log.say("ERROR", because(error))
         report.failed += 1
     finally:
         aws.stop()
@@ -2835,7 +2864,6 @@ def run_region(aws: Aws, settings: Settings, region: str, screen: Screen, report
         aws.log.say("INFO", note)
     drafts = Drafts(scan.window, scan.store)
     outcomes = collect(scan, drafts, screen)
-    tell(aws.log, outcomes)
     report.add(outcomes)
     for draft in drafts.all:
         ship(scan, draft, outcomes, report)
@@ -2857,6 +2885,9 @@ def choose_window(aws: Aws, settings: Settings, region: str) -> tuple[Window, li
     window = Window.of_yesterday(now, settings, newest)
     if newest is None:
         return window, ["the first document: everything open is read"]
+    if window.since is None:
+        missed = f"days from {newest + timedelta(days=1)} on have no document"
+        return window, [f"{missed}: costs from {window.costs_from}, and everything open, are read"]
     gap = [str(day) for day in days(newest + timedelta(days=1), window.start)]
     return window, [f"caught up with days without a document: {', '.join(gap)}"] if gap else []
 
@@ -2887,8 +2918,13 @@ def why_not_uploaded(error: Exception) -> str:
     """What went wrong with an upload, and what to do where that is known."""
     if dig(getattr(error, "response", None), "Error.Code") == "PreconditionFailed":
         return "a document of that day waits to be loaded; load it, then run this again"
+    return because(error)
+
+
+def because(error: Exception) -> str:
+    """An error of AWS in one line."""
     _, what, detail = judge(error)
-    return f"{what}: {detail}"
+    return f"{what}: {detail}" if detail else what
 
 
 def put_locally(body: IO[bytes], output: str | None, *, more: bool) -> None:
@@ -3091,7 +3127,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--workers", type=int, metavar="N", help="calls for single items at once (16)")
     add("--time-limit", type=float, metavar="SECONDS", help="time that a run may take (3600)")
     add("--dry-run", action="store_true", help="write the document to stdout; needs no bucket")
-    add("--output", metavar="FILE", help="with --dry-run: append the document to a file")
+    add("--output", metavar="FILE", help="with --dry-run: write the document to a file")
     add("--list", action="store_true", help="list the categories and exit")
     add("--check", action="store_true", help="show what this identity can read and exit")
     add("--log-format", choices=("text", "json"), default="text", help="form of the log on stderr")
@@ -3153,6 +3189,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"sender.py: {error}", file=sys.stderr)
         return 2
+    except aws_errors() as error:
+        log.say("ERROR", because(error))
+        return 1
 
 
 def stop(number: int, frame: object) -> NoReturn:
