@@ -161,6 +161,8 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
     only = frozenset(split(flags.get("only")))
     if unknown := only - CATEGORIES.keys():
         raise UsageError(f"--only: no such category: {', '.join(sorted(unknown))}; see --list")
+    if flags.get("output") and not flags.get("dry_run"):
+        raise UsageError("--output is for --dry-run only")
     given = ("lookback", "catch_up", "workers", "time_limit", "dry_run", "output")
     rest = {name: flags[name] for name in given if flags.get(name) is not None}
     return Settings(regions=regions, start=start, end=end, only=only, **named, **rest)  # type: ignore[arg-type]
@@ -331,8 +333,11 @@ class Draft:
 
     def spool(self, category: str, part: str) -> Spool:
         """The list of that part of a category, made at first use."""
-        with self._lock:
-            return self.lists[category].setdefault(part, Spool(self._store))
+        known = self.lists[category].get(part)
+        if known is None:
+            with self._lock:
+                known = self.lists[category].setdefault(part, Spool(self._store))
+        return known
 
 
 class Drafts:
@@ -357,6 +362,7 @@ class Log:
     def __init__(self, stream: TextIO, *, as_json: bool = False, verbose: bool = False) -> None:
         self.stream, self.as_json, self.verbose = stream, as_json, verbose
         self.write: Callable[[str], object] = self._write
+        self._lock = threading.Lock()
 
     def say(self, kind: str, text: str, **facts: object) -> None:
         """Write a line; `facts` are for machines and appear in JSON only."""
@@ -380,7 +386,9 @@ class Log:
         return cls.UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
     def _write(self, line: str) -> None:
-        print(line, file=self.stream, flush=True)
+        with self._lock:  # lines of several threads must not mix
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
 
 
 CURRENT: contextvars.ContextVar[Outcome | None] = contextvars.ContextVar("current", default=None)
@@ -438,14 +446,17 @@ class Outcome:
             self.problems[what] = (count + 1, first)
 
     def meet(self, error: Exception, item: str = "", *, whole: bool = False) -> None:
-        """Record an error of AWS by what it means; `whole` if nothing of this could be read."""
+        """Record an error by what it means: to one value, or to the `whole` of what was read.
+
+        A value may be absent and a service off; a whole listing that is absent has failed.
+        """
         meaning, what, detail = judge(error)
-        if meaning == FAIL:
-            self.fail(what, f"{item}: {detail}" if item else detail)
-        elif whole and meaning == SKIPPED:
+        if meaning == SKIPPED and whole:
             self.skipped = what
         elif meaning == SKIPPED:
             self.note(what)
+        elif meaning == FAIL or whole:
+            self.fail(what, f"{item}: {detail}" if item else detail)
 
     def ask(
         self, read: Callable[[], Result], item: str = "", absent: Result | None = None
@@ -660,11 +671,11 @@ def judge(error: Exception) -> tuple[str, str, str]:
     facts = response.get("Error", {})
     call = facts.get("Call") or getattr(error, "operation_name", "")
     code, message = facts.get("Code", ""), facts.get("Message", "")
+    what = f"{call} {'denied' if code in DENIED else 'failed'}, {code}"
     for known in KNOWN:
         if known.matches(call, code, message):
-            return known.meaning, known.reason, message
-    word = "denied" if code in DENIED else "failed"
-    return FAIL, f"{call} {word}, {code}", message[:300]
+            return known.meaning, known.reason or what, message[:300]
+    return FAIL, what, message[:300]
 
 
 # --- AWS access ---------------------------------------------------------------------------------
@@ -757,18 +768,21 @@ class Aws:
     ) -> Iterator[tuple[Item, Result | None]]:
         """Read every item with the shared workers; (item, what was read) in the items' order.
 
-        What AWS refuses or lacks is None, and a refusal is recorded in `out`. If the listing of
-        the items breaks off, those that it gave are read first. `read` must not call `each`.
+        What AWS refuses is None, and recorded in `out`; what AWS lacks, say because it vanished
+        since it was listed, is left out. If the listing of the items breaks off, those that it
+        gave are read first. `read` must not call `each`.
         """
-        pending: deque[tuple[Item, Future[Result | None]]] = deque()
+        pending: deque[tuple[Item, Future[list[Result | None]]]] = deque()
         broken: Exception | None = None
 
-        def one(item: Item) -> Result | None:
+        def one(item: Item) -> list[Result | None]:
             try:
-                return read(item)
+                return [read(item)]
             except aws_errors() as error:
-                out.meet(error, item if isinstance(item, str) else "", whole=True)
-                return None
+                absent = judge(error)[0] == ABSENT
+                if not absent:
+                    out.meet(error, item if isinstance(item, str) else "", whole=True)
+                return [] if absent else [None]
 
         try:
             for item in items:
@@ -776,12 +790,12 @@ class Aws:
                 pending.append((item, self._pool.submit(run, one, item)))
                 if len(pending) > 4 * self.workers:
                     first, future = pending.popleft()
-                    yield first, future.result()
+                    yield from ((first, found) for found in future.result())
         except aws_errors() as error:
             broken = error
         while pending:
             first, future = pending.popleft()
-            yield first, future.result()
+            yield from ((first, found) for found in future.result())
         if broken:
             raise broken
 
@@ -1019,7 +1033,7 @@ def get_account_details(scan: Scan, out: Outcome) -> None:
     found: Mapping[str, Any] = out.ask(client.get_account_information) or {}
     member = out.ask(lambda: organizations.describe_account(AccountId=scan.account)["Account"])
     contact = out.ask(lambda: client.get_contact_information()["ContactInformation"])
-    alternates = {
+    alternates: Row = {kind.lower(): None for kind in CONTACT_TYPES} | {
         kind.lower(): held and alternate_contact_row(held)
         for kind, held in scan.aws.each(
             CONTACT_TYPES,
@@ -1230,7 +1244,12 @@ def get_marketplace(scan: Scan, out: Outcome) -> None:
             ProductCode=product["ProductSKU"],
             Filter={"CUSTOMER_AWS_ACCOUNT_ID": [scan.account]},
         )
-        return [held for page in pages for held in page.get("Entitlements", ())]
+        try:
+            return [held for page in pages for held in page.get("Entitlements", ())]
+        except aws_errors() as error:
+            if judge(error)[0] == ABSENT:
+                return []
+            raise
 
     costs = product_costs(scan)
     for product, held in scan.aws.each(bought(scan), entitlements, out):
@@ -2844,15 +2863,14 @@ def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = N
     """Collect every region and ship its documents; the home region comes first."""
     aws = Aws(settings, log, deadline)
     report = Report()
-    try:
-        aws.identify()
-        for region in settings.home_first:
+    aws.identify()
+    for region in settings.home_first:
+        try:
             run_region(aws, settings, region, screen, report)
-    except aws_errors() as error:
-        log.say("ERROR", because(error))
-        report.failed += 1
-    finally:
-        aws.stop()
+        except aws_errors() as error:
+            log.say("ERROR", f"{region}: {because(error)}", region=region)
+            report.failed += 1
+    aws.stop()
     return report
 
 
@@ -3052,7 +3070,9 @@ class Terminal(Screen):
         from rich.console import Console
 
         self.console = Console(file=log.stream)
-        log.write = lambda line: self.console.print(line, markup=False, highlight=False)
+        log.write = functools.partial(
+            self.console.print, markup=False, highlight=False, soft_wrap=True
+        )
 
     @contextlib.contextmanager
     def showing(self, region: str, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
@@ -3108,6 +3128,14 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, as cron, systemd and Kubernetes send it."""
 
 
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     about = (__doc__ or "").partition("\n\n")
@@ -3122,10 +3150,10 @@ def arguments() -> argparse.ArgumentParser:
     add("--start", metavar="DAY", help="first past day to read, YYYY-MM-DD; one document a day")
     add("--end", metavar="DAY", help="last past day to read, included (default: yesterday, UTC)")
     add("--only", metavar="CATEGORIES", help="collect these categories only, with commas")
-    add("--lookback", type=int, metavar="DAYS", help="days read again in each run (3)")
-    add("--catch-up", type=int, metavar="DAYS", help="most days caught up after an outage (30)")
-    add("--workers", type=int, metavar="N", help="calls for single items at once (16)")
-    add("--time-limit", type=float, metavar="SECONDS", help="time that a run may take (3600)")
+    add("--lookback", type=positive, metavar="DAYS", help="days read again in each run (3)")
+    add("--catch-up", type=positive, metavar="DAYS", help="most days caught up with at once (30)")
+    add("--workers", type=positive, metavar="N", help="calls for single items at once (16)")
+    add("--time-limit", type=positive, metavar="SECONDS", help="time that a run may take (3600)")
     add("--dry-run", action="store_true", help="write the document to stdout; needs no bucket")
     add("--output", metavar="FILE", help="with --dry-run: write the document to a file")
     add("--list", action="store_true", help="list the categories and exit")
