@@ -38,7 +38,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from pathlib import Path
 from queue import Queue
@@ -108,7 +108,10 @@ class Settings:
             if values[name] is None and name not in OPTIONAL_SETTINGS:
                 flag = "--" + name.replace("_", "-")
                 raise UsageError(f"{variable} is not set: export it or give {flag}")
-        return cls(**values, **{k: flags[k] for k in ("workers", "patience") if flags.get(k)})
+        numbers = {name: flags.get(name) for name in ("workers", "patience")}
+        if (numbers["workers"] or 1) < 1:
+            raise UsageError("--workers must be at least 1")
+        return cls(**values, **{name: n for name, n in numbers.items() if n is not None})
 
 
 # ── The story on stderr ─────────────────────────────────────────────────────────────────────────
@@ -420,9 +423,12 @@ def as_text(value: Any) -> Any:
 
 
 def as_integer(value: Any, bits: int) -> int:
-    if isinstance(value, bool) or not INTEGER.fullmatch(str(value)):
+    if type(value) is int:
+        number = value
+    elif isinstance(value, bool) or not INTEGER.fullmatch(str(value)):
         raise ValueError("is not a whole number")
-    number = int(str(value).partition(".")[0])
+    else:
+        number = int(str(value).partition(".")[0])
     if not -(2**bits) <= number < 2**bits:
         raise ValueError("is out of range")
     return number
@@ -477,14 +483,14 @@ def caster(column: Column) -> Callable[[Any], Any]:
     if column.labels:
         return lambda value: as_label(value, column.labels)
     if kind in INTEGER_BITS:
-        return lambda value: as_integer(value, INTEGER_BITS[kind])
+        return partial(as_integer, bits=INTEGER_BITS[kind])
     if kind.startswith("numeric"):
         sizes = [int(n) for n in re.findall(r"\d+", kind)]
-        return lambda value: as_decimal(value, sizes[0] - sizes[1] if sizes else None)
+        return partial(as_decimal, whole_digits=sizes[0] - sizes[1] if sizes else None)
     return {
         "boolean": as_boolean,
-        "date": lambda value: hashable(as_day, value),
-        "timestamp with time zone": lambda value: hashable(as_instant, value),
+        "date": partial(hashable, as_day),
+        "timestamp with time zone": partial(hashable, as_instant),
         "jsonb": plain,
     }.get(kind, as_text)
 
@@ -1450,6 +1456,17 @@ def has_nul(value: Any) -> bool:
     return isinstance(value, str) and "\0" in value
 
 
+# One encoder for all rows: json.dumps makes a new one for each.
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def size_in_request(text: str) -> int:
+    """Bytes that a JSON text takes in a request, where it is a string: escaped a second time."""
+    if text.isascii() and "\x7f" not in text:
+        return len(text) + text.count('"') + text.count("\\")
+    return len(json.dumps(text))
+
+
 @dataclass
 class Batch:
     offset: int
@@ -1465,8 +1482,10 @@ class TableSpool:
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        self.casts = {name: (caster(column), column) for name, column in shape.fields.items()}
+        self.casts = {name: caster(column) for name, column in shape.fields.items()}
+        self.required = {name for name, column in shape.fields.items() if column.required}
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MIB // 4)  # noqa: SIM115
+        self.unwritten = bytearray()  # what follows in the file
         self.batches: list[Batch] = []
         self.scopes: dict[str, None] = {}
         self.covered = False
@@ -1479,7 +1498,7 @@ class TableSpool:
 
     def cover(self, values: Mapping[str, Any]) -> None:
         self.covered = True
-        cast = {name: self.casts[name][0](value) for name, value in values.items() if value}
+        cast = {name: self.casts[name](value) for name, value in values.items() if value}
         if len(cast) == len(values) and values:
             self.scopes[json.dumps(cast)] = None
 
@@ -1490,7 +1509,7 @@ class TableSpool:
         values, problems = self.cast(row)
         if problems:
             return problems
-        text = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+        text = encode(values)
         if "\\u0000" in text and has_nul(values):
             named = [name for name, value in values.items() if has_nul(value)]
             return [f"{row.where}.{name}: holds a NUL character" for name in named]
@@ -1503,33 +1522,46 @@ class TableSpool:
     def cast(self, row: Row) -> tuple[dict[str, Any], list[str]]:
         values: dict[str, Any] = {}
         problems: list[str] = []
-        for name, (cast, column) in self.casts.items():
-            value = row.values.get(name)
-            if value is None:
-                if column.required:
-                    problems.append(f"{row.where}.{name}: is missing")
-                continue
-            try:
-                values[name] = cast(value)
-            except ValueError as error:
-                problems.append(f"{row.where}.{name}: {error}")
-        if len(values) < len(row.values):
-            self.unknown.update(row.values.keys() - self.casts.keys())
+        for name, value in row.values.items():
+            cast = self.casts.get(name)
+            if cast is None:
+                self.unknown[name] += 1
+            elif cast is as_text and type(value) is str:  # most values, so without a call
+                values[name] = value
+            elif value is not None:
+                try:
+                    values[name] = cast(value)
+                except ValueError as error:
+                    problems.append(f"{row.where}.{name}: {error}")
+        if not self.required <= values.keys():
+            missing = (name for name in self.casts if name in self.required)
+            problems += [
+                f"{row.where}.{name}: is missing" for name in missing if row.values.get(name) is None
+            ]
         return values, problems
 
     def append(self, text: str) -> None:
         encoded = text.encode()
-        size = len(json.dumps(text))  # as the request carries it: escaped a second time
+        size = size_in_request(text) + 1
         if self.open_bytes + size > BATCH_BYTES:
+            self.flush()
             self.batches.append(Batch(self.file.tell(), 0, 0))
             self.open_bytes = 0
         batch = self.batches[-1]
-        self.file.write((b"," if batch.rows else b"[") + encoded)
+        self.unwritten += b"," if batch.rows else b"["
+        self.unwritten += encoded
         self.open_bytes += size
         batch.rows += 1
-        batch.length = self.file.tell() - batch.offset
+        batch.length += 1 + len(encoded)
+        if len(self.unwritten) > MIB // 16:
+            self.flush()
+
+    def flush(self) -> None:
+        self.file.write(self.unwritten)
+        self.unwritten.clear()
 
     def read(self, batch: Batch) -> str:
+        self.flush()
         self.file.seek(batch.offset)
         return self.file.read(batch.length).decode() + "]"
 
@@ -1709,9 +1741,11 @@ def backoff(attempt: int) -> float:
 
 def aws_meaning(error: Exception) -> Exception:
     """What an error of an AWS call means for the file: Transient, Refused, or itself."""
-    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+    from botocore.exceptions import ConnectionError as NotConnected
 
-    if isinstance(error, HTTPClientError):  # timeouts and lost connections
+    # Timeouts, lost connections, endpoints that cannot be reached, bodies that break off.
+    if isinstance(error, HTTPClientError | NotConnected | IncompleteReadError):
         return Transient(f"no answer: {type(error).__name__}")
     if not isinstance(error, ClientError):
         return error
@@ -1790,8 +1824,9 @@ class DBManager:
     def call(self, operation: str, **parameters: Any) -> Any:
         """One call of the Data API, waiting out a database that is resuming.
 
-        Raises Transient for what may pass, Refused for values that the database cannot take,
-        botocore's ClientError for the rest.
+        Nothing was run then. Whatever else may pass is waited out only outside transactions,
+        where a call may be repeated. Raises Transient for what may pass, Refused for values that
+        the database cannot take, botocore's ClientError for the rest.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -1804,9 +1839,12 @@ class DBManager:
             try:
                 return getattr(self.client, operation)(**target, **parameters)
             except (BotoCoreError, ClientError) as error:
-                if RESUMING not in str(error) or time.monotonic() > deadline:
-                    raise aws_meaning(error) from error
-                tell("INFO", "the database is resuming, waiting for it", attempt=attempt + 1)
+                meaning = aws_meaning(error)
+                alone = isinstance(meaning, Transient) and "transactionId" not in parameters
+                late = self.gave_up.is_set() or time.monotonic() > deadline
+                if late or not (alone or RESUMING in str(error)):
+                    raise meaning from error
+                tell("INFO", f"waiting for the database: {meaning}", attempt=attempt + 1)
                 wait(backoff(attempt))
         raise AssertionError("count() has no end")
 
@@ -1829,15 +1867,15 @@ class DBManager:
         """A transaction: committed at the end if `keep`, rolled back otherwise and on errors."""
         begun = self.call("begin_transaction", database=self.settings.database)
         transaction: str = begun["transactionId"]
-        committing = False
+        committed = False
         try:
             yield transaction
-            committing = keep
+            if keep:
+                self.call("commit_transaction", transactionId=transaction)
+                committed = True
         finally:
-            if not committing:
+            if not committed:  # or perhaps it is, and only the answer was lost
                 self.roll_back(transaction)
-        if committing:
-            self.call("commit_transaction", transactionId=transaction)
 
     def roll_back(self, transaction: str) -> None:
         """Free the transaction's locks now; if that fails the Data API does it after 3 minutes."""
@@ -1962,13 +2000,18 @@ class S3Manager:
 
     def list_files(self, prefix: str) -> Iterator[File]:
         """Every object under a prefix; folders' own markers are none."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.bucket, Prefix=prefix
         )
-        for page in pages:
-            for item in page.get("Contents", []):
+        try:
+            items = (item for page in pages for item in page.get("Contents", []))
+            for item in items:
                 if not item["Key"].endswith("/"):
                     yield file_at(item["Key"], item["ETag"], item["Size"], item["LastModified"])
+        except (BotoCoreError, ClientError) as error:
+            raise aws_meaning(error) from error
 
     def find(self, key: str) -> File | None:
         """The object at a key as it is now."""
@@ -2263,7 +2306,7 @@ class Receiver:
             except Refused as refused:
                 return self.refuse(file, refused)
             except Transient as transient:
-                if self.db.gave_up.is_set() or time.monotonic() > deadline:
+                if self.db.gave_up.is_set() or STOP.is_set() or time.monotonic() > deadline:
                     self.db.gave_up.set()
                     return Result(file.key, Outcome.DEFERRED, reasons=(str(transient),))
                 tell("INFO", f"{file.key}: {transient}; trying again", attempt=attempt + 1)
@@ -2286,8 +2329,8 @@ class Receiver:
                 tell("INFO", f"{file.key}: {name} has no column, ignored {times} times")
         finally:
             spool.close()
-        if not self.dry_run and not self.s3.move(file, "loaded"):
-            raise Changed(file.key)
+        if not self.dry_run and not self.s3.move(file, "loaded") and self.s3.find(file.key):
+            raise Changed(file.key)  # by a newer one; if nothing is left, somebody has moved it
         return Result(file.key, Outcome.LOADED, load.counters)
 
     def refuse(self, file: File, refused: Refused) -> Result:
@@ -2304,6 +2347,8 @@ def load_safely(receiver: Receiver, file: File) -> Result:
     started = time.monotonic()
     try:
         result = receiver.load_file(file)
+    except Transient as transient:  # stopped while waiting, or S3 does not let it be moved
+        result = Result(file.key, Outcome.DEFERRED, reasons=(str(transient),))
     except Exception as error:
         log.debug("%s", file.key, exc_info=True)
         reason = f"{type(error).__name__}: {without_values(str(error))}"
@@ -2526,6 +2571,27 @@ def run(flags: argparse.Namespace) -> int:
     return 1 if failed(results) or STOP.is_set() else 0
 
 
+BLAMED = {
+    "HttpEndpointNotEnabledException": "cluster_arn",
+    "SecretsErrorException": "secret_arn",
+    "SQLState: 3D000": "database",
+    "NoSuchBucket": "bucket",
+}
+
+
+def blame(error: Exception) -> str:
+    """An error of AWS, after the setting that is wrong where that is known."""
+    names = (SETTINGS[name][0] for sign, name in BLAMED.items() if sign in str(error))
+    return "".join(f"{name} is wrong: " for name in names) + printable(str(error))
+
+
+def aws_errors() -> tuple[type[Exception], ...]:
+    """What an AWS call may raise; botocore is imported only once something was raised."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     flags = parser().parse_args(arguments)
     log_to(sys.stderr, as_json=flags.log_format == "json", verbose=flags.verbose)
@@ -2539,6 +2605,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Transient as error:
         tell("FAIL", str(error))
         return 1
+    except aws_errors() as error:  # such as no credentials, or a bucket that does not exist
+        print(f"receiver.py: {blame(error)}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":
