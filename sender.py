@@ -456,7 +456,7 @@ class Outcome:
         elif meaning == SKIPPED:
             self.note(what)
         elif meaning == FAIL or whole:
-            self.fail(what, f"{item}: {detail}" if item else detail)
+            self.fail(what, ": ".join(filter(None, (item, detail))))
 
     def ask(
         self, read: Callable[[], Result], item: str = "", absent: Result | None = None
@@ -682,6 +682,8 @@ def judge(error: Exception) -> tuple[str, str, str]:
 
 CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 5, 10, 2
 LONGEST_WAIT = 20.0
+RESERVE = 60.0
+"""Seconds kept at the end of a run for calls under way to end and for the upload."""
 
 CONCURRENCY = {
     "account": 4, "ce": 3, "cloudtrail": 2, "cost-optimization-hub": 2, "organizations": 1,
@@ -710,6 +712,7 @@ class Aws:
         self.workers = settings.workers
         self.deadline = deadline or time.monotonic() + settings.time_limit
         self.stopped = threading.Event()
+        self.shipping = False
         self.identity: Row = {}
         self.about: Row = {}
         self._home = settings.region
@@ -760,8 +763,13 @@ class Aws:
         return client
 
     def time_left(self) -> float:
-        """Seconds until the run's time is used up; none once it was told to stop."""
-        return 0.0 if self.stopped.is_set() else self.deadline - time.monotonic()
+        """Seconds until the run's time is used up; none once it was told to stop.
+
+        What was collected may be shipped even if collecting took all the time.
+        """
+        if self.stopped.is_set():
+            return 0.0
+        return max(self.deadline - time.monotonic(), RESERVE if self.shipping else 0.0)
 
     def each(
         self, items: Iterable[Item], read: Callable[[Item], Result], out: Outcome
@@ -2883,8 +2891,10 @@ def run_region(aws: Aws, settings: Settings, region: str, screen: Screen, report
     drafts = Drafts(scan.window, scan.store)
     outcomes = collect(scan, drafts, screen)
     report.add(outcomes)
+    aws.shipping = True
     for draft in drafts.all:
         ship(scan, draft, outcomes, report)
+    aws.shipping = False
     scan.store.close()
 
 
@@ -3112,16 +3122,12 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     if isinstance(flags.get("only"), list):
         flags["only"] = ",".join(flags["only"])
     left = context.get_remaining_time_in_millis() / 1000
-    deadline = time.monotonic() + max(left - LAMBDA_RESERVE, left / 2)
+    deadline = time.monotonic() + max(left - RESERVE, left / 2)
     report = run(read_settings(flags), log, Screen(), deadline)
     log.say("INFO", report.summary)
     if report.failed:
         raise RuntimeError(f"failed: {report.summary}")
     return {"documents": report.written, "summary": report.summary}
-
-
-LAMBDA_RESERVE = 60.0
-"""Seconds kept for calls under way to end and for the upload."""
 
 
 class Terminated(KeyboardInterrupt):
