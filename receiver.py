@@ -109,9 +109,10 @@ class Settings:
                 flag = "--" + name.replace("_", "-")
                 raise UsageError(f"{variable} is not set: export it or give {flag}")
         numbers = {name: flags.get(name) for name in ("workers", "patience")}
-        if (numbers["workers"] or 1) < 1:
+        settings = cls(**values, **{name: n for name, n in numbers.items() if n is not None})
+        if settings.workers < 1:
             raise UsageError("--workers must be at least 1")
-        return cls(**values, **{name: n for name, n in numbers.items() if n is not None})
+        return settings
 
 
 # ── The story on stderr ─────────────────────────────────────────────────────────────────────────
