@@ -1,0 +1,226 @@
+"""The parts of README.md that the code knows: `python -m tests.readme` writes them anew.
+
+Each lies between the comments `<!-- name: written by python -m tests.readme -->` and
+`<!-- /name -->`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from unittest import mock
+
+import receiver
+import sender
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+BLOCK = re.compile(r"(<!-- ([a-z-]+): written by .*? -->\n).*?(<!-- /\2 -->)", re.S)
+
+PAST_DAYS = {
+    sender.PERIOD: "the facts of that day",
+    sender.EVENT: "what was updated that day",
+    sender.NOW: "Skipped",
+}
+BUCKET_STATEMENTS = (
+    {
+        "Effect": "Allow",
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::BUCKET/data/${aws:PrincipalAccount}/*",
+    },
+    {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::BUCKET"},
+    {
+        "Effect": "Allow",
+        "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+        "Resource": "ANALYTICS_KMS_KEY",
+    },
+)
+"""What the sender does with the bucket: Decrypt is S3's condition for uploads in several parts."""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = [head, ["---"] * len(head), *escaped]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def code(text: str) -> str:
+    """Text as code."""
+    return f"`{text}`"
+
+
+# Settings and flags
+
+
+def sender_needs(variable: str) -> bool:
+    """Whether a run of the sender ends without this variable."""
+    values = {name: "x" for _, name, _, _ in sender.NAMED_SETTINGS if name != variable}
+    with mock.patch.dict(os.environ, values, clear=True):
+        try:
+            sender.read_settings({})
+        except sender.UsageError:
+            return True
+    return False
+
+
+def sender_settings() -> dict[str, str]:
+    """What each variable is to the sender."""
+    return {
+        variable: f"{code(flag)}{', needed' if sender_needs(variable) else ''}: {meaning}"
+        for _, variable, flag, meaning in sender.NAMED_SETTINGS
+    }
+
+
+def receiver_settings() -> dict[str, str]:
+    """What each variable is to the receiver."""
+    return {
+        variable: f"{code('--' + name.replace('_', '-'))}"
+        f"{'' if name in receiver.OPTIONAL_SETTINGS else ', needed'}: {meaning}"
+        for name, (variable, meaning) in receiver.SETTINGS.items()
+    }
+
+
+def settings() -> str:
+    """Environment variables, and what each is to the two scripts."""
+    ours, theirs = sender_settings(), receiver_settings()
+    variables = [*dict.fromkeys([*ours, *theirs])]
+    rows = [(code(name), ours.get(name, ""), theirs.get(name, "")) for name in variables]
+    return table(("variable", "sender.py", "receiver.py"), rows)
+
+
+def options(parser: argparse.ArgumentParser, settings: Iterable[str]) -> list[argparse.Action]:
+    """The flags of a script that are no settings of the environment."""
+    suffixes = tuple(f"[{variable}]" for variable in settings)
+    return [
+        action
+        for action in parser._actions
+        if action.option_strings and not (action.help or "").endswith(suffixes)
+    ]
+
+
+def flag_table(parser: argparse.ArgumentParser, settings: Iterable[str]) -> str:
+    """A script's flags and what they mean."""
+    rows = []
+    for action in options(parser, settings):
+        value = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
+        if action.choices:
+            value = ",".join(map(str, action.choices))
+            value = f"{{{value}}}"
+        takes = "" if action.nargs == 0 else f" {value}"
+        named = ", ".join(code(name + takes) for name in action.option_strings)
+        rows.append((named, action.help or ""))
+    return table(("flag", "meaning"), rows)
+
+
+def sender_flags() -> str:
+    """The sender's flags."""
+    return flag_table(sender.arguments(), sender_settings())
+
+
+def receiver_flags() -> str:
+    """The receiver's flags."""
+    return flag_table(receiver.parser(), receiver_settings())
+
+
+# Collectors and their permissions
+
+
+def by_service(actions: Iterable[str]) -> str:
+    """IAM actions, each service named once."""
+    services: dict[str, list[str]] = {}
+    for action in actions:
+        service, _, name = action.partition(":")
+        services.setdefault(service, []).append(name)
+    return "; ".join(f"{code(service)} {', '.join(names)}" for service, names in services.items())
+
+
+def what(collector: sender.Collector) -> str:
+    """What a collector reads, in its own words, without the APIs that it names."""
+    first = (collector.collect.__doc__ or "").splitlines()[0]
+    return re.sub(r" \([^()]*\)\.?$", "", first).rstrip(".")
+
+
+def collectors() -> str:
+    """One row per collector."""
+    head = ("category", "what", "scope", "essential", "of a past day", "APIs, as IAM calls them")
+    rows = [
+        (
+            code(c.category),
+            what(c),
+            c.scope,
+            "yes" if c.essential else "",
+            PAST_DAYS[c.past],
+            by_service(c.actions),
+        )
+        for c in sender.COLLECTORS
+    ]
+    return table(head, rows)
+
+
+def sender_policy() -> str:
+    """An IAM policy for the sender."""
+    actions = sorted({action for c in sender.COLLECTORS for action in c.actions})
+    reading = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [reading, *BUCKET_STATEMENTS]}
+    return f"```json\n{json.dumps(policy, indent=2)}\n```"
+
+
+# Tables of the database
+
+
+def purposes(schema: str) -> dict[str, str]:
+    """The first sentence that schema.sql says of each table and view."""
+    paragraphs = re.findall(r"^-- ([a-z_]+): (.*\n(?:-- .*\n)*)", schema, re.M)
+    said = {name: re.sub(r"\s*\n(?:-- )?", " ", text).strip() for name, text in paragraphs}
+    return {name: re.split(r"\. |\.$", text)[0] for name, text in said.items()}
+
+
+def keys(schema: str) -> dict[str, str]:
+    """The columns of each table's natural key."""
+    found = re.findall(r"INDEX IF NOT EXISTS ([a-z_]+)_key\s+ON \1 \((.*)\)", schema)
+    return dict(found)
+
+
+def kind(name: str) -> str:
+    """How a table is merged, in the words of the README."""
+    held = receiver.TABLES.get(name)
+    if held is None:
+        return "view" if name == "freshness" else "own"
+    parent = f" of {code(held.parent.table)}" if held.parent else ""
+    return f"part{parent}" if held.kind is receiver.Kind.PART else held.kind.name.lower()
+
+
+def tables() -> str:
+    """The map of the database."""
+    schema = (ROOT / "schema.sql").read_text()
+    said, columns = purposes(schema), keys(schema)
+    names = re.findall(r"^CREATE (?:TABLE IF NOT EXISTS|OR REPLACE VIEW) (\w+)", schema, re.M)
+    rows = [
+        (code(name), said[name], code(columns[name]) if name in columns else "", kind(name))
+        for name in names
+    ]
+    return table(("table", "what a row is", "natural key", "kind"), rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "sender-flags": sender_flags,
+    "receiver-flags": receiver_flags,
+    "collectors": collectors,
+    "tables": tables,
+    "sender-policy": sender_policy,
+}
+
+
+def written(text: str) -> str:
+    """The text with every block written anew."""
+    return BLOCK.sub(lambda held: f"{held[1]}\n{BLOCKS[held[2]]()}\n\n{held[3]}", text)
+
+
+if __name__ == "__main__":
+    README.write_text(written(README.read_text()))
