@@ -138,6 +138,7 @@ class Settings:
     only: frozenset[str] = frozenset()
     lookback: int = 3
     catch_up: int = 30
+    full: bool = False
     workers: int = 16
     time_limit: float = 3600.0
     dry_run: bool = False
@@ -163,7 +164,7 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
         raise UsageError(f"--only: no such category: {', '.join(sorted(unknown))}; see --list")
     if flags.get("output") and not flags.get("dry_run"):
         raise UsageError("--output is for --dry-run only")
-    given = ("lookback", "catch_up", "workers", "time_limit", "dry_run", "output")
+    given = ("lookback", "catch_up", "full", "workers", "time_limit", "dry_run", "output")
     rest = {name: flags[name] for name in given if flags.get(name) is not None}
     return Settings(regions=regions, start=start, end=end, only=only, **named, **rest)  # type: ignore[arg-type]
 
@@ -216,18 +217,21 @@ class Window:
     past: bool = False
 
     @classmethod
-    def of_yesterday(cls, now: datetime, settings: Settings, newest: date | None) -> Window:
+    def of_yesterday(
+        cls, now: datetime, settings: Settings, newest: date | None, *, full: bool = False
+    ) -> Window:
         """Yesterday, re-reading `lookback` days of costs and changes, more if days were missed.
 
         `newest` is the last earlier day that has a document. Days missed before `catch_up` days
-        ago are left to a backfill, but then everything that is open is read again.
+        ago are left to a backfill, but then everything that is open is read again, as it is if
+        `full`.
         """
         today = now.date()
         bound = today - timedelta(days=settings.catch_up)
         usual = today - timedelta(days=settings.lookback)
         missed_from = newest + timedelta(days=1) if newest else usual
         costs_from = max(bound, min(usual, missed_from))
-        known = newest is not None and missed_from >= bound
+        known = newest is not None and missed_from >= bound and not full
         since = midnight(costs_from) if known else None
         return cls(today - timedelta(days=1), today, costs_from, since, now)
 
@@ -2815,13 +2819,13 @@ def document_key(prefix: str, account: str, region: str, day: date) -> str:
     return f"{prefix}/{account}/{region}/{day}_{INTERVAL}.json"
 
 
-def newest_document(aws: Aws, settings: Settings, region: str, last: date) -> date | None:
-    """The newest day up to `last` that has a document (ListObjectsV2, names only).
+def days_with_documents(aws: Aws, settings: Settings, region: str, last: date) -> list[date]:
+    """The days up to `last` that have a document, oldest first (ListObjectsV2, names only).
 
     The document of `last` itself counts once it is loaded: until then this run replaces it.
     """
     client: S3Client = aws.client("s3", settings.region)
-    found: list[str] = []
+    found: set[str] = set()
     for prefix in DATA_PREFIXES:
         folder = f"{prefix}/{aws.account}/{region}/"
         pages = client.get_paginator("list_objects_v2").paginate(
@@ -2831,8 +2835,8 @@ def newest_document(aws: Aws, settings: Settings, region: str, last: date) -> da
         )
         names = [held["Key"][len(folder) :] for page in pages for held in page.get("Contents", ())]
         bound = str(last if prefix == "data" else last + timedelta(days=1))
-        found += [name[:10] for name in names if DATED.match(name) and name[:10] < bound]
-    return date.fromisoformat(max(found)) if found else None
+        found |= {name[:10] for name in names if DATED.match(name) and name[:10] < bound}
+    return [date.fromisoformat(day) for day in sorted(found)]
 
 
 DATED = re.compile(r"\d{4}-\d\d-\d\d_")
@@ -2898,6 +2902,10 @@ def run_region(aws: Aws, settings: Settings, region: str, screen: Screen, report
     scan.store.close()
 
 
+FULL_EVERY = 7
+"""Each so many documents one reads everything open again, whatever an earlier run had missed."""
+
+
 def choose_window(aws: Aws, settings: Settings, region: str) -> tuple[Window, list[str]]:
     """The days to read and what is to be said about them, by what the bucket has already."""
     if settings.start and settings.end:
@@ -2906,13 +2914,18 @@ def choose_window(aws: Aws, settings: Settings, region: str) -> tuple[Window, li
     if not settings.bucket:
         return Window.of_yesterday(now, settings, None), ["no bucket: everything open is read"]
     try:
-        newest = newest_document(aws, settings, region, now.date() - timedelta(days=1))
+        known = days_with_documents(aws, settings, region, now.date() - timedelta(days=1))
     except aws_errors() as error:
         _, what, _ = judge(error)
         return Window.of_yesterday(now, settings, None), [f"{what}: everything open is read"]
-    window = Window.of_yesterday(now, settings, newest)
-    if newest is None:
+    if not known:
+        window = Window.of_yesterday(now, settings, None)
         return window, ["the first document: everything open is read"]
+    newest = known[-1]
+    full = settings.full or len(known) % FULL_EVERY == 0
+    window = Window.of_yesterday(now, settings, newest, full=full)
+    if full:
+        return window, ["everything open is read, not only what changed"]
     if window.since is None:
         missed = f"days from {newest + timedelta(days=1)} on have no document"
         return window, [f"{missed}: costs from {window.costs_from}, and everything open, are read"]
@@ -3118,7 +3131,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     collected to be uploaded before Lambda's own limit.
     """
     log = Log(sys.stderr, as_json=True)
-    flags = {name: value for name in ("start", "end", "only") if (value := (event or {}).get(name))}
+    flags = {name: value for name in ("start", "end", "only", "full") if (value := (event or {}).get(name))}
     if isinstance(flags.get("only"), list):
         flags["only"] = ",".join(flags["only"])
     left = context.get_remaining_time_in_millis() / 1000
@@ -3157,6 +3170,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--end", metavar="DAY", help="last past day to read, included (default: yesterday, UTC)")
     add("--only", metavar="CATEGORIES", help="collect these categories only, with commas")
     add("--lookback", type=positive, metavar="DAYS", help="days read again in each run (3)")
+    add("--full", action="store_true", help="read everything open, as each 7th document does")
     add("--catch-up", type=positive, metavar="DAYS", help="most days caught up with at once (30)")
     add("--workers", type=positive, metavar="N", help="calls for single items at once (16)")
     add("--time-limit", type=positive, metavar="SECONDS", help="time that a run may take (3600)")

@@ -1,0 +1,55 @@
+"""What a run reads again: by the documents that are there, whatever an earlier run had missed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.cloud import EmbeddedCloud, Size
+from tests.conftest import MakeAccount, MakeEnvironment
+
+SENDER = Path(__file__).parents[1] / "sender.py"
+OPEN = "everything open is read"
+
+
+@pytest.mark.parametrize(
+    ("documents", "flags", "everything"),
+    [
+        (0, [], True),
+        (1, [], False),
+        (1, ["--full"], True),
+        (6, [], False),
+        (7, [], True),
+        (8, [], False),
+    ],
+)
+def test_each_seventh_document_reads_everything_open(
+    embedded: EmbeddedCloud,
+    make_account: MakeAccount,
+    environment_of: MakeEnvironment,
+    documents: int,
+    flags: list[str],
+    everything: bool,
+) -> None:
+    account = make_account(Size.empty())
+    environment = environment_of(account)
+    s3 = embedded.client("s3", embedded.analytics.id)
+    for number in range(documents):
+        day = datetime.now(UTC).date() - timedelta(days=2 + number)
+        key = f"loaded/{account.id}/{account.home_region}/{day}_DAILY.json"
+        s3.put_object(Bucket=environment["BUCKET"], Key=key, Body=b"{}")
+    done = subprocess.run(
+        [sys.executable, str(SENDER), "--only", "health", *flags],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (OPEN in done.stderr) is everything
