@@ -3131,7 +3131,8 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     collected to be uploaded before Lambda's own limit.
     """
     log = Log(sys.stderr, as_json=True)
-    flags = {name: value for name in ("start", "end", "only", "full") if (value := (event or {}).get(name))}
+    told = ("start", "end", "only", "full")
+    flags = {name: value for name in told if (value := (event or {}).get(name))}
     if isinstance(flags.get("only"), list):
         flags["only"] = ",".join(flags["only"])
     left = context.get_remaining_time_in_millis() / 1000
