@@ -23,6 +23,7 @@ import argparse
 import codecs
 import json
 import logging
+import math
 import os
 import random
 import re
@@ -1804,7 +1805,7 @@ class DBManager:
     Retries are all here and in `load_file`: the SDK's own would run a statement twice.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, deadline: float = math.inf) -> None:
         import boto3
         from botocore.config import Config
 
@@ -1821,6 +1822,13 @@ class DBManager:
         )
         self.calls = Calls(self.client)
         self.gave_up = threading.Event()
+        self.deadline = deadline
+
+    def check_time(self) -> None:
+        """Raise Transient once the run's time is used up; nobody waits any longer then."""
+        if time.monotonic() > self.deadline:
+            self.gave_up.set()
+            raise Transient("the run's time is used up")
 
     def call(self, operation: str, **parameters: Any) -> Any:
         """One call of the Data API, waiting out a database that is resuming.
@@ -1837,6 +1845,7 @@ class DBManager:
             "secretArn": self.settings.secret_arn,
         }
         for attempt in count():
+            self.check_time()
             try:
                 return getattr(self.client, operation)(**target, **parameters)
             except (BotoCoreError, ClientError) as error:
@@ -2298,6 +2307,7 @@ class Receiver:
         deadline = time.monotonic() + self.settings.patience
         for attempt in count():
             try:
+                self.db.check_time()
                 return self.try_file(file)
             except Changed:
                 found = self.s3.find(file.key)
@@ -2424,53 +2434,108 @@ def summary(results: Sequence[Result], seconds: float) -> str:
 # ── Entry points ────────────────────────────────────────────────────────────────────────────────
 
 
-def start(settings: Settings, *, dry_run: bool = False) -> Receiver:
+def start(
+    settings: Settings, *, dry_run: bool = False, deadline: float = math.inf
+) -> Receiver:
     """Connect; raises UsageError where the schema is missing or too old."""
-    db = DBManager(settings)
+    db = DBManager(settings, deadline)
     return Receiver(settings, S3Manager(settings), db, db.catalogue(), dry_run)
 
 
-def lambda_handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Load the files that an S3 event, or an SQS batch of such, names; else sweep data/.
+def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
+    """Load the documents that S3 tells of, by itself or through SQS or EventBridge; else sweep.
 
-    Returns SQS's partial batch response; raises RuntimeError where a sweep or event failed.
+    Returns SQS's partial batch response, so that what was not loaded is delivered again. For
+    other events it raises RuntimeError where something was not loaded. What is left when the
+    time is nearly used up stays under data/ for the next time.
     """
     log_to(sys.stderr, as_json=True, verbose=False)
-    receiver = start(Settings.of({}))
+    settings, event = Settings.of({}), event or {}
+    left = context.get_remaining_time_in_millis() / 1000
+    deadline = time.monotonic() + max(left - RESERVE, left / 2)
     records = event.get("Records", [])
     if records and records[0].get("eventSource") == "aws:sqs":
-        failures = [
-            {"itemIdentifier": record["messageId"]}
-            for record in records
-            if not load_keys(receiver, event_keys(json.loads(record["body"])))
-        ]
-        return {"batchItemFailures": failures}
-    keys = event_keys(event)
-    results = load_all(receiver, found(receiver, keys) if records else list_data(receiver))
+        return load_messages(settings, records, deadline)
+    if records or event.get("detail-type") == "Object Created":
+        results = load_keys(settings, event_keys(event, settings.bucket), deadline)
+    else:
+        receiver = start(settings, deadline=deadline)
+        results = load_all(receiver, list_data(receiver))
+        tell_silent_accounts(receiver.db)
     if failed(results):
         raise RuntimeError(summary(results, 0.0).splitlines()[-1])
     return {"files": len(results), "rows": sum(r.totals["TOTAL"] for r in results)}
 
 
-def event_keys(event: Mapping[str, Any]) -> list[str]:
-    """The keys under data/ that an S3 event notification names; they are URL-encoded there."""
+RESERVE = 90.0
+"""Seconds before Lambda's own limit at which no new call is made: one may take 60."""
+
+
+def load_messages(
+    settings: Settings, messages: Iterable[Mapping[str, Any]], deadline: float
+) -> dict[str, Any]:
+    """Load what SQS messages tell of; the partial batch response names those to deliver again."""
+    keys = {message["messageId"]: message_keys(message, settings.bucket) for message in messages}
+    wanted = dict.fromkeys(key for named in keys.values() for key in named or ())
+    results = load_keys(settings, wanted, deadline)
+    again = {result.key for result in results if result.outcome not in SETTLED}
+    failures = [name for name, named in keys.items() if named is None or again.intersection(named)]
+    return {"batchItemFailures": [{"itemIdentifier": name} for name in failures]}
+
+
+def message_keys(message: Mapping[str, Any], bucket: str) -> list[str] | None:
+    """The keys that an SQS message tells of; None if it cannot be understood."""
+    try:
+        return event_keys(json.loads(message["body"]), bucket)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        what = f"{type(error).__name__} in message {message['messageId']}"
+        tell("FAIL", f"not an event of S3: {what}", outcome=Outcome.FAILED.value)
+        return None
+
+
+def event_keys(event: Mapping[str, Any], bucket: str) -> list[str]:
+    """The keys under data/ that an S3 notification (URL-encoded) or EventBridge's event names."""
     from urllib.parse import unquote_plus
 
-    keys = [unquote_plus(r["s3"]["object"]["key"]) for r in event.get("Records", []) if "s3" in r]
-    return [key for key in keys if key.startswith("data/")]
+    places = [record["s3"] for record in event.get("Records", []) if "s3" in record]
+    named = [(s3["bucket"]["name"], unquote_plus(s3["object"]["key"])) for s3 in places]
+    if detail := event.get("detail"):
+        named.append((detail["bucket"]["name"], detail["object"]["key"]))
+    return [key for place, key in named if place == bucket and key.startswith("data/")]
 
 
-def found(receiver: Receiver, keys: Iterable[str]) -> list[File]:
+def found(s3: S3Manager, keys: Iterable[str]) -> list[File]:
     """The files at keys; one that another receiver has moved meanwhile needs nothing more."""
-    return [file for key in keys if (file := receiver.s3.find(key))]
+    return [file for key in keys if (file := s3.find(key))]
 
 
-def load_keys(receiver: Receiver, keys: Iterable[str]) -> bool:
-    return not failed(load_all(receiver, found(receiver, keys)))
+def load_keys(settings: Settings, keys: Iterable[str], deadline: float) -> list[Result]:
+    """Load the files at keys; a database that pauses is woken only if there are any."""
+    files = found(S3Manager(settings), keys)
+    return load_all(start(settings, deadline=deadline), files) if files else []
+
+
+SILENT_SQL = """
+SELECT a.account_id FROM documents d JOIN accounts a ON a.id = d.account_id
+GROUP BY a.account_id
+HAVING max(d.last_modified) < now() - interval '2 days'
+   AND max(d.last_modified) > now() - interval '30 days'
+ORDER BY 1"""
+
+
+def tell_silent_accounts(db: DBManager) -> None:
+    """Say which accounts have sent nothing for two days; after thirty they are taken as closed."""
+    silent = [record[0] for record in db.execute(SILENT_SQL, {})]
+    about = f"no document for two days: {', '.join(silent) or 'none'}"
+    tell("FAIL" if silent else "INFO", about, silent_accounts=len(silent))
 
 
 def list_data(receiver: Receiver) -> Iterator[File]:
     return receiver.s3.list_files("data/")
+
+
+SETTLED = (Outcome.LOADED, Outcome.VANISHED, Outcome.REJECTED)
+"""What need not be tried again."""
 
 
 def failed(results: Iterable[Result]) -> bool:
@@ -2559,7 +2624,7 @@ def run(flags: argparse.Namespace) -> int:
         tell("INFO", f"{receiver.s3.retry_rejected()} documents are back from rejected/")
     files = list_data(receiver)
     if flags.file:
-        files = iter(found(receiver, [flags.file]))
+        files = iter(found(receiver.s3, [flags.file]))
     results = load_all(receiver, files)
     calls = receiver.s3.calls.counts + receiver.db.calls.counts
     said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
