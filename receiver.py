@@ -2434,9 +2434,7 @@ def summary(results: Sequence[Result], seconds: float) -> str:
 # ── Entry points ────────────────────────────────────────────────────────────────────────────────
 
 
-def start(
-    settings: Settings, *, dry_run: bool = False, deadline: float = math.inf
-) -> Receiver:
+def start(settings: Settings, *, dry_run: bool = False, deadline: float = math.inf) -> Receiver:
     """Connect; raises UsageError where the schema is missing or too old."""
     db = DBManager(settings, deadline)
     return Receiver(settings, S3Manager(settings), db, db.catalogue(), dry_run)
