@@ -2550,6 +2550,7 @@ COLLECTORS = (
         (
             "ce:GetCostAndUsage", "ce:GetCostForecast", "ce:GetAnomalies",
             "cost-optimization-hub:ListRecommendationSummaries",
+            "cost-optimization-hub:GetRecommendation",  # which the listing asks for
         ),
     ),
     Collector(
@@ -2563,6 +2564,11 @@ COLLECTORS = (
             "cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus", "cloudtrail:LookupEvents",
             "secretsmanager:ListSecrets", "acm:ListCertificates", "acm:DescribeCertificate",
             "inspector2:ListFindings",
+            # what ListResourcesForWebACL asks of the services that it lists, in the caller's name
+            "amplify:ListResourcesForWebACL", "apprunner:ListAssociatedServicesForWebAcl",
+            "appsync:ListResourcesForWebACL", "cognito-idp:ListResourcesForWebACL",
+            "ec2:DescribeVerifiedAccessInstanceWebAclAssociations",
+            "elasticloadbalancing:DescribeWebACLAssociation",
         ),
         SECURITY_PARTS,
     ),
@@ -2616,6 +2622,9 @@ COLLECTORS = (
             "compute-optimizer:GetEC2InstanceRecommendations",
             "compute-optimizer:GetEBSVolumeRecommendations",
             "compute-optimizer:GetLambdaFunctionRecommendations",
+            # which look at the resources in the caller's name
+            "ec2:DescribeInstances", "ec2:DescribeVolumes", "lambda:ListFunctions",
+            "lambda:ListProvisionedConcurrencyConfigs",
         ),
     ),
     Collector(
@@ -2878,6 +2887,8 @@ def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = N
     aws.identify()
     for region in settings.home_first:
         try:
+            if aws.time_left() <= 0:
+                raise NotNow("the run's time is used up; the next run reads this region")
             run_region(aws, settings, region, screen, report)
         except aws_errors() as error:
             log.say("ERROR", f"{region}: {because(error)}", region=region)
