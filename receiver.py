@@ -489,12 +489,13 @@ def caster(column: Column) -> Callable[[Any], Any]:
     if kind.startswith("numeric"):
         sizes = [int(n) for n in re.findall(r"\d+", kind)]
         return partial(as_decimal, whole_digits=sizes[0] - sizes[1] if sizes else None)
-    return {
+    casts: dict[str, Callable[[Any], Any]] = {
         "boolean": as_boolean,
         "date": partial(hashable, as_day),
         "timestamp with time zone": partial(hashable, as_instant),
         "jsonb": plain,
-    }.get(kind, as_text)
+    }
+    return casts.get(kind, as_text)
 
 
 def as_label(value: Any, labels: Sequence[str]) -> str:
@@ -517,10 +518,19 @@ def names(columns: Iterable[str], prefix: str = "") -> str:
     return ", ".join(f'{prefix}"{column}"' for column in columns)
 
 
-def recordset(parameter: str, fields: Mapping[str, Column]) -> str:
-    """The rows of a JSON parameter, each field cast to its column's type."""
-    typed = ", ".join(f'"{name}" {column.type}' for name, column in fields.items())
-    return f"jsonb_to_recordset(CAST(:{parameter} AS jsonb)) AS ({typed})"
+def rows_of(fields: Mapping[str, Column]) -> str:
+    """The rows of :rows, each an array with a value per field, cast to the field's column type.
+
+    Arrays take half the bytes of objects, and PostgreSQL reads them twice as fast.
+    """
+    typed = [
+        f"nullif(e.v -> {place}, 'null') AS \"{name}\""
+        if column.type == "jsonb"
+        else f'CAST(e.v ->> {place} AS {column.type}) AS "{name}"'
+        for place, (name, column) in enumerate(fields.items())
+    ]
+    source = "jsonb_array_elements(CAST(:rows AS jsonb)) WITH ORDINALITY AS e(v, place)"
+    return f"(SELECT {', '.join(typed)}, e.place FROM {source})"
 
 
 def parent_join(table: Table, alias: str) -> str:
@@ -558,13 +568,12 @@ def incoming_cte(shape: Shape) -> str:
     picked = [f'r."{f}"' for f in shape.fields if not parent or f != parent.column]
     picked += [f'p.id AS "{parent.column}"'] if parent else []
     picked += [*names(shape.owner, "this.").split(), "r.place"]
-    source = f"ROWS FROM ({recordset('rows', shape.fields)}) WITH ORDINALITY"
     join = f"LEFT {parent_join(table, 'r')}" if parent else ""
     later = f'"{table.version}" DESC NULLS LAST, ' if table.version else ""
     return f"""incoming AS MATERIALIZED (
     SELECT DISTINCT ON ({names(shape.key)}) i.*, {scope_text(table, "i")} AS covering FROM (
         SELECT {", ".join(picked)}
-        FROM this CROSS JOIN {source} AS r({names(shape.fields)}, place) {join}) i
+        FROM this CROSS JOIN {rows_of(shape.fields)} r {join}) i
     ORDER BY {names(shape.key)}, {later}place)"""
 
 
@@ -581,7 +590,8 @@ def scopes_cte(shape: Shape, catalogue: Catalogue) -> str:
         fields = {c: shape.columns[c] for c in table.scope}
         picked = f"{names(table.scope, 's.')}, {scope_text(table, 's')} AS covering"
         join = ""
-    source = f"ROWS FROM ({recordset('scopes', fields)}) AS s"
+    typed = ", ".join(f'"{name}" {column.type}' for name, column in fields.items())
+    source = f"jsonb_to_recordset(CAST(:scopes AS jsonb)) AS s({typed})"
     return f"scopes AS MATERIALIZED (SELECT {picked} FROM this CROSS JOIN {source} {join})"
 
 
@@ -622,10 +632,6 @@ def judged_cte(shape: Shape) -> str:
     gone = "t.gone_at" if table.kind is Kind.SNAPSHOT else "CAST(NULL AS timestamptz)"
     ignored = table.gone_value[0] if table.gone_value else None
     compared = [column for column in shape.data if column != ignored]
-    key = " AND ".join(
-        f't."{c}" {"=" if shape.columns[c].required else "IS NOT DISTINCT FROM"} i."{c}"'
-        for c in shape.key
-    )
     kept = "CASE WHEN i.created_at IS NULL THEN coalesce(t.created_at, now()) END"
     created = f", {kept} AS kept_created_at" if "created_at" in table.aws_times else ""
     stored = names(compared, "t.")
@@ -636,9 +642,29 @@ def judged_cte(shape: Shape) -> str:
            {wins(shape)} AS wins{created}
     FROM incoming i CROSS JOIN this
     LEFT JOIN newer n ON n.covering = i.covering
-    LEFT JOIN "{table.name}" t ON {key}
+    LEFT JOIN {stored_row(shape)}
     LEFT JOIN (SELECT id AS document_id, {table.order} AS sort_key FROM documents) d
            ON d.document_id = t.document_id)"""
+
+
+def stored_row(shape: Shape) -> str:
+    """The stored row t with the natural key of the incoming row i, found by its index.
+
+    An index does not serve IS NOT DISTINCT FROM, so rows whose key has a NULL are looked for
+    apart from the others; those are few.
+    """
+    name, required = shape.table.name, [c for c in shape.key if shape.columns[c].required]
+    nullable = [c for c in shape.key if c not in required]
+    equal = " AND ".join(f't."{c}" = i."{c}"' for c in shape.key)
+    if not nullable:
+        return f'"{name}" t ON {equal}'
+    same = [f't."{c}" = i."{c}"' for c in required]
+    same += [f't."{c}" IS NOT DISTINCT FROM i."{c}"' for c in nullable]
+    return f"""LATERAL (
+        SELECT * FROM "{name}" t WHERE {equal}
+        UNION ALL
+        SELECT * FROM "{name}" t
+        WHERE num_nulls({names(nullable, "i.")}) > 0 AND {" AND ".join(same)}) t ON true"""
 
 
 def written_cte(shape: Shape, complete: bool) -> str:
@@ -760,8 +786,7 @@ def merge_sql(shape: Shape, catalogue: Catalogue, extent: Extent) -> str:
     elif extent is Extent.MORE:
         ctes.append(f"""remembered AS (
     INSERT INTO seen (table_name, row_id) SELECT '{table.name}', id FROM written
-    UNION SELECT '{table.name}', row_id FROM judged WHERE row_id IS NOT NULL
-    ON CONFLICT DO NOTHING)""")
+    UNION ALL SELECT '{table.name}', row_id FROM judged WHERE row_id IS NOT NULL)""")
     revived = "was_gone_at IS NOT NULL AND NOT outdated"
     return f"""WITH {", ".join(ctes)}
 SELECT (SELECT count(*) FROM written WHERE created),
@@ -777,9 +802,7 @@ def listed_cte(table: Table) -> str:
     FROM scopes s CROSS JOIN this ON CONFLICT DO NOTHING)"""
 
 
-SEEN_SQL = """
-CREATE TEMPORARY TABLE seen (table_name text, row_id integer, PRIMARY KEY (table_name, row_id))
-ON COMMIT DROP"""
+SEEN_SQL = "CREATE TEMPORARY TABLE seen (table_name text, row_id integer) ON COMMIT DROP"
 
 # The lock on its account's row makes files of one account and region load one after another.
 LOCK_SQL = """
@@ -819,21 +842,20 @@ def accounts_sql(shape: Shape, complete: bool) -> str:
 written AS (
     UPDATE accounts t SET {", ".join(f'"{c}" = r."{c}"' for c in data)},
            document_id = this.id, updated_at = now()
-    FROM this CROSS JOIN ROWS FROM ({recordset("rows", shape.fields)}) AS r({names(data)})
+    FROM this CROSS JOIN {rows_of(shape.fields)} r
     WHERE t.id = this.account_id AND (t.document_id IS NULL OR ({decides}))
     RETURNING t.id){listed}
 SELECT count(*) FROM written"""
 
 
-# Savings are about the day of their own document: those that re-read the day say nothing of them.
-SAVINGS_SQL = f"""WITH {this_cte(TABLES["cost_reports"])},
+def savings_sql(shape: Shape) -> str:
+    """Savings are about their own document's day: those that re-read it say nothing of them."""
+    return f"""WITH {this_cte(TABLES["cost_reports"])},
 said AS (
     UPDATE cost_reports t
     SET potential_monthly_savings = r.potential_monthly_savings,
         saving_opportunities_count = r.saving_opportunities_count, savings_document_id = this.id
-    FROM this CROSS JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(
-        period_start date, period_granularity period_granularity_type,
-        potential_monthly_savings numeric, saving_opportunities_count integer)
+    FROM this CROSS JOIN {rows_of(shape.fields)} r
     WHERE t.account_id = this.account_id AND t.period_start = r.period_start
       AND t.period_granularity = r.period_granularity
       AND coalesce((SELECT d.time_order FROM documents d WHERE d.id = t.savings_document_id), '')
@@ -842,11 +864,14 @@ said AS (
 SELECT count(*) FROM said WHERE NOT own"""
 
 
-# Names differ in case only: the one that sorts first is shown, whatever the order of loading.
-PRODUCTS_SQL = """
-WITH named AS (
+def products_sql(shape: Shape) -> str:
+    """Make the products that have none yet.
+
+    Names differ in case only: the one that sorts first is shown, whatever the order of loading.
+    """
+    return f"""WITH named AS (
     SELECT DISTINCT ON (lower(r.name)) r.name
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(name text)
+    FROM {rows_of(shape.fields)} r
     ORDER BY lower(r.name), r.name COLLATE "C"),
 created AS (
     INSERT INTO products (name) SELECT n.name FROM named n
@@ -858,16 +883,19 @@ renamed AS (
     RETURNING p.id)
 SELECT (SELECT count(*) FROM created), (SELECT count(*) FROM renamed)"""
 
-SECURITY_SQL = """
-WITH created AS (
+
+def security_sql(shape: Shape) -> str:
+    """Make the rows that findings hang on; their counts come last."""
+    return f"""WITH created AS (
     INSERT INTO security (account_id, service, document_id)
     SELECT DISTINCT d.account_id, r.service, d.id
-    FROM documents d CROSS JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(service text)
+    FROM documents d CROSS JOIN {rows_of(shape.fields)} r
     WHERE d.id = CAST(:document AS integer)
       AND NOT EXISTS (SELECT FROM security s
                       WHERE s.account_id = d.account_id AND s.service = r.service)
     ON CONFLICT (account_id, service) DO NOTHING RETURNING id)
 SELECT count(*) FROM created"""
+
 
 RECOUNT_AND_FINISH_SQL = """
 WITH counted AS (
@@ -1485,7 +1513,8 @@ class TableSpool:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self.casts = {name: caster(column) for name, column in shape.fields.items()}
-        self.required = {name for name, column in shape.fields.items() if column.required}
+        self.places = {name: place for place, name in enumerate(self.casts)}
+        self.required = [name for name, column in shape.fields.items() if column.required]
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MIB // 4)  # noqa: SIM115
         self.unwritten = bytearray()  # what follows in the file
         self.batches: list[Batch] = []
@@ -1513,7 +1542,7 @@ class TableSpool:
             return problems
         text = encode(values)
         if "\\u0000" in text and has_nul(values):
-            named = [name for name, value in values.items() if has_nul(value)]
+            named = [name for name, place in self.places.items() if has_nul(values[place])]
             return [f"{row.where}.{name}: holds a NUL character" for name in named]
         try:
             self.append(text)
@@ -1521,25 +1550,24 @@ class TableSpool:
             return [f"{row.where}: a text holds half of a surrogate pair"]
         return []
 
-    def cast(self, row: Row) -> tuple[dict[str, Any], list[str]]:
-        values: dict[str, Any] = {}
+    def cast(self, row: Row) -> tuple[list[Any], list[str]]:
+        """The row's values in the order of the fields, and what is wrong with them."""
+        values: list[Any] = [None] * len(self.places)
         problems: list[str] = []
         for name, value in row.values.items():
             cast = self.casts.get(name)
             if cast is None:
                 self.unknown[name] += 1
             elif cast is as_text and type(value) is str:  # most values, so without a call
-                values[name] = value
+                values[self.places[name]] = value
             elif value is not None:
                 try:
-                    values[name] = cast(value)
+                    values[self.places[name]] = cast(value)
                 except ValueError as error:
                     problems.append(f"{row.where}.{name}: {error}")
-        if not self.required <= values.keys():
-            missing = (name for name in self.casts if name in self.required)
-            problems += [
-                f"{row.where}.{name}: is missing" for name in missing if row.values.get(name) is None
-            ]
+        for name in self.required:
+            if row.values.get(name) is None:
+                problems.append(f"{row.where}.{name}: is missing")
         return values, problems
 
     def append(self, text: str) -> None:
@@ -2251,7 +2279,7 @@ class Load:
         if shape.table.scope:
             parameters["scopes"] = "[" + ",".join(spool.scopes) + "]"
         if shape.table.name == "product_accounts" and count:
-            created, renamed = self.statement(PRODUCTS_SQL, {"rows": rows})[0]
+            created, renamed = self.statement(products_sql(shape), {"rows": rows})[0]
             self.counters["products"] = counted(count, created, renamed)
         sql = merge_sql(shape, self.catalogue, extent)
         created, updated, gone = self.statement(sql, parameters)[0]
@@ -2261,7 +2289,7 @@ class Load:
         for batch in spool.batches:
             rows: dict[str, str | int] = {"document": self.document_id, "rows": spool.read(batch)}
             if name == "cost_savings":
-                changed = self.statement(SAVINGS_SQL, rows)[0][0]
+                changed = self.statement(savings_sql(spool.shape), rows)[0][0]
                 self.counters["cost_reports"] += Counter(UPDATED=changed)
                 self.counters["cost_reports"]["SKIPPED"] -= changed
             elif name == "accounts":
@@ -2270,7 +2298,8 @@ class Load:
                 updated = max(0, written - account_created)
                 self.counters[name] = counted(batch.rows, account_created, updated)
             else:
-                self.counters[name] = counted(batch.rows, self.statement(SECURITY_SQL, rows)[0][0])
+                made = self.statement(security_sql(spool.shape), rows)[0][0]
+                self.counters[name] = counted(batch.rows, made)
 
     def finish(self) -> None:
         """Recount `security` where findings were loaded; close the document's row."""

@@ -738,7 +738,7 @@ CREATE TABLE IF NOT EXISTS config_inventory (
     document_id         INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS config_inventory_key
-    ON config_inventory (account_id, region, resource_type, resource_id) NULLS NOT DISTINCT;
+    ON config_inventory (account_id, resource_type, resource_id, region) NULLS NOT DISTINCT;
 
 -- support_tickets: support cases. date_from and date_to are the window that they were read for.
 CREATE TABLE IF NOT EXISTS support_tickets (
