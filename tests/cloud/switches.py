@@ -27,7 +27,10 @@ ALL = "*"
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """One request as switches and policies see it; of S3 the parameters lack the body."""
+    """One request as switches and policies see it; of S3 the parameters lack the body.
+
+    `via` is the AWS service that makes it in the caller's name, empty for the caller itself.
+    """
 
     service: str
     operation: str
@@ -36,6 +39,7 @@ class ApiRequest:
     params: Mapping[str, Any]
     identity: Identity
     started: datetime
+    via: str = ""
 
 
 Predicate = Callable[[ApiRequest], bool]
