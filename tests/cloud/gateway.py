@@ -270,8 +270,9 @@ class Gateway:
             raise AwsError("KMS.DisabledException", f"{key} is disabled.", 400)
         if state != "Enabled":
             raise AwsError("KMS.KMSInvalidStateException", f"{key} is {state}.", 400)
-        params = {"KeyId": key}
-        use = replace(request, service="kms", operation=operation, params=params)
+        document = f"arn:aws:s3:::{request.params['Bucket']}/{request.params['Key']}"
+        params = {"KeyId": key, "EncryptionContext": {"aws:s3:arn": document}}
+        use = replace(request, service="kms", operation=operation, params=params, via="s3")
         try:
             self._switches.check(use)
         except AwsError as error:
