@@ -4,10 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint clean
+.PHONY: demo test soak lint clean
 
 demo: $(READY)
 	@$(BIN)/python -m tests.cloud.demo
+
+soak: $(READY)
+	$(BIN)/python -m tests.soak
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
