@@ -619,6 +619,10 @@ KNOWN = (
     Known(
         "inspector2", "AccessDeniedException", SKIPPED, "Inspector is not enabled", UNLIKE_IAM
     ),
+    Known(
+        "license-manager", "AccessDeniedException", SKIPPED,
+        "License Manager, which knows the licenses, was never set up", UNLIKE_IAM,
+    ),
     Known("kms", "KMSInvalidStateException", ABSENT),
     Known("kms", "NotFoundException", ABSENT),
     Known("kms", "UnsupportedOperationException", ABSENT),
@@ -1265,7 +1269,7 @@ def get_marketplace(scan: Scan, out: Outcome) -> None:
 
     costs = product_costs(scan)
     for product, held in scan.aws.each(bought(scan), entitlements, out):
-        for row in marketplace_rows(scan.window, product, held or [], costs):
+        for row in marketplace_rows(scan.window, product, held, costs):
             out.emit(row, day=date.fromisoformat(row["period_start"]))
 
 
@@ -1298,28 +1302,29 @@ def product_costs(scan: Scan) -> Mapping[tuple[str, str], Row] | None:
 def marketplace_rows(
     window: Window,
     product: Mapping[str, Any],
-    entitlements: Sequence[Mapping[str, Any]],
+    entitlements: Sequence[Mapping[str, Any]] | None,
     costs: Mapping[tuple[str, str], Row] | None,
 ) -> Iterator[Row]:
     """A row for each day of the window on which the product was licensed already.
 
-    The cost is null where Cost Explorer has none of that name; if it cannot be read at all, rows
-    say nothing about it.
+    The cost is null where Cost Explorer has none of that name. If costs or entitlements cannot be
+    read at all (None), rows say nothing about cost or status.
     """
     begin = day_of(when(dig(product, "Validity.Begin"))) or window.costs_from
-    ends = [held["ExpirationDate"] for held in entitlements if held.get("ExpirationDate")]
+    ends = [held["ExpirationDate"] for held in entitlements or () if held.get("ExpirationDate")]
     unpaid: Row = {"cost_consumed": None, "currency": None}
     for day in days(max(begin, window.costs_from), window.end):
         after = day + timedelta(days=1)
         entitled = "ACTIVE" if ends and max(ends) > midnight(after) else "EXPIRED"
+        status = {"status": entitled if ends else product["Status"]}
         paid = {} if costs is None else costs.get((product["ProductName"], str(day)), unpaid)
-        yield paid | {
+        row = {
             "product_code": product["ProductSKU"],
             "product_name": product["ProductName"],
             "period_start": str(day),
             "period_end": str(after),
-            "status": entitled if ends else product.get("Status"),
         }
+        yield row | paid | ({} if entitlements is None else status)
 
 
 # --- collectors: security -----------------------------------------------------------------------
@@ -2264,6 +2269,11 @@ def zone_name(zone: Mapping[str, str]) -> str:
     return zone["ZoneName"]
 
 
+def joined(zones: Iterable[str]) -> str | None:
+    """Names with commas between them, in order; None if there are none."""
+    return ",".join(sorted(zones)) or None
+
+
 def kind_of(service: str, kind: str, **columns: str | Callable[[Any], Any]) -> Shape:
     """The shape of a kind of resource."""
     return Shape(service_name=lambda _: service, resource_type=lambda _: kind, **columns)
@@ -2296,14 +2306,14 @@ bucket_row = kind_of(
 )  # fmt: skip
 load_balancer_row = kind_of(
     "ELB", "LoadBalancer", resource_id="LoadBalancerArn", resource_name="LoadBalancerName",
-    availability_zone=lambda held: ",".join(sorted(map(zone_name, held["AvailabilityZones"]))),
+    availability_zone=lambda held: joined(map(zone_name, held.get("AvailabilityZones", ()))),
     state="State.Code", vpc_id="VpcId", type="Type", scheme="Scheme",
     creation_date=at("CreatedTime"),
 )  # fmt: skip
 scaling_group_row = kind_of(
     "AutoScaling", "AutoScalingGroup", resource_id="AutoScalingGroupARN",
     resource_name="AutoScalingGroupName", state="Status", min_size="MinSize", max_size="MaxSize",
-    availability_zone=lambda held: ",".join(sorted(held["AvailabilityZones"])),
+    availability_zone=lambda held: joined(held.get("AvailabilityZones", ())),
     instance_count=lambda held: len(held.get("Instances", ())), creation_date=at("CreatedTime"),
 )  # fmt: skip
 function_row = kind_of(

@@ -323,6 +323,12 @@ NOT_ENABLED: Mapping[str, Mapping[str, Callable[[ApiRequest], None]]] = {
     "inspector2": {
         ALL: _off("AccessDeniedException", "Invoking account is not enabled for Inspector.", 403)
     },
+    "license-manager": {
+        ALL: _off(
+            "AccessDeniedException",
+            "Service role not found. Consult setup procedures in the user guide.",
+        )
+    },
     "marketplace-entitlement": {
         ALL: _off("AccessDeniedException", "The account has no Marketplace product code.", 403)
     },
