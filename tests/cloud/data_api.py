@@ -119,12 +119,13 @@ class DataApi:
     Args:
         dsn_for: libpq's connection string of a database by name.
         cluster_arn: the only resource there is.
-        secret_arn: the only secret that opens it.
+        secret_arn: the secret that opens it.
         default_database: for calls that name none. AWS takes the one named like the user.
         user: whom the secret stands for.
         limits: the service's limits, AWS's by default.
 
     Attributes:
+        logins: the users that secrets stand for; more may be added.
         limits: may be changed; times of transactions concern new sessions only.
         faults: what shall go wrong.
         empty_commits: how many transactions were aborted when they were to be committed. The
@@ -142,13 +143,13 @@ class DataApi:
         limits: Limits | None = None,
     ) -> None:
         self.cluster_arn = cluster_arn
-        self.secret_arn = secret_arn
+        self.logins = {secret_arn: user}
         self.limits = limits or Limits()
         self.faults = DataApiFaults()
         self.empty_commits = 0
         self._calls: deque[ApiCall] = deque(maxlen=LOG_LENGTH)
         self._default_database = default_database
-        self._pool = SessionPool(dsn_for, user, self.limits)
+        self._pool = SessionPool(dsn_for, self.limits)
         self._transactions: dict[str, Transaction] = {}
         self._ends: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -246,7 +247,7 @@ class DataApi:
                 "HttpEndpointNotEnabledException",
                 f"HttpEndpoint is not enabled for resource {request['resourceArn']}",
             )
-        if request["secretArn"] != self.secret_arn:
+        if request["secretArn"] not in self.logins:
             raise ServiceError(
                 "SecretsErrorException", "Secrets Manager can't find the specified secret."
             )
@@ -285,7 +286,7 @@ class DataApi:
     def _begin(self, request: Request, fault: Fault | None) -> dict[str, Any]:
         self._sweep()
         database = request.get("database", "")
-        session = self._pool.take(database or self._default_database)
+        session = self._session(request)
         lease = Lease(session, lambda: None)
         try:
             self._run(lease, Statement(b"BEGIN", ()), (), fault)
@@ -315,13 +316,18 @@ class DataApi:
 
     # Sessions and transactions
 
+    def _session(self, request: Request) -> Session:
+        """A session of the user and with the database that a call names."""
+        database = request.get("database") or self._default_database
+        return self._pool.take(database, self.logins[request["secretArn"]])
+
     @contextmanager
     def _lease(self, request: Request) -> Iterator[Lease]:
         """The session for a call: its transaction's, or a fresh one."""
         if "transactionId" in request:
             lease = self._lease_of_transaction(request)
         else:
-            session = self._pool.take(request.get("database") or self._default_database)
+            session = self._session(request)
             lease = Lease(session, lambda: self._pool.give_back(session))
         try:
             yield lease

@@ -59,8 +59,9 @@ class SessionLostError(Exception):
 class Session:
     """One connection to the database. Not for use by two threads at once."""
 
-    def __init__(self, conninfo: str, database: str) -> None:
+    def __init__(self, conninfo: str, database: str, user: str) -> None:
         self.database = database
+        self.user = user
         self._connection = pq.PGconn.connect(conninfo.encode())
         if self._connection.status != pq.ConnStatus.OK:
             raise _refusal(self._connection.get_error_message())
@@ -151,25 +152,24 @@ class Session:
 class SessionPool:
     """Idle sessions, the longest idle first. What it hands out is as good as new."""
 
-    def __init__(self, dsn_for: Callable[[str], str], user: str, limits: Limits) -> None:
+    def __init__(self, dsn_for: Callable[[str], str], limits: Limits) -> None:
         self._dsn_for = dsn_for
-        self._user = user
         self._limits = limits
         self._lock = threading.Lock()
         self._idle: list[Session] = []
 
-    def take(self, database: str) -> Session:
+    def take(self, database: str, user: str) -> Session:
         """An unused session; a new one if none is idle. Raises ServiceError if refused."""
-        while session := self._take_idle(database):
+        while session := self._take_idle(database, user):
             if not session.is_lost():
                 return session
             session.close()
-        return Session(self._conninfo(database), database)
+        return Session(self._conninfo(database, user), database, user)
 
-    def _take_idle(self, database: str) -> Session | None:
+    def _take_idle(self, database: str, user: str) -> Session | None:
         with self._lock:
             for index in reversed(range(len(self._idle))):
-                if self._idle[index].database == database:
+                if (self._idle[index].database, self._idle[index].user) == (database, user):
                     return self._idle.pop(index)
         return None
 
@@ -191,7 +191,7 @@ class SessionPool:
         for session in sessions:
             session.close()
 
-    def _conninfo(self, database: str) -> str:
+    def _conninfo(self, database: str, user: str) -> str:
         # The server itself ends transactions that are idle or open for too long.
         settings = {
             "TimeZone": "UTC",
@@ -200,7 +200,7 @@ class SessionPool:
         }
         return make_conninfo(
             self._dsn_for(database),
-            user=self._user,
+            user=user,
             client_encoding="UTF8",
             application_name="rds-data-api",
             options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
