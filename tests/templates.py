@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ Names = Mapping[str, str]
 """What `Ref` and `Fn::GetAtt` mean: `Bucket`, `Bucket.Arn`, `AWS::AccountId`."""
 
 
+@cache
 def load(template: Path) -> dict[str, Any]:
-    """A template with its functions in long form."""
+    """A template with its functions in long form; not to be changed."""
     found: dict[str, Any] = cfn_yaml.load(str(template))
     return found
 

@@ -1,0 +1,186 @@
+"""The policies of the templates in deploy/, switched on in the embedded cloud.
+
+One account is the hub, which owns bucket and key; the others are spokes. Roles have the policies
+of their template; users are administrators, held by the policies of bucket and key only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tests import templates
+from tests.cloud import ApiRequest, EmbeddedCloud
+from tests.cloud.iam import Ask, Statement, is_allowed
+from tests.cloud.identity import Identity
+from tests.cloud.permissions import Permission, Uploads, needed
+
+ORGANIZATION = "o-abcdefghij"
+SENDER, RECEIVER = "observability-sender", "hub-ReceiverRole"
+ADMINISTRATOR: Sequence[Statement] = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+
+
+class Deployment:
+    """deploy/hub.yaml and deploy/spoke.yaml as deployed over an embedded cloud.
+
+    Attributes:
+        outsiders: accounts that are not of the organization.
+        generous: accounts whose administrator has allowed their sender everything.
+    """
+
+    def __init__(self, embedded: EmbeddedCloud, bucket: str) -> None:
+        self.embedded, self.bucket = embedded, bucket
+        self.hub = embedded.analytics.id
+        self.outsiders: set[str] = set()
+        self.generous: set[str] = set()
+        self._uploads = Uploads()
+        names = self._hub_names()
+        self._bucket_policy = templates.statements(templates.HUB, "BucketPolicy", names)
+        self._key_policy = templates.statements(templates.HUB, "DocumentsKey", names)
+        self._secrets_key_policy = templates.statements(templates.HUB, "DatabaseKey", names)
+        self._receiver = templates.statements(templates.HUB, "ReceiverRole", names)
+
+    def switch_on(self, *accounts: str) -> None:
+        """Enforce the policies on the accounts, and on the hub."""
+        for account in (self.hub, *accounts):
+            self.embedded.switches.policies[account] = self.allows
+
+    def role(self, account: str, name: str = SENDER) -> dict[str, str]:
+        """The environment of a session of a role."""
+        arn = f"arn:aws:iam::{account}:role/{name}"
+        made = self.embedded.client("sts", account).assume_role(RoleArn=arn, RoleSessionName="test")
+        keys = made["Credentials"]
+        return self.embedded.environment(account) | {
+            "AWS_ACCESS_KEY_ID": keys["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": keys["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": keys["SessionToken"],
+            "BUCKET": self.bucket,
+        }
+
+    def allows(self, request: ApiRequest) -> bool:
+        """Whether IAM would let a request pass."""
+        request = self._uploads.complete(request)
+        permissions = needed(request)
+        if request.service == "rds-data":
+            permissions = self._data_api_permissions(request)
+        return all(self._is_allowed(request, permission) for permission in permissions)
+
+    def _is_allowed(self, request: ApiRequest, permission: Permission) -> bool:
+        identity = request.identity
+        organization = "o-elsewhere0" if identity.account in self.outsiders else ORGANIZATION
+        owner, policy = self._resource_policy(request, permission)
+        ask = Ask(
+            permission.action,
+            permission.resource,
+            owner,
+            identity.role_arn or identity.arn,
+            organization,
+            # The embedded cloud speaks HTTP, on this machine only; AWS's endpoints speak TLS.
+            {"aws:securetransport": "true", **permission.context},
+        )
+        return is_allowed(ask, self._identity_policy(identity), policy)
+
+    def _identity_policy(self, identity: Identity) -> Sequence[Statement]:
+        role = identity.role_arn.rpartition("/")[2]
+        if role == RECEIVER and identity.account == self.hub:
+            return self._receiver
+        if role == SENDER and identity.account not in self.generous:
+            names = self._spoke_names(identity.account)
+            return templates.statements(templates.SPOKE, "SenderRole", names)
+        return ADMINISTRATOR
+
+    def _resource_policy(
+        self, request: ApiRequest, permission: Permission
+    ) -> tuple[str, Sequence[Statement] | None]:
+        """Who owns a resource, and the policy that it has itself."""
+        resource = permission.resource
+        if resource.partition("/")[0] == f"arn:aws:s3:::{self.bucket}":
+            return self.hub, self._bucket_policy
+        if resource == self.embedded.key_arn:
+            return self.hub, self._key_policy
+        if resource == self._secrets_key:
+            return self.hub, self._secrets_key_policy
+        owned = resource.split(":")[4] if resource.count(":") > 4 else ""
+        is_key = permission.action.startswith("kms:")
+        owner = owned if is_key and owned else request.account
+        return owner, delegating(owner) if is_key else None
+
+    def _data_api_permissions(self, request: ApiRequest) -> list[Permission]:
+        """The Data API reads the secret for its caller; there is one cluster and one secret."""
+        region = self.embedded.analytics.home_region
+        context = {
+            "kms:viaservice": f"secretsmanager.{region}.amazonaws.com",
+            "kms:encryptioncontext:secretarn": self.embedded.secret_arn,
+        }
+        return [
+            Permission(f"rds-data:{request.operation}", self.embedded.cluster_arn),
+            Permission("secretsmanager:GetSecretValue", self.embedded.secret_arn),
+            Permission("kms:Decrypt", self._secrets_key, context),
+        ]
+
+    @property
+    def _secrets_key(self) -> str:
+        region = self.embedded.analytics.home_region
+        return f"arn:aws:kms:{region}:{self.hub}:key/the-key-of-secrets"
+
+    def _names(self, account: str) -> dict[str, str]:
+        return {
+            "AWS::AccountId": account,
+            "AWS::Partition": "aws",
+            "AWS::Region": self.embedded.analytics.home_region,
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+
+    def _hub_names(self) -> dict[str, str]:
+        return self._names(self.hub) | {
+            "OrganizationId": ORGANIZATION,
+            "Bucket": self.bucket,
+            "Bucket.Arn": f"arn:aws:s3:::{self.bucket}",
+            "Cluster.DBClusterArn": self.embedded.cluster_arn,
+            "DatabaseKey.Arn": self._secrets_key,
+            "DocumentsKey.Arn": self.embedded.key_arn,
+            "Queue.Arn": f"arn:aws:sqs:us-east-1:{self.hub}:queue",
+            "ReceiverLog.Arn": f"arn:aws:logs:us-east-1:{self.hub}:log-group:receiver:*",
+            "ReceiverRole.Arn": f"arn:aws:iam::{self.hub}:role/{RECEIVER}",
+            "ReceiverSecret": self.embedded.secret_arn,
+        }
+
+    def _spoke_names(self, account: str) -> dict[str, str]:
+        return self._names(account) | {
+            "BucketName": self.bucket,
+            "DocumentsKeyArn": self.embedded.key_arn,
+            "LogGroup.Arn": f"arn:aws:logs:us-east-1:{account}:log-group:sender:*",
+        }
+
+
+def delegating(account: str) -> Sequence[Statement]:
+    """The policy that AWS gives a key if nobody gives another one."""
+    principal = {"AWS": f"arn:aws:iam::{account}:root"}
+    return [{"Effect": "Allow", "Principal": principal, "Action": "kms:*", "Resource": "*"}]
+
+
+def recorder(permissions: set[str]) -> Callable[[ApiRequest], bool]:
+    """A policy that allows everything and writes down the actions that it was asked for."""
+    uploads = Uploads()
+
+    def record(request: ApiRequest) -> bool:
+        permissions.update(one.action for one in needed(uploads.complete(request)))
+        return True
+
+    return record
+
+
+def client(environment: dict[str, str], service: str) -> Any:
+    """A boto3 client with the keys of an environment."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name=environment["AWS_DEFAULT_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        aws_session_token=environment["AWS_SESSION_TOKEN"],
+        config=Config(retries={"total_max_attempts": 1}, proxies={}),
+    )
