@@ -610,7 +610,8 @@ def newer_cte(table: Table) -> str:
 def wins(shape: Shape) -> str:
     """The condition under which the incoming row i replaces the stored row t."""
     table = shape.table
-    newer_document = "coalesce(d.sort_key < this.sort_key, true)"
+    stored_document = f"SELECT d.{table.order} FROM documents d WHERE d.id = t.document_id"
+    newer_document = f"coalesce(({stored_document}) < this.sort_key, true)"
     if table.kind is Kind.EVENT and table.version:
         version, own = table.version, table.parent.column if table.parent else None
         tied = [column for column in shape.data if column != own]
@@ -642,9 +643,7 @@ def judged_cte(shape: Shape) -> str:
            {wins(shape)} AS wins{created}
     FROM incoming i CROSS JOIN this
     LEFT JOIN newer n ON n.covering = i.covering
-    LEFT JOIN {stored_row(shape)}
-    LEFT JOIN (SELECT id AS document_id, {table.order} AS sort_key FROM documents) d
-           ON d.document_id = t.document_id)"""
+    LEFT JOIN {stored_row(shape)})"""
 
 
 def stored_row(shape: Shape) -> str:
@@ -706,9 +705,11 @@ def value_of(shape: Shape, column: str) -> str:
 
 
 def seen_condition(shape: Shape, several: bool) -> str:
-    seen = "NOT EXISTS (SELECT FROM judged j WHERE j.row_id = t.id)"
-    earlier = "AND NOT EXISTS (SELECT FROM seen s WHERE s.table_name = '{}' AND s.row_id = t.id)"
-    return seen + (earlier.format(shape.table.name) if several else "")
+    """Whether the listing lacks the stored row t; NOT IN looks it up in a hash of what was seen."""
+    seen = "SELECT row_id FROM judged WHERE row_id IS NOT NULL"
+    if several:
+        seen += f" UNION ALL SELECT row_id FROM seen WHERE table_name = '{shape.table.name}'"
+    return f"t.id NOT IN ({seen})"
 
 
 def gone_cte(shape: Shape, several: bool) -> str:
