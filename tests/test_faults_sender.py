@@ -1,0 +1,387 @@
+"""The sender when AWS is slow, silent or refuses, when it is told to stop, and at any time of any
+calendar: complete and later, or a failure that says so, and never half a document."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+
+import receiver
+import sender
+from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size, Switches, generate
+from tests.cloud.switches import CutError
+from tests.conftest import REGIONS, MakeAccount, MakeEnvironment
+from tests.sending import Document, lists, period, rows, send, statuses
+from tests.warehouse import Warehouse
+
+SENDER = Path(sender.__file__)
+HOME = REGIONS[0]
+STOPS_WITHIN = 5.0
+"""Seconds in which a sender that is told to stop must be gone; it takes a tenth of a second."""
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+@pytest.fixture
+def account(make_account: MakeAccount) -> Account:
+    """A small account of its own."""
+    return make_account(Size.small())
+
+
+@pytest.fixture
+def environment(account: Account, environment_of: MakeEnvironment) -> dict[str, str]:
+    """What the sender of the account is told."""
+    return environment_of(account)
+
+
+def launch(environment: dict[str, str], *flags: str) -> subprocess.Popen[str]:
+    """Start sender.py."""
+    return subprocess.Popen(
+        [sys.executable, str(SENDER), *flags],
+        env=os.environ | environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def ship(environment: dict[str, str], *flags: str) -> tuple[int, str]:
+    """Run sender.py to its end; its exit code and story."""
+    process = launch(environment, *flags)
+    _, story = process.communicate(timeout=120)
+    assert "Traceback" not in story
+    return process.returncode, story
+
+
+def stored(embedded: EmbeddedCloud, environment: dict[str, str]) -> dict[str, Document]:
+    """The documents in the bucket, by key."""
+    bucket = environment["BUCKET"]
+    client = embedded.client("s3", embedded.analytics.id)
+    listed = client.list_objects_v2(Bucket=bucket).get("Contents", [])
+    return {
+        item["Key"]: json.loads(client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
+        for item in listed
+    }
+
+
+def content(document: Document) -> dict[str, list[str]]:
+    """The rows of a document, in an order of their own, and its period."""
+    found = {path: sorted(map(repr, held)) for path, held in lists(document).items()}
+    return found | {"period": [str(day) for day in period(document)]}
+
+
+# Limits and silence
+
+
+def test_quotas_of_aws_make_a_run_later_and_no_less_complete(
+    embedded: EmbeddedCloud, account: Account, tmp_path: Path
+) -> None:
+    environment = embedded.environment(account.id) | {"BUCKET": ""}
+    embedded.cloud.page_size = 5
+    free = send(environment, tmp_path)
+    embedded.switches.realistic_quotas()
+    embedded.calls.clear()
+    limited = send(environment, tmp_path)
+    embedded.switches.reset()
+    refused = [call.service for call in embedded.calls if call.status >= 400]
+    assert len(refused) > 10
+    assert len(set(refused)) > 2
+    assert (free.code, limited.code) == (0, 0)
+    assert limited.statuses == free.statuses
+    assert set(limited.statuses.values()) == {"Pass"}
+    assert content(limited.document) == content(free.document)
+
+
+def test_an_endpoint_that_hangs_costs_its_own_category_and_bounded_time(
+    embedded: EmbeddedCloud, environment: dict[str, str]
+) -> None:
+    for service in ("health", "acm", "support"):
+        embedded.switches.hang(service)
+    started = time.monotonic()
+    code, story = ship(environment)
+    seconds = time.monotonic() - started
+    embedded.switches.reset()
+    [document] = stored(embedded, environment).values()
+    failed = {name for name, status in statuses(document).items() if status == "Fail"}
+    assert failed == {"health", "security", "trusted_advisor", "support_tickets"}
+    assert (code, document["health"]) == (1, [])
+    assert rows(document, "security.kms")
+    assert "ReadTimeoutError" in story
+    attempts, reserve = 1 + sender.RETRIES, 20
+    assert seconds < attempts * sender.READ_TIMEOUT + reserve
+
+
+def test_the_time_limit_ends_a_throttled_run_with_what_it_has(
+    embedded: EmbeddedCloud, environment: dict[str, str]
+) -> None:
+    embedded.switches.throttle("health")
+    started = time.monotonic()
+    code, story = ship(environment, "--only", "health,cost", "--time-limit", "4")
+    assert time.monotonic() - started < 20
+    [document] = stored(embedded, environment).values()
+    assert (code, statuses(document)["health"], statuses(document)["cost"]) == (1, "Fail", "Pass")
+    assert "health" in story
+
+
+# Uploads
+
+Change = Callable[[Switches], object]
+REFUSED: dict[str, tuple[Change, dict[str, str], str]] = {
+    "denied": (lambda s: s.deny("s3", "PutObject"), {}, "AccessDenied"),
+    "KMS denied": (lambda s: s.deny("kms", "GenerateDataKey"), {}, "kms:GenerateDataKey"),
+    "no such key": (
+        lambda _: None,
+        {"ANALYTICS_KMS_KEY": "arn:aws:kms:us-east-1:111122223333:key/none"},
+        "KMS",
+    ),
+    "no such bucket": (lambda _: None, {"BUCKET": "no-such-bucket-anywhere"}, "NoSuchBucket"),
+    "S3 is down": (
+        lambda s: s.fail("s3", "PutObject", "InternalError", "We encountered an error.", 500),
+        {},
+        "InternalError",
+    ),
+    "S3 hangs up": (lambda s: s.cut("s3", "PutObject"), {}, "ConnectionClosedError"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_upload_that_is_refused_is_a_failed_run(
+    embedded: EmbeddedCloud, environment: dict[str, str], name: str
+) -> None:
+    refuse, changes, words = REFUSED[name]
+    refuse(embedded.switches)
+    code, story = ship(environment | changes, "--only", "health")
+    embedded.switches.reset()
+    assert code == 1
+    [line] = [line for line in story.splitlines() if "is not uploaded" in line]
+    assert " ERROR " in line
+    assert words in line
+    assert stored(embedded, environment) == {}
+
+
+def test_an_upload_whose_answer_is_lost_is_done_once_more(
+    embedded: EmbeddedCloud, environment: dict[str, str]
+) -> None:
+    embedded.switches.cut("s3", "PutObject", after=True, times=1)
+    code, _ = ship(environment, "--only", "health")
+    [document] = stored(embedded, environment).values()
+    assert (code, bool(document["health"])) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "InvalidClientTokenId"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "NoCredentials"),
+    ],
+)
+def test_without_credentials_a_run_is_one_clear_line_and_exit_1(
+    environment: dict[str, str], changes: dict[str, str], words: str
+) -> None:
+    code, story = ship(environment | changes)
+    assert code == 1
+    [line] = [line for line in story.splitlines() if " ERROR " in line]
+    assert words in line
+
+
+# Signals
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    """Ends the waiting of requests that a test holds up."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        ("sts", "GetCallerIdentity"),
+        ("s3", "ListObjectsV2"),
+        ("health", "DescribeEvents"),
+        ("s3", "PutObject"),
+    ],
+)
+def test_a_signal_stops_it_within_seconds_and_uploads_nothing_half(
+    embedded: EmbeddedCloud,
+    environment: dict[str, str],
+    released: threading.Event,
+    service: str,
+    operation: str,
+    number: signal.Signals,
+) -> None:
+    started, signalled = threading.Event(), []
+
+    def stop_it(_request: ApiRequest) -> None:
+        started.wait(30)
+        signalled.append(time.monotonic())
+        process.send_signal(number)
+        released.wait(60)
+        raise CutError
+
+    embedded.switches.intercept(service, operation, stop_it, times=1)
+    process = launch(environment, "--only", "health")
+    started.set()
+    _, story = process.communicate(timeout=60)
+    seconds = time.monotonic() - signalled[0]
+    released.set()
+    assert process.returncode == 128 + number
+    assert seconds < STOPS_WITHIN
+    assert story.splitlines()[-1] == (
+        f"sender.py: stopped by {number.name}; nothing half is uploaded"
+    )
+    assert stored(embedded, environment) == {}
+
+
+# Days missed
+
+
+def test_days_missed_are_in_the_database_after_the_next_run(
+    embedded: EmbeddedCloud, account: Account, environment: dict[str, str], warehouse: Warehouse
+) -> None:
+    """First run, six days ago; then the machine was off for five days."""
+    yesterday = today() - timedelta(days=1)
+    first = yesterday - timedelta(days=6)
+    code, _ = ship(environment, "--start", str(first), "--end", str(first))
+    assert code == 0
+    code, story = ship(environment)
+    assert code == 0
+    assert all(str(first + timedelta(days=n)) in story for n in range(1, 6))
+    results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
+    assert [r.outcome for r in results] == [receiver.Outcome.LOADED] * 2, results
+    covered = warehouse.query("SELECT DISTINCT date_from FROM services ORDER BY 1")
+    assert [row["date_from"] for row in covered] == [first + timedelta(days=n) for n in range(7)]
+
+
+def test_more_days_missed_than_may_be_caught_up(
+    embedded: EmbeddedCloud, environment: dict[str, str]
+) -> None:
+    first = today() - timedelta(days=7)
+    assert ship(environment, "--start", str(first), "--end", str(first))[0] == 0
+    assert ship(environment, "--only", "service,cost", "--catch-up", "4")[0] == 0
+    *_, document = stored(embedded, environment).values()
+    days = sorted({row["date_from"] for row in document["service"]})
+    assert days == [str(today() - timedelta(days=back)) for back in (4, 3, 2, 1)]
+
+
+# Calendars and clocks
+
+ZONES = ("Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kathmandu")
+
+
+def test_the_host_clocks_zone_changes_nothing(
+    embedded: EmbeddedCloud, account: Account, environment_of: MakeEnvironment
+) -> None:
+    environment = environment_of(account)
+
+    def shipped(zone: str) -> tuple[list[str], list[dict[str, list[str]]]]:
+        own = environment | {"TZ": zone, "BUCKET": embedded.create_bucket()}
+        assert ship(own)[0] == 0
+        found = stored(embedded, own)
+        return list(found), [content(each) for each in found.values()]
+
+    with ThreadPoolExecutor(2) as pool:
+        usual, *others = pool.map(shipped, ("UTC", *ZONES))
+    yesterday = today() - timedelta(days=1)
+    assert usual[0] == [f"data/{account.id}/{HOME}/{yesterday}_DAILY.json"]
+    for zone, other in zip(ZONES, others, strict=True):
+        assert other[0] == usual[0], zone
+        for path, found in usual[1][0].items():
+            assert other[1][0][path] == found, (zone, path)
+
+
+SPANS = {
+    "no leap day": ("2026-02-28", "2026-03-01", ["2026-02-28", "2026-03-01"]),
+    "the end of a year": ("2025-12-31", "2026-01-01", ["2025-12-31", "2026-01-01"]),
+    "the end of a month": ("2026-04-30", "2026-05-01", ["2026-04-30", "2026-05-01"]),
+    "clocks go forward": (
+        "2026-03-07",
+        "2026-03-09",
+        ["2026-03-07", "2026-03-08", "2026-03-09"],
+    ),
+    "clocks go back": ("2026-10-31", "2026-11-02", ["2026-10-31", "2026-11-01", "2026-11-02"]),
+}
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_a_backfill_has_one_document_for_each_day(
+    embedded: EmbeddedCloud, account: Account, environment: dict[str, str], name: str
+) -> None:
+    start, end, days = SPANS[name]
+    zone = {"TZ": "America/New_York"}
+    code, _ = ship(environment | zone, "--start", start, "--end", end, "--only", "service,cost")
+    assert code == 0
+    found = stored(embedded, environment)
+    assert list(found) == [f"data/{account.id}/{HOME}/{day}_DAILY.json" for day in days]
+    for day, document in zip(days, found.values(), strict=True):
+        following = date.fromisoformat(day) + timedelta(days=1)
+        assert period(document) == (date.fromisoformat(day), following)
+        told = {row["date_from"] for row in document["service"]}
+        assert told == {day}
+        assert {report["period"]["start"] for report in document["cost"]} == {day}
+
+
+NOWS = {
+    "after a leap day": ("2028-03-01T00:00:30", "2028-02-29", "2028-03-01"),
+    "on a leap day": ("2028-02-29T23:59:00", "2028-02-28", "2028-02-29"),
+    "new year": ("2027-01-01T00:00:01", "2026-12-31", "2027-01-01"),
+    "the end of a month": ("2026-05-01T12:00:00", "2026-04-30", "2026-05-01"),
+    "clocks have gone forward": ("2026-03-09T03:30:00", "2026-03-08", "2026-03-09"),
+    "clocks have gone back": ("2026-11-02T00:30:00", "2026-11-01", "2026-11-02"),
+}
+
+
+def account_at(embedded: EmbeddedCloud, now: datetime) -> tuple[Account, dict[str, str]]:
+    """An account as it is at another time, and the environment of its sender."""
+    number = f"2777{int(now.timestamp()) // 1000:08}"
+    account = embedded.add(generate(number, Size.small(), 7, now.date(), REGIONS))
+    return account, embedded.environment(account.id) | {"BUCKET": ""}
+
+
+def test_a_backfill_knows_leap_days(embedded: EmbeddedCloud, tmp_path: Path) -> None:
+    now = datetime(2028, 3, 5, 12, tzinfo=UTC)
+    _, environment = account_at(embedded, now)
+    days = ("--start", "2028-02-28", "--end", "2028-03-01")
+    with time_machine.travel(now, tick=True):
+        sent = send(environment, tmp_path, *days, "--only", "service,cost")
+    assert sent.code == 0
+    starts = [str(period(document)[0]) for document in sent.documents]
+    assert starts == ["2028-02-28", "2028-02-29", "2028-03-01"]
+    for start, document in zip(starts, sent.documents, strict=True):
+        assert {row["date_from"] for row in document["service"]} == {start}
+        assert [report["period"]["start"] for report in document["cost"]] == [start]
+
+
+@pytest.mark.parametrize("name", NOWS)
+def test_a_daily_run_reads_the_last_complete_day_of_utc(
+    embedded: EmbeddedCloud, tmp_path: Path, name: str
+) -> None:
+    now, start, end = NOWS[name]
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    _, environment = account_at(embedded, at)
+    with time_machine.travel(at, tick=True):
+        sent = send(environment, tmp_path, "--only", "service,cost,health")
+    assert sent.code == 0
+    assert [str(day) for day in period(sent.document)] == [start, end]
+    last = date.fromisoformat(start)
+    expected = [str(last - timedelta(days=back)) for back in (2, 1, 0)]
+    assert [report["period"]["start"] for report in sent.document["cost"]] == expected
+    assert sorted({row["date_from"] for row in sent.document["service"]}) == expected
+    assert rows(sent.document, "health")
