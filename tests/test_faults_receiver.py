@@ -3,15 +3,21 @@ that waits in data/, an exit code and a line that says why."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import json
+import socket
+import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 import receiver
@@ -88,6 +94,12 @@ def story() -> io.StringIO:
     stream = io.StringIO()
     receiver.log_to(stream, as_json=False, verbose=False)
     return stream
+
+
+def at_call(number: int) -> Callable[[ApiRequest], bool]:
+    """Is true for one call, counted from 1."""
+    calls = itertools.count(1)
+    return lambda _request: next(calls) == number
 
 
 @pytest.fixture
@@ -200,6 +212,48 @@ def test_a_fault_in_a_listing_of_several_batches_changes_no_row(warehouse: Wareh
     assert_as_undisturbed(warehouse, (documents.key(DAY), first), (KEY, second))
 
 
+def test_a_real_lock_is_waited_for_and_a_real_timeout_is_borne(
+    warehouse: Warehouse, story: io.StringIO
+) -> None:
+    warehouse.load(document(DAY), documents.key(DAY))
+    api = warehouse.embedded.data_api
+    usual, api.limits.statement_seconds = api.limits.statement_seconds, 0.5
+    dsn = warehouse.embedded.postgres.dsn_for(warehouse.database)
+    try:
+        with psycopg.connect(dsn) as somebody:
+            somebody.execute("SELECT FROM accounts FOR UPDATE")
+            warehouse.embedded.switches.intercept(
+                "rds-data",
+                "ExecuteStatement",
+                lambda _: somebody.commit(),
+                predicate=at_call(2),
+            )
+            assert warehouse.load(restated(), KEY).outcome is Outcome.LOADED
+    finally:
+        api.limits.statement_seconds = usual
+    assert "StatementTimeoutException" in story.getvalue()
+    assert_as_undisturbed(warehouse, (documents.key(DAY), document(DAY)), (KEY, restated()))
+
+
+def test_sessions_that_the_server_ends_are_borne(warehouse: Warehouse, story: io.StringIO) -> None:
+    warehouse.load(document(DAY), documents.key(DAY))
+    failover = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    ended: list[object] = []
+    warehouse.embedded.switches.intercept(
+        "rds-data",
+        "ExecuteStatement",
+        lambda _: ended.extend(warehouse.query(failover)),
+        predicate=at_call(20),
+    )
+    assert warehouse.load(restated(), KEY).outcome is Outcome.LOADED
+    assert ended
+    assert "trying again" in story.getvalue()
+    assert_as_undisturbed(warehouse, (documents.key(DAY), document(DAY)), (KEY, restated()))
+
+
 # The Data API: faults that do not pass
 
 LASTING: dict[str, tuple[Plan, str]] = {
@@ -251,6 +305,28 @@ def test_the_patience_is_for_all_files_together(warehouse: Warehouse) -> None:
     most_tries_of_the_first = 3
     assert faults.injected.total() < most_tries_of_the_first + len(accounts)
     assert len(keys(warehouse, "data/")) == len(accounts)
+
+
+def test_a_receiver_that_waits_stops_when_it_is_told_to(warehouse: Warehouse) -> None:
+    put(warehouse, document(NEXT))
+    warehouse.embedded.data_api.faults.resume(path=BEGIN)
+    started, told = threading.Event(), []
+
+    def tell_it_to_stop(_request: ApiRequest) -> None:
+        started.wait(30)
+        told.append(time.monotonic())
+        process.terminate()
+
+    warehouse.embedded.switches.intercept(
+        "rds-data", "BeginTransaction", tell_it_to_stop, predicate=at_call(2)
+    )
+    process = soak.launch(warehouse, "--patience", "600")
+    started.set()
+    _, lines = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert time.monotonic() - told[0] < 5
+    assert [line for line in lines.splitlines() if f"FAIL    deferred {KEY}" in line], lines
+    assert keys(warehouse, "") == [KEY]
 
 
 # S3
@@ -318,6 +394,58 @@ def test_a_move_whose_answer_is_lost(warehouse: Warehouse, operation: str) -> No
     assert (rule.times, result.outcome) == (0, Outcome.LOADED)
     assert keys(warehouse, "") == [KEY.replace("data/", "loaded/")]
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
+
+
+class Cable(socketserver.BaseRequestHandler):
+    """Carries a connection to the cloud, and breaks once, after so many bytes of answers."""
+
+    server: BrokenCable
+
+    def handle(self) -> None:
+        with socket.create_connection(self.server.cloud) as cloud:
+            threading.Thread(target=self.carry, args=(self.request, cloud), daemon=True).start()
+            while piece := cloud.recv(65536):
+                self.server.bytes_left -= len(piece)
+                if self.server.bytes_left < 0 and not self.server.broken:
+                    self.server.broken = True
+                    return
+                self.request.sendall(piece)
+
+    @staticmethod
+    def carry(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                target.sendall(piece)
+
+
+class BrokenCable(socketserver.ThreadingTCPServer):
+    """A way to the cloud that breaks once."""
+
+    daemon_threads = True
+
+    def __init__(self, url: str, bytes_left: int) -> None:
+        super().__init__(("127.0.0.1", 0), Cable)
+        parts = urlsplit(url)
+        self.cloud = (str(parts.hostname), int(parts.port or 0))
+        self.bytes_left, self.broken = bytes_left, False
+
+
+def test_a_document_that_breaks_off_is_read_again(
+    warehouse: Warehouse, story: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = document(NEXT)
+    made["security"]["kms"][0]["description"] = "x" * 3_000_000
+    put(warehouse, made)
+    with BrokenCable(warehouse.embedded.url, bytes_left=1_500_000) as cable:
+        threading.Thread(target=cable.serve_forever, args=(0.05,), daemon=True).start()
+        address = f"http://127.0.0.1:{cable.server_address[1]}"
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
+        far = receiver.start(warehouse.settings)
+        [result] = receiver.load_all(far, receiver.list_data(far))
+        cable.shutdown()
+    assert (cable.broken, result.outcome) == (True, Outcome.LOADED)
+    assert "no answer" in story.getvalue()
+    assert_as_undisturbed(warehouse, (KEY, made))
 
 
 MOMENTS = {
@@ -421,7 +549,7 @@ KILLED = {
 @pytest.mark.usefixtures("short_transactions")
 def test_a_receiver_that_is_killed_leaves_nothing_half(warehouse: Warehouse, moment: str) -> None:
     service, operation, after, number = KILLED[moment]
-    started, calls = threading.Event(), itertools.count(1)
+    started = threading.Event()
     made = (documents.key(DAY), document(DAY)), (KEY, restated())
     warehouse.load(made[0][1], made[0][0])
     put(warehouse, restated())
@@ -433,7 +561,7 @@ def test_a_receiver_that_is_killed_leaves_nothing_half(warehouse: Warehouse, mom
             raise CutError  # the request is lost with its sender
 
     warehouse.embedded.switches.intercept(
-        service, operation, kill, after=after, predicate=lambda _: next(calls) == number
+        service, operation, kill, after=after, predicate=at_call(number)
     )
     process = soak.launch(warehouse)
     started.set()
