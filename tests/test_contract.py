@@ -1,0 +1,535 @@
+"""The contract between sender, receiver, schema and other people's SQL, held on whole accounts.
+
+What sender.py collects of an account goes through S3 and receiver.py into PostgreSQL; there the
+rows must be what the account holds, column by column.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import dict_row
+
+import receiver
+import sender
+from tests import documents
+from tests.cloud import Account, EmbeddedCloud, Size, generate
+from tests.conftest import REGIONS, MakeAccount
+from tests.sending import Document, Row, lists
+from tests.truth import TRUTH, Place, config_report, day_cost, forecast, same_rows
+from tests.warehouse import Warehouse
+
+HOME, OTHER = REGIONS
+pytestmark = pytest.mark.xdist_group("contract")
+
+TABLES: Mapping[str, str] = {
+    "account": "accounts",
+    "config": "config_reports",
+    "config.non_compliant_resources": "non_compliant_resources",
+    "service": "services",
+    "cost": "cost_reports",
+    "security.security_hub": "findings",
+    "security.guard_duty": "guard_duty_findings",
+    "security.kms": "kms_keys",
+    "security.waf": "waf_rules",
+    "security.waf_rules": "waf_rules_detailed",
+    "security.cloudtrail": "cloudtrail_logs",
+    "security.secrets_manager": "secrets_manager_secrets",
+    "security.certificate_manager": "certificates",
+    "security.inspector": "inspector_findings",
+    "inventory.instances": "inventory_instances",
+    "inventory.applications": "inventory_applications",
+    "inventory.patches": "inventory_patches",
+    "marketplace": "marketplace_usage",
+    "trusted_advisor": "trusted_advisor_checks",
+    "health": "health_events",
+    "application": "application_signals",
+    "resilience_hub": "resilience_hub_apps",
+    "service_resources": "service_resources",
+    "compute_optimizer": "compute_optimizer",
+    "config_inventory": "config_inventory",
+    "support_tickets": "support_tickets",
+}
+"""The contract's table of each list of the document."""
+
+RENAMED: Mapping[str, Mapping[str, str]] = {
+    "security.guard_duty": {"id": "finding_id", "type": "finding_type"},
+    "security.waf": {"id": "waf_id"},
+}
+"""The contract's columns that are named otherwise than the document's fields."""
+
+OWN_TABLES = {
+    "account": {"contact_info", "alternate_contacts", "product"},
+    "cost": {"period", "top_services", "forecast"},
+}
+"""Fields that have tables of their own, or columns for their parts; see the tests of these."""
+
+
+@dataclass
+class Loaded:
+    """An account that was collected and loaded, and the database that it is in."""
+
+    embedded: EmbeddedCloud
+    account: Account
+    database: str
+    documents: list[Document]
+    results: list[receiver.Result]
+
+    def query(self, statement: str, *values: Any) -> list[Row]:
+        """The rows of a query."""
+        dsn = self.embedded.postgres.dsn_for(self.database)
+        with psycopg.connect(dsn, row_factory=dict_row) as connection:
+            return connection.execute(statement.encode(), values).fetchall()
+
+    def rows(self, table: str, region: str) -> list[Row]:
+        """A table's rows of the account in a region, machines by AWS's names of them."""
+        own = {row["column_name"] for row in self.columns() if row["table_name"] == table}
+        machines = table in ("inventory_applications", "inventory_patches")
+        name = "i.instance_id" if machines else "1"
+        join = "JOIN inventory_instances i ON i.id = t.instance_id" if machines else ""
+        found = self.query(
+            f"""SELECT t.*, {name} AS machine FROM {table} t
+                JOIN accounts a ON a.id = t.account_id {join}
+                WHERE a.account_id = %s AND a.region = %s""",
+            self.account.id,
+            region,
+        )
+        if machines:
+            found = [row | {"instance_id": row["machine"]} for row in found]
+        return [{column: row[column] for column in own} for row in found]
+
+    def columns(self) -> list[Row]:
+        """(table_name, column_name) of all columns."""
+        return self.query(
+            """SELECT table_name::text, column_name::text FROM information_schema.columns
+               JOIN information_schema.tables USING (table_schema, table_name)
+               WHERE table_schema = 'public' AND table_type = 'BASE TABLE'"""
+        )
+
+    def place(self, document: Document) -> Place:
+        """Where and when a document is about."""
+        held = document["meta"]
+        start = datetime.fromisoformat(held["period"]["start"]).date()
+        others = tuple(set(self.account.regions) - {held["region"]})
+        end = start + timedelta(days=1)
+        return Place(self.account, held["region"], start, end, others=others)
+
+
+def collect(embedded: EmbeddedCloud, account: Account, bucket: str, *flags: str) -> int:
+    """Run the sender for an account; its exit code."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (embedded.environment(account.id) | {"BUCKET": bucket}).items():
+            patch.setenv(name, value)
+        return sender.main(flags)
+
+
+def load(warehouse: Warehouse) -> list[receiver.Result]:
+    """Load everything that waits in the bucket."""
+    return receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
+
+
+def collect_and_load(
+    embedded: EmbeddedCloud, account: Account, database: str, *flags: str
+) -> Loaded:
+    """Bring an account into a database, through a bucket of its own."""
+    bucket = embedded.create_bucket()
+    assert collect(embedded, account, bucket, *flags) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in embedded.environment(embedded.analytics.id).items():
+            patch.setenv(name, value)
+        results = load(Warehouse(embedded, bucket, database))
+    return Loaded(embedded, account, database, documents_of(embedded, bucket), results)
+
+
+def documents_of(embedded: EmbeddedCloud, bucket: str) -> list[Document]:
+    """The documents that were loaded, the home region's first."""
+    s3 = embedded.client("s3", embedded.analytics.id)
+    keys = [held["Key"] for held in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert all(key.startswith("loaded/") for key in keys)
+    bodies = (s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys)
+    found = [json.loads(body, parse_float=Decimal) for body in bodies]
+    return sorted(found, key=lambda made: made["meta"]["region"] != HOME)
+
+
+@pytest.fixture(scope="module")
+def loaded(running_cloud: EmbeddedCloud, schema_database: str) -> Iterator[Loaded]:
+    """A small account of an organization, two regions of it collected and loaded."""
+    today = datetime.now(UTC).date()
+    account = running_cloud.add(generate("288888888803", Size.small(), 7, today, REGIONS))
+    organizations = running_cloud.client("organizations", account.id)
+    organizations.create_organization(FeatureSet="ALL")
+    database = running_cloud.create_database(template=schema_database)
+    yield collect_and_load(running_cloud, account, database, "--regions", ",".join(REGIONS))
+    running_cloud.data_api.release_sessions()
+    running_cloud.postgres.drop_database(database)
+
+
+def test_both_documents_are_loaded_as_a_whole(loaded: Loaded) -> None:
+    assert [made["meta"]["region"] for made in loaded.documents] == [HOME, OTHER]
+    assert [result.outcome for result in loaded.results] == [receiver.Outcome.LOADED] * 2
+
+
+# Every row, every value
+
+
+@pytest.mark.parametrize("path", TRUTH)
+def test_a_table_holds_what_the_account_holds(path: str, loaded: Loaded) -> None:
+    truth, table = TRUTH[path], TABLES[path]
+    names = RENAMED.get(path, {})
+    key = [names.get(column, column) for column in truth.key]
+    for document in loaded.documents:
+        expected = [
+            {names.get(name, name): value for name, value in row.items()}
+            for row in truth.rows(loaded.place(document))
+        ]
+        columns = {name for row in expected for name in row}
+        found = loaded.rows(table, document["meta"]["region"])
+        same_rows(
+            [{name: row[name] for name in columns} for row in found],
+            [dict.fromkeys(columns) | row for row in expected],
+            key,
+        )
+
+
+def test_the_account_has_a_row_per_region(loaded: Loaded) -> None:
+    rows = loaded.query("SELECT * FROM accounts WHERE account_id = %s", loaded.account.id)
+    assert {row["region"] for row in rows} == set(REGIONS)
+    client = loaded.embedded.client("organizations", loaded.account.id)
+    member = client.describe_account(AccountId=loaded.account.id)["Account"]
+    for row in rows:
+        assert row["account_name"] == loaded.account.name
+        assert row["account_email"] == member["Email"]
+        assert row["account_status"] == "ACTIVE"
+        assert row["account_arn"] == member["Arn"]
+        assert row["joined_method"] == member["JoinedMethod"]
+        assert row["csp"] == "AWS"
+        tags = [row[name] for name in ("partner_name", "customer_name", "category", "account_type")]
+        assert tags == ["Example Partner", "Example Corp", "Production", "production"]
+
+
+def test_contacts_are_those_of_the_account(loaded: Loaded) -> None:
+    [contact] = loaded.rows("contact_info", HOME)
+    told = loaded.account.items("account", "contact")[0]
+    assert contact["full_name"] == told["FullName"]
+    assert contact["address_line3"] == told["AddressLine3"]
+    assert contact["website_url"] == told["WebsiteUrl"]
+    found = [
+        (row["contact_type"], row["full_name"], row["title"], row["email"], row["phone_number"])
+        for row in loaded.rows("alternate_contacts", HOME)
+    ]
+    names = ("AlternateContactType", "Name", "Title", "EmailAddress", "PhoneNumber")
+    expected = [
+        [held[name] for name in names] for held in loaded.account.items("account", "alternates")
+    ]
+    assert sorted(found) == sorted((kind.lower(), *rest) for kind, *rest in expected)
+
+
+def test_costs_are_exact_to_the_last_digit(loaded: Loaded) -> None:
+    home = loaded.place(loaded.documents[0])
+    reports = {row["period_start"]: row for row in loaded.rows("cost_reports", HOME)}
+    assert reports.keys() == set(home.cost_days)
+    assert not loaded.rows("cost_reports", OTHER)
+    for day, report in reports.items():
+        costs, before = (
+            day_cost(loaded.account, day),
+            day_cost(loaded.account, day - timedelta(days=1)),
+        )
+        current, previous = sum(costs.values(), Decimal()), sum(before.values(), Decimal())
+        assert report["current_period_cost"] == current
+        assert report["previous_period_cost"] == previous
+        assert report["cost_difference"] == current - previous
+        assert (report["period_end"], report["period_granularity"]) == (
+            day + timedelta(days=1),
+            "DAILY",
+        )
+        assert report["region"] == "Global"
+        services = loaded.query(
+            "SELECT * FROM service_costs WHERE cost_report_id = %s", report["id"]
+        )
+        assert {row["service_name"]: row["cost"] for row in services} == costs
+        assert len(services) == len(costs)
+    newest = reports[max(reports)]
+    told = loaded.query("SELECT * FROM cost_forecasts WHERE cost_report_id = %s", newest["id"])
+    expected = forecast(loaded.account, home.end)
+    same_rows(
+        [{name: row[name] for name in expected[0]} for row in told], expected, ("period_start",)
+    )
+    [count] = loaded.query("SELECT count(*) FROM cost_forecasts")
+    assert count["count"] == len(expected)
+
+
+def test_compliance_is_reported_once_a_day_and_region(loaded: Loaded) -> None:
+    for document in loaded.documents:
+        [row] = loaded.rows("config_reports", document["meta"]["region"])
+        expected = config_report(loaded.place(document))
+        same_rows([{name: row[name] for name in expected}], [expected], ("date_from",))
+        open_now = loaded.rows("non_compliant_resources", document["meta"]["region"])
+        assert {held["config_report_id"] for held in open_now} == {row["id"]}
+        assert {held["status"] for held in open_now} == {"OPEN"}
+        assert all(held["created_at"] == held["config_rule_invoked_time"] for held in open_now)
+
+
+def test_security_counts_are_those_of_the_findings(loaded: Loaded) -> None:
+    for document in loaded.documents:
+        region = document["meta"]["region"]
+        findings = list(TRUTH["security.security_hub"].rows(loaded.place(document)))
+        for row in loaded.rows("security", region):
+            own = [held for held in findings if held["service"] == row["service"]]
+            assert row["total_findings"] == row["open_findings"] == len(own)
+            for severity in ("critical", "high", "medium", "low", "informational"):
+                of_it = [held for held in own if held["severity"] == severity.upper()]
+                assert row[f"{severity}_count"] == len(of_it)
+        services = {row["id"]: row["service"] for row in loaded.rows("security", region)}
+        assert set(services.values()) == {held["service"] for held in findings}
+        for row in loaded.rows("findings", region):
+            assert services[row["security_id"]] == row["service"]
+
+
+def test_products_are_shared_by_the_regions_of_the_account(loaded: Loaded) -> None:
+    found = loaded.query(
+        """SELECT p.name, a.region, p.owner FROM product_accounts pa
+           JOIN products p ON p.id = pa.product_id JOIN accounts a ON a.id = pa.account_id"""
+    )
+    expected = [(name, region, "System") for name in ("Billing", "Shop") for region in REGIONS]
+    assert sorted((row["name"], row["region"], row["owner"]) for row in found) == sorted(expected)
+
+
+def test_statuses_and_messages_are_kept_in_order(loaded: Loaded) -> None:
+    for document in loaded.documents:
+        [log] = loaded.rows("logs", document["meta"]["region"])
+        told = document["logs"]
+        assert log["date_created"] == datetime.fromisoformat(told["date_created"])
+        for category in documents.CATEGORIES:
+            assert log[f"{category}_status"] == told[f"{category}_status"]
+        messages = loaded.query(
+            "SELECT message_type, message FROM log_messages WHERE log_id = %s ORDER BY position",
+            log["id"],
+        )
+        expected = [pair for held in told["message"] for pair in held.items()]
+        assert [(row["message_type"], row["message"]) for row in messages] == expected
+
+
+def test_each_row_leads_to_the_object_that_it_came_from(loaded: Loaded) -> None:
+    found = loaded.query(
+        "SELECT d.*, a.region FROM documents d JOIN accounts a ON a.id = d.account_id"
+    )
+    assert {row["region"] for row in found} == set(REGIONS)
+    for row in found:
+        day = loaded.documents[0]["meta"]["period"]["start"]
+        assert row["key"].endswith(f"{loaded.account.id}/{row['region']}/{day}_DAILY.json")
+        assert row["etag"]
+        assert row["sender"] == f"sender.py {sender.__version__}"
+    ids = {row["region"]: row["id"] for row in found}
+    for table in TABLES.values():
+        for region in REGIONS:
+            lineage = (
+                {row["document_id"] for row in loaded.rows(table, region)}
+                if table != "accounts"
+                else {ids[region]}
+            )
+            assert lineage <= {ids[region]}
+
+
+# Every column, every field
+
+NULL = {
+    ("resilience_hub_apps", "last_drill"): "no API of Resilience Hub tells it",
+    **{
+        (table.name, "gone_at"): "nothing has vanished yet"
+        for table in receiver.TABLES.values()
+        if table.kind is receiver.Kind.SNAPSHOT
+    },
+}
+"""Columns that an account that was loaded once cannot fill."""
+
+
+def test_every_column_of_every_table_is_filled(loaded: Loaded) -> None:
+    empty = {
+        (row["table_name"], row["column_name"])
+        for row in loaded.columns()
+        if not loaded.query(
+            f"SELECT 1 FROM {row['table_name']} WHERE {row['column_name']} IS NOT NULL LIMIT 1"
+        )
+    }
+    assert empty == NULL.keys()
+
+
+def test_every_field_of_a_document_lands_in_a_column(loaded: Loaded) -> None:
+    columns = {(row["table_name"], row["column_name"]) for row in loaded.columns()}
+    for document in loaded.documents:
+        region = document["meta"]["region"]
+        for path, rows in lists(document).items():
+            table = TABLES[path]
+            stored = (
+                loaded.rows(table, region) if table != "accounts" else account_rows(loaded, region)
+            )
+            for name in {name for row in rows for name in row} - OWN_TABLES.get(path, set()):
+                column = RENAMED.get(path, {}).get(name, name)
+                assert (table, column) in columns, path
+                told = sum(row.get(name) is not None for row in rows)
+                assert sum(row[column] is not None for row in stored) == told, (path, name)
+
+
+def account_rows(loaded: Loaded, region: str) -> list[Row]:
+    """The account's row of a region."""
+    return loaded.query(
+        "SELECT * FROM accounts WHERE account_id = %s AND region = %s", loaded.account.id, region
+    )
+
+
+PARTS: Mapping[str, Mapping[str, str]] = {
+    "contact_info": {},
+    "alternate_contacts": {"name": "full_name", "phone": "phone_number"},
+    "service_costs": {"service": "service_name"},
+    "cost_forecasts": {},
+}
+"""The tables of what is nested in a document, and how the contract renames its fields."""
+
+
+def test_every_field_that_is_nested_lands_in_a_column(loaded: Loaded) -> None:
+    columns = {(row["table_name"], row["column_name"]) for row in loaded.columns()}
+    home = loaded.documents[0]
+    nested: dict[str, list[Row]] = {
+        "contact_info": [home["account"]["contact_info"]],
+        "alternate_contacts": list(home["account"]["alternate_contacts"].values()),
+        "service_costs": [row for held in home["cost"] for row in held["top_services"]],
+        "cost_forecasts": [
+            {name: value for name, value in row.items() if name != "period"}
+            | {f"period_{name}": value for name, value in row["period"].items()}
+            for held in home["cost"]
+            for row in held.get("forecast", ())
+        ],
+        "cost_reports": [
+            {f"period_{name}": value for name, value in held["period"].items()}
+            for held in home["cost"]
+        ],
+    }
+    for table, rows in nested.items():
+        for name in {name for row in rows for name in row}:
+            column = PARTS.get(table, {}).get(name, name)
+            assert (table, column) in columns
+            [count] = loaded.query(f"SELECT count({column}) FROM {table}")
+            assert count["count"] == sum(row.get(name) is not None for row in rows)
+
+
+# Other people's SQL
+
+ALIASES = (
+    "account", "account_region", "account_name", "account_type", "account_category",
+    "account_status", "account_partner", "account_customer", "account_full",
+    "project_product_name",
+)  # fmt: skip
+GIVEN = {
+    "accounts": {"account_name", "account_type", "account_status"},
+    "logs": {"account_status"},
+    "services": {"date_from", "date_to"},
+    "config_reports": {"date_from", "date_to"},
+    "support_tickets": {"date_from", "date_to"},
+}
+"""Names of other people's aliases that the contract's own tables have."""
+
+DASHBOARD = """CREATE VIEW {view} AS
+SELECT t.*, a.account_id AS account, a.region AS account_region, a.account_name, a.account_type,
+       a.category AS account_category, {status} a.partner_name AS account_partner,
+       a.customer_name AS account_customer,
+       a.account_name || ' (' || a.account_id || ')' AS account_full,
+       p.name AS project_product_name {days}
+FROM {table} t
+JOIN accounts a ON a.id = t.account_id
+LEFT JOIN product_accounts pa ON pa.account_id = a.id
+LEFT JOIN products p ON p.id = pa.product_id"""
+
+
+def test_views_of_other_people_can_be_made_on_every_table(loaded: Loaded) -> None:
+    owned = [row["table_name"] for row in loaded.columns() if row["column_name"] == "account_id"]
+    tables = sorted(set(owned) - {"accounts"})
+    assert set(TABLES.values()) - {"accounts"} <= set(tables)
+    dsn = loaded.embedded.postgres.dsn_for(loaded.database)
+    with psycopg.connect(dsn) as connection:
+        for table in tables:
+            connection.execute(dashboard(table))
+            [[count]] = connection.execute(
+                sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(f"v_{table}"))
+            ).fetchall()
+            [[rows]] = connection.execute(
+                sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
+            ).fetchall()
+            assert count == rows * len(("Shop", "Billing")), table
+        connection.rollback()
+
+
+def dashboard(table: str) -> sql.Composed:
+    """The statement of such a view, which takes the dates of its table or has its own."""
+    given = GIVEN.get(table, set())
+    return sql.SQL(DASHBOARD).format(
+        view=sql.Identifier(f"v_{table}"),
+        table=sql.Identifier(table),
+        status=sql.SQL("" if "account_status" in given else "a.account_status,"),
+        days=sql.SQL("" if "date_from" in given else ", now() AS date_from, now() AS date_to"),
+    )
+
+
+def test_no_table_takes_a_name_that_other_people_use(loaded: Loaded) -> None:
+    reserved = {*ALIASES, "date_from", "date_to"}
+    taken: dict[str, set[str]] = {}
+    for row in loaded.columns():
+        if row["column_name"] in reserved:
+            taken.setdefault(row["table_name"], set()).add(row["column_name"])
+    assert taken == GIVEN
+
+
+# Other documents
+
+
+def test_thousands_of_resources_come_through_complete(
+    embedded: EmbeddedCloud, make_account: MakeAccount, database: str
+) -> None:
+    account = make_account(Size.small().scaled(8))
+    held = collect_and_load(embedded, account, database)
+    [document] = held.documents
+    place = held.place(document)
+    alone = Place(account, HOME, place.start, place.end)
+    total = 0
+    for path, truth in TRUTH.items():
+        expected = list(truth.rows(alone))
+        [found] = held.query(f"SELECT count(*) FROM {TABLES[path]}")
+        assert found["count"] == len(expected), path
+        total += len(expected)
+    assert total > 10_000
+    [costs] = held.query("SELECT sum(cost) AS cost FROM services")
+    by_day = (day_cost(account, day).values() for day in alone.cost_days)
+    assert costs["cost"] == sum(cost for costs in by_day for cost in costs)
+
+
+def test_a_run_that_was_denied_everything_takes_nothing_away(
+    embedded: EmbeddedCloud, make_account: MakeAccount, warehouse: Warehouse
+) -> None:
+    account = make_account()
+    assert collect(embedded, account, warehouse.bucket) == 0
+    load(warehouse)
+    before = facts(warehouse)
+    embedded.switches.policies[account.id] = lambda request: request.operation in SHIPPING
+    assert collect(embedded, account, warehouse.bucket) == 1
+    [result] = load(warehouse)
+    assert result.outcome is receiver.Outcome.LOADED, result.reasons
+    after = facts(warehouse)
+    for table, rows in before.items():
+        assert after[table] == rows, table
+
+
+SHIPPING = {"GetCallerIdentity", "ListObjectsV2", "PutObject", "GenerateDataKey"}
+"""What a sender needs to ship a document, though it may read nothing."""
+
+
+def facts(warehouse: Warehouse) -> dict[str, list[Row]]:
+    """All rows but those about runs."""
+    rows = warehouse.rows()
+    return {table: rows[table] for table in rows if table not in ("logs", "log_messages")}
