@@ -2422,10 +2422,14 @@ def report(result: Result) -> None:
 
 
 def load_all(receiver: Receiver, files: Iterable[File], watch: Watch | None = None) -> list[Result]:
-    """Load files concurrently; those of one account and region in order of their day."""
+    """Load files concurrently; those of one account and region in order of their day.
+
+    Accounts come in any order, so that receivers that run at once share the work.
+    """
     groups: dict[tuple[str, str], list[File]] = {}
     for file in files:
         groups.setdefault((file.account, file.region), []).append(file)
+    shuffled = random.sample(list(groups.values()), len(groups))
 
     def load_group(group: list[File]) -> list[Result]:
         results = []
@@ -2438,7 +2442,7 @@ def load_all(receiver: Receiver, files: Iterable[File], watch: Watch | None = No
         return results
 
     with ThreadPoolExecutor(receiver.settings.workers, "file") as pool:
-        running: list[Future[list[Result]]] = [pool.submit(load_group, g) for g in groups.values()]
+        running: list[Future[list[Result]]] = [pool.submit(load_group, g) for g in shuffled]
         return [result for done in as_completed(running) for result in done.result()]
 
 
