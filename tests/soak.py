@@ -39,7 +39,7 @@ RECEIVER = Path(receiver.__file__)
 SCHEMA = RECEIVER.with_name("schema.sql")
 AT_ONCE = 3
 FIRST_DAY = date(2026, 11, 1)
-CALLS_PER_DOCUMENT = 30
+CALLS_PER_DOCUMENT = 6
 """Fewer than a document needs, so that every kill and fault drawn meets a call."""
 
 Made = list[tuple[str, Document]]
