@@ -205,14 +205,16 @@ def read_day(flag: str, text: str) -> date:
 class Window:
     """The days that a run is about, half open, and from when on it reads what.
 
-    `since` is None in the first document of an account: everything that is open, however old.
+    `reads` are the listings of findings: those updated since an instant, or (None) all that are
+    open, however old, as in the first document of an account. A later document that reads all
+    that are open reads what changed as well, or it would miss what was closed.
     `past` windows (backfill) get one document per day, others one document altogether.
     """
 
     start: date
     end: date
     costs_from: date
-    since: datetime | None
+    reads: tuple[datetime | None, ...]
     until: datetime
     past: bool = False
 
@@ -232,15 +234,26 @@ class Window:
         missed_from = newest + timedelta(days=1) if newest else usual
         costs_from = max(bound, min(usual, missed_from))
         known = newest is not None and missed_from >= bound and not full
-        since = midnight(costs_from) if known else None
-        return cls(today - timedelta(days=1), today, costs_from, since, now)
+        changed = (midnight(costs_from),) if newest else ()
+        reads = changed if known else (None, *changed)
+        return cls(today - timedelta(days=1), today, costs_from, reads, now)
 
     @classmethod
     def of_past(cls, first: date, last: date) -> Window:
         """The days from first to last, both included."""
         end = last + timedelta(days=1)
         until = midnight(end) - timedelta(milliseconds=1)
-        return cls(first, end, first, midnight(first), until, past=True)
+        return cls(first, end, first, (midnight(first),), until, past=True)
+
+    @property
+    def since(self) -> datetime | None:
+        """From when on changes are read; None where everything that is open is."""
+        return self.reads[0]
+
+    def repeats(self, read: datetime | None, updated: str) -> bool:
+        """Whether a finding in the listing `read`, updated at that instant, is in the other too."""
+        other = self.reads[-1]
+        return read is None and other is not None and updated >= other.isoformat()
 
     def documents(self) -> list[tuple[date, date]]:
         """The period [start, end) of each document."""
@@ -1371,18 +1384,20 @@ def get_security_hub(scan: Scan, out: Outcome) -> None:
     The update time is the provider's: AWS does not move it when somebody sets a workflow status.
     """
     client: SecurityHubClient = scan.client("securityhub")
-    pages = client.get_paginator("get_findings").paginate(
-        Filters=security_hub_filters(scan), PaginationConfig={"PageSize": 100}
-    )
-    for finding in (finding for page in pages for finding in page.get("Findings", ())):
-        row = finding_row(finding)
-        labels = (row["severity"], "open" if is_open(finding) else "resolved")
-        part = f"{SECURITY_HUB}/{row['service']}"
-        out.emit(row, part, day=day_of(row["updated_at"]), labels=labels)
+    for read in scan.window.reads:
+        pages = client.get_paginator("get_findings").paginate(
+            Filters=security_hub_filters(scan, read), PaginationConfig={"PageSize": 100}
+        )
+        for finding in (finding for page in pages for finding in page.get("Findings", ())):
+            row = finding_row(finding)
+            labels = (row["severity"], "open" if is_open(finding) else "resolved")
+            part = f"{SECURITY_HUB}/{row['service']}"
+            if not scan.window.repeats(read, row["updated_at"]):
+                out.emit(row, part, day=day_of(row["updated_at"]), labels=labels)
 
 
-def security_hub_filters(scan: Scan) -> AwsSecurityFindingFiltersTypeDef:
-    """This account's findings: all that are open, or those updated in the window."""
+def security_hub_filters(scan: Scan, read: datetime | None) -> AwsSecurityFindingFiltersTypeDef:
+    """This account's findings: all that are open, or those updated since."""
 
     def equal(*values: str) -> list[StringFilterTypeDef]:
         return [{"Value": value, "Comparison": "EQUALS"} for value in values]
@@ -1391,9 +1406,9 @@ def security_hub_filters(scan: Scan) -> AwsSecurityFindingFiltersTypeDef:
         "AwsAccountId": equal(scan.account),
         "Region": equal(scan.region),
     }
-    if scan.window.since is None:
+    if read is None:
         return own | {"RecordState": equal("ACTIVE"), "WorkflowStatus": equal("NEW", "NOTIFIED")}
-    span: DateFilterTypeDef = {"Start": zulu(scan.window.since), "End": zulu(scan.window.until)}
+    span: DateFilterTypeDef = {"Start": zulu(read), "End": zulu(scan.window.until)}
     return own | {"UpdatedAt": [span]}
 
 
@@ -1411,16 +1426,18 @@ def get_guard_duty_security(scan: Scan, out: Outcome) -> None:
     detectors = [detector for page in listed for detector in page.get("DetectorIds", ())]
     if not detectors:
         out.skipped = "GuardDuty is not enabled"
-    for detector in detectors:
+    for detector, read in itertools.product(detectors, scan.window.reads):
         pages = client.get_paginator("list_findings").paginate(
             DetectorId=detector,
-            FindingCriteria={"Criterion": guard_duty_criteria(scan)},
+            FindingCriteria={"Criterion": guard_duty_criteria(scan, read)},
             PaginationConfig={"PageSize": 50},
         )
         ids = (found for page in pages for found in page.get("FindingIds", ()))
-        read = functools.partial(guard_duty_findings, client, detector)
-        for _, findings in scan.aws.each(batches(ids, 50), read, out):
-            for row in findings or ():
+        get = functools.partial(guard_duty_findings, client, detector)
+        for row in (
+            row for _, rows in scan.aws.each(batches(ids, 50), get, out) for row in rows or ()
+        ):
+            if not scan.window.repeats(read, row["updated_at"]):
                 out.emit(row, "guard_duty", day=day_of(row["updated_at"]))
 
 
@@ -1430,12 +1447,12 @@ def guard_duty_findings(client: GuardDutyClient, detector: str, ids: list[str]) 
     return [guard_duty_row(finding, detector_id=detector) for finding in answer.get("Findings", ())]
 
 
-def guard_duty_criteria(scan: Scan) -> dict[str, ConditionTypeDef]:
-    """This account's findings: those that are not archived, or those updated in the window."""
+def guard_duty_criteria(scan: Scan, read: datetime | None) -> dict[str, ConditionTypeDef]:
+    """This account's findings: those that are not archived, or those updated since."""
     own: dict[str, ConditionTypeDef] = {"accountId": {"Equals": [scan.account]}}
-    if scan.window.since is None:
+    if read is None:
         return own | {"service.archived": {"Equals": ["false"]}}
-    span = (scan.window.since, scan.window.until)
+    span = (read, scan.window.until)
     first, last = (int(moment.timestamp() * 1000) for moment in span)
     return own | {"updatedAt": {"GreaterThanOrEqual": first, "LessThanOrEqual": last}}
 
@@ -1455,20 +1472,21 @@ inspector_row = Shape(
 def get_inspector(scan: Scan, out: Outcome) -> None:
     """Vulnerabilities by update time, of this account (Inspector: ListFindings)."""
     client: Inspector2Client = scan.client("inspector2")
-    criteria: FilterCriteriaTypeDef = {
-        "awsAccountId": [{"comparison": "EQUALS", "value": scan.account}]
-    }
-    if scan.window.since is None:
-        criteria["findingStatus"] = [{"comparison": "EQUALS", "value": "ACTIVE"}]
-    else:
-        criteria["updatedAt"] = [
-            {"startInclusive": scan.window.since, "endInclusive": scan.window.until}
-        ]
-    pages = client.get_paginator("list_findings").paginate(
-        filterCriteria=criteria, PaginationConfig={"PageSize": 100}
-    )
-    for row in (inspector_row(finding) for page in pages for finding in page.get("findings", ())):
-        out.emit(row, "inspector", day=day_of(row["updated_at"]))
+    for read in scan.window.reads:
+        pages = client.get_paginator("list_findings").paginate(
+            filterCriteria=inspector_criteria(scan, read), PaginationConfig={"PageSize": 100}
+        )
+        for row in (inspector_row(held) for page in pages for held in page.get("findings", ())):
+            if not scan.window.repeats(read, row["updated_at"]):
+                out.emit(row, "inspector", day=day_of(row["updated_at"]))
+
+
+def inspector_criteria(scan: Scan, read: datetime | None) -> FilterCriteriaTypeDef:
+    """This account's findings: those that are active, or those updated since."""
+    own: FilterCriteriaTypeDef = {"awsAccountId": [{"comparison": "EQUALS", "value": scan.account}]}
+    if read is None:
+        return own | {"findingStatus": [{"comparison": "EQUALS", "value": "ACTIVE"}]}
+    return own | {"updatedAt": [{"startInclusive": read, "endInclusive": scan.window.until}]}
 
 
 key_row = Shape(
@@ -1690,7 +1708,7 @@ def distributions(scan: Scan, arn: str) -> list[str]:
         "DistributionList.NextMarker",
     )
     return [
-        held["ARN"] for page in pages for held in page.get("DistributionList", ()).get("Items", ())
+        held["ARN"] for page in pages for held in page.get("DistributionList", {}).get("Items", ())
     ]
 
 
@@ -2967,7 +2985,8 @@ def ship(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome], report: Repo
         key = document_key("data", scan.account, scan.region, draft.start)
         place = f"s3://{settings.bucket}/{key}"
         try:
-            size = upload_to_s3(scan.aws, settings, key, body, replace=not scan.window.past)
+            whole = not (scan.window.past or settings.only)
+            size = upload_to_s3(scan.aws, settings, key, body, replace=whole)
         except aws_errors() as error:
             report.failed += 1
             log.say("ERROR", f"{place} is not uploaded: {why_not_uploaded(error)}")
