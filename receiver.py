@@ -130,7 +130,7 @@ def printable(text: str) -> str:
 def tell(category: str, text: str, **facts: Any) -> None:
     """Log one line in one of the five CATEGORIES; `facts` are fields of the JSON form."""
     level = logging.ERROR if category in ("ERROR", "FAIL") else logging.INFO
-    level = logging.DEBUG if category == "TIMING" else level
+    level = logging.DEBUG if category in ("TIMING", "CALL") else level
     log.log(level, text, extra={"category": category, "facts": facts})
 
 
@@ -149,7 +149,7 @@ class StoryFormatter(logging.Formatter):
             text += "\n" + self.formatException(record.exc_info)
         if self.as_json:
             facts = getattr(record, "facts", {})
-            return json.dumps({"time": at, "category": category, "message": text, **facts})
+            return json.dumps({"time": at, "kind": category, "message": text, **facts})
         return "\n  ".join(printable(line) for line in f"{at} {category:7} {text}".split("\n"))
 
 
@@ -298,6 +298,7 @@ TABLES = {
     )
 }
 OTHER_TABLES = ("products", "documents", "listings")
+FUNCTION = "run_steps()"
 
 
 # ── Catalogue: columns, types and keys as the database has them ─────────────────────────────────
@@ -316,7 +317,10 @@ LEFT JOIN (SELECT i.indrelid, u.attnum, u.position::integer
            CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS u(attnum, position)
           ) k ON k.indrelid = c.oid AND k.attnum = a.attnum
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
-ORDER BY 1, a.attnum
+UNION ALL
+SELECT proname || '()', '', '', false, 0, '' FROM pg_proc
+WHERE pronamespace = 'public'::regnamespace
+ORDER BY 1, 2
 """
 
 
@@ -384,7 +388,7 @@ def read_catalogue(records: Iterable[Sequence[Any]]) -> Catalogue:
         column = Column(name, type_, required, position, tuple(filter(None, labels.split(","))))
         catalogue.setdefault(table, {})[name] = column
     stored = [table.stored_in or name for name, table in TABLES.items()]
-    missing = [name for name in (*stored, *OTHER_TABLES) if name not in catalogue]
+    missing = [name for name in (*stored, *OTHER_TABLES, FUNCTION) if name not in catalogue]
     missing += [
         f"{name}.document_id"
         for name in stored
@@ -512,6 +516,11 @@ def hashable(cast: Callable[[str], str], value: Any) -> str:
 
 
 # ── Statements: one per batch; identifiers come from the catalogue, values from parameters ──────
+#
+# In those that run_steps runs $1 is the document's id, $2 the rows and $3 the scopes; each of them
+# counts what it created, updated and marked as gone.
+
+NONE = "CAST(0 AS bigint)"
 
 
 def names(columns: Iterable[str], prefix: str = "") -> str:
@@ -519,7 +528,7 @@ def names(columns: Iterable[str], prefix: str = "") -> str:
 
 
 def rows_of(fields: Mapping[str, Column]) -> str:
-    """The rows of :rows, each an array with a value per field, cast to the field's column type.
+    """The rows of $2, each an array with a value per field, cast to the field's column type.
 
     Arrays take half the bytes of objects, and PostgreSQL reads them twice as fast.
     """
@@ -529,7 +538,7 @@ def rows_of(fields: Mapping[str, Column]) -> str:
         else f'CAST(e.v ->> {place} AS {column.type}) AS "{name}"'
         for place, (name, column) in enumerate(fields.items())
     ]
-    source = "jsonb_array_elements(CAST(:rows AS jsonb)) WITH ORDINALITY AS e(v, place)"
+    source = "jsonb_array_elements($2) WITH ORDINALITY AS e(v, place)"
     return f"(SELECT {', '.join(typed)}, e.place FROM {source})"
 
 
@@ -551,7 +560,7 @@ def parent_join(table: Table, alias: str) -> str:
 def this_cte(table: Table) -> str:
     return f"""this AS (
     SELECT id, account_id, {table.order} AS sort_key, collected_at
-    FROM documents WHERE id = CAST(:document AS integer))"""
+    FROM documents WHERE id = $1)"""
 
 
 def scope_text(table: Table, alias: str) -> str:
@@ -578,7 +587,7 @@ def incoming_cte(shape: Shape) -> str:
 
 
 def scopes_cte(shape: Shape, catalogue: Catalogue) -> str:
-    """What the document states the whole of: everything, or the periods or parents of :scopes."""
+    """What the document states the whole of: everything, or the periods or parents of $3."""
     table, parent = shape.table, shape.table.parent
     if not table.scope:
         return "scopes AS (SELECT '' AS covering)"
@@ -591,7 +600,7 @@ def scopes_cte(shape: Shape, catalogue: Catalogue) -> str:
         picked = f"{names(table.scope, 's.')}, {scope_text(table, 's')} AS covering"
         join = ""
     typed = ", ".join(f'"{name}" {column.type}' for name, column in fields.items())
-    source = f"jsonb_to_recordset(CAST(:scopes AS jsonb)) AS s({typed})"
+    source = f"jsonb_to_recordset($3) AS s({typed})"
     return f"scopes AS MATERIALIZED (SELECT {picked} FROM this CROSS JOIN {source} {join})"
 
 
@@ -777,7 +786,7 @@ def merge_sql(shape: Shape, catalogue: Catalogue, extent: Extent) -> str:
     else:
         ctes += [scopes_cte(shape, catalogue), newer_cte(table)]
     ctes += [judged_cte(shape), written_cte(shape, extent is not Extent.SOME)]
-    absent = "0"
+    absent = NONE
     if extent in (Extent.WHOLE, Extent.LAST):
         several = extent is Extent.LAST
         gone = table.kind is Kind.SNAPSHOT
@@ -802,6 +811,10 @@ def listed_cte(table: Table) -> str:
            this.collected_at
     FROM scopes s CROSS JOIN this ON CONFLICT DO NOTHING)"""
 
+
+RUN_SQL = """
+SELECT created, updated, gone
+FROM run_steps(CAST(:document AS integer), CAST(:steps AS jsonb))"""
 
 SEEN_SQL = "CREATE TEMPORARY TABLE seen (table_name text, row_id integer) ON COMMIT DROP"
 
@@ -846,7 +859,7 @@ written AS (
     FROM this CROSS JOIN {rows_of(shape.fields)} r
     WHERE t.id = this.account_id AND (t.document_id IS NULL OR ({decides}))
     RETURNING t.id){listed}
-SELECT count(*) FROM written"""
+SELECT {NONE}, count(*), {NONE} FROM written"""
 
 
 def savings_sql(shape: Shape) -> str:
@@ -862,7 +875,7 @@ said AS (
       AND coalesce((SELECT d.time_order FROM documents d WHERE d.id = t.savings_document_id), '')
           < this.sort_key
     RETURNING t.document_id = this.id AS own)
-SELECT count(*) FROM said WHERE NOT own"""
+SELECT {NONE}, count(*), {NONE} FROM said WHERE NOT own"""
 
 
 def products_sql(shape: Shape) -> str:
@@ -882,7 +895,7 @@ renamed AS (
     UPDATE products p SET name = n.name, updated_at = now() FROM named n
     WHERE lower(p.name) = lower(n.name) AND n.name COLLATE "C" < p.name COLLATE "C"
     RETURNING p.id)
-SELECT (SELECT count(*) FROM created), (SELECT count(*) FROM renamed)"""
+SELECT (SELECT count(*) FROM created), (SELECT count(*) FROM renamed), {NONE}"""
 
 
 def security_sql(shape: Shape) -> str:
@@ -891,11 +904,11 @@ def security_sql(shape: Shape) -> str:
     INSERT INTO security (account_id, service, document_id)
     SELECT DISTINCT d.account_id, r.service, d.id
     FROM documents d CROSS JOIN {rows_of(shape.fields)} r
-    WHERE d.id = CAST(:document AS integer)
+    WHERE d.id = $1
       AND NOT EXISTS (SELECT FROM security s
                       WHERE s.account_id = d.account_id AND s.service = r.service)
     ON CONFLICT (account_id, service) DO NOTHING RETURNING id)
-SELECT count(*) FROM created"""
+SELECT count(*), {NONE}, {NONE} FROM created"""
 
 
 RECOUNT_AND_FINISH_SQL = """
@@ -1825,7 +1838,7 @@ class Calls:
         name, started = context["receiver"]
         seconds = round(time.monotonic() - started, 4)
         facts = {"operation": name, "seconds": seconds, "attempts": attempts, "outcome": outcome}
-        tell("TIMING", f"{name}: {seconds} s, attempts {attempts}, {outcome}", **facts)
+        tell("CALL", f"{name}: {seconds} s, attempts {attempts}, {outcome}", **facts)
 
 
 class DBManager:
@@ -2234,20 +2247,21 @@ class Load:
     catalogue: Catalogue
     counters: dict[str, Counter[str]] = field(default_factory=dict)
     document_id: int = 0
+    account_created: int = 0
 
     def run(self) -> None:
         """Account and document first, then each table, the derived counts last."""
         lock = {"account": self.document["account"], "region": self.document["region"]}
-        created = len(self.statement(LOCK_SQL, lock))
+        self.account_created = len(self.statement(LOCK_SQL, lock))
         row = {"document": json.dumps(self.document)}
         self.document_id = self.statement(DOCUMENT_SQL, row)[0][0]
         if any(len(table.batches) > 1 for table in self.spool.tables.values()):
             self.statement(SEEN_SQL, {})
-        for name, table in self.spool.tables.items():
-            if table.shape.table.kind is Kind.OWNER:
-                self.drain_owner(name, table, created)
-            else:
-                self.drain(name, table)
+        for steps in in_requests(self.steps()):
+            texts = "[" + ",".join(step.text for step in steps) + "]"
+            answers = self.statement(RUN_SQL, {"document": self.document_id, "steps": texts})
+            for step, answer in zip(steps, answers, strict=True):
+                self.count(step, *answer)
         self.finish()
 
     def statement(self, sql: str, parameters: Mapping[str, str | int]) -> list[list[Any]]:
@@ -2258,49 +2272,44 @@ class Load:
         passed = table.category == "logs" or self.facts.statuses.get(table.category) == "Pass"
         return passed and (speaks_of_now(self.document) or not table.by_day)
 
-    def drain(self, name: str, spool: TableSpool) -> None:
+    def steps(self) -> Iterator[Step]:
+        """The statements of the document in order; a batch is read when its turn comes."""
+        for name, spool in self.spool.tables.items():
+            if spool.shape.table.kind is not Kind.OWNER:
+                yield from self.merges(name, spool)
+                continue
+            for batch in spool.batches:
+                yield Step(name, self.owner_sql(name, spool.shape), spool.read(batch), batch.rows)
+
+    def owner_sql(self, name: str, shape: Shape) -> str:
+        if name == "accounts":
+            return accounts_sql(shape, self.complete(shape.table))
+        return savings_sql(shape) if name == "cost_savings" else security_sql(shape)
+
+    def merges(self, name: str, spool: TableSpool) -> Iterator[Step]:
         table = spool.shape.table
         covered = spool.covered and (spool.scopes or not table.scope)
         complete = bool(covered) and table.kind is not Kind.EVENT and self.complete(table)
         batches: list[Batch | None] = list(spool.batches) or ([None] if complete else [])
-        total: Counter[str] = Counter()
+        scopes = "[" + ",".join(spool.scopes) + "]"
         for position, batch in enumerate(batches, 1):
             extent = Extent.SOME
             if complete:
                 one, last = len(batches) == 1, position == len(batches)
                 extent = Extent.WHOLE if one else Extent.LAST if last else Extent.MORE
-            rows = spool.read(batch) if batch else "[]"
-            total += self.merge(spool, rows, extent, batch.rows if batch else 0)
-        if batches:
-            self.counters[name] = total
+            rows, count = (spool.read(batch), batch.rows) if batch else ("[]", 0)
+            if name == "product_accounts" and batch:
+                yield Step("products", products_sql(spool.shape), rows, count)
+            yield Step(name, merge_sql(spool.shape, self.catalogue, extent), rows, count, scopes)
 
-    def merge(self, spool: TableSpool, rows: str, extent: Extent, count: int) -> Counter[str]:
-        shape = spool.shape
-        parameters: dict[str, str | int] = {"document": self.document_id, "rows": rows}
-        if shape.table.scope:
-            parameters["scopes"] = "[" + ",".join(spool.scopes) + "]"
-        if shape.table.name == "product_accounts" and count:
-            created, renamed = self.statement(products_sql(shape), {"rows": rows})[0]
-            self.counters["products"] = counted(count, created, renamed)
-        sql = merge_sql(shape, self.catalogue, extent)
-        created, updated, gone = self.statement(sql, parameters)[0]
-        return counted(count, created, updated, gone)
-
-    def drain_owner(self, name: str, spool: TableSpool, account_created: int) -> None:
-        for batch in spool.batches:
-            rows: dict[str, str | int] = {"document": self.document_id, "rows": spool.read(batch)}
-            if name == "cost_savings":
-                changed = self.statement(savings_sql(spool.shape), rows)[0][0]
-                self.counters["cost_reports"] += Counter(UPDATED=changed)
-                self.counters["cost_reports"]["SKIPPED"] -= changed
-            elif name == "accounts":
-                sql = accounts_sql(spool.shape, self.complete(spool.shape.table))
-                written = self.statement(sql, rows)[0][0]
-                updated = max(0, written - account_created)
-                self.counters[name] = counted(batch.rows, account_created, updated)
-            else:
-                made = self.statement(security_sql(spool.shape), rows)[0][0]
-                self.counters[name] = counted(batch.rows, made)
+    def count(self, step: Step, created: int, updated: int, gone: int) -> None:
+        table, total = step.table, counted(step.rows_count, created, updated, gone)
+        if table == "accounts":
+            updated = max(0, updated - self.account_created)
+            total = counted(step.rows_count, self.account_created, updated)
+        elif table == "cost_savings":
+            table, total = "cost_reports", Counter(UPDATED=updated, SKIPPED=-updated)
+        self.counters.setdefault(table, Counter()).update(total)
 
     def finish(self) -> None:
         """Recount `security` where findings were loaded; close the document's row."""
@@ -2315,6 +2324,36 @@ class Load:
         changed = self.statement(RECOUNT_AND_FINISH_SQL, row)[0][0]
         updated = max(0, changed - security["CREATED"])
         self.counters["security"] = counted(security["TOTAL"], security["CREATED"], updated)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A statement of a document, with its rows and scopes as JSON texts."""
+
+    table: str  # whose counters its counts go to
+    sql: str
+    rows: str
+    rows_count: int
+    scopes: str = "[]"
+
+    @property
+    def text(self) -> str:
+        return f'{{"sql":{json.dumps(self.sql)},"rows":{self.rows},"scopes":{self.scopes}}}'
+
+
+def in_requests(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Steps in order, as many at once as one request has room for."""
+    taken: list[Step] = []
+    size = 0
+    for step in steps:
+        more = size_in_request(step.text)
+        if taken and size + more > BATCH_BYTES:
+            yield taken
+            taken, size = [], 0
+        taken.append(step)
+        size += more
+    if taken:
+        yield taken
 
 
 def counted(total: int, created: int, updated: int = 0, gone: int = 0) -> Counter[str]:
@@ -2602,11 +2641,19 @@ def parser() -> argparse.ArgumentParser:
     for name, (variable, meaning) in SETTINGS.items():
         flag = "--" + name.replace("_", "-")
         arguments.add_argument(flag, metavar="…", help=f"{meaning} [{variable}]")
-    arguments.add_argument("--workers", type=int, default=8, help="files loaded at once [8]")
     arguments.add_argument(
-        "--patience", type=float, default=180.0, help="seconds to wait for a database [180]"
+        "--workers", type=int, default=8, metavar="N", help="files loaded at once [8]"
     )
-    arguments.add_argument("--log-format", choices=("text", "json"), default="text")
+    arguments.add_argument(
+        "--patience",
+        type=float,
+        default=180.0,
+        metavar="SECONDS",
+        help="how long a file may wait for a database that is not ready [180]",
+    )
+    arguments.add_argument(
+        "--log-format", choices=("text", "json"), default="text", help="form of the log on stderr"
+    )
     arguments.add_argument("-v", "--verbose", action="store_true", help="timings and tracebacks")
     return arguments
 
@@ -2646,6 +2693,8 @@ def init_schema(settings: Settings) -> int:
 def run(flags: argparse.Namespace) -> int:
     """What the command line asks for; returns the exit code."""
     settings = Settings.of(vars(flags))
+    if flags.dry_run and (flags.init_schema or flags.retry_rejected):
+        raise UsageError("--dry-run changes nothing, so it goes with loading only")
     if flags.init_schema:
         return init_schema(settings)
     if flags.check:

@@ -201,6 +201,8 @@ def test_help_needs_no_sdk() -> None:
 def test_wrong_use_is_exit_code_two(run: Run) -> None:
     assert run("--no-such-flag").returncode == 2
     assert run("--check", "--init-schema").returncode == 2
+    for flag in ("--init-schema", "--retry-rejected"):
+        assert run(flag, "--dry-run").returncode == 2
 
 
 def other_producer() -> Document:
