@@ -1,0 +1,429 @@
+"""The command line of sender.py, run as a command: streams, exit codes, flags, objects in S3."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sender
+from tests.cloud import Account, EmbeddedCloud, Size, generate
+from tests.conftest import REGIONS
+from tests.sending import Document, statuses
+
+SENDER = Path(sender.__file__)
+HOME = REGIONS[0]
+TIMEOUT = 120
+LINE = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 (SUCCESS|FAIL|ERROR|INFO|TIMING|CALL) .+"
+)
+"""A line of the story: when, what kind, what."""
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def command(
+    *flags: str, environment: Mapping[str, str] | None = None, python: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run sender.py to its end."""
+    return subprocess.run(
+        [sys.executable, *python, str(SENDER), *flags],
+        env=os.environ | dict(environment or {}),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def account(running_cloud: EmbeddedCloud) -> Account:
+    """A small account that tests only read."""
+    today = datetime.now(UTC).date()
+    return running_cloud.add(generate("288888888804", Size.small(), 7, today, REGIONS))
+
+
+@pytest.fixture
+def environment(embedded: EmbeddedCloud, account: Account, bucket: str) -> dict[str, str]:
+    """The account's environment, with a bucket of its own."""
+    return embedded.environment(account.id) | {"BUCKET": bucket}
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    """Runs the command in the account's environment: `run("--check", BUCKET="")`."""
+    return lambda *flags, **more: command(*flags, environment=environment | more)
+
+
+def yesterday() -> str:
+    """The last complete day."""
+    return str(datetime.now(UTC).date() - timedelta(days=1))
+
+
+def objects(embedded: EmbeddedCloud, bucket: str) -> dict[str, dict[str, Any]]:
+    """What is in a bucket: each object's key and head."""
+    s3 = embedded.client("s3", embedded.analytics.id)
+    keys = [held["Key"] for held in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
+    return {key: s3.head_object(Bucket=bucket, Key=key) for key in keys}
+
+
+def document_at(embedded: EmbeddedCloud, bucket: str, key: str) -> Document:
+    """A document in a bucket."""
+    s3 = embedded.client("s3", embedded.analytics.id)
+    found: Document = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    return found
+
+
+# Without AWS
+
+
+def imported(stderr: str) -> set[str]:
+    """The packages that Python's own account of its imports names."""
+    lines = [line for line in stderr.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+@pytest.mark.parametrize("flag", ["--help", "--list", "--version"])
+def test_what_needs_no_aws_does_not_load_its_libraries(flag: str) -> None:
+    done = command(flag, python=("-X", "importtime"))
+    assert done.returncode == 0
+    assert done.stdout
+    loaded = imported(done.stderr)
+    assert "argparse" in loaded
+    assert not loaded & {"boto3", "botocore", "rich"}
+
+
+def test_help_names_every_setting_with_its_variable() -> None:
+    done = command("--help")
+    assert done.stderr == ""
+    for _, variable, flag, _ in sender.NAMED_SETTINGS:
+        assert flag in done.stdout
+        assert f"[{variable}]" in done.stdout
+    flags = (
+        "--start",
+        "--end",
+        "--only",
+        "--list",
+        "--check",
+        "--dry-run",
+        "--output",
+        "--log-format",
+        "-v",
+    )
+    assert all(flag in done.stdout for flag in flags)
+
+
+def test_list_tells_each_category_and_what_it_needs() -> None:
+    done = command("--list")
+    assert done.stderr == ""
+    lines = {line.split()[0]: line for line in done.stdout.splitlines()}
+    assert lines.keys() == {"CATEGORY", *sender.CATEGORIES}
+    for name, held in sender.CATEGORIES.items():
+        assert re.search(rf"\b{held.scope}\b.*\b{held.past}\b", lines[name])
+        assert all(action in lines[name] for action in held.actions)
+
+
+COMPLETE = {"REGION": HOME, "BUCKET": "b", "ANALYTICS_KMS_KEY": "k"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "flag"),
+    [("REGION", "--region"), ("BUCKET", "--bucket"), ("ANALYTICS_KMS_KEY", "--kms-key")],
+)
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_missing_setting_is_named_in_one_line(variable: str, flag: str, empty: bool) -> None:
+    given = {name: value for name, value in COMPLETE.items() if name != variable}
+    done = command(environment=given | ({variable: ""} if empty else {}))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert variable in line
+    assert flag in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (("--only", "cost,costs"), "costs"),
+        (("--start", "2024-02-30"), "2024-02-30"),
+        (("--end", "2024-02-29"), "--start"),
+        (("--start", "2024-03-01", "--end", "2024-02-29"), "2024-03-01"),
+        (("--start", "2999-01-01"), "2999-01-01"),
+        (("--output", "file"), "--dry-run"),
+        (("--workers", "0"), "--workers"),
+        (("--catch-up", "-1"), "--catch-up"),
+        (("--log-format", "xml"), "--log-format"),
+        (("--frobnicate",), "--frobnicate"),
+    ],
+)
+def test_a_flag_that_makes_no_sense_is_exit_2_and_said(flags: tuple[str, ...], named: str) -> None:
+    done = command(*flags, environment=COMPLETE)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert named in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+# A run
+
+
+def test_a_run_says_where_its_document_is_and_tells_its_story_on_stderr(
+    run: Run, embedded: EmbeddedCloud, environment: dict[str, str], account: Account
+) -> None:
+    done = run("--only", "health,account")
+    assert done.returncode == 0
+    key = f"data/{account.id}/{HOME}/{yesterday()}_DAILY.json"
+    place, summary = done.stdout.splitlines()
+    found = objects(embedded, environment["BUCKET"])
+    assert place == f"s3://{environment['BUCKET']}/{key} {found[key]['ContentLength']} bytes"
+    assert summary.startswith("2 Pass, 0 Fail, 13 Skipped;")
+    assert all(LINE.fullmatch(line) for line in done.stderr.splitlines())
+    assert {line.split()[1] for line in done.stderr.splitlines()} == {"INFO", "SUCCESS", "TIMING"}
+    document = document_at(embedded, environment["BUCKET"], key)
+    passed = {name for name, status in statuses(document).items() if status == "Pass"}
+    assert passed == {"health", "account", "logs"}
+    assert found.keys() == {key}
+
+
+def test_a_document_is_encrypted_with_the_key_that_was_asked_for(
+    run: Run, embedded: EmbeddedCloud, environment: dict[str, str]
+) -> None:
+    kms = embedded.moto.client("kms", embedded.analytics.id, HOME)
+    other = kms.create_key(Description="Another key")["KeyMetadata"]["Arn"]
+    bucket = embedded.create_bucket()
+    assert run("--only", "health").returncode == 0
+    assert run("--only", "health", "--kms-key", other, "--bucket", bucket).returncode == 0
+    [by_variable] = objects(embedded, environment["BUCKET"]).values()
+    [by_flag] = objects(embedded, bucket).values()
+    assert by_variable["ServerSideEncryption"] == by_flag["ServerSideEncryption"] == "aws:kms"
+    assert by_variable["SSEKMSKeyId"] == environment["ANALYTICS_KMS_KEY"]
+    assert by_flag["SSEKMSKeyId"] == other
+    assert by_flag["ContentType"] == "application/json"
+
+
+def test_a_run_that_fails_in_part_ships_what_it_has_and_exits_1(
+    run: Run, embedded: EmbeddedCloud, environment: dict[str, str]
+) -> None:
+    embedded.switches.deny("kms", "ListKeys")
+    embedded.switches.deny("health", "DescribeEvents")
+    done = run("--only", "health,security,application")
+    assert done.returncode == 1
+    kinds = {line.split()[1]: line for line in done.stderr.splitlines()}
+    assert "kms:ListKeys denied" in kinds["ERROR"]
+    assert "health:DescribeEvents denied" in kinds["FAIL"]
+    [key] = objects(embedded, environment["BUCKET"])
+    found = statuses(document_at(embedded, environment["BUCKET"], key))
+    assert (found["health"], found["security"], found["application"]) == ("Fail", "Fail", "Pass")
+    assert done.stdout.splitlines()[-1].startswith("1 Pass, 2 Fail, 12 Skipped;")
+
+
+def test_a_dry_run_writes_the_document_to_stdout_and_needs_no_bucket(
+    run: Run, embedded: EmbeddedCloud, environment: dict[str, str], account: Account
+) -> None:
+    done = run("--dry-run", "--only", "health", BUCKET="", ANALYTICS_KMS_KEY="")
+    assert done.returncode == 0
+    [line] = done.stdout.splitlines()
+    document = json.loads(line)
+    assert document["meta"]["account_id"] == account.id
+    assert len(document["health"]) == len(account.items("health", "events"))
+    *story, summary = done.stderr.splitlines()
+    assert all(LINE.fullmatch(held) for held in story[:-1])
+    assert summary.startswith("1 Pass")
+    assert objects(embedded, environment["BUCKET"]) == {}
+
+
+def test_a_dry_run_may_write_to_a_file(
+    run: Run, embedded: EmbeddedCloud, environment: dict[str, str], tmp_path: Path
+) -> None:
+    target = tmp_path / "document.json"
+    flags = (
+        "--dry-run",
+        "--output",
+        str(target),
+        "--only",
+        "health",
+        "--regions",
+        ",".join(REGIONS),
+    )
+    done = run(*flags)
+    assert done.returncode == 0
+    *written, summary = done.stdout.splitlines()
+    assert set(written) == {str(target)}
+    assert summary.startswith("1 Pass")
+    regions = [json.loads(line)["meta"]["region"] for line in target.read_text().splitlines()]
+    assert regions == list(REGIONS)
+    assert objects(embedded, environment["BUCKET"]) == {}
+
+
+def test_past_days_have_a_document_each_and_each_its_own_key(
+    run: Run, embedded: EmbeddedCloud, environment: dict[str, str], account: Account
+) -> None:
+    last = datetime.now(UTC).date() - timedelta(days=3)
+    days = [last - timedelta(days=1), last]
+    flags = ("--start", str(days[0]), "--end", str(last), "--only", "service,health,config")
+    done = run(*flags)
+    assert done.returncode == 0
+    keys = [f"data/{account.id}/{HOME}/{day}_DAILY.json" for day in days]
+    assert sorted(objects(embedded, environment["BUCKET"])) == keys
+    assert [line.split()[0] for line in done.stdout.splitlines()[:-1]] == [
+        f"s3://{environment['BUCKET']}/{key}" for key in keys
+    ]
+    for key in keys:
+        found = statuses(document_at(embedded, environment["BUCKET"], key))
+        assert (found["service"], found["health"]) == ("Pass", "Pass")
+        assert found["config"] == "Skipped"
+
+
+def test_a_backfill_leaves_a_document_alone_that_waits_to_be_loaded(
+    run: Run, embedded: EmbeddedCloud, environment: dict[str, str], account: Account
+) -> None:
+    day = str(datetime.now(UTC).date() - timedelta(days=3))
+    key = f"data/{account.id}/{HOME}/{day}_DAILY.json"
+    s3 = embedded.client("s3", embedded.analytics.id)
+    s3.put_object(Bucket=environment["BUCKET"], Key=key, Body=b'{"complete": true}')
+    done = run("--start", day, "--end", day, "--only", "health")
+    assert done.returncode == 1
+    assert key in done.stderr
+    assert "waits to be loaded" in done.stderr
+    assert document_at(embedded, environment["BUCKET"], key) == {"complete": True}
+
+
+# The story for machines
+
+
+def test_every_line_of_a_json_log_is_an_object_and_every_call_is_there(
+    run: Run, embedded: EmbeddedCloud, account: Account
+) -> None:
+    embedded.switches.deny("health", "DescribeEvents")
+    done = run("--only", "health,trusted_advisor", "--log-format", "json")
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert all({"time", "kind", "message"} <= line.keys() for line in lines)
+    calls = [line for line in lines if line["kind"] == "CALL"]
+    made = [held for held in embedded.calls if held.account == account.id]
+    assert sorted(line["operation"] for line in calls) == sorted(
+        f"{held.service}:{held.operation}" for held in made
+    )
+    outcomes = {line["operation"]: line["outcome"] for line in calls}
+    assert outcomes["health:DescribeEvents"] == "AccessDeniedException"
+    assert outcomes["support:DescribeTrustedAdvisorChecks"] == "ok"
+    assert all(line["seconds"] > 0 and line["attempts"] == 1 for line in calls)
+    told = {line["category"]: line["status"] for line in lines if "category" in line}
+    assert (told["health"], told["trusted_advisor"]) == ("Fail", "Pass")
+
+
+def test_calls_are_told_to_those_who_ask(run: Run) -> None:
+    told = "health:DescribeEvents us-east-1"
+    assert any(
+        line.split()[1] == "CALL" and told in line
+        for line in run("--only", "health", "-v").stderr.splitlines()
+    )
+    assert told not in run("--only", "health").stderr
+
+
+HARM = "no\n2026-01-01T00:00:00.000+00:00 SUCCESS forged\r\x1b[2J\x9b31m\u2028\u202e"
+
+
+def test_what_aws_says_can_neither_forge_lines_nor_steer_the_terminal(
+    run: Run, embedded: EmbeddedCloud, environment: dict[str, str]
+) -> None:
+    embedded.switches.fail("health", "DescribeEvents", "ValidationException", HARM)
+    done = run("--only", "health")
+    assert done.returncode == 1
+    assert all(LINE.fullmatch(line) for line in done.stderr.split("\n")[:-1])
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", done.stderr)
+    assert not [line for line in done.stderr.splitlines() if "SUCCESS forged" in line[:60]]
+    [key] = objects(embedded, environment["BUCKET"])
+    document = document_at(embedded, environment["BUCKET"], key)
+    texts = [text for held in document["logs"]["message"] for text in held.values()]
+    assert any("\\u000a2026" in text for text in texts)
+    assert not any("\n" in text or "\x1b" in text for text in texts)
+
+
+def test_a_terminal_shows_progress_and_stdout_stays_clean(environment: dict[str, str]) -> None:
+    outside, inside = pty.openpty()
+    flags = ("--only", "health,application")
+    with subprocess.Popen(
+        [sys.executable, str(SENDER), *flags],
+        env=os.environ | environment | {"TERM": "xterm", "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=inside,
+        text=True,
+    ) as process:
+        os.close(inside)
+        shown = read_to_end(outside)
+        assert process.stdout
+        out = process.stdout.read()
+    assert process.returncode == 0
+    assert out.startswith("s3://")
+    assert "\x1b" not in out
+    for word in ("category", "state", "rows", "calls", "seconds", "health", "application", HOME):
+        assert word in shown
+
+
+def read_to_end(terminal: int) -> str:
+    """What was written to a terminal until its other end was closed."""
+    parts = []
+    try:
+        while part := os.read(terminal, 65536):
+            parts.append(part)
+    except OSError:
+        pass  # how Linux says that the other end is closed
+    os.close(terminal)
+    return b"".join(parts).decode(errors="replace")
+
+
+# What may be read
+
+
+def checked(done: subprocess.CompletedProcess[str]) -> dict[tuple[str, str], tuple[str, str]]:
+    """(readable, reason) of each (category, call) in the table of --check."""
+    lines = [line.split(maxsplit=3) for line in done.stdout.splitlines()]
+    assert lines[0] == ["CATEGORY", "CALL", "READABLE", "REASON"]
+    return {(line[0], line[1]): (line[2], "".join(line[3:])) for line in lines[1:]}
+
+
+def test_check_shows_that_everything_can_be_read(
+    run: Run, embedded: EmbeddedCloud, environment: dict[str, str]
+) -> None:
+    done = run("--check", BUCKET="", ANALYTICS_KMS_KEY="")
+    assert done.returncode == 0
+    found = checked(done)
+    off = {("account", "organizations:DescribeAccount")}
+    assert {name for name, (readable, _) in found.items() if readable != "yes"} == off
+    by_category = {category for category, _ in found}
+    shared_with_cost = {"service"}
+    assert by_category == sender.CATEGORIES.keys() - shared_with_cost
+    assert objects(embedded, environment["BUCKET"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "category", "code"),
+    [
+        ("kms", "ListKeys", "security", 1),
+        ("ssm", "GetInventory", "inventory", 1),
+        ("health", "DescribeEvents", "health", 0),
+    ],
+)
+def test_check_decides_by_what_is_essential(
+    service: str, operation: str, category: str, code: int, run: Run, embedded: EmbeddedCloud
+) -> None:
+    embedded.switches.deny(service, operation)
+    embedded.switches.not_enabled("support")
+    done = run("--check")
+    assert done.returncode == code
+    found = checked(done)
+    readable, reason = found[category, f"{service}:{operation}"]
+    assert readable == "no"
+    assert f"{service}:{operation} denied" in reason
+    assert found["support_tickets", "support:DescribeCases"][0] == "off"
+    denied = [name for name, held in found.items() if held[0] == "no"]
+    assert denied == [(category, f"{service}:{operation}")]
