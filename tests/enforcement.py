@@ -34,6 +34,7 @@ class Deployment:
         self.outsiders: set[str] = set()
         self.generous: set[str] = set()
         self._uploads = Uploads()
+        self._senders: dict[str, list[dict[str, Any]]] = {}
         names = self._hub_names()
         self._bucket_policy = templates.statements(templates.HUB, "BucketPolicy", names)
         self._key_policy = templates.statements(templates.HUB, "DocumentsKey", names)
@@ -85,9 +86,27 @@ class Deployment:
         if role == RECEIVER and identity.account == self.hub:
             return self._receiver
         if role == SENDER and identity.account not in self.generous:
-            names = self._spoke_names(identity.account)
-            return templates.statements(templates.SPOKE, "SenderRole", names)
+            return self.sender_policy(identity.account)
         return ADMINISTRATOR
+
+    def sender_policy(self, account: str) -> Sequence[dict[str, Any]]:
+        """The policy of an account's sender."""
+        if account not in self._senders:
+            names = self._spoke_names(account)
+            self._senders[account] = templates.statements(templates.SPOKE, "SenderRole", names)
+        return self._senders[account]
+
+    def may_put(self, account: str, key: str, *, tls: bool) -> bool:
+        """Whether an account's sender may put a document, with or without TLS."""
+        context = {
+            "aws:securetransport": str(tls).lower(),
+            "s3:x-amz-server-side-encryption": "aws:kms",
+            "s3:x-amz-server-side-encryption-aws-kms-key-id": self.embedded.key_arn,
+        }
+        place = f"arn:aws:s3:::{self.bucket}/{key}"
+        sender = f"arn:aws:iam::{account}:role/{SENDER}"
+        ask = Ask("s3:PutObject", place, self.hub, sender, ORGANIZATION, context)
+        return is_allowed(ask, self.sender_policy(account), self._bucket_policy)
 
     def _resource_policy(
         self, request: ApiRequest, permission: Permission

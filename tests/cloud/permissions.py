@@ -58,6 +58,7 @@ BEHIND: Mapping[tuple[str, str], tuple[str, ...]] = {
 """What else AWS wants the caller to be allowed (AWS's Service Authorization Reference)."""
 
 BEHIND_WEB_ACLS: Mapping[str, tuple[str, ...]] = {
+    "AGENTCORE_GATEWAY": (),
     "AMPLIFY": ("amplify:ListResourcesForWebACL",),
     "API_GATEWAY": (),
     "APPLICATION_LOAD_BALANCER": ("elasticloadbalancing:DescribeWebACLAssociation",),
