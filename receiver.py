@@ -10,6 +10,7 @@ The flow of one file, in the order of this page:
     load_*_data      one loader per category: rows of the document → rows of tables
     Spool            casts and checks every value against the catalogue, cuts batches of ≤ 3.5 MiB
     merge_sql        one statement per batch: insert, update what changed, mark what is gone
+    run_steps        (schema.sql) runs the statements of a whole request in one call
     DBManager        the transaction, one call at a time, and what its errors mean
     S3Manager        finding, reading and moving files; a move is bound to the ETag that was loaded
 
