@@ -846,7 +846,7 @@ def test_a_later_run_reads_what_changed_since_and_catches_up(
     first = period(document)[1] - timedelta(days=told)
     since = datetime.combine(first, time(), UTC)
     place = place_of(account, document, since=since, until=collected(document), costs_from=first)
-    is_true(document, place, "service", "health", "security")
+    is_true(document, place, *EVENTS)
     reports_are_true(document, place, anomalies_of(account, place.cost_days))
     assert rows(document, "security.security_hub")
     story = " ".join(text for held in document["logs"]["message"] for text in held.values())
@@ -856,11 +856,13 @@ def test_a_later_run_reads_what_changed_since_and_catches_up(
 
 
 @pytest.mark.parametrize(
-    ("days_missed", "flags", "told"), [(60, (), 30), (9, ("--catch-up", "5"), 5)]
+    ("days_missed", "flags", "known", "told"),
+    [(60, (), 1, 30), (9, ("--catch-up", "5"), 1, 5), (0, ("--full",), 1, 3), (0, (), 7, 3)],
 )
-def test_catching_up_is_bounded_and_then_everything_open_is_read(
+def test_a_run_that_reads_everything_open_reads_what_was_closed_too(
     days_missed: int,
     flags: tuple[str, ...],
+    known: int,
     told: int,
     embedded: EmbeddedCloud,
     bucket: str,
@@ -868,12 +870,18 @@ def test_catching_up_is_bounded_and_then_everything_open_is_read(
     tmp_path: Path,
 ) -> None:
     newest = datetime.now(UTC).date() - timedelta(days=2 + days_missed)
-    documents_exist(embedded, bucket, account, newest)
+    older = [newest - timedelta(days=back) for back in range(known)]
+    documents_exist(embedded, bucket, account, *older)
     document = later_run(embedded, bucket, account, tmp_path, *flags).document
     first = period(document)[1] - timedelta(days=told)
-    place = place_of(account, document, costs_from=first)
-    is_true(document, place, "service", "health", "security")
+    since = datetime.combine(first, time(), UTC)
+    bounds = {"since": since, "until": collected(document), "costs_from": first}
+    is_true(document, place_of(account, document, full=True, **bounds), *EVENTS)
     assert len(document["cost"]) == told
+
+
+EVENTS = ("service", "health", "security")
+"""Categories of which a document tells what changed."""
 
 
 @pytest.mark.parametrize("other", ["299999999998", "eu-west-1"])

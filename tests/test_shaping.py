@@ -513,8 +513,10 @@ def test_what_a_daily_run_reads(
     assert window.end == moment.date()
     assert window.documents() == [(moment.date() - DAY, moment.date())]
     assert str(window.costs_from) == costs_from
-    expected = since and datetime.fromisoformat(since).replace(tzinfo=UTC)
-    assert window.since == expected
+    changed = sender.midnight(window.costs_from)
+    everything = (None,) if newest is None else (None, changed)
+    assert window.reads == ((changed,) if since else everything)
+    assert since is None or str(changed.date()) == since
     assert window.until == moment
 
 

@@ -25,8 +25,8 @@ Row = dict[str, Any]
 class Place:
     """Where and of which days a document tells.
 
-    `since`: events that were updated from then on, all that are open if it is None. `others` are
-    the regions that have documents of their own.
+    `since`: events that were updated from then on, all that are open if it is None, and both if
+    `full`. `others` are the regions that have documents of their own.
     """
 
     account: Account
@@ -37,6 +37,7 @@ class Place:
     until: datetime | None = None
     costs_from: date | None = None
     others: tuple[str, ...] = ()
+    full: bool = False
 
     @property
     def home(self) -> bool:
@@ -57,10 +58,12 @@ class Place:
         """What the account holds of a kind that is global; nothing outside of the home region."""
         return self.account.items(service, kind, GLOBAL) if self.home else []
 
-    def covers(self, moment: datetime) -> bool:
-        """Whether something that was updated then is to be told."""
-        assert self.since
-        return self.since <= moment and (self.until is None or moment <= self.until)
+    def tells(self, updated: datetime, is_open: bool) -> bool:
+        """Whether an event is to be told that was updated then."""
+        if self.since is None:
+            return is_open
+        changed = self.since <= updated and (self.until is None or updated <= self.until)
+        return changed or (self.full and is_open)
 
 
 def moment(text: str) -> datetime:
@@ -166,7 +169,7 @@ def findings(place: Place) -> Iterator[Row]:
     for held in place.own("securityhub", "findings"):
         updated = moment(held["UpdatedAt"])
         is_open = held["RecordState"] == "ACTIVE" and held["Workflow"]["Status"] in OPEN
-        if is_open if place.since is None else place.covers(updated):
+        if place.tells(updated, is_open):
             yield {
                 "finding_id": held["Id"],
                 "service": held["ProductName"],
@@ -199,7 +202,7 @@ def guard_duty(place: Place) -> Iterator[Row]:
     for held in place.own("guardduty", "findings"):
         updated = moment(held["UpdatedAt"])
         is_open = not held["Service"]["Archived"]
-        if is_open if place.since is None else place.covers(updated):
+        if place.tells(updated, is_open):
             yield {
                 "id": held["Id"],
                 "detector_id": held["Service"]["DetectorId"],
@@ -220,7 +223,7 @@ def inspector(place: Place) -> Iterator[Row]:
     """Inspector's findings."""
     for held in place.own("inspector2", "findings"):
         is_open = held["status"] == "ACTIVE"
-        if is_open if place.since is None else place.covers(held["updatedAt"]):
+        if place.tells(held["updatedAt"], is_open):
             score = held.get("inspectorScore")
             package = held.get("packageVulnerabilityDetails", {})
             yield {
@@ -562,7 +565,7 @@ def trusted_advisor(place: Place) -> Iterator[Row]:
 def health(place: Place) -> Iterator[Row]:
     """Health events."""
     for held in place.everywhere("health", "events"):
-        if place.since is None or place.covers(held["lastUpdatedTime"]):
+        if place.tells(held["lastUpdatedTime"], is_open=True):
             yield {
                 "arn": held["arn"],
                 "service": held["service"],
