@@ -120,7 +120,7 @@ class MotoBackend:
 
     def pages(self, service: str, operation: str) -> bool:
         """Whether the operation is a list that is paged here; S3's own paging is right."""
-        if service == "s3":
+        if service == "s3" or operation == "DescribeChangeSet":  # which is no list alone
             return False
         config = paginators(service).get(operation, {})
         names = (config.get("input_token"), config.get("output_token"), config.get("result_key"))
