@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test soak lint clean
+.PHONY: demo test bench soak lint clean
 
 demo: $(READY)
 	@$(BIN)/python -m tests.cloud.demo
@@ -19,6 +19,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# QUICK=1: smaller, within two minutes.
+bench: $(READY)
+	@$(BIN)/python -m tests.bench
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,6 @@
+"""x"""
+
+from tests.bench.harness import Results
+
+
+def measure(results: Results, *, quick: bool) -> None: ...

@@ -1,0 +1,171 @@
+"""receiver.py: throughput against the database's limit, calls, latency, memory."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tests import documents
+from tests.bench.documents import DAY, many_rows, write
+from tests.bench.harness import ACCOUNT, MIB, REGION, Cost, Line, Results, query, run
+from tests.bench.limit import limit_of
+from tests.cloud import EmbeddedCloud
+from tests.documents import Document
+
+BATCH = 3.5 * MIB
+LATENCY = 0.020
+WORKERS = 8
+BYTES_PER_ROW = 470
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What one run of receiver.py took, and the calls of the Data API that it made."""
+
+    cost: Cost
+    calls: int
+    document_bytes: int
+
+
+class Warehouse:
+    """A database and a bucket of their own, and receiver.py on them."""
+
+    def __init__(self, embedded: EmbeddedCloud) -> None:
+        self.embedded = embedded
+        self.environment = {
+            "BUCKET": embedded.create_bucket(),
+            "DB_NAME": embedded.create_database(),
+        }
+        run(embedded, "receiver.py", "--init-schema", **self.environment)
+
+    @property
+    def database(self) -> str:
+        return self.environment["DB_NAME"]
+
+    def put(self, made: Document, key: str) -> int:
+        """Upload a document; its size in bytes."""
+        with tempfile.TemporaryFile() as file:
+            write(made, file)
+            size = file.tell()
+            file.seek(0)
+            client = self.embedded.client("s3", ACCOUNT)
+            client.upload_fileobj(file, self.environment["BUCKET"], key)
+        return size
+
+    def receive(self, size: int = 0) -> Loaded:
+        """Load what is in the bucket."""
+        self.embedded.data_api.forget_calls()
+        cost = run(self.embedded, "receiver.py", **self.environment)
+        return Loaded(cost, len(self.embedded.data_api.calls), size)
+
+    def load(self, made: Document, key: str) -> Loaded:
+        return self.receive(self.put(made, key))
+
+    def tables_touched(self) -> int:
+        """Tables that the last document had rows for."""
+        statement = """
+            SELECT count(*) FROM documents d, jsonb_each(d.counters) AS c
+            WHERE d.id = (SELECT max(id) FROM documents)
+              AND CAST(c.value ->> 'TOTAL' AS integer) > 0"""
+        return int(str(query(self.embedded, self.database, statement)[0][0]))
+
+    def drop(self) -> None:
+        self.embedded.data_api.release_sessions()
+        self.embedded.postgres.drop_database(self.database)
+
+
+def collected(made: Document, hour: int) -> Document:
+    """The document as a later run would collect it again."""
+    made["meta"]["collected_at"] = f"{DAY + timedelta(days=1)}T{hour:02}:00:00+00:00"
+    return made
+
+
+def throughput(embedded: EmbeddedCloud, results: Results, sizes: tuple[int, ...]) -> None:
+    """Rows a second of the whole process beside COPY and one upsert per table."""
+    section = "Receiver: throughput of the whole process against COPY and upsert"
+    for size in sizes:
+        warehouse = Warehouse(embedded)
+        first = warehouse.load(many_rows(size, ACCOUNT, REGION), documents.key(DAY, region=REGION))
+        touched = warehouse.tables_touched()
+        repeated = collected(many_rows(size, ACCOUNT, REGION), 4)
+        again = warehouse.load(repeated, documents.key(DAY, region=REGION))
+        limit = limit_of(embedded, warehouse.database)
+        for what, loaded, seconds in (
+            ("first load", first, limit.first),
+            ("reload, rows unchanged", again, limit.again),
+        ):
+            results.add(
+                section,
+                Line(
+                    f"{size:,} rows, {what}",
+                    f"{limit.rows / loaded.cost.seconds:,.0f} rows/s",
+                    f"{limit.rows / seconds:,.0f} rows/s",
+                    seconds / loaded.cost.seconds,
+                    ">= 0.5" if size >= 200_000 else "",
+                    seconds / loaded.cost.seconds >= 0.5 if size >= 200_000 else None,
+                ),
+            )
+        line = call_line(limit.rows, first, touched)
+        results.add("Receiver: calls of the Data API per document", line)
+        warehouse.drop()
+
+
+def call_line(rows: int, loaded: Loaded, touched: int) -> Line:
+    """Calls beside their bound, and beside one or two calls per row."""
+    bound = touched + 5 + math.ceil(loaded.document_bytes / BATCH)
+    return Line(
+        f"{rows:,} rows, {loaded.document_bytes / MIB:.1f} MiB, {touched} tables",
+        f"{loaded.calls} calls",
+        f"{rows:,} to {2 * rows:,} calls, row by row",
+        loaded.calls / rows,
+        f"<= {bound}",
+        loaded.calls <= bound,
+    )
+
+
+def latency(embedded: EmbeddedCloud, results: Results, files: int) -> None:
+    """Small documents where every call takes 20 ms longer."""
+    section = f"Receiver: with {LATENCY * 1000:.0f} ms per call"
+    warehouse = Warehouse(embedded)
+    size = warehouse.put(many_rows(500, ACCOUNT, REGION), documents.key(DAY, region=REGION))
+    embedded.switches.latency = {"*": LATENCY}
+    one = warehouse.receive(size)
+    embedded.switches.reset()
+    results.add(
+        section,
+        Line("a document of 500 rows, whole process", f"{one.cost.seconds:.2f} s",
+             f"{one.calls} calls, {one.calls * LATENCY:.2f} s of waiting",
+             one.cost.seconds / 1.5, "<= 1.5 s", one.cost.seconds <= 1.5)
+    )  # fmt: skip
+    for number in range(files):
+        account = str(400_000_000_000 + number)
+        made = many_rows(500, account, REGION)
+        warehouse.put(made, documents.key(DAY, account, REGION))
+    embedded.switches.latency = {"*": LATENCY}
+    many = warehouse.receive()
+    embedded.switches.reset()
+    each = many.cost.seconds / files
+    results.add(
+        section,
+        Line(f"{files} such documents of {files} accounts, each", f"{each:.3f} s",
+             f"{many.calls / files:.1f} calls, {many.cost.cpu / files:.3f} s CPU of receiver.py",
+             each / 0.1, "< 0.1 s", each < 0.1)
+    )  # fmt: skip
+    warehouse.drop()
+
+
+def memory(embedded: EmbeddedCloud, results: Results, megabytes: tuple[int, ...]) -> None:
+    """Peak memory by the size of the document."""
+    for size in megabytes:
+        warehouse = Warehouse(embedded)
+        made = many_rows(size * 1_000_000 // BYTES_PER_ROW, ACCOUNT, REGION)
+        loaded = warehouse.load(made, documents.key(DAY, region=REGION))
+        results.add(
+            "Receiver: peak memory",
+            Line(f"a document of {loaded.document_bytes / 1e6:,.0f} MB",
+                 f"{loaded.cost.mebibytes:.0f} MiB", f"{loaded.cost.seconds:.1f} s",
+                 loaded.cost.mebibytes / 200, "<= 200 MiB", loaded.cost.mebibytes <= 200)
+        )  # fmt: skip
+        warehouse.drop()
