@@ -159,6 +159,24 @@ def test_other_regions_have_what_is_regional_and_nothing_twice(
         assert len(seen) == len(set(seen)), path
 
 
+def test_what_config_records_as_global_everywhere_is_told_once(
+    embedded: EmbeddedCloud, make_account: MakeAccount, tmp_path: Path
+) -> None:
+    account = make_account()
+    role = account.items("config", "resources", HOME)[-1]
+    assert role["awsRegion"] == "global"
+    recorded = account.items("config", "resources", OTHER)
+    account.replace("config", "resources", OTHER, [*recorded, role])
+    flags = ("--regions", ",".join(REGIONS), "--only", "config_inventory")
+    home, other = send(without_bucket(embedded, account), tmp_path, *flags).documents
+    found = [
+        [row["resource_id"] for row in rows(made, "config_inventory")] for made in (home, other)
+    ]
+    assert role["resourceId"] in found[0]
+    assert role["resourceId"] not in found[1]
+    assert len(found[1]) == len(recorded)
+
+
 def test_the_account_is_what_account_management_knows(account: Account, whole: Document) -> None:
     held = whole["account"]
     information = account.items("account", "information")[0]
