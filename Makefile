@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test bench soak lint clean
+.PHONY: demo test bench soak lint clean deploy-hub deploy-spokes destroy-hub destroy-spokes
 
 demo: $(READY)
 	@$(BIN)/python -m tests.cloud.demo
@@ -23,6 +23,13 @@ lint: $(READY)
 # QUICK=1: smaller, within two minutes.
 bench: $(READY)
 	@$(BIN)/python -m tests.bench
+
+# What they take is in deploy/README.md.
+deploy-hub deploy-spokes: $(READY)
+	BIN=$(BIN) deploy/deploy.sh $(@:deploy-%=%)
+
+destroy-hub destroy-spokes: $(READY)
+	BIN=$(BIN) deploy/deploy.sh $@
 
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
