@@ -1,0 +1,183 @@
+#!/usr/bin/env bash
+# deploy.sh hub | spokes | destroy-hub | destroy-spokes: see README.md beside it.
+#
+# Runs the AWS CLI with whatever credentials and region it is configured with. Settings come from
+# the environment; a setting of a stack that is not given keeps its value from the last time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+NAME=${NAME:-observability}
+PYTHON=${BIN:-.venv/bin}/python
+CALL_AS=${CALL_AS:-DELEGATED_ADMIN}
+export AWS_PAGER=""
+
+say() { printf '%s\n' "$*" >&2; }
+
+need() {
+    for setting in "$@"; do
+        [ -n "${!setting:-}" ] || { say "$setting is not set; see deploy/README.md"; exit 2; }
+    done
+}
+
+confirm() {
+    [ "${YES:-}" = 1 ] && return
+    read -rp "$1 [y/N] " answer
+    [ "$answer" = y ] || { say "nothing was done"; exit 1; }
+}
+
+# output STACK KEY: an output of a stack
+output() {
+    aws cloudformation describe-stacks --stack-name "$1" --output text \
+        --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue"
+}
+
+# given NAME=SETTING ...: those pairs whose setting is set, as parameters of `cloudformation deploy`
+given() {
+    for pair in "$@"; do
+        local setting=${pair#*=}
+        [ -z "${!setting:-}" ] || printf '%s=%s\n' "${pair%%=*}" "${!setting}"
+    done
+}
+
+# stack NAME TEMPLATE PARAMETER=VALUE ...: make a change set, show it, execute it
+stack() {
+    local name=$1 template=$2 change_set status
+    shift 2
+    say "== $name"
+    change_set=$(aws cloudformation deploy --stack-name "$name" --template-file "$template" \
+        --capabilities CAPABILITY_NAMED_IAM --no-execute-changeset --no-fail-on-empty-changeset \
+        --parameter-overrides "$@" | grep -o 'arn:[^ ]*changeSet/[^ ]*' || true)
+    [ -n "$change_set" ] || { say "nothing changes"; return; }
+    aws cloudformation describe-change-set --change-set-name "$change_set" --output table \
+        --query 'Changes[].ResourceChange.[Action,Replacement,LogicalResourceId,ResourceType]'
+    confirm "Execute these changes of $name?"
+    status=$(aws cloudformation describe-stacks --stack-name "$name" --output text \
+        --query 'Stacks[0].StackStatus')
+    aws cloudformation execute-change-set --change-set-name "$change_set"
+    if [ "$status" = REVIEW_IN_PROGRESS ]; then
+        aws cloudformation wait stack-create-complete --stack-name "$name"
+    else
+        aws cloudformation wait stack-update-complete --stack-name "$name"
+    fi
+}
+
+# package NAME: build it, put it where functions read it, and print its key there
+package() {
+    local hash key
+    hash=$("$PYTHON" deploy/build.py | grep "/$1.zip$" | cut -c1-16)
+    key="$1-$hash.zip"
+    aws s3 cp --only-show-errors "build/$1.zip" "s3://$(output "$NAME-packages" BucketName)/$key" >&2
+    printf '%s\n' "$key"
+}
+
+hub() {
+    need ORGANIZATION
+    stack "$NAME-packages" deploy/artifacts.yaml "OrganizationId=$ORGANIZATION"
+    local key packages
+    packages=$(output "$NAME-packages" BucketName)
+    key=$(package receiver)
+    # Unquoted: each pair is a word, and none of these values has a space.
+    # shellcheck disable=SC2046
+    stack "$NAME" deploy/hub.yaml "OrganizationId=$ORGANIZATION" "CodeBucket=$packages" \
+        "CodeKey=$key" $(given AlarmEmail=EMAIL MaximumCapacity=MAXIMUM_CAPACITY \
+            PauseAfterSeconds=PAUSE_AFTER LoadedDays=LOADED_DAYS BackupDays=BACKUP_DAYS \
+            SnapshotArn=SNAPSHOT)
+    say "== schema"
+    "$PYTHON" receiver.py --init-schema --patience 300 --bucket "$(output "$NAME" BucketName)" \
+        --cluster-arn "$(output "$NAME" ClusterArn)" --database "$(output "$NAME" DatabaseName)" \
+        --secret-arn "$(output "$NAME" MasterSecretArn)"
+}
+
+# parameter NAME VALUE: one parameter of a StackSet as JSON, which leaves commas alone
+parameter() {
+    "$PYTHON" -c 'import json, sys; name, value = sys.argv[1:]
+print(json.dumps({"ParameterKey": name, "ParameterValue": value}))' "$1" "$2"
+}
+
+parameters() {
+    local key
+    key=$(package sender)
+    {
+        parameter BucketName "$(output "$NAME" BucketName)"
+        parameter DocumentsKeyArn "$(output "$NAME" DocumentsKeyArn)"
+        parameter CodeBucket "$(output "$NAME-packages" BucketName)"
+        parameter CodeKey "$key"
+        for name in CUSTOMER PARTNER CATEGORY ENVIRONMENT PRODUCT REGIONS; do
+            parameter "$name" "${!name:-}"
+        done
+    } | paste -sd, | sed 's/.*/[&]/'
+}
+
+spokes() {
+    need OU CUSTOMER
+    local set=$NAME-spokes region wanted
+    region=$(aws configure get region || true)
+    region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$region}}
+    wanted=$(parameters)
+    local how=(--stack-set-name "$set" --template-body file://deploy/spoke.yaml
+        --capabilities CAPABILITY_NAMED_IAM --parameters "$wanted" --call-as "$CALL_AS")
+    local pace=(--operation-preferences FailureTolerancePercentage=10,MaxConcurrentPercentage=25)
+    confirm "Deploy the sender to all accounts of $OU?"
+    if aws cloudformation describe-stack-set --stack-set-name "$set" --call-as "$CALL_AS" \
+        >/dev/null 2>&1; then
+        finished update-stack-set "${how[@]}" "${pace[@]}"
+    else
+        aws cloudformation create-stack-set "${how[@]}" --permission-model SERVICE_MANAGED \
+            --auto-deployment Enabled=true,RetainStacksOnAccountRemoval=false >/dev/null
+    fi
+    finished create-stack-instances --stack-set-name "$set" --call-as "$CALL_AS" \
+        --deployment-targets "OrganizationalUnitIds=$OU" --regions "$region" "${pace[@]}"
+}
+
+# finished OPERATION ...: start an operation of the StackSet and wait for its end
+finished() {
+    local operation status=RUNNING
+    operation=$(aws cloudformation "$@" --query OperationId --output text)
+    while [ "$status" = RUNNING ] || [ "$status" = QUEUED ]; do
+        status=$(aws cloudformation describe-stack-set-operation --call-as "$CALL_AS" \
+            --stack-set-name "$NAME-spokes" --operation-id "$operation" \
+            --query StackSetOperation.Status --output text)
+        say "$1: $status"
+        case $status in RUNNING | QUEUED) sleep 10 ;; esac
+    done
+    [ "$status" = SUCCEEDED ]
+}
+
+destroy_spokes() {
+    need OU
+    local region
+    region=$(aws configure get region || true)
+    confirm "Remove the sender from all accounts of $OU? What it has sent stays in the hub."
+    finished delete-stack-instances --stack-set-name "$NAME-spokes" --call-as "$CALL_AS" \
+        --deployment-targets "OrganizationalUnitIds=$OU" --no-retain-stacks \
+        --regions "${AWS_REGION:-${AWS_DEFAULT_REGION:-$region}}"
+    aws cloudformation delete-stack-set --stack-set-name "$NAME-spokes" --call-as "$CALL_AS"
+}
+
+destroy_hub() {
+    local bucket
+    bucket=$(output "$NAME" BucketName)
+    say "The stack $NAME goes. Its bucket $bucket, its keys and logs, and a last snapshot of the"
+    say "database stay. With PURGE=1 the bucket goes, too, with every document in it."
+    confirm "Remove the hub?"
+    aws cloudformation deploy --stack-name "$NAME" --template-file deploy/hub.yaml \
+        --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset \
+        --parameter-overrides ProtectDatabase=false
+    aws cloudformation delete-stack --stack-name "$NAME"
+    aws cloudformation wait stack-delete-complete --stack-name "$NAME"
+    if [ "${PURGE:-}" = 1 ]; then
+        confirm "Delete $bucket and every version of every document in it?"
+        "$PYTHON" -c 'import sys, boto3
+bucket = boto3.resource("s3").Bucket(sys.argv[1])
+bucket.object_versions.delete()
+bucket.delete()' "$bucket"
+    fi
+}
+
+case ${1:-} in
+    hub) hub ;;
+    spokes) spokes ;;
+    destroy-hub) destroy_hub ;;
+    destroy-spokes) destroy_spokes ;;
+    *) say "usage: deploy.sh hub | spokes | destroy-hub | destroy-spokes"; exit 2 ;;
+esac
