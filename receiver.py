@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 BATCH_BYTES = int(3.5 * MIB)  # of the encoded request; the Data API refuses more than 4 MiB
 VALUE_CHARACTERS = 16 * MIB  # of one row in a document
+PERIODS = 2_000  # of one table in one document; they travel with each of its batches
 LISTED_PROBLEMS = 10_000  # in a reason; more are counted
 
 log = logging.getLogger("receiver")
@@ -73,6 +74,10 @@ class Refused(Exception):
 
 class Transient(Exception):
     """What failed may pass later; the file stays under data/."""
+
+
+class Unreachable(Transient):
+    """The other side does not answer at all, so other files need not wait as long for it."""
 
 
 # ── Configuration: the one reader of the environment ────────────────────────────────────────────
@@ -146,12 +151,12 @@ class StoryFormatter(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         category = getattr(record, "category", record.levelname)
         text = record.getMessage()
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
+        trace = self.formatException(record.exc_info).splitlines() if record.exc_info else []
         if self.as_json:
             facts = getattr(record, "facts", {})
-            return json.dumps({"time": at, "kind": category, "message": text, **facts})
-        return "\n  ".join(printable(line) for line in f"{at} {category:7} {text}".split("\n"))
+            message = "\n".join((text, *trace))
+            return json.dumps({"time": at, "kind": category, "message": message, **facts})
+        return "\n  ".join(map(printable, (f"{at} {category:7} {text}", *trace)))
 
 
 # ── Tables: how each one is merged (contract, section 4) ────────────────────────────────────────
@@ -306,21 +311,22 @@ FUNCTION = "run_steps()"
 
 CATALOGUE_SQL = """
 SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
-       a.attnotnull AND NOT a.atthasdef, coalesce(k.position, 0),
+       a.attnotnull AND NOT a.atthasdef, NOT a.attnotnull, coalesce(k.position, 0),
        coalesce((SELECT string_agg(e.enumlabel::text, ',' ORDER BY e.enumsortorder)
                  FROM pg_enum e WHERE e.enumtypid = a.atttypid), '')
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-LEFT JOIN (SELECT i.indrelid, u.attnum, u.position::integer
+LEFT JOIN (SELECT i.indrelid, g.position, pg_get_indexdef(i.indexrelid, g.position, true) AS part
            FROM pg_index i
            JOIN pg_class x ON x.oid = i.indexrelid AND i.indisunique
            JOIN pg_class y ON y.oid = i.indrelid AND x.relname = y.relname || '_key'
-           CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS u(attnum, position)
-          ) k ON k.indrelid = c.oid AND k.attnum = a.attnum
+           CROSS JOIN LATERAL generate_series(1, i.indnkeyatts::integer) AS g (position)
+          ) k ON k.indrelid = c.oid AND (k.part = quote_ident(a.attname)
+              OR starts_with(k.part, 'COALESCE(' || quote_ident(a.attname) || ','))
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
 UNION ALL
-SELECT proname || '()', '', '', false, 0, '' FROM pg_proc
-WHERE pronamespace = 'public'::regnamespace
+SELECT proname || '()', '', '', false, false, 0, '' FROM pg_proc
+WHERE pronamespace = 'public'::regnamespace AND proname = 'run_steps'
 ORDER BY 1, 2
 """
 
@@ -330,6 +336,7 @@ class Column:
     name: str
     type: str  # as PostgreSQL writes it, ready for a cast
     required: bool
+    nullable: bool
     key_position: int  # in the natural key, from 1; 0: not part of it
     labels: tuple[str, ...]  # of an enumeration
 
@@ -374,6 +381,16 @@ class Shape:
         return [name for _, name in keyed]
 
     @property
+    def stamped(self) -> bool:
+        """Whether updated_at is ours: when the row last changed."""
+        return "updated_at" in self.columns and "updated_at" not in self.table.aws_times
+
+    def key_of(self, alias: str) -> list[str]:
+        """The natural key of a row as its index has it: no value counts as an empty text."""
+        key = [(f'{alias}"{c}"', self.columns[c].nullable) for c in self.key]
+        return [f"(coalesce({column}, ''))" if nullable else column for column, nullable in key]
+
+    @property
     def owner(self) -> list[str]:
         """account_id, where the table has it: parts of a report or log have their parent only."""
         return ["account_id"] if "account_id" in self.columns else []
@@ -385,8 +402,9 @@ Catalogue = Mapping[str, Mapping[str, Column]]
 def read_catalogue(records: Iterable[Sequence[Any]]) -> Catalogue:
     """Group the rows of CATALOGUE_SQL by table; raises UsageError where the schema is too old."""
     catalogue: dict[str, dict[str, Column]] = {}
-    for table, name, type_, required, position, labels in records:
-        column = Column(name, type_, required, position, tuple(filter(None, labels.split(","))))
+    for table, name, type_, required, nullable, position, labels in records:
+        known = tuple(filter(None, labels.split(",")))
+        column = Column(name, type_, required, nullable, position, known)
         catalogue.setdefault(table, {})[name] = column
     stored = [table.stored_in or name for name, table in TABLES.items()]
     missing = [name for name in (*stored, *OTHER_TABLES, FUNCTION) if name not in catalogue]
@@ -580,11 +598,12 @@ def incoming_cte(shape: Shape) -> str:
     picked += [*names(shape.owner, "this.").split(), "r.place"]
     join = f"LEFT {parent_join(table, 'r')}" if parent else ""
     later = f'"{table.version}" DESC NULLS LAST, ' if table.version else ""
+    key = ", ".join(shape.key_of("i."))
     return f"""incoming AS MATERIALIZED (
-    SELECT DISTINCT ON ({names(shape.key)}) i.*, {scope_text(table, "i")} AS covering FROM (
+    SELECT DISTINCT ON ({key}) i.*, {scope_text(table, "i")} AS covering FROM (
         SELECT {", ".join(picked)}
         FROM this CROSS JOIN {rows_of(shape.fields)} r {join}) i
-    ORDER BY {names(shape.key)}, {later}place)"""
+    ORDER BY {key}, {later}place)"""
 
 
 def scopes_cte(shape: Shape, catalogue: Catalogue) -> str:
@@ -643,37 +662,17 @@ def judged_cte(shape: Shape) -> str:
     gone = "t.gone_at" if table.kind is Kind.SNAPSHOT else "CAST(NULL AS timestamptz)"
     ignored = table.gone_value[0] if table.gone_value else None
     compared = [column for column in shape.data if column != ignored]
-    kept = "CASE WHEN i.created_at IS NULL THEN coalesce(t.created_at, now()) END"
-    created = f", {kept} AS kept_created_at" if "created_at" in table.aws_times else ""
-    stored = names(compared, "t.")
-    ours = names(compared, "i.").replace('i."created_at"', 'coalesce(i."created_at", t.created_at)')
+    pairs = zip(shape.key_of("t."), shape.key_of("i."), strict=True)
+    key = " AND ".join(f"{stored} = {ours}" for stored, ours in pairs)
+    touched = ", t.updated_at AS was_updated_at" if shape.stamped else ""
     return f"""judged AS MATERIALIZED (
     SELECT i.*, t.id AS row_id, {gone} AS was_gone_at, n.collected_at AS next_at,
-           n.covering IS NOT NULL AS outdated, ({stored}) IS DISTINCT FROM ({ours}) AS differs,
-           {wins(shape)} AS wins{created}
+           n.covering IS NOT NULL AS outdated,
+           ({names(compared, "t.")}) IS DISTINCT FROM ({names(compared, "i.")}) AS differs,
+           {wins(shape)} AS wins{touched}
     FROM incoming i CROSS JOIN this
     LEFT JOIN newer n ON n.covering = i.covering
-    LEFT JOIN {stored_row(shape)})"""
-
-
-def stored_row(shape: Shape) -> str:
-    """The stored row t with the natural key of the incoming row i, found by its index.
-
-    An index does not serve IS NOT DISTINCT FROM, so rows whose key has a NULL are looked for
-    apart from the others; those are few.
-    """
-    name, required = shape.table.name, [c for c in shape.key if shape.columns[c].required]
-    nullable = [c for c in shape.key if c not in required]
-    equal = " AND ".join(f't."{c}" = i."{c}"' for c in shape.key)
-    if not nullable:
-        return f'"{name}" t ON {equal}'
-    same = [f't."{c}" = i."{c}"' for c in required]
-    same += [f't."{c}" IS NOT DISTINCT FROM i."{c}"' for c in nullable]
-    return f"""LATERAL (
-        SELECT * FROM "{name}" t WHERE {equal}
-        UNION ALL
-        SELECT * FROM "{name}" t
-        WHERE num_nulls({names(nullable, "i.")}) > 0 AND {" AND ".join(same)}) t ON true"""
+    LEFT JOIN "{table.name}" t ON {key})"""
 
 
 def written_cte(shape: Shape, complete: bool) -> str:
@@ -688,9 +687,11 @@ def written_cte(shape: Shape, complete: bool) -> str:
     columns, values = [*columns, "document_id"], [*values, "this.id"]
     if table.kind is Kind.SNAPSHOT:
         columns, values = [*columns, "gone_at"], [*values, "j.next_at"]
+    if shape.stamped:
+        same = "j.row_id IS NOT NULL AND NOT j.differs AND j.was_gone_at IS NULL"
+        columns = [*columns, "updated_at"]
+        values = [*values, f"CASE WHEN {same} THEN j.was_updated_at ELSE now() END"]
     updates = [f'"{c}" = excluded."{c}"' for c in columns if c != "account_id"]
-    if "updated_at" in shape.columns and "updated_at" not in table.aws_times:
-        updates.append("updated_at = now()")
     creates = "NOT j.outdated" if table.kind in (Kind.PERIOD, Kind.PART) else "true"
     moves = "j.differs OR j.was_gone_at IS NOT NULL" if complete else "true"
     if table.kind is Kind.EVENT:
@@ -700,14 +701,12 @@ def written_cte(shape: Shape, complete: bool) -> str:
     INSERT INTO "{table.name}" ({names(columns)})
     SELECT {", ".join(values)} FROM judged j CROSS JOIN this
     WHERE CASE WHEN j.row_id IS NULL THEN {creates} ELSE j.wins AND ({moves}) END
-    ON CONFLICT ({names(shape.key)}) DO UPDATE SET {", ".join(updates)}
+    ON CONFLICT ({", ".join(shape.key_of(""))}) DO UPDATE SET {", ".join(updates)}
     RETURNING id, xmax = 0 AS created)"""
 
 
 def value_of(shape: Shape, column: str) -> str:
     """What is stored in a column of a written row j."""
-    if column == "created_at":
-        return "coalesce(j.created_at, j.kept_created_at)"
     if shape.table.gone_value and column == shape.table.gone_value[0]:
         gone = shape.table.gone_value[1]
         return f"CASE WHEN j.next_at IS NULL THEN j.\"{column}\" ELSE '{gone}' END"
@@ -730,7 +729,7 @@ def gone_cte(shape: Shape, several: bool) -> str:
     """
     table = shape.table
     extra = f", \"{table.gone_value[0]}\" = '{table.gone_value[1]}'" if table.gone_value else ""
-    if "updated_at" in shape.columns and "updated_at" not in table.aws_times:
+    if shape.stamped:
         extra += ", updated_at = now()"
     candidates = f"""SELECT t.id, d.{table.order} AS sort_key
         FROM "{table.name}" t CROSS JOIN this JOIN documents d ON d.id = t.document_id
@@ -888,15 +887,15 @@ def products_sql(shape: Shape) -> str:
     SELECT DISTINCT ON (lower(r.name)) r.name
     FROM {rows_of(shape.fields)} r
     ORDER BY lower(r.name), r.name COLLATE "C"),
-created AS (
+written AS (
     INSERT INTO products (name) SELECT n.name FROM named n
-    WHERE NOT EXISTS (SELECT FROM products p WHERE lower(p.name) = lower(n.name))
-    ON CONFLICT (lower(name)) DO NOTHING RETURNING id),
-renamed AS (
-    UPDATE products p SET name = n.name, updated_at = now() FROM named n
-    WHERE lower(p.name) = lower(n.name) AND n.name COLLATE "C" < p.name COLLATE "C"
-    RETURNING p.id)
-SELECT (SELECT count(*) FROM created), (SELECT count(*) FROM renamed), {NONE}"""
+    WHERE NOT EXISTS (SELECT FROM products p WHERE lower(p.name) = lower(n.name)
+                      AND p.name COLLATE "C" <= n.name COLLATE "C")
+    ON CONFLICT (lower(name)) DO UPDATE SET name = excluded.name, updated_at = now()
+    WHERE excluded.name COLLATE "C" < products.name COLLATE "C"
+    RETURNING xmax = 0 AS created)
+SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created), {NONE}
+FROM written"""
 
 
 def security_sql(shape: Shape) -> str:
@@ -1096,12 +1095,14 @@ class DocumentReader:
             seen.add(name)
             self.expect(":")
             child = f"{path}.{name}" if path else name
-            if not path:
+            if not path and self.peek() != "n":  # null says nothing
                 self.present.add(name)
             if child in self.rows or child in self.holders:
                 yield from self.walk(child, f"{where}.{name}" if where else name, context)
-            else:
+            elif path:
                 context[name] = self.value()
+            else:
+                self.value()  # a category of others: nothing here is for us
         self.position += 1
         yield Part(path, where, context, context)
 
@@ -1144,7 +1145,7 @@ class Row:
 
     table: str
     where: str
-    values: Mapping[str, Any]
+    values: Any  # an object by field; what is none is refused when it is taken
 
 
 @dataclass(slots=True)
@@ -1179,35 +1180,41 @@ def load_account_data(parts: Parts) -> Loaded:
         account = part.value
         own = {k: v for k, v in account.items() if k not in ACCOUNT_ELSEWHERE}
         yield Row("accounts", part.where, own)
-        if isinstance(account.get("contact_info"), dict) and account["contact_info"]:
+        if account.get("contact_info"):
             yield Row("contact_info", f"{part.where}.contact_info", account["contact_info"])
         if "contact_info" in account:
             yield Covers("contact_info")
-        contacts = account.get("alternate_contacts")
-        if isinstance(contacts, dict):
+        if account.get("alternate_contacts") is not None:
             yield Covers("alternate_contacts")
+            contacts = account["alternate_contacts"]
             yield from alternate_contacts(contacts, f"{part.where}.alternate_contacts")
         if "product" in account:
             yield Covers("product_accounts")
             for name in product_names(account["product"]):
-                yield Row("product_accounts", f"{part.where}.product", {"name": name})
+                yield Row("product_accounts", f"{part.where}.product", name)
 
 
-def alternate_contacts(contacts: Mapping[str, Any], where: str) -> Loaded:
+def alternate_contacts(contacts: Any, where: str) -> Loaded:
+    if not isinstance(contacts, dict):
+        yield Row("alternate_contacts", where, contacts)
+        return
     for kind, contact in contacts.items():
-        if isinstance(contact, dict) and contact:
+        if isinstance(contact, dict):
             renamed = {ours: contact.get(theirs) for ours, theirs in ALTERNATE_NAMES.items()}
             rest = {k: v for k, v in contact.items() if k not in ALTERNATE_NAMES.values()}
-            yield Row(
-                "alternate_contacts", f"{where}.{kind}", {"contact_type": kind, **renamed, **rest}
-            )
+            contact = contact and {"contact_type": kind, **renamed, **rest}
+        if contact:
+            yield Row("alternate_contacts", f"{where}.{kind}", contact)
 
 
-def product_names(product: Any) -> list[str]:
-    """'A, B' names two products; 'None' and '' name none."""
-    listed = product if isinstance(product, list) else str(product or "").split(",")
-    named = [str(name).strip() for name in listed]
-    return [name for name in named if name and name.lower() != "none"]
+def product_names(product: Any) -> list[Any]:
+    """'A, B' or ['A', 'B'] are two rows with the names; 'None' and '' name no product."""
+    listed = product.split(",") if isinstance(product, str) else product
+    if listed is None or not isinstance(listed, list):
+        return [] if listed is None else [listed]
+    named = [name.strip() if isinstance(name, str) else name for name in listed]
+    real = [name for name in named if name not in ("", None) and str(name).lower() != "none"]
+    return [{"name": name} if isinstance(name, str) else name for name in real]
 
 
 def load_cost_data(parts: Parts) -> Loaded:
@@ -1221,7 +1228,8 @@ def load_cost_data(parts: Parts) -> Loaded:
         savings = {name: report.pop(name) for name in SAVINGS if name in report}
         yield Row("cost_reports", part.where, {**report, **key})
         if any(value is not None for value in savings.values()):
-            yield Row("cost_savings", part.where, {**savings, **key})
+            day = {name: key[name] for name in ("period_start", "period_granularity")}
+            yield Row("cost_savings", part.where, {**savings, **day})
         yield Covers("cost_reports", key)
         yield from cost_parts("service_costs", services, part.where + ".top_services", key)
         yield from cost_parts("cost_forecasts", forecast, part.where + ".forecast", key)
@@ -1258,6 +1266,7 @@ def load_service_data(parts: Parts) -> Loaded:
     """services, one row per service, usage type and period."""
     for part in parts:
         if part.opened:
+            yield Covers("services")
             continue
         row = dict(part.value)
         if isinstance(row.get("usage_types"), list):
@@ -1352,7 +1361,7 @@ def non_compliant(part: Part, report: Mapping[str, Any]) -> Row:
     return Row(
         "non_compliant_resources",
         part.where,
-        {"status": "OPEN", **row, "created_at": invoked, "date_from": report.get("date_from")},
+        {**row, "status": "OPEN", "created_at": invoked, "date_from": report.get("date_from")},
     )
 
 
@@ -1364,15 +1373,31 @@ INVENTORY_TABLES = {
 
 
 def load_inventory_data(parts: Parts) -> Loaded:
-    """inventory_instances, and the applications and patches of each."""
-    return straight(parts, INVENTORY_TABLES)
+    """inventory_instances, and the applications and patches of each.
+
+    A part of a machine that the document does not list is refused, whatever the database has:
+    what a document is worth must not depend on what was loaded before it.
+    """
+    listed: set[str] = set()
+    named: dict[str, str] = {}
+    for loaded in straight(parts, INVENTORY_TABLES):
+        if isinstance(loaded, Row):
+            instance = str(loaded.values.get("instance_id"))
+            if loaded.table == "inventory_instances":
+                listed.add(instance)
+            else:
+                named.setdefault(instance, loaded.where)
+        yield loaded
+    lost = [where for instance, where in named.items() if instance not in listed]
+    if lost:
+        raise Refused(*(f"{w}.instance_id: no instance of this document" for w in lost))
 
 
 def load_marketplace_data(parts: Parts) -> Loaded:
     """marketplace_usage."""
     for loaded in straight(parts, {"marketplace": "marketplace_usage"}):
+        yield loaded
         if isinstance(loaded, Row):
-            yield loaded
             yield Covers(loaded.table, {"period_start": loaded.values.get("period_start")})
 
 
@@ -1413,11 +1438,19 @@ def load_config_inventory_data(parts: Parts) -> Loaded:
 
 def load_support_tickets_data(parts: Parts) -> Loaded:
     """support_tickets; a list, or an object whose window its tickets take."""
+    held: list[Part] = []
     for part in parts:
-        if part.opened or part.where == "support_tickets":
-            continue
-        window = {k: part.context[k] for k in ("date_from", "date_to") if k in part.context}
-        yield Row("support_tickets", part.where, {**window, **part.value})
+        if part.where == "support_tickets" and not part.opened:
+            yield from (ticket(late, part.value) for late in held)
+        elif part.path == "support_tickets.tickets" and not part.opened:
+            held.append(part)  # the window may come after them
+        elif not part.opened:
+            yield ticket(part, {})
+
+
+def ticket(part: Part, window: Mapping[str, Any]) -> Row:
+    dates = {name: window[name] for name in ("date_from", "date_to") if name in window}
+    return Row("support_tickets", part.where, {**dates, **part.value})
 
 
 def load_logs_data(parts: Parts) -> Loaded:
@@ -1547,6 +1580,8 @@ class TableSpool:
         cast = {name: self.casts[name](value) for name, value in values.items() if value}
         if len(cast) == len(values) and values:
             self.scopes[json.dumps(cast)] = None
+        if len(self.scopes) > PERIODS:
+            raise Refused(f"{self.shape.table.name}: more than {PERIODS} periods in one document")
 
     def add(self, row: Row) -> list[str]:
         """Append a row; returns what is wrong with its values instead if anything is."""
@@ -1555,7 +1590,10 @@ class TableSpool:
         values, problems = self.cast(row)
         if problems:
             return problems
-        text = encode(values)
+        try:
+            text = encode(values)
+        except RecursionError:
+            return [f"{row.where}: is nested too deeply"]
         if "\\u0000" in text and has_nul(values):
             named = [name for name, place in self.places.items() if has_nul(values[place])]
             return [f"{row.where}.{name}: holds a NUL character" for name in named]
@@ -1563,6 +1601,8 @@ class TableSpool:
             self.append(text)
         except UnicodeEncodeError:
             return [f"{row.where}: a text holds half of a surrogate pair"]
+        except ValueError as error:
+            return [f"{row.where}: {error}"]
         return []
 
     def cast(self, row: Row) -> tuple[list[Any], list[str]]:
@@ -1580,6 +1620,8 @@ class TableSpool:
                     values[self.places[name]] = cast(value)
                 except ValueError as error:
                     problems.append(f"{row.where}.{name}: {error}")
+                except RecursionError:
+                    problems.append(f"{row.where}.{name}: is nested too deeply")
         for name in self.required:
             if row.values.get(name) is None:
                 problems.append(f"{row.where}.{name}: is missing")
@@ -1588,6 +1630,8 @@ class TableSpool:
     def append(self, text: str) -> None:
         encoded = text.encode()
         size = size_in_request(text) + 1
+        if size > BATCH_BYTES:
+            raise ValueError(f"is larger than {BATCH_BYTES / MIB} MiB")
         if self.open_bytes + size > BATCH_BYTES:
             self.flush()
             self.batches.append(Batch(self.file.tell(), 0, 0))
@@ -1683,6 +1727,10 @@ def run_loader(loader: Loader, feed: Feed, spool: Spool) -> None:
     try:
         for loaded in loader.function(feed):
             spool.take(loaded)
+    except Refused as refused:
+        spool.complain(refused.reasons)
+    except RecursionError:
+        spool.complain([f"{loader.category}: is nested too deeply"])
     finally:
         for _ in feed:  # after a failure: keep the reader from waiting for this loader
             pass
@@ -1753,8 +1801,18 @@ def deal(part: Part, feeds: Mapping[str, Feed], facts: Facts, spool: Spool) -> N
 # ── Database: the Data API, one call at a time, and what its errors mean ────────────────────────
 
 REFUSED_STATES = ("21", "22", "23", "54")  # cardinality, data, constraints, limits
-PASSING_STATES = ("08", "40", "53", "55", "57")  # connection, rollback, resources, locks, operator
+PASSING_STATES = (
+    "08",
+    "25006",
+    "25P03",
+    "40",
+    "53",
+    "55",
+    "57",
+)  # connection, rollback, resources, locks, operator
 PASSING_CODES = {
+    "ConditionalRequestConflict",
+    "OperationAborted",
     "DatabaseResumingException",
     "DatabaseUnavailableException",
     "InternalFailure",
@@ -1791,7 +1849,7 @@ def aws_meaning(error: Exception) -> Exception:
 
     # Timeouts, lost connections, endpoints that cannot be reached, bodies that break off.
     if isinstance(error, HTTPClientError | NotConnected | IncompleteReadError):
-        return Transient(f"no answer: {type(error).__name__}")
+        return Unreachable(f"no answer: {type(error).__name__}")
     if not isinstance(error, ClientError):
         return error
     code = error.response["Error"].get("Code", "")
@@ -1800,6 +1858,8 @@ def aws_meaning(error: Exception) -> Exception:
     state = re.search(r"SQLState: (\w{5})", message)
     if state and state[1].startswith(REFUSED_STATES):
         return Refused(f"the database refuses a value: {without_values(message)}")
+    if code in (RESUMING, "DatabaseUnavailableException"):
+        return Unreachable(f"{code}: {message[:300]}")
     passing = "still running a query" in message or code in PASSING_CODES or status >= 500
     if passing or (state and state[1].startswith(PASSING_STATES)):
         return Transient(f"{code}: {without_values(message)}")
@@ -1986,6 +2046,7 @@ def split_statements(sql: str) -> Iterator[str]:
 
 KEY = re.compile(r"(\d{12})/([a-z0-9-]{1,32})/(\d{4}-\d\d-\d\d)_([A-Z]{1,16})\.json")
 PERIOD_DAYS = {"WEEKLY": 7}
+LONGEST_PERIOD = timedelta(days=370)
 REASON = ".reason.txt"  # appended to the key of a refused document: why it was refused
 
 
@@ -2019,7 +2080,7 @@ def file_at(key: str, etag: str, size: int, last_modified: datetime) -> File:
     plain_file = File(key, etag.strip('"'), size, last_modified)
     matched = KEY.fullmatch(plain_file.rest)
     try:
-        day = date.fromisoformat(matched[3]) if matched else None
+        day = date.fromisoformat(matched[3]) if matched and matched[3] < "9000" else None
     except ValueError:
         day = None
     if not matched or not day:
@@ -2190,6 +2251,9 @@ def check_identity(file: File, facts: Facts) -> None:
             theirs = said.get(attribute)
             if theirs is not None and str(theirs) != ours:
                 raise Refused(f"{name}.{attribute} is not the {attribute} in the key, {ours}")
+    for name, status in facts.statuses.items():
+        if status not in ("Pass", "Fail", "Skipped", "None"):
+            raise Refused(f"logs.{name}_status is none of Pass, Fail, Skipped")
     if facts.meta.get("format") not in (None, 1):
         raise Refused("meta.format is not 1: written for a later receiver")
 
@@ -2206,9 +2270,11 @@ def document_row(file: File, facts: Facts, bucket: str) -> dict[str, Any]:
             else file.last_modified.isoformat()
         ).astimezone(UTC)
         end = date.fromisoformat(as_day(period["end"])) if period.get("end") else file.next_day
+        end = max(end, file.day + timedelta(days=1))
     except (TypeError, ValueError, OverflowError) as error:
         raise Refused(f"meta: collected_at or period.end {error}") from None
-    end = max(end, file.day + timedelta(days=1))
+    if end - file.day > LONGEST_PERIOD:
+        raise Refused("meta: period.end is over a year after the day in the key")
     at = collected.isoformat(timespec="microseconds")
     return {
         "account": file.account,
@@ -2219,7 +2285,7 @@ def document_row(file: File, facts: Facts, bucket: str) -> dict[str, Any]:
         "size_bytes": file.size,
         "last_modified": file.last_modified.isoformat(),
         "format": meta.get("format"),
-        "sender": str(meta["sender"]) if meta.get("sender") else None,
+        "sender": str(meta["sender"])[:200] if meta.get("sender") else None,
         "interval": file.interval,
         "period_start": file.day.isoformat(),
         "period_end": end.isoformat(),
@@ -2289,10 +2355,14 @@ class Load:
 
     def merges(self, name: str, spool: TableSpool) -> Iterator[Step]:
         table = spool.shape.table
-        covered = spool.covered and (spool.scopes or not table.scope)
+        listed = dict(spool.scopes)
+        if spool.covered and table.scope in (("date_from",), ("period_start",)):
+            # Also where it has no row for its own day: then there was nothing.
+            listed[json.dumps({table.scope[0]: self.document["period_start"]})] = None
+        covered = spool.covered and (listed or not table.scope)
         complete = bool(covered) and table.kind is not Kind.EVENT and self.complete(table)
         batches: list[Batch | None] = list(spool.batches) or ([None] if complete else [])
-        scopes = "[" + ",".join(spool.scopes) + "]"
+        scopes = "[" + ",".join(listed) + "]"
         for position, batch in enumerate(batches, 1):
             extent = Extent.SOME
             if complete:
@@ -2383,12 +2453,15 @@ class Receiver:
                 found = self.s3.find(file.key)
                 if found is None:
                     return Result(file.key, Outcome.VANISHED)
+                if time.monotonic() > deadline:
+                    return Result(file.key, Outcome.DEFERRED, reasons=("replaced again and again",))
                 file = found
             except Refused as refused:
                 return self.refuse(file, refused)
             except Transient as transient:
                 if self.db.gave_up.is_set() or STOP.is_set() or time.monotonic() > deadline:
-                    self.db.gave_up.set()
+                    if isinstance(transient, Unreachable):
+                        self.db.gave_up.set()
                     return Result(file.key, Outcome.DEFERRED, reasons=(str(transient),))
                 tell("INFO", f"{file.key}: {transient}; trying again", attempt=attempt + 1)
                 wait(backoff(attempt))
@@ -2694,6 +2767,8 @@ def init_schema(settings: Settings) -> int:
 def run(flags: argparse.Namespace) -> int:
     """What the command line asks for; returns the exit code."""
     settings = Settings.of(vars(flags))
+    if flags.file and not flags.file.startswith("data/"):
+        raise UsageError(f"--file {flags.file}: only what lies under data/ is loaded")
     if flags.dry_run and (flags.init_schema or flags.retry_rejected):
         raise UsageError("--dry-run changes nothing, so it goes with loading only")
     if flags.init_schema:

@@ -2,12 +2,14 @@
 --
 -- Apply it with `receiver.py --init-schema` (or psql). It may be applied again at any time, also
 -- over an older version: nothing here drops, renames or rewrites what exists.
--- PostgreSQL 15 or later (natural keys use NULLS NOT DISTINCT).
+-- PostgreSQL 14 or later.
 --
 -- Conventions
 --   accounts        one row per account AND region; every other table hangs on it
---   <table>_key     the natural key of a table, always a unique index of this name. The receiver
---                   reads columns, types and keys from the catalogue; they are stated only here
+--   <table>_key     the natural key of a table, always a unique index of this name, in which no
+--                   value counts as an empty text. The receiver reads columns, types and keys from
+--                   the catalogue; they are stated only here
+--   <table>_alive   what still exists: gone rows are kept, and must not make loading slower
 --   document_id     lineage: the document (S3 bucket, key, ETag) that the row last came from
 --   gone_at         snapshot tables: since when AWS no longer lists the thing; NULL = it exists
 --   created_at      when the row was first loaded, unless the comment says AWS's own time
@@ -225,7 +227,7 @@ CREATE TABLE IF NOT EXISTS services (
     document_id       INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS services_key
-    ON services (account_id, date_from, service, usage_types) NULLS NOT DISTINCT;
+    ON services (account_id, date_from, service, (coalesce(usage_types, '')));
 
 -- security: how many findings an account has per product, counted from findings after each load.
 CREATE TABLE IF NOT EXISTS security (
@@ -259,7 +261,7 @@ CREATE TABLE IF NOT EXISTS findings (
     status             TEXT,
     resource_type      TEXT,
     resource_id        TEXT,
-    created_at         TIMESTAMPTZ DEFAULT now(),
+    created_at         TIMESTAMPTZ,
     updated_at         TIMESTAMPTZ,
     recommendation     TEXT,
     compliance_status  TEXT,
@@ -288,7 +290,7 @@ CREATE TABLE IF NOT EXISTS guard_duty_findings (
     description    TEXT,
     confidence     NUMERIC,
     region         TEXT,
-    created_at     TIMESTAMPTZ DEFAULT now(),
+    created_at     TIMESTAMPTZ,
     updated_at     TIMESTAMPTZ,
     resource_type  TEXT,
     archived       BOOLEAN,
@@ -318,6 +320,7 @@ CREATE TABLE IF NOT EXISTS kms_keys (
     document_id           INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS kms_keys_key ON kms_keys (account_id, key_id);
+CREATE INDEX IF NOT EXISTS kms_keys_alive ON kms_keys (account_id) WHERE gone_at IS NULL;
 
 -- waf_rules: web ACLs (WAFv2), what they do by default and what they protect.
 CREATE TABLE IF NOT EXISTS waf_rules (
@@ -369,6 +372,7 @@ CREATE TABLE IF NOT EXISTS waf_rules_detailed (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS waf_rules_detailed_key
     ON waf_rules_detailed (account_id, scope, web_acl_name, rule_name);
+CREATE INDEX IF NOT EXISTS waf_rules_detailed_alive ON waf_rules_detailed (account_id) WHERE gone_at IS NULL;
 
 -- cloudtrail_logs: trails, whether they log, where to, and when they last delivered.
 CREATE TABLE IF NOT EXISTS cloudtrail_logs (
@@ -408,6 +412,7 @@ CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
     document_id         INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS secrets_manager_secrets_key ON secrets_manager_secrets (account_id, arn);
+CREATE INDEX IF NOT EXISTS secrets_manager_secrets_alive ON secrets_manager_secrets (account_id) WHERE gone_at IS NULL;
 
 -- certificates: ACM certificates of every key type and when they expire.
 CREATE TABLE IF NOT EXISTS certificates (
@@ -427,6 +432,7 @@ CREATE TABLE IF NOT EXISTS certificates (
     document_id          INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS certificates_key ON certificates (account_id, arn);
+CREATE INDEX IF NOT EXISTS certificates_alive ON certificates (account_id) WHERE gone_at IS NULL;
 
 -- inspector_findings: vulnerabilities seen by Inspector. updated_at is AWS's own time.
 CREATE TABLE IF NOT EXISTS inspector_findings (
@@ -484,13 +490,14 @@ CREATE TABLE IF NOT EXISTS non_compliant_resources (
     conformance_pack          TEXT,
     status                    TEXT NOT NULL DEFAULT 'OPEN',
     config_rule_invoked_time  TIMESTAMPTZ,
-    created_at                TIMESTAMPTZ DEFAULT now(),
+    created_at                TIMESTAMPTZ,
     gone_at                   TIMESTAMPTZ,
     document_id               INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS non_compliant_resources_key
-    ON non_compliant_resources (account_id, rule_name, resource_type, resource_id, evaluation_mode)
-    NULLS NOT DISTINCT;
+    ON non_compliant_resources (account_id, rule_name, (coalesce(resource_type, '')), (coalesce(resource_id, '')),
+     (coalesce(evaluation_mode, '')));
+CREATE INDEX IF NOT EXISTS non_compliant_resources_alive ON non_compliant_resources (account_id) WHERE gone_at IS NULL;
 
 -- inventory_instances: machines that Systems Manager manages.
 CREATE TABLE IF NOT EXISTS inventory_instances (
@@ -515,6 +522,7 @@ CREATE TABLE IF NOT EXISTS inventory_instances (
     document_id                 INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_instances_key ON inventory_instances (account_id, instance_id);
+CREATE INDEX IF NOT EXISTS inventory_instances_alive ON inventory_instances (account_id) WHERE gone_at IS NULL;
 
 -- inventory_applications: what is installed on a managed machine. instance_id is the row of
 -- inventory_instances.
@@ -532,7 +540,7 @@ CREATE TABLE IF NOT EXISTS inventory_applications (
     document_id       INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_applications_key
-    ON inventory_applications (account_id, instance_id, name, version, architecture) NULLS NOT DISTINCT;
+    ON inventory_applications (account_id, instance_id, name, (coalesce(version, '')), (coalesce(architecture, '')));
 CREATE INDEX IF NOT EXISTS inventory_applications_instance ON inventory_applications (instance_id);
 
 -- inventory_patches: patches of a managed machine and their state there. instance_id is the row
@@ -673,6 +681,7 @@ CREATE TABLE IF NOT EXISTS compute_optimizer (
     document_id                     INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS compute_optimizer_key ON compute_optimizer (account_id, resource_arn);
+CREATE INDEX IF NOT EXISTS compute_optimizer_alive ON compute_optimizer (account_id) WHERE gone_at IS NULL;
 
 -- service_resources: the main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda. Lambda
 -- functions have their runtime in engine; size_gb is GiB.
@@ -706,6 +715,7 @@ CREATE TABLE IF NOT EXISTS service_resources (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS service_resources_key
     ON service_resources (account_id, service_name, resource_type, resource_id);
+CREATE INDEX IF NOT EXISTS service_resources_alive ON service_resources (account_id) WHERE gone_at IS NULL;
 
 -- config_inventory: every resource that AWS Config knows.
 CREATE TABLE IF NOT EXISTS config_inventory (
@@ -738,7 +748,8 @@ CREATE TABLE IF NOT EXISTS config_inventory (
     document_id         INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS config_inventory_key
-    ON config_inventory (account_id, resource_type, resource_id, region) NULLS NOT DISTINCT;
+    ON config_inventory (account_id, resource_type, resource_id, (coalesce(region, '')));
+CREATE INDEX IF NOT EXISTS config_inventory_alive ON config_inventory (account_id) WHERE gone_at IS NULL;
 
 -- support_tickets: support cases. date_from and date_to are the window that they were read for.
 CREATE TABLE IF NOT EXISTS support_tickets (

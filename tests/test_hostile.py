@@ -123,6 +123,15 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "meta from the future": (changed("meta.format", 99), "format"),
     "meta without a time": (changed("meta.collected_at", "soon"), "collected_at"),
     "a name of 32,000 characters": (changed(KMS + "key_id", LONG_NAME), "refuses a value"),
+    "a row of over 3.5 MiB": (changed(KMS + "description", "x" * 4_000_000), "larger than"),
+    "900 lists in a text": (raw(KMS + "description", "[" * 900 + "]" * 900), "nested"),
+    "contact info is text": (changed("account.contact_info", "me"), "contact_info: must be"),
+    "a contact is text": (changed("account.alternate_contacts.billing", "me"), "billing: must be"),
+    "contacts are a list": (changed("account.alternate_contacts", ["me"]), "must be an object"),
+    "product is an object": (changed("account.product", {"a": 1}), "name: is missing"),
+    "a category is null": (changed("health", None), "'health' is missing"),
+    "an unknown status": (changed("logs.cost_status", "PASS"), "cost_status is none of"),
+    "a period of years": (changed("meta.period.end", "9999-12-31"), "over a year"),
     "no account": (without("account"), "'account' is missing"),
     "no logs": (without("logs"), "'logs' is missing"),
     "no cost nor health": (without("cost", "health"), "'cost' is missing"),
@@ -320,3 +329,16 @@ def test_chunks_of_any_size_give_the_same_parts(size: int, days: int, text: str)
         return [(part.path, part.where, part.value) for part in reader.parts()]
 
     assert parts(size) == parts(len(body))
+
+
+def test_parts_of_a_machine_are_refused_whatever_was_loaded_before(warehouse: Warehouse) -> None:
+    """What becomes of a document must not depend on the order of loading."""
+    orphan = document(date(2026, 11, 22))
+    orphan["inventory"]["instances"] = []
+    warehouse.load(document(), documents.key())
+    result = warehouse.load(orphan, documents.key(date(2026, 11, 22)))
+    assert result.outcome is receiver.Outcome.REJECTED
+    assert sorted(result.reasons) == [
+        "inventory.applications[0].instance_id: no instance of this document",
+        "inventory.patches[0].instance_id: no instance of this document",
+    ]

@@ -293,3 +293,54 @@ def test_savings_stay_when_a_later_document_reads_the_day_again(warehouse: Wareh
     warehouse.load(second, documents.key(DAY + timedelta(days=1)))
     state = "SELECT current_period_cost, potential_monthly_savings FROM cost_reports"
     assert [tuple(map(str, row.values())) for row in warehouse.query(state)] == [("8", "17.5")]
+
+
+def test_a_window_that_comes_after_its_tickets_reaches_them_all(warehouse: Warehouse) -> None:
+    made = document(DAY)
+    ticket = {k: v for k, v in documents.support_ticket().items() if not k.startswith("date_")}
+    tickets = [{**ticket, "case_id": f"case-{number}"} for number in range(3000)]
+    made["support_tickets"] = {"tickets": tickets, "date_from": "2026-11-10", "total_tickets": 3000}
+    warehouse.load(made, documents.key(DAY))
+    counts = "SELECT date_from, count(*) AS n FROM support_tickets GROUP BY 1"
+    assert warehouse.query(counts) == [{"date_from": DAY, "n": 3000}]
+
+
+def test_costs_restated_to_nothing_are_gone(warehouse: Warehouse) -> None:
+    first, second = document(DAY), document(DAY)
+    second["meta"]["collected_at"] = "2026-11-11T09:00:00+00:00"
+    second["service"], second["marketplace"] = [], []
+    warehouse.load(first, documents.key(DAY))
+    warehouse.load(second, documents.key(DAY))
+    assert warehouse.query("SELECT FROM services") == []
+    assert warehouse.query("SELECT FROM marketplace_usage") == []
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_tie_without_a_creation_time_has_one_end(
+    warehouse: Warehouse, newest_first: bool
+) -> None:
+    pair = day_after(lambda made: hub_finding(made).update(title="Another title"))
+    for made in pair:
+        hub_finding(made)["created_at"] = None
+    for made in reversed(pair) if newest_first else pair:
+        warehouse.load(made, documents.key(date.fromisoformat(made["meta"]["period"]["start"])))
+    query = "SELECT title, created_at FROM findings WHERE finding_id LIKE '%one'"
+    assert warehouse.query(query) == [{"title": "Title of one", "created_at": None}]
+
+
+def hub_finding(made: Document) -> Document:
+    found: Document = made["security"]["security_hub"][0]["findings"][0]
+    return found
+
+
+def test_many_rows_without_a_part_of_their_key_find_themselves_again(warehouse: Warehouse) -> None:
+    made = document(DAY)
+    row = made["config"]["non_compliant_resources"][0]
+    made["config"]["non_compliant_resources"] = [
+        {**row, "resource_id": f"bucket-{number}", "evaluation_mode": None}
+        for number in range(5000)
+    ]
+    first = warehouse.load(made, documents.key(DAY))
+    again = warehouse.load(made, documents.key(DAY))
+    assert first.counters["non_compliant_resources"]["CREATED"] == 5000
+    assert again.counters["non_compliant_resources"]["SKIPPED"] == 5000

@@ -140,6 +140,9 @@ def test_one_file_is_loaded_by_its_key(run: Run, warehouse: Warehouse) -> None:
     assert BAD in keys(warehouse)
     missing = run("--file", "data/nothing.json")
     assert missing.returncode == 2
+    loaded = documents.key().replace("data/", "loaded/")
+    assert run("--file", loaded).returncode == 2
+    assert loaded in keys(warehouse)
     assert "data/nothing.json" in missing.stderr
 
 
