@@ -180,10 +180,17 @@ def purposes(schema: str) -> dict[str, str]:
     return {name: re.split(r"\. |\.$", text)[0] for name, text in said.items()}
 
 
+def plain(columns: str) -> str:
+    """The columns of a key, without what makes no value count as an empty text."""
+    return re.sub(r"\(?coalesce\((\w+), ''(?:::text)?\)\)?", r"\1", columns, flags=re.I)
+
+
 def keys(schema: str) -> dict[str, str]:
     """The columns of each table's natural key."""
-    found = re.findall(r"INDEX IF NOT EXISTS ([a-z_]+)_key\s+ON \1 \((.*)\)", schema)
-    return dict(found)
+    found = re.findall(
+        r"^CREATE UNIQUE INDEX IF NOT EXISTS (\w+)_key\s+ON \1 ([^;]*);", schema, re.M
+    )
+    return {name: re.sub(r"\s+", " ", plain(columns))[1:-1] for name, columns in found}
 
 
 def kind(name: str) -> str:

@@ -73,10 +73,13 @@ def test_the_natural_keys_are_those_of_the_database(warehouse: Warehouse) -> Non
         " WHERE schemaname = 'public' AND indexname = tablename || '_key'"
     )
     columns = {
-        row["name"]: re.findall(r"\((.*)\)", row["indexdef"])[0].replace('"', "") for row in found
+        row["name"]: readme.plain(row["indexdef"].partition(" USING btree (")[2])
+        .replace('"', "")
+        .rstrip(")")
+        for row in found
     }
     mapped = {row[0].strip("`"): row[2].strip("`") for row in rows(readme.tables())}
-    assert {name: key for name, key in mapped.items() if key} == columns
+    assert {name: key.rstrip(")") for name, key in mapped.items() if key} == columns
 
 
 def test_every_collector_is_described() -> None:
@@ -154,6 +157,13 @@ def test_handlers_exist() -> None:
     named = re.findall(r"`(sender|receiver)\.(lambda_handler)`", TEXT)
     assert len(named) == 2
     assert all(callable(getattr(sys.modules[script], name)) for script, name in named)
+
+
+def test_the_version_of_postgresql_is_that_of_the_schema() -> None:
+    needed = r"PostgreSQL (\d+) or later"
+    assert re.findall(needed, section("Requirements")) == re.findall(
+        needed, (ROOT / "schema.sql").read_text()
+    )
 
 
 # References
