@@ -25,10 +25,18 @@ confirm() {
     [ "$answer" = y ] || { say "nothing was done"; exit 1; }
 }
 
+# Bash does not end a command substitution at its first failure, so what is used in one says
+# `|| return`.
+
 # output STACK KEY: an output of a stack
 output() {
-    aws cloudformation describe-stacks --stack-name "$1" --output text \
-        --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue"
+    local value
+    value=$(aws cloudformation describe-stacks --stack-name "$1" --output text \
+        --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue") || return
+    case $value in
+        "" | None) say "the stack $1 has no output $2"; return 1 ;;
+        *) printf '%s\n' "$value" ;;
+    esac
 }
 
 # given NAME=SETTING ...: those pairs whose setting is set, as parameters of `cloudformation deploy`
@@ -41,12 +49,13 @@ given() {
 
 # stack NAME TEMPLATE PARAMETER=VALUE ...: make a change set, show it, execute it
 stack() {
-    local name=$1 template=$2 change_set status
+    local name=$1 template=$2 change_set said status
     shift 2
     say "== $name"
-    change_set=$(aws cloudformation deploy --stack-name "$name" --template-file "$template" \
+    said=$(aws cloudformation deploy --stack-name "$name" --template-file "$template" \
         --capabilities CAPABILITY_NAMED_IAM --no-execute-changeset --no-fail-on-empty-changeset \
-        --parameter-overrides "$@" | grep -o 'arn:[^ ]*changeSet/[^ ]*' || true)
+        --parameter-overrides "$@")
+    change_set=$(printf '%s\n' "$said" | grep -o 'arn:[^ ]*changeSet/[^ ]*' || true)
     [ -n "$change_set" ] || { say "nothing changes"; return; }
     aws cloudformation describe-change-set --change-set-name "$change_set" --output table \
         --query 'Changes[].ResourceChange.[Action,Replacement,LogicalResourceId,ResourceType]'
@@ -63,10 +72,12 @@ stack() {
 
 # package NAME: build it, put it where functions read it, and print its key there
 package() {
-    local hash key
-    hash=$("$PYTHON" deploy/build.py | grep "/$1.zip$" | cut -c1-16)
+    local bucket hash key
+    bucket=$(output "$NAME-packages" BucketName) || return
+    hash=$("$PYTHON" deploy/build.py) || return
+    hash=$(printf '%s\n' "$hash" | grep "/$1.zip$" | cut -c1-16)
     key="$1-$hash.zip"
-    aws s3 cp --only-show-errors "build/$1.zip" "s3://$(output "$NAME-packages" BucketName)/$key" >&2
+    aws s3 cp --only-show-errors "build/$1.zip" "s3://$bucket/$key" >&2 || return
     printf '%s\n' "$key"
 }
 
@@ -83,9 +94,13 @@ hub() {
             PauseAfterSeconds=PAUSE_AFTER LoadedDays=LOADED_DAYS BackupDays=BACKUP_DAYS \
             SnapshotArn=SNAPSHOT)
     say "== schema"
-    "$PYTHON" receiver.py --init-schema --patience 300 --bucket "$(output "$NAME" BucketName)" \
-        --cluster-arn "$(output "$NAME" ClusterArn)" --database "$(output "$NAME" DatabaseName)" \
-        --secret-arn "$(output "$NAME" MasterSecretArn)"
+    local bucket cluster database secret
+    bucket=$(output "$NAME" BucketName)
+    cluster=$(output "$NAME" ClusterArn)
+    database=$(output "$NAME" DatabaseName)
+    secret=$(output "$NAME" MasterSecretArn)
+    "$PYTHON" receiver.py --init-schema --patience 300 --bucket "$bucket" \
+        --cluster-arn "$cluster" --database "$database" --secret-arn "$secret"
 }
 
 # parameter NAME VALUE: one parameter of a StackSet as JSON, which leaves commas alone
@@ -94,18 +109,22 @@ parameter() {
 print(json.dumps({"ParameterKey": name, "ParameterValue": value}))' "$1" "$2"
 }
 
+# parameters: those of the StackSet, as a JSON list
 parameters() {
-    local key
-    key=$(package sender)
+    local bucket key kms_key packages
+    packages=$(output "$NAME-packages" BucketName) || return
+    bucket=$(output "$NAME" BucketName) || return
+    kms_key=$(output "$NAME" DocumentsKeyArn) || return
+    key=$(package sender) || return
     {
-        parameter BucketName "$(output "$NAME" BucketName)"
-        parameter DocumentsKeyArn "$(output "$NAME" DocumentsKeyArn)"
-        parameter CodeBucket "$(output "$NAME-packages" BucketName)"
+        parameter BucketName "$bucket"
+        parameter DocumentsKeyArn "$kms_key"
+        parameter CodeBucket "$packages"
         parameter CodeKey "$key"
         for name in CUSTOMER PARTNER CATEGORY ENVIRONMENT PRODUCT REGIONS; do
             parameter "$name" "${!name:-}"
         done
-    } | paste -sd, | sed 's/.*/[&]/'
+    } | paste -sd, - | sed 's/.*/[&]/'
 }
 
 spokes() {

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -631,3 +632,66 @@ def test_a_template_deploys_in_moto_as_far_as_moto_goes(
         if held["Type"] not in NOT_IN_MOTO and key not in STAND_INS
     }
     client.delete_stack(StackName=name)
+
+
+# The script behind the make targets
+
+AWS_CLI = shutil.which("aws")
+
+
+@pytest.fixture
+def deploy(embedded: EmbeddedCloud) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs deploy.sh in the hub's account, all questions answered with yes."""
+    environment = embedded.environment(ANALYTICS) | {
+        "BIN": str(Path(sys.executable).parent),
+        "CALL_AS": "SELF",
+        "YES": "1",
+    }
+
+    def run(what: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(ROOT / "deploy" / "deploy.sh"), what],
+            env=os.environ | environment | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.mark.skipif(not AWS_CLI, reason="deploy.sh needs the AWS CLI, which is not installed")
+def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
+    deploy: Callable[..., subprocess.CompletedProcess[str]], embedded: EmbeddedCloud
+) -> None:
+    """moto lacks Aurora, so a stack stands in for the hub; it also does not tell the outputs of
+    stacks that a change set has made, which ends `hub` after its first stack."""
+    client = embedded.client("cloudformation", ANALYTICS)
+    done = deploy("hub", NAME="first", ORGANIZATION="o-abcdefghij")
+    [made] = client.describe_stacks(StackName="first-packages")["Stacks"]
+    assert made["StackStatus"] == "CREATE_COMPLETE"
+    assert (done.returncode, "has no output BucketName" in done.stderr) == (1, True)
+    client.create_stack(
+        StackName="one-packages",
+        TemplateBody=templates.ARTIFACTS.read_text(),
+        Parameters=[{"ParameterKey": "OrganizationId", "ParameterValue": "o-abcdefghij"}],
+    )
+    outputs = {
+        name: {"Value": value}
+        for name, value in (("BucketName", "documents"), ("DocumentsKeyArn", embedded.key_arn))
+    }
+    resources = {"Queue": {"Type": "AWS::SQS::Queue"}}
+    client.create_stack(
+        StackName="one", TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs})
+    )
+    settings = {"NAME": "one", "OU": "ou-abcd-12345678", "REGIONS": "us-east-1,eu-west-1"}
+    for _ in ("first", "again"):
+        done = deploy("spokes", CUSTOMER="Example, Inc", **settings)
+        assert done.returncode == 0, done.stderr
+    found = client.describe_stack_set(StackSetName="one-spokes")["StackSet"]["Parameters"]
+    given = {held["ParameterKey"]: held["ParameterValue"] for held in found}
+    assert given["CUSTOMER"] == "Example, Inc"
+    assert given["REGIONS"] == "us-east-1,eu-west-1"
+    assert given["BucketName"] == "documents"
+    assert re.fullmatch(r"sender-[0-9a-f]{16}\.zip", given["CodeKey"])
+    assert given["CodeKey"] in keys(embedded, given["CodeBucket"])
