@@ -332,6 +332,15 @@ def test_only_the_receiver_reads_and_files_documents_in_the_hub(
     assert receiver.get_object(Bucket=deployment.bucket, Key=document(own))["ContentLength"] == 2
 
 
+def test_the_buckets_policy_holds_senders_to_their_prefix_without_the_keys(
+    deployment: Deployment,
+) -> None:
+    own, other = "444455556666", "777788889999"
+    deployment.generous.add(own)
+    assert deployment.may_put(own, document(own), tls=True)
+    assert not deployment.may_put(own, document(other), tls=True)
+
+
 def test_documents_travel_by_tls_only(deployment: Deployment) -> None:
     own = "444455556666"
     assert deployment.may_put(own, document(own), tls=True)
