@@ -1613,15 +1613,18 @@ class TableSpool:
             cast = self.casts.get(name)
             if cast is None:
                 self.unknown[name] += 1
-            elif cast is as_text and type(value) is str:  # most values, so without a call
+                continue
+            if value is None:
+                continue
+            if cast is as_text and type(value) is str:  # most values, so without a call
                 values[self.places[name]] = value
-            elif value is not None:
-                try:
-                    values[self.places[name]] = cast(value)
-                except ValueError as error:
-                    problems.append(f"{row.where}.{name}: {error}")
-                except RecursionError:
-                    problems.append(f"{row.where}.{name}: is nested too deeply")
+                continue
+            try:
+                values[self.places[name]] = cast(value)
+            except ValueError as error:
+                problems.append(f"{row.where}.{name}: {error}")
+            except RecursionError:
+                problems.append(f"{row.where}.{name}: is nested too deeply")
         for name in self.required:
             if row.values.get(name) is None:
                 problems.append(f"{row.where}.{name}: is missing")
