@@ -1,0 +1,126 @@
+"""How PostgreSQL would run every statement of the receiver: EXPLAIN of what it really sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+import receiver
+from tests.cloud.rdsdata.scanner import scan
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class RecordingDB(receiver.DBManager):
+    """The receiver's database, which remembers the statements that it was given."""
+
+    def __init__(self, settings: receiver.Settings) -> None:
+        super().__init__(settings)
+        self.statements: list[tuple[str, dict[str, Any]]] = []
+
+    def execute(self, sql: str, parameters: Any, transaction: str | None = None) -> list[list[Any]]:
+        self.statements.append((sql, dict(parameters)))
+        return super().execute(sql, parameters, transaction)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement with `$1` and so on, their types and values; a step is run by run_steps."""
+
+    text: str
+    types: tuple[str, ...]
+    values: tuple[str, ...]
+    is_step: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it writes to, or how it begins."""
+        written = re.search(r'(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?', self.text)
+        return written[1] if written else self.text.strip().partition("\n")[0]
+
+
+def statements(db: RecordingDB) -> Iterator[Statement]:
+    """What ran, the steps of run_steps one by one."""
+    for text, parameters in db.statements:
+        if text != receiver.RUN_SQL:
+            scanned = scan(text)
+            types = tuple("bigint" if isinstance(parameters[n], int) else "text"
+                          for n in scanned.names)  # fmt: skip
+            values = tuple(str(parameters[name]) for name in scanned.names)
+            yield Statement(scanned.text.decode(), types, values)
+            continue
+        for step in json.loads(parameters["steps"]):
+            values = (str(parameters["document"]), json.dumps(step["rows"]),
+                      json.dumps(step["scopes"]))  # fmt: skip
+            yield Statement(step["sql"], ("integer", "jsonb", "jsonb"), values, is_step=True)
+
+
+def scans_of_big_tables(
+    connection: Connection, found: Iterator[Statement], big: int
+) -> tuple[int, list[str]]:
+    """How many statements were explained, and `statement: table` where one reads a whole table.
+
+    A table is `big` from so many rows on.
+    """
+    tables = big_tables(connection, big)
+    connection.execute(receiver.SEEN_SQL.encode())
+    explained, scans = 0, []
+    for statement in found:
+        if statement.text == receiver.SEEN_SQL:
+            continue
+        explained += 1
+        plan = explain(connection, statement)
+        for table in scanned_tables(plan):
+            if table in tables:
+                scans.append(f"{statement.name}: {table}")
+    connection.rollback()
+    return explained, scans
+
+
+def big_tables(connection: Connection, big: int) -> set[str]:
+    """Tables with so many rows, by their statistics."""
+    statement = """
+        SELECT relname::text FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND reltuples >= %s"""
+    return {str(name) for (name,) in connection.execute(statement.encode(), (big,))}
+
+
+def explain(connection: Connection, statement: Statement) -> Any:
+    """The plan of a statement for its own values, a step's with the settings of run_steps."""
+    with connection.transaction(force_rollback=True):
+        connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        for setting in step_settings(connection) if statement.is_step else ():
+            connection.execute(f"SET LOCAL {setting}".encode())
+        types = f"({', '.join(statement.types)})" if statement.types else ""
+        connection.execute(f"PREPARE statement{types} AS {statement.text}".encode(), prepare=False)
+        arguments = sql.SQL(", ").join(map(sql.Literal, statement.values))
+        template = "EXPLAIN (FORMAT JSON) EXECUTE statement"
+        query = sql.SQL(template + ("({})" if statement.types else "")).format(arguments)
+        plan = connection.execute(query, prepare=False).fetchall()[0][0]
+        connection.execute("DEALLOCATE statement")
+    return plan
+
+
+def step_settings(connection: Connection) -> list[str]:
+    """The settings that run_steps runs its steps with."""
+    statement = "SELECT proconfig FROM pg_proc WHERE proname = 'run_steps'"
+    return list(connection.execute(statement.encode()).fetchall()[0][0])
+
+
+def scanned_tables(plan: Any) -> Iterator[str]:
+    """Names of the tables that a plan reads from one end to the other, by an index or not."""
+    if isinstance(plan, list):
+        for part in plan:
+            yield from scanned_tables(part)
+    elif isinstance(plan, dict):
+        kind = plan.get("Node Type", "")
+        if kind == "Seq Scan" or (kind.startswith("Index") and "Index Cond" not in plan):
+            yield plan["Relation Name"]
+        for part in plan.values():
+            yield from scanned_tables(part)
