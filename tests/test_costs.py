@@ -1,0 +1,188 @@
+"""What a document and a run may cost: calls, paid requests, and how statements find their rows."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+import receiver
+import sender
+from tests import documents
+from tests.bench import plans
+from tests.bench.documents import many_rows, write
+from tests.bench.history import generate_history
+from tests.cloud import EmbeddedCloud
+from tests.conftest import MakeAccount, MakeEnvironment
+from tests.documents import ACCOUNT, REGION, Document, document
+from tests.sending import send
+from tests.warehouse import Warehouse
+
+MIB = 1 << 20
+BIG = 2_000
+ACCOUNTS, DAYS = 40, 60  # of the history: its tables have from 2,400 rows on
+
+# Receiver
+
+
+def put(warehouse: Warehouse, made: Document) -> int:
+    """Upload a document of the usual key; its size in bytes."""
+    body = io.BytesIO()
+    write(made, body)
+    warehouse.s3.put_object(Bucket=warehouse.bucket, Key=documents.key(), Body=body.getvalue())
+    return len(body.getvalue())
+
+
+def received(warehouse: Warehouse) -> receiver.Result:
+    """Start a receiver as its command does, and load the one document."""
+    loading = receiver.start(warehouse.settings)
+    [result] = receiver.load_all(loading, receiver.list_data(loading))
+    assert result.outcome is receiver.Outcome.LOADED
+    return result
+
+
+@pytest.mark.parametrize("rows", [0, 500, 18_000])
+def test_calls_of_a_document_grow_with_its_bytes_not_its_rows(
+    warehouse: Warehouse, rows: int
+) -> None:
+    size = put(warehouse, many_rows(rows, ACCOUNT, REGION) if rows else document())
+    api = warehouse.embedded.data_api
+    api.forget_calls()
+    counters = received(warehouse).counters
+    touched = [name for name, counts in counters.items() if counts["TOTAL"]]
+    assert len(touched) > 30
+    assert len(api.calls) <= len(touched) + 5 + math.ceil(size / (3.5 * MIB))
+    # A document that fits into one request: catalogue, begin, lock, document, rows, end, commit.
+    assert len(api.calls) == 7 or size > 3 * MIB
+    assert all(call.request_bytes < 4 * MIB for call in api.calls)
+
+
+@pytest.fixture
+def explained(warehouse: Warehouse) -> Iterator[tuple[psycopg.Connection[Any], plans.RecordingDB]]:
+    """A database with a history and statistics, and all that a receiver ran on it for a document
+    of several batches; a connection in which that can be explained.
+    """
+    generate_history(warehouse.embedded, warehouse.database, ACCOUNTS, DAYS)
+    made = document()
+    key = made["security"]["kms"][0]
+    made["security"]["kms"] = [
+        {**key, "key_id": f"key-{n}", "description": "long " * 200_000} for n in range(8)
+    ]
+    put(warehouse, made)
+    settings = warehouse.settings
+    db = plans.RecordingDB(settings)
+    loading = receiver.Receiver(settings, receiver.S3Manager(settings), db, db.catalogue())
+    [result] = receiver.load_all(loading, receiver.list_data(loading))
+    assert result.outcome is receiver.Outcome.LOADED
+    with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:
+        yield connection, db
+
+
+def test_no_statement_reads_a_big_table_from_end_to_end(
+    explained: tuple[psycopg.Connection[Any], plans.RecordingDB],
+) -> None:
+    connection, db = explained
+    count, scans = plans.scans_of_big_tables(connection, plans.statements(db), BIG)
+    assert count > len(receiver.TABLES)
+    assert scans == []
+
+
+def test_stored_rows_are_found_by_their_whole_key(
+    explained: tuple[psycopg.Connection[Any], plans.RecordingDB],
+) -> None:
+    """An index that is searched by a part of its key reads all of an account's entries."""
+    connection, db = explained
+    connection.execute(receiver.SEEN_SQL.encode())
+    catalogue, big = db.catalogue(), plans.big_tables(connection, BIG)
+    shapes = [
+        receiver.Shape.of(table, catalogue)
+        for name, table in receiver.TABLES.items()
+        if name in big and table.kind is not receiver.Kind.OWNER
+    ]
+    assert {"config_inventory", "services", "inventory_applications", "findings"} <= {
+        shape.table.name for shape in shapes
+    }
+    merges = {s.name: s for s in plans.statements(db) if s.is_step and "judged" in s.text}
+    for shape in shapes:
+        name = shape.table.name
+        plan = plans.explain(connection, merges[name])
+        conditions = list(index_conditions(plan, f"{name}_key"))
+        assert any(all(equal(column, c) for column in shape.key) for c in conditions), (
+            name,
+            conditions,
+        )
+
+
+def equal(column: str, condition: str) -> bool:
+    """Whether an index is searched by a value of this column."""
+    return bool(re.search(rf"\((COALESCE\()?\"?{column}\"?(, ''::text\))? = ", condition))
+
+
+def index_conditions(plan: Any, index: str) -> Iterator[str]:
+    """The conditions by which a plan searches an index."""
+    if isinstance(plan, list):
+        for part in plan:
+            yield from index_conditions(part, index)
+    elif isinstance(plan, dict):
+        if plan.get("Index Name") == index:
+            yield plan.get("Index Cond", "")
+        for part in plan.values():
+            yield from index_conditions(part, index)
+
+
+# Sender
+
+PAID = ("GetCostAndUsage", "GetCostForecast", "GetAnomalies")
+
+
+def calls(embedded: EmbeddedCloud) -> Counter[str]:
+    """All calls by `service Operation`."""
+    return Counter(f"{call.service} {call.operation}" for call in embedded.calls)
+
+
+def paid(made: Counter[str]) -> int:
+    """Requests for which Cost Explorer takes money, a cent each."""
+    assert {name for name in made if name.startswith("ce ")} <= {f"ce {name}" for name in PAID}
+    return sum(made[f"ce {name}"] for name in PAID)
+
+
+@pytest.mark.parametrize("lookback", ["1", "3", "30"])
+def test_a_daily_run_pays_for_three_requests_however_many_days_it_reads_again(
+    embedded: EmbeddedCloud,
+    make_account: MakeAccount,
+    environment_of: MakeEnvironment,
+    tmp_path: Path,
+    lookback: str,
+) -> None:
+    environment = environment_of(make_account())
+    embedded.calls.clear()
+    only = "cost,service,marketplace"
+    sent = send(environment, tmp_path, "--lookback", lookback, "--only", only)
+    assert set(sent.statuses.values()) <= {"Pass", "Skipped"}
+    assert len(sent.document["cost"]) == int(lookback)
+    assert paid(calls(embedded)) == 3
+
+
+def test_a_year_is_read_for_less_than_a_hundredth_of_its_daily_runs(
+    embedded: EmbeddedCloud,
+    make_account: MakeAccount,
+    environment_of: MakeEnvironment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment_of(make_account()).items():
+        monkeypatch.setenv(name, value)
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    embedded.calls.clear()
+    assert sender.main(["--start", str(last - timedelta(days=364)), "--end", str(last)]) == 0
+    made = calls(embedded)
+    assert made["s3 PutObject"] == 365
+    assert 0 < paid(made) <= 365 * 3 // 100
+    assert paid(made) < 0.05 * made.total()
