@@ -229,48 +229,95 @@ VICTIM = documents.ACCOUNT
 FORGED = "999988887777"
 
 
-def forged_documents() -> list[Document]:
-    """Documents under one account's prefix whose rows all speak of another account's things."""
-    emptied = document(date(2026, 11, 22), FORGED)
-    emptied["security"] = {name: [] for name in emptied["security"]}
-    emptied["inventory"] = {name: [] for name in emptied["inventory"]}
-    emptied["config"]["non_compliant_resources"] = []
-    imitated = document(date(2026, 11, 23), FORGED)
-    theirs = document(date(2026, 11, 23), VICTIM)
-    for category in theirs.keys() - {"meta", "account"}:
-        imitated[category] = theirs[category]
-    imitated["account"]["account_arn"] = theirs["account"]["account_arn"]
-    imitated["account"]["product"] = "shop,SEARCH"
-    imitated["security"]["kms"][0].update(account_id=1, document_id=1, id=1, gone_at="2020-01-01")
-    imitated["security"]["kms"][0]["description"] = "'); DROP TABLE kms_keys; --"
-    return [emptied, imitated]
+THEIRS = document(date(2026, 11, 23), VICTIM)
+
+
+def imitate(category: str) -> Forgery:
+    """A category with the very rows, ids and ARNs of the victim's, newer and changed."""
+
+    def forge(made: Document) -> None:
+        made[category] = json.loads(
+            json.dumps(THEIRS[category]).replace("2026-11-20", "2026-11-22")
+        )
+
+    return forge
+
+
+def empty(category: str, *parts: str) -> Forgery:
+    """A complete listing that lacks everything."""
+
+    def forge(made: Document) -> None:
+        made[category] = {**made[category], **{part: [] for part in parts}} if parts else []
+
+    return forge
+
+
+def numbers(made: Document) -> None:
+    for row in (*made["security"]["kms"], *made["service"], *made["health"], *made["cost"]):
+        row.update(id=1, account_id=1, document_id=1, security_id=1, cost_report_id=1, gone_at=None)
+
+
+def names(made: Document) -> None:
+    made["account"].update(account_arn=THEIRS["account"]["account_arn"], product="shop,SEARCH")
+
+
+def statements(made: Document) -> None:
+    for text in ("'); DROP TABLE kms_keys; --", "$1", ":account", "$$; DELETE FROM accounts; $$"):
+        key = {**made["security"]["kms"][0], "key_id": text, "description": text}
+        made["security"]["kms"].append(key)
+
+
+def organization_trail(made: Document) -> None:
+    made["security"]["cloudtrail"][0].update(
+        arn=THEIRS["security"]["cloudtrail"][0]["arn"], is_organization_trail=True, is_logging=False
+    )
+
+
+def shared_event(made: Document) -> None:
+    made["health"][0].update(arn=THEIRS["health"][0]["arn"], status_code="open")
+    made["health"][0]["last_updated_time"] = "2026-11-22T00:00:00+00:00"
+
+
+SECURITY = tuple(THEIRS["security"])
+FORGERIES: dict[str, Forgery] = {
+    **{f"their {name}": imitate(name) for name in THEIRS if name not in ("meta", "account")},
+    **{f"no {part}": empty("security", part) for part in SECURITY},
+    "no instances": empty("inventory", "instances", "applications", "patches"),
+    "nothing violated": empty("config", "non_compliant_resources"),
+    "no resources": empty("service_resources"),
+    "no costs": empty("service"),
+    "row numbers of theirs": numbers,
+    "names of theirs": names,
+    "statements": statements,
+    "an organization's trail": organization_trail,
+    "a shared health event": shared_event,
+}
+
+
+def victims(warehouse: Warehouse) -> dict[str, list[dict[str, Any]]]:
+    """Every row of the victim with the transaction that wrote it."""
+    owned = f"account_id = (SELECT id FROM accounts WHERE account_id = '{VICTIM}')"
+    parts = {
+        "service_costs": f"cost_report_id IN (SELECT id FROM cost_reports WHERE {owned})",
+        "cost_forecasts": f"cost_report_id IN (SELECT id FROM cost_reports WHERE {owned})",
+        "log_messages": f"log_id IN (SELECT id FROM logs WHERE {owned})",
+        "accounts": f"account_id = '{VICTIM}'",
+    }
+    rows = "SELECT t.*, xmin::text FROM {} t WHERE {} ORDER BY id"
+    return {name: warehouse.query(rows.format(name, parts.get(name, owned))) for name in STORED}
 
 
 def test_a_document_touches_no_other_account(warehouse: Warehouse) -> None:
     warehouse.load(document(account=VICTIM), documents.key(account=VICTIM))
-
-    def victims() -> dict[str, list[dict[str, Any]]]:
-        owned = f"account_id = (SELECT id FROM accounts WHERE account_id = '{VICTIM}')"
-        parts = {
-            "service_costs": f"cost_report_id IN (SELECT id FROM cost_reports WHERE {owned})",
-            "cost_forecasts": f"cost_report_id IN (SELECT id FROM cost_reports WHERE {owned})",
-            "log_messages": f"log_id IN (SELECT id FROM logs WHERE {owned})",
-            "accounts": f"account_id = '{VICTIM}'",
-        }
-        return {
-            name: warehouse.query(
-                f"SELECT t.*, xmin::text FROM {name} t WHERE {parts.get(name, owned)} ORDER BY id"
-            )
-            for name in STORED
-        }
-
-    before = victims()
-    for made in forged_documents():
-        day = date.fromisoformat(made["meta"]["period"]["start"])
-        result = warehouse.load(made, documents.key(day, FORGED))
-        assert result.outcome is receiver.Outcome.LOADED, result.reasons
-    assert victims() == before
+    before = victims(warehouse)
     assert all(before.values())
+    for number, (name, forge) in enumerate(FORGERIES.items()):
+        day = date(2026, 11, 22) + timedelta(days=number)
+        made = document(day, FORGED)
+        forge(made)
+        result = warehouse.load(made, documents.key(day, FORGED))
+        assert result.outcome is receiver.Outcome.LOADED, (name, result.reasons)
+        assert victims(warehouse) == before, name
 
 
 def test_a_story_line_cannot_be_forged() -> None:
