@@ -24,14 +24,15 @@ OWNERS = ("accounts", "documents", "products")
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-# Columns of a table, and whether each is in its natural key.
 COLUMNS = """
-SELECT a.attname::text, a.attnum = ANY(i.indkey)
-FROM pg_attribute a
-JOIN pg_class t ON t.oid = a.attrelid AND t.relname = %(table)s
-JOIN pg_index i ON i.indrelid = t.oid
-JOIN pg_class k ON k.oid = i.indexrelid AND k.relname = %(table)s || '_key'
-WHERE a.attnum > 0 ORDER BY a.attnum"""
+SELECT attname::text FROM pg_attribute
+WHERE attrelid = CAST(%s AS regclass) AND attnum > 0 AND attname <> 'id'"""
+
+# The natural key, column by column or expression by expression.
+KEY = """
+SELECT pg_get_indexdef(indexrelid, n, false)
+FROM pg_index, generate_series(1, indnkeyatts) n
+WHERE indexrelid = CAST(%s AS regclass) ORDER BY n"""
 
 
 @dataclass(frozen=True)
@@ -99,17 +100,17 @@ def load(target: Connection, exported: Mapping[str, list[bytes]]) -> float:
 
 def upsert(target: Connection, table: str) -> sql.Composed:
     """Insert what is new and update what differs, out of the temporary table."""
-    columns = target.execute(COLUMNS.encode(), {"table": table}).fetchall()
-    changing = [sql.Identifier(name) for name, in_key in columns if not in_key and name != "id"]
-    stored = sql.SQL(", ").join(sql.SQL("t.") + name for name in changing)
-    incoming = sql.SQL(", ").join(sql.SQL("excluded.") + name for name in changing)
+    columns = [
+        sql.Identifier(name) for (name,) in target.execute(COLUMNS.encode(), (table,)).fetchall()
+    ]
+    key = [sql.SQL(text) for (text,) in target.execute(KEY.encode(), (f"{table}_key",)).fetchall()]
     return sql.SQL("""
         INSERT INTO {table} AS t SELECT * FROM {batch} ON CONFLICT ({key}) DO UPDATE
         SET {changes} WHERE ({stored}) IS DISTINCT FROM ({incoming})""").format(
         table=sql.Identifier(table),
         batch=sql.Identifier(f"batch_{table}"),
-        key=sql.SQL(", ").join(sql.Identifier(name) for name, in_key in columns if in_key),
-        changes=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in changing),
-        stored=stored,
-        incoming=incoming,
+        key=sql.SQL(", ").join(key),
+        changes=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in columns),
+        stored=sql.SQL(", ").join(sql.SQL("t.") + name for name in columns),
+        incoming=sql.SQL(", ").join(sql.SQL("excluded.") + name for name in columns),
     )
