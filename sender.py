@@ -158,12 +158,17 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
         if name in needed and not named[name]:
             raise UsageError(f"{variable} is not set: set it in the environment or give {flag}")
     regions = split(named.pop("regions")) or (str(named["region"]),)
+    if named["region"] not in regions:
+        home = f"the home region {named['region']}, whose document has what is global"
+        raise UsageError(f"REGIONS (--regions) lacks {home}")
     start, end = read_days(flags.get("start"), flags.get("end"))
     only = frozenset(split(flags.get("only")))
     if unknown := only - CATEGORIES.keys():
         raise UsageError(f"--only: no such category: {', '.join(sorted(unknown))}; see --list")
     if flags.get("output") and not flags.get("dry_run"):
         raise UsageError("--output is for --dry-run only")
+    if flags.get("output") and not Path(str(flags["output"])).absolute().parent.is_dir():
+        raise UsageError(f"--output {flags['output']}: there is no such folder")
     given = ("lookback", "catch_up", "full", "workers", "time_limit", "dry_run", "output")
     rest = {name: flags[name] for name in given if flags.get(name) is not None}
     return Settings(regions=regions, start=start, end=end, only=only, **named, **rest)  # type: ignore[arg-type]
@@ -250,10 +255,10 @@ class Window:
         """From when on changes are read; None where everything that is open is."""
         return self.reads[0]
 
-    def repeats(self, read: datetime | None, updated: str) -> bool:
+    def repeats(self, read: datetime | None, updated: str | None) -> bool:
         """Whether a finding in the listing `read`, updated at that instant, is in the other too."""
         other = self.reads[-1]
-        return read is None and other is not None and updated >= other.isoformat()
+        return read is None and other is not None and (updated or "") >= other.isoformat()
 
     def documents(self) -> list[tuple[date, date]]:
         """The period [start, end) of each document."""
@@ -1188,7 +1193,7 @@ def cost_report(day: date, totals: Mapping[str, Mapping[str, Decimal]]) -> Row:
     services = totals.get(str(day), {})
     current = sum(services.values(), Decimal())
     previous = sum(totals.get(str(day - timedelta(days=1)), {}).values(), Decimal())
-    percentage = (current - previous) / previous * 100 if previous else None
+    percentage = (current - previous) / abs(previous) * 100 if previous else None
     ranked = sorted(services.items(), key=lambda held: (-held[1], held[0]))
     return {
         "current_period_cost": plain(current),
@@ -1280,7 +1285,7 @@ def get_marketplace(scan: Scan, out: Outcome) -> None:
                 return []
             raise
 
-    costs = product_costs(scan)
+    costs = product_costs(scan, out)
     for product, held in scan.aws.each(bought(scan), entitlements, out):
         for row in marketplace_rows(scan.window, product, held, costs):
             out.emit(row, day=date.fromisoformat(row["period_start"]))
@@ -1299,15 +1304,20 @@ def bought(scan: Scan) -> list[Mapping[str, Any]]:
     )
 
 
-def product_costs(scan: Scan) -> Mapping[tuple[str, str], Row] | None:
-    """Cost and currency by (service, day); None if they cannot be read, as `cost` reports."""
+def product_costs(scan: Scan, out: Outcome) -> Mapping[tuple[str, str], Row] | None:
+    """Cost and currency by (service, day); None if they cannot be read.
+
+    `cost` reports that, if it is collected.
+    """
     costs: dict[tuple[str, str], Row] = {}
     try:
         for row in scan.costs():
             known = costs.setdefault((row["service"], row["date_from"]), {"cost_consumed": "0"})
             known["cost_consumed"] = plain(Decimal(known["cost_consumed"]) + Decimal(row["cost"]))
             known["currency"] = row["currency"]
-    except aws_errors():
+    except aws_errors() as error:
+        if scan.settings.only and not scan.settings.only & {"cost", "service"}:
+            out.meet(error)
         return None
     return costs
 
@@ -1923,14 +1933,16 @@ def count_resources(
         counts = {dig(row, "configuration.complianceType"): int(row["COUNT(*)"]) for row in rows}
         return compliance_counts(counts.get("COMPLIANT", 0), counts.get("NON_COMPLIANT", 0))
     kinds: tuple[ComplianceTypeType, ...] = ("COMPLIANT", "NON_COMPLIANT")
-    good, bad = (
-        {
-            (row["resource_type"], row["resource_id"])
-            for _, rows in scan.aws.each(rules, functools.partial(evaluations, client, kind), out)
-            for row in rows or ()
-        }
-        for kind in kinds
-    )
+    found: list[set[tuple[str, str]]] = []
+    for kind in kinds:
+        read = functools.partial(evaluations, client, kind)
+        results = [rows for _, rows in scan.aws.each(rules, read, out)]
+        if None in results:
+            return {}  # not all could be read, so their number is not known
+        found.append(
+            {(r["resource_type"], r["resource_id"]) for rows in results for r in rows or ()}
+        )
+    good, bad = found
     return compliance_counts(len(good - bad), len(bad))
 
 
@@ -1987,11 +1999,13 @@ def get_inventory(scan: Scan, out: Outcome) -> None:
 def instance_types(scan: Scan, out: Outcome) -> dict[str, str] | None:
     """EC2's type of each instance, which Systems Manager does not know; None if it cannot be read.
 
-    The same listing serves `service_resources`, which reports its failure.
+    The same listing serves `service_resources`, which reports its failure if it is collected.
     """
     try:
         return {row["resource_id"]: row["instance_type"] for row in scan.instances()}
     except aws_errors() as error:
+        if scan.settings.only and "service_resources" not in scan.settings.only:
+            out.meet(error)
         out.note(f"instance types are not known: {judge(error)[1]}")
         return None
 
@@ -2876,7 +2890,7 @@ def days_with_documents(aws: Aws, settings: Settings, region: str, last: date) -
     return [date.fromisoformat(day) for day in sorted(found)]
 
 
-DATED = re.compile(r"\d{4}-\d\d-\d\d_")
+DATED = re.compile(rf"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])_{INTERVAL}\.json$")
 
 
 # --- entry points -------------------------------------------------------------------------------
@@ -2943,6 +2957,14 @@ def run_region(aws: Aws, settings: Settings, region: str, screen: Screen, report
 
 FULL_EVERY = 7
 """Each so many documents one reads everything open again, whatever an earlier run had missed."""
+FULL_BY_DATE = 28
+"""From so many on, the day decides: old names are not listed, so their number stops to grow."""
+
+
+def reads_everything(known: Sequence[date]) -> bool:
+    """Whether the document after those of the `known` days reads everything that is open."""
+    number = len(known) if len(known) < FULL_BY_DATE else known[-1].toordinal() + 1
+    return number % FULL_EVERY == 0
 
 
 def choose_window(aws: Aws, settings: Settings, region: str) -> tuple[Window, list[str]]:
@@ -2956,12 +2978,13 @@ def choose_window(aws: Aws, settings: Settings, region: str) -> tuple[Window, li
         known = days_with_documents(aws, settings, region, now.date() - timedelta(days=1))
     except aws_errors() as error:
         _, what, _ = judge(error)
-        return Window.of_yesterday(now, settings, None), [f"{what}: everything open is read"]
+        window = Window.of_yesterday(now, settings, now.date() - timedelta(days=1), full=True)
+        return window, [f"{what}: everything open is read"]
     if not known:
         window = Window.of_yesterday(now, settings, None)
         return window, ["the first document: everything open is read"]
     newest = known[-1]
-    full = settings.full or len(known) % FULL_EVERY == 0
+    full = settings.full or reads_everything(known)
     window = Window.of_yesterday(now, settings, newest, full=full)
     if full:
         return window, ["everything open is read, not only what changed"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+import sender
 from tests.cloud import EmbeddedCloud, Size
 from tests.conftest import MakeAccount, MakeEnvironment
 
@@ -53,3 +54,14 @@ def test_each_seventh_document_reads_everything_open(
     )
     assert done.returncode == 0, done.stderr
     assert (OPEN in done.stderr) is everything
+
+
+def test_a_bucket_that_forgets_old_names_still_gets_everything_open_each_week() -> None:
+    """The number of names is the same every day then, so it cannot decide."""
+    today = date(2028, 2, 20)
+    weeks = []
+    for start in range(21):
+        newest = today + timedelta(days=start)
+        known = [newest - timedelta(days=back) for back in reversed(range(30))]
+        weeks.append(sender.reads_everything(known))
+    assert sum(weeks[:7]) == sum(weeks[7:14]) == sum(weeks[14:]) == 1
