@@ -48,11 +48,17 @@ def environment(account: Account, environment_of: MakeEnvironment) -> dict[str, 
     return environment_of(account)
 
 
+def heed_interrupts() -> None:
+    """A shell's background job ignores SIGINT, and so would what the tests start from one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def launch(environment: dict[str, str], *flags: str) -> subprocess.Popen[str]:
     """Start sender.py."""
     return subprocess.Popen(
         [sys.executable, str(SENDER), *flags],
         env=os.environ | environment,
+        preexec_fn=heed_interrupts,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
