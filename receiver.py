@@ -36,12 +36,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import lru_cache, partial
-from itertools import count, groupby
+from itertools import count
 from pathlib import Path
 from queue import Queue
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -1555,14 +1555,11 @@ class Batch:
 class TableSpool:
     """The rows of one table: cast, encoded, and cut into batches below BATCH_BYTES.
 
-    They lie in a temporary file once they are many, so memory is bounded by one batch. A loader
-    appends while finished batches are read already; `progress` guards what both touch.
+    They lie in a temporary file once they are many, so memory is bounded by one batch.
     """
 
-    def __init__(self, shape: Shape, progress: threading.Condition) -> None:
+    def __init__(self, shape: Shape) -> None:
         self.shape = shape
-        self.progress = progress
-        self.finished = False  # no row follows
         self.casts = {name: caster(column) for name, column in shape.fields.items()}
         self.places = {name: place for place, name in enumerate(self.casts)}
         self.required = [name for name, column in shape.fields.items() if column.required]
@@ -1639,7 +1636,9 @@ class TableSpool:
         if size > BATCH_BYTES:
             raise ValueError(f"is larger than {BATCH_BYTES / MIB} MiB")
         if self.open_bytes + size > BATCH_BYTES:
-            self.begin_batch()
+            self.flush()
+            self.batches.append(Batch(self.file.tell(), 0, 0))
+            self.open_bytes = 0
         batch = self.batches[-1]
         self.unwritten += b"," if batch.rows else b"["
         self.unwritten += encoded
@@ -1649,52 +1648,24 @@ class TableSpool:
         if len(self.unwritten) > MIB // 16:
             self.flush()
 
-    def begin_batch(self) -> None:
-        self.flush()
-        with self.progress:
-            self.batches.append(Batch(self.file.seek(0, os.SEEK_END), 0, 0))
-            self.progress.notify_all()
-        self.open_bytes = 0
-
     def flush(self) -> None:
-        with self.progress:
-            self.file.seek(0, os.SEEK_END)
-            self.file.write(self.unwritten)
+        self.file.write(self.unwritten)
         self.unwritten.clear()
 
     def read(self, batch: Batch) -> str:
-        with self.progress:
-            self.file.seek(batch.offset)
-            return self.file.read(batch.length).decode() + "]"
-
-
-@dataclass
-class Facts:
-    """What a document says about itself beside its rows."""
-
-    present: set[str] = field(default_factory=set)
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    account: Mapping[str, Any] = field(default_factory=dict)
-    statuses: Mapping[str, str] = field(default_factory=dict)
-
-
-class Unusable(Exception):
-    """The document could not be read to its end; its reader says why."""
+        self.flush()
+        self.file.seek(batch.offset)
+        return self.file.read(batch.length).decode() + "]"
 
 
 class Spool:
-    """All tables of one document on their way, and everything that is wrong with it."""
+    """All tables of one document, and everything that is wrong with it."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self.progress = threading.Condition()
-        self.tables = {
-            t.name: TableSpool(Shape.of(t, catalogue), self.progress) for t in TABLES.values()
-        }
-        self.facts = Facts()
+        self.tables = {t.name: TableSpool(Shape.of(t, catalogue)) for t in TABLES.values()}
         self.problems: list[str] = []
         self.problem_count = 0
-        self.ended = False  # all is read, or nothing more will be
-        self.abandoned = False  # nobody wants the rest
+        self.lock = threading.Lock()
 
     def take(self, loaded: Row | Covers) -> None:
         table = self.tables[loaded.table]
@@ -1706,58 +1677,9 @@ class Spool:
 
     def complain(self, problems: Sequence[str]) -> None:
         if problems:
-            with self.progress:
+            with self.lock:
                 self.problem_count += len(problems)
                 self.problems += problems[: LISTED_PROBLEMS - len(self.problems)]
-                self.progress.notify_all()
-
-    def finish(self, category: str) -> None:
-        """Note that no row of a category follows."""
-        for table in self.tables.values():
-            if table.shape.table.category == category:
-                table.flush()
-                table.finished = True
-        with self.progress:
-            self.progress.notify_all()
-
-    def end(self) -> None:
-        """Note that nothing follows at all."""
-        with self.progress:
-            self.ended = True
-            self.progress.notify_all()
-
-    def wait_to_begin(self, early: bool) -> None:
-        """Wait until all is read, or, if `early`, so much that loading it may begin."""
-
-        def ready() -> bool:
-            much = any(len(table.batches) > 1 for table in self.tables.values())
-            known = bool(self.facts.meta and self.facts.account)
-            return self.ended or (early and much and known)
-
-        with self.progress:
-            self.progress.wait_for(ready)
-
-    def batches(self, table: TableSpool) -> Iterator[tuple[Batch, bool]]:
-        """The batches of a table as they are finished, and whether it is the last one.
-
-        Raises Unusable as soon as anything is wrong with the document.
-        """
-        for number in count():
-            with self.progress:
-                self.progress.wait_for(
-                    lambda number=number: (  # type: ignore[misc]
-                        self.ended
-                        or self.problems
-                        or table.finished
-                        or len(table.batches) > number + 1
-                    )
-                )
-                if self.problems or not (table.finished or len(table.batches) > number + 1):
-                    raise Unusable
-                if number == len(table.batches):
-                    return
-                batch, last = table.batches[number], number + 1 == len(table.batches)
-            yield batch, last
 
     def unknown_fields(self) -> dict[str, int]:
         counts: Counter[str] = Counter()
@@ -1781,7 +1703,7 @@ class Feed:
     def __init__(self) -> None:
         self.queue: Queue[list[Part]] = Queue(maxsize=4)
         self.chunk: list[Part] = []
-        self.ended = self.over = False  # as its writer and as its reader knows
+        self.over = False
 
     def put(self, part: Part) -> None:
         self.chunk.append(part)
@@ -1794,10 +1716,8 @@ class Feed:
             self.chunk = []
 
     def end(self) -> None:
-        if not self.ended:
-            self.ended = True
-            self.flush()
-            self.queue.put([])
+        self.flush()
+        self.queue.put([])
 
     def __iter__(self) -> Iterator[Part]:
         while not self.over:
@@ -1817,7 +1737,16 @@ def run_loader(loader: Loader, feed: Feed, spool: Spool) -> None:
     finally:
         for _ in feed:  # after a failure: keep the reader from waiting for this loader
             pass
-        spool.finish(loader.category)
+
+
+@dataclass
+class Facts:
+    """What a document says about itself beside its rows."""
+
+    present: set[str] = field(default_factory=set)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    account: Mapping[str, Any] = field(default_factory=dict)
+    statuses: Mapping[str, str] = field(default_factory=dict)
 
 
 def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
@@ -1826,15 +1755,13 @@ def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
     Raises Refused with everything that is wrong with the document.
     """
     reader = DocumentReader(chunks, (*ROW_PATHS, "meta"))
+    facts = Facts()
     feeds = {loader.category: Feed() for loader in LOADERS}
     with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
         running = [pool.submit(run_loader, x, feeds[x.category], spool) for x in LOADERS]
         try:
-            for category, parts in groupby(reader.parts(), lambda part: part.path.split(".")[0]):
-                for part in parts:
-                    deal(part, feeds, spool)
-                if category in feeds:
-                    feeds[category].end()
+            for part in reader.parts():
+                deal(part, feeds, facts, spool)
         except Refused as refused:
             spool.complain(refused.reasons)
         finally:
@@ -1842,20 +1769,17 @@ def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
                 feed.end()
         for done in running:
             done.result()
-    spool.facts.present = reader.present
+    facts.present = reader.present
     if not spool.problems:
-        spool.complain(validate_data_structure(reader.present))
+        spool.complain(validate_data_structure(facts.present))
     if spool.problems:
         more = spool.problem_count - len(spool.problems)
         raise Refused(*spool.problems, *([f"and {more} more"] if more else []))
-    return spool.facts
+    return facts
 
 
-def deal(part: Part, feeds: Mapping[str, Feed], spool: Spool) -> None:
+def deal(part: Part, feeds: Mapping[str, Feed], facts: Facts, spool: Spool) -> None:
     """Hand a part to its category's loader; keep what the document says about itself."""
-    if spool.abandoned:
-        raise Unusable
-    facts = spool.facts
     category = part.path.partition(".")[0]
     text_allowed = part.path == "logs.message" and isinstance(part.value, str)
     if not part.path:
@@ -2381,43 +2305,33 @@ def speaks_of_now(document: Mapping[str, Any]) -> bool:
     return collected < end + timedelta(days=1)
 
 
-class Misjudged(Exception):
-    """A category was taken to have passed, and the end of the document says that it has not."""
-
-
 @dataclass
 class Load:
-    """One document's transaction: drains the spool's batches through it, one at a time.
-
-    Batches are drained while the rest is still being read. That a category passed is assumed
-    until the document says so, which is at its end as a rule.
-    """
+    """One document's transaction: drains the spool's batches through it, one at a time."""
 
     db: DBManager
     transaction: str
     spool: Spool
+    facts: Facts
     document: Mapping[str, Any]
     catalogue: Catalogue
     counters: dict[str, Counter[str]] = field(default_factory=dict)
     document_id: int = 0
     account_created: int = 0
-    remembers: bool = False  # there is a table of what was seen
-    assumed: set[str] = field(default_factory=set)
 
-    def run(self, reading: Future[Facts]) -> None:
+    def run(self) -> None:
         """Account and document first, then each table, the derived counts last."""
         lock = {"account": self.document["account"], "region": self.document["region"]}
         self.account_created = len(self.statement(LOCK_SQL, lock))
         row = {"document": json.dumps(self.document)}
         self.document_id = self.statement(DOCUMENT_SQL, row)[0][0]
+        if any(len(table.batches) > 1 for table in self.spool.tables.values()):
+            self.statement(SEEN_SQL, {})
         for steps in in_requests(self.steps()):
             texts = "[" + ",".join(step.text for step in steps) + "]"
             answers = self.statement(RUN_SQL, {"document": self.document_id, "steps": texts})
             for step, answer in zip(steps, answers, strict=True):
                 self.count(step, *answer)
-        statuses = reading.result().statuses
-        if any(statuses.get(category) != "Pass" for category in self.assumed):
-            raise Misjudged
         self.finish()
 
     def statement(self, sql: str, parameters: Mapping[str, str | int]) -> list[list[Any]]:
@@ -2425,11 +2339,7 @@ class Load:
 
     def complete(self, table: Table) -> bool:
         """Whether the document may say what is missing: its category passed, and it is of now."""
-        statuses = self.spool.facts.statuses
-        if not statuses and not self.spool.ended:
-            self.assumed.add(table.category)
-            statuses = {table.category: "Pass"}
-        passed = table.category == "logs" or statuses.get(table.category) == "Pass"
+        passed = table.category == "logs" or self.facts.statuses.get(table.category) == "Pass"
         return passed and (speaks_of_now(self.document) or not table.by_day)
 
     def steps(self) -> Iterator[Step]:
@@ -2438,7 +2348,7 @@ class Load:
             if spool.shape.table.kind is not Kind.OWNER:
                 yield from self.merges(name, spool)
                 continue
-            for batch, _ in self.spool.batches(spool):
+            for batch in spool.batches:
                 yield Step(name, self.owner_sql(name, spool.shape), spool.read(batch), batch.rows)
 
     def owner_sql(self, name: str, shape: Shape) -> str:
@@ -2447,45 +2357,24 @@ class Load:
         return savings_sql(shape) if name == "cost_savings" else security_sql(shape)
 
     def merges(self, name: str, spool: TableSpool) -> Iterator[Step]:
-        """A step per batch; one without rows where the document says that there are none."""
-        extent, batches = Extent.SOME, 0
-        for batches, (batch, last) in enumerate(self.spool.batches(spool), 1):
-            if batches == 1:
-                complete = self.vouches_for(spool)
-            if complete:
-                extent = self.extent(first=batches == 1, last=last)
-            rows = spool.read(batch)
-            if name == "product_accounts":
-                yield Step("products", products_sql(spool.shape), rows, batch.rows)
-            yield self.merge(spool, extent, rows, batch.rows)
-        if not batches and self.vouches_for(spool):
-            yield self.merge(spool, Extent.WHOLE, "[]", 0)
-
-    def vouches_for(self, spool: TableSpool) -> bool:
-        """Whether the document states the whole of the table, or of periods or parents in it."""
         table = spool.shape.table
-        covered = spool.covered and (self.scopes(spool) or not table.scope)
-        return bool(covered) and table.kind is not Kind.EVENT and self.complete(table)
-
-    def scopes(self, spool: TableSpool) -> list[str]:
-        """The periods or parents that the document states the whole of, as far as it is read."""
-        scope, listed = spool.shape.table.scope, dict(spool.scopes)
-        if spool.covered and scope in (("date_from",), ("period_start",)):
+        listed = dict(spool.scopes)
+        if spool.covered and table.scope in (("date_from",), ("period_start",)):
             # Also where it has no row for its own day: then there was nothing.
-            listed[json.dumps({scope[0]: self.document["period_start"]})] = None
-        return list(listed)
-
-    def extent(self, *, first: bool, last: bool) -> Extent:
-        if first and last:
-            return Extent.WHOLE
-        if not self.remembers:
-            self.statement(SEEN_SQL, {})
-            self.remembers = True
-        return Extent.LAST if last else Extent.MORE
-
-    def merge(self, spool: TableSpool, extent: Extent, rows: str, count: int) -> Step:
-        sql = merge_sql(spool.shape, self.catalogue, extent)
-        return Step(spool.shape.table.name, sql, rows, count, f"[{','.join(self.scopes(spool))}]")
+            listed[json.dumps({table.scope[0]: self.document["period_start"]})] = None
+        covered = spool.covered and (listed or not table.scope)
+        complete = bool(covered) and table.kind is not Kind.EVENT and self.complete(table)
+        batches: list[Batch | None] = list(spool.batches) or ([None] if complete else [])
+        scopes = "[" + ",".join(listed) + "]"
+        for position, batch in enumerate(batches, 1):
+            extent = Extent.SOME
+            if complete:
+                one, last = len(batches) == 1, position == len(batches)
+                extent = Extent.WHOLE if one else Extent.LAST if last else Extent.MORE
+            rows, count = (spool.read(batch), batch.rows) if batch else ("[]", 0)
+            if name == "product_accounts" and batch:
+                yield Step("products", products_sql(spool.shape), rows, count)
+            yield Step(name, merge_sql(spool.shape, self.catalogue, extent), rows, count, scopes)
 
     def count(self, step: Step, created: int, updated: int, gone: int) -> None:
         table, total = step.table, counted(step.rows_count, created, updated, gone)
@@ -2585,36 +2474,21 @@ class Receiver:
         """One try: read, one transaction, move. Raises Refused, Transient or Changed."""
         if not file.account:
             raise Refused("the key is not data/<account>/<region>/<date>_<INTERVAL>.json")
+        spool = Spool(self.catalogue)
         try:
-            load = self.read_and_load(file, early=True)
-        except Misjudged:
-            load = self.read_and_load(file, early=False)
+            facts = process_file_data(self.s3.read(file), spool)
+            check_identity(file, facts)
+            document = document_row(file, facts, self.settings.bucket)
+            with self.db.transaction(keep=not self.dry_run) as transaction:
+                load = Load(self.db, transaction, spool, facts, document, self.catalogue)
+                load.run()
+            for name, times in spool.unknown_fields().items():
+                tell("INFO", f"{file.key}: {name} has no column, ignored {times} times")
+        finally:
+            spool.close()
         if not self.dry_run and not self.s3.move(file, "loaded") and self.s3.find(file.key):
             raise Changed(file.key)  # by a newer one; if nothing is left, somebody has moved it
         return Result(file.key, Outcome.LOADED, load.counters)
-
-    def read_and_load(self, file: File, *, early: bool) -> Load:
-        """One transaction with all that the file has; if `early`, begun before all is read."""
-        spool = Spool(self.catalogue)
-        with closing(spool), ThreadPoolExecutor(1, "reader") as pool:
-            reading = pool.submit(process_file_data, self.s3.read(file), spool)
-            reading.add_done_callback(lambda _: spool.end())
-            try:
-                spool.wait_to_begin(early)
-                facts = reading.result() if spool.ended else spool.facts
-                check_identity(file, facts)
-                document = document_row(file, facts, self.settings.bucket)
-                with self.db.transaction(keep=not self.dry_run) as transaction:
-                    load = Load(self.db, transaction, spool, document, self.catalogue)
-                    load.run(reading)
-            except Unusable:
-                reading.result()
-                raise
-            finally:
-                spool.abandoned = True
-        for name, times in spool.unknown_fields().items():
-            tell("INFO", f"{file.key}: {name} has no column, ignored {times} times")
-        return load
 
     def refuse(self, file: File, refused: Refused) -> Result:
         if not self.dry_run and not self.s3.reject(file, refused.reasons):
