@@ -277,6 +277,12 @@ def security_part(account: str, region: str) -> Document:
             }
         ],
         **waf_parts(arn),
+        **audit_parts(arn, region),
+    }
+
+
+def audit_parts(arn: str, region: str) -> Document:
+    return {
         "cloudtrail": [
             {
                 "name": "main",
