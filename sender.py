@@ -884,9 +884,15 @@ class Watch:
         self.aws.log.call(name, self.region, time.monotonic() - started, attempts, outcome)
 
     def broke(self, exception: Exception, context: Row, **_: Any) -> None:
-        """Note a call that got no answer at all."""
+        """Note a call that got no answer at all.
+
+        A part of an upload that ends because another part was refused says nothing of the service.
+        """
+        from botocore.exceptions import ConnectionClosedError, ConnectionError, ReadTimeoutError
+
         self._gate.release()
-        self._unanswered += 1
+        silent = (ConnectionClosedError, ConnectionError, ReadTimeoutError)
+        self._unanswered += isinstance(exception, silent)
         name, started = context["sender"]
         seconds = time.monotonic() - started
         self.aws.log.call(name, self.region, seconds, RETRIES + 1, type(exception).__name__)
