@@ -888,10 +888,10 @@ class Watch:
 
         A part of an upload that ends because another part was refused says nothing of the service.
         """
-        from botocore.exceptions import ConnectionClosedError, ConnectionError, ReadTimeoutError
+        from botocore import exceptions as known
 
         self._gate.release()
-        silent = (ConnectionClosedError, ConnectionError, ReadTimeoutError)
+        silent = (known.ConnectionClosedError, known.ConnectionError, known.ReadTimeoutError)
         self._unanswered += isinstance(exception, silent)
         name, started = context["sender"]
         seconds = time.monotonic() - started

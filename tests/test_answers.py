@@ -21,6 +21,7 @@ from tests.cloud.answers.applications import SUMMARY
 from tests.cloud.answers.core import ONE_REGION, dig
 from tests.cloud.answers.systems import SCHEMAS
 from tests.cloud.content import CONTENT
+from tests.cloud.organization import Organization
 from tests.cloud.validation import validate, validate_request
 
 TODAY = date(2026, 11, 22)
@@ -260,7 +261,9 @@ LISTINGS = [
             lambda account: [
                 {"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"}
                 for name in sorted(account.regions)
-            ], page_size=1, empty=False),
+            ],
+            lambda account: {"RegionOptStatusContains": ["ENABLED", "ENABLED_BY_DEFAULT"]},
+            size={"MaxResults": 50}, page_size=1, empty=False),
     Listing("acm", "ListCertificates", "CertificateSummaryList", held("acm", "certificates"),
             lambda account: ALL_CERTIFICATES, size={"MaxItems": 1000}),
     Listing("application-signals", "ListServices", "ServiceSummaries",
@@ -719,9 +722,14 @@ TESTED_BELOW = {
     ("inspector2", "BatchGetAccountStatus"),
     ("marketplace-agreement", "DescribeAgreement"),
     ("marketplace-agreement", "GetAgreementTerms"),
+    *(("organizations", name) for name in (
+        "DescribeAccount", "DescribeOrganization", "ListAccounts", "ListAccountsForParent",
+        "ListDelegatedAdministrators", "ListOrganizationalUnitsForParent", "ListRoots",
+        "ListTagsForResource",
+    )),
     ("securityhub", "DescribeHub"),
     ("wafv2", "ListResourcesForWebACL"),
-}
+}  # fmt: skip
 
 
 def test_every_answer_is_tested() -> None:
@@ -1958,3 +1966,120 @@ def test_one_story_for_each_account(region: str) -> None:
     assert {name for name in managed if not name.startswith("mi-")} < servers
     assert recorded == advised == servers
     assert found <= servers
+
+
+# Organizations
+
+
+def organization(members: int) -> tuple[Cloud, Organization, str]:
+    """A payer, and members in a unit below a unit; the cloud, and that unit."""
+    accounts = [small(str(int(ONE) + number)) for number in range(members + 1)]
+    made = Organization(accounts[0])
+    unit = made.unit("Europe", made.unit("Shops"))
+    for account in accounts[1:]:
+        made.join(account, unit, customer=f"Customer {account.id}")
+    cloud = cloud_of(*accounts)
+    cloud.organizations.append(made)
+    return cloud, made, unit
+
+
+def listed(
+    cloud: Cloud, operation: str, member: str, account: str = ONE, **params: Any
+) -> list[Item]:
+    """All items of a listing of AWS Organizations, over all its pages."""
+    found: list[Item] = []
+    token: dict[str, str] = {}
+    while True:
+        response = ask(cloud, "organizations", operation, params | token, account)
+        found += response[member]
+        if "NextToken" not in response:
+            return found
+        token = {"NextToken": response["NextToken"]}
+
+
+def test_an_organization_lists_its_accounts_twenty_at_a_time() -> None:
+    cloud, made, unit = organization(45)
+    everybody = listed(cloud, "ListAccounts", "Accounts")
+    assert [held["Id"] for held in everybody] == list(cloud.accounts)
+    assert len(ask(cloud, "organizations", "ListAccounts")["Accounts"]) == 20
+    assert listed(cloud, "ListAccountsForParent", "Accounts", ParentId=unit) == everybody[1:]
+    payer = listed(cloud, "ListAccountsForParent", "Accounts", ParentId=made.root)
+    assert payer == everybody[:1]
+    described = ask(cloud, "organizations", "DescribeAccount", {"AccountId": ONE})
+    assert described["Account"] == everybody[0]
+    assert cloud.accounts[ONE].payer_for == tuple(cloud.accounts)[1:]
+
+
+def test_units_hang_below_units_and_accounts_have_tags() -> None:
+    cloud, made, unit = organization(1)
+    [root] = listed(cloud, "ListRoots", "Roots")
+    assert root["Id"] == made.root
+    units = {"operation": "ListOrganizationalUnitsForParent", "member": "OrganizationalUnits"}
+    [shops] = listed(cloud, **units, ParentId=root["Id"])
+    [europe] = listed(cloud, **units, ParentId=shops["Id"])
+    assert (shops["Name"], europe["Name"], europe["Id"]) == ("Shops", "Europe", unit)
+    member = list(cloud.accounts)[1]
+    tags = listed(cloud, "ListTagsForResource", "Tags", ResourceId=member)
+    assert tags == [{"Key": "customer", "Value": f"Customer {member}"}]
+
+
+def test_members_know_their_organization_and_administrators_all_of_it() -> None:
+    cloud, made, _ = organization(2)
+    _, security, plain = cloud.accounts
+    made.delegate(cloud.accounts[security], "securityhub.amazonaws.com")
+    for account in cloud.accounts:
+        told = ask(cloud, "organizations", "DescribeOrganization", account=account)
+        assert told["Organization"]["MasterAccountId"] == ONE
+    with pytest.raises(AwsError, match="AccessDeniedException: You don't have permissions"):
+        ask(cloud, "organizations", "ListAccounts", account=plain)
+    assert len(listed(cloud, "ListAccounts", "Accounts", security)) == 3
+    administrators = {
+        "operation": "ListDelegatedAdministrators",
+        "member": "DelegatedAdministrators",
+    }
+    [found] = listed(cloud, **administrators, ServicePrincipal="securityhub.amazonaws.com")
+    assert found["Id"] == security
+    assert not listed(cloud, **administrators, ServicePrincipal="guardduty.amazonaws.com")
+    assert cloud.accounts[security].delegated_for == (ONE, plain)
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "code"),
+    [
+        ("DescribeAccount", {"AccountId": TWO}, "AccountNotFoundException"),
+        ("ListTagsForResource", {"ResourceId": TWO}, "TargetNotFoundException"),
+        ("ListAccountsForParent", {"ParentId": "r-none"}, "ParentNotFoundException"),
+    ],
+)
+def test_an_organization_knows_what_it_lacks(
+    operation: str, params: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(AwsError, match=code):
+        ask(organization(1)[0], "organizations", operation, params)
+
+
+def test_an_account_in_no_organization_is_told_so() -> None:
+    with pytest.raises(AwsError, match="AWSOrganizationsNotInUseException"):
+        ask(cloud_of(small()), "organizations", "DescribeOrganization")
+
+
+# Regions that an account has to opt in to
+
+
+def test_regions_that_are_off_are_told_as_such() -> None:
+    account = small()
+    account.regions = (*REGIONS, "ap-east-1")
+    told = ask(cloud_of(account), "account", "ListRegions")["Regions"]
+    assert {held["RegionName"]: held["RegionOptStatus"] for held in told} == {
+        "us-east-1": "ENABLED_BY_DEFAULT",
+        "eu-west-1": "ENABLED_BY_DEFAULT",
+        "ap-east-1": "ENABLED",
+        "me-south-1": "DISABLED",
+    }
+    held = ask(cloud_of(account), "ec2", "DescribeRegions", {"AllRegions": True})["Regions"]
+    assert {item["RegionName"]: item["OptInStatus"] for item in held} == {
+        "us-east-1": "opt-in-not-required",
+        "eu-west-1": "opt-in-not-required",
+        "ap-east-1": "opted-in",
+        "me-south-1": "not-opted-in",
+    }

@@ -32,6 +32,7 @@ from botocore.exceptions import (
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size, generate
 from tests.cloud.answers import ANSWERS, Call
 from tests.cloud.models import operation_model, paginators
+from tests.cloud.organization import Organization
 from tests.cloud.switches import NOT_ENABLED, Rule
 from tests.conftest import ANALYTICS, REGIONS, MakeAccount
 
@@ -41,9 +42,14 @@ DEADLINE_SECONDS = 20.0
 
 @pytest.fixture(scope="module")
 def shared_account(running_cloud: EmbeddedCloud) -> Account:
-    """A small account that tests only read."""
+    """A small account that tests only read; it pays for an organization of two."""
     today = datetime.now(UTC).date()
-    return running_cloud.add(generate("299999999999", Size.small(), 3, today, REGIONS))
+    payer = running_cloud.add(generate("299999999999", Size.small(), 3, today, REGIONS))
+    member = running_cloud.add(generate("299999999998", Size.empty(), 3, today, REGIONS))
+    organization = Organization(payer)
+    organization.delegate(organization.join(member), "guardduty.amazonaws.com")
+    running_cloud.cloud.organizations.append(organization)
+    return payer
 
 
 def error_of(call: Callable[[], Any]) -> tuple[str, int]:
@@ -149,6 +155,47 @@ def test_a_role_of_an_account_that_does_not_exist_is_refused(embedded: EmbeddedC
     role = "arn:aws:iam::999999999999:role/reader"
     code, status = error_of(lambda: sts.assume_role(RoleArn=role, RoleSessionName="run"))
     assert (code, status) == ("AccessDenied", 403)
+
+
+def test_a_role_that_was_made_asks_for_its_external_id(
+    embedded: EmbeddedCloud, make_account: MakeAccount
+) -> None:
+    member = make_account(Size.empty())
+    embedded.keys.make_role(member.id, "reader", ANALYTICS, external_id="sesame")
+    sts = embedded.client("sts", ANALYTICS)
+
+    def assume(name: str, **parameters: str) -> Any:
+        role = f"arn:aws:iam::{member.id}:role/{name}"
+        return sts.assume_role(RoleArn=role, RoleSessionName="run", **parameters)
+
+    assert assume("reader", ExternalId="sesame")["AssumedRoleUser"]["Arn"].endswith("reader/run")
+    for refused in (
+        lambda: assume("reader"),
+        lambda: assume("reader", ExternalId="seed"),
+        lambda: assume("writer", ExternalId="sesame"),
+    ):
+        assert error_of(refused) == ("AccessDenied", 403)
+
+
+@pytest.mark.parametrize(("service", "code"), [("ec2", "AuthFailure"), ("kms", "Unrecognized")])
+def test_a_region_that_is_off_knows_no_key_of_the_account(
+    embedded: EmbeddedCloud, service: str, code: str
+) -> None:
+    client = embedded.client(service, ANALYTICS, "ap-east-1")
+    ask = {"ec2": "describe_regions", "kms": "list_keys"}[service]
+    assert error_of(getattr(client, ask))[0].startswith(code)
+
+
+def test_a_service_control_policy_denies_a_region_but_not_who_one_is(
+    embedded: EmbeddedCloud, make_account: MakeAccount
+) -> None:
+    account = make_account(Size.empty())
+    embedded.switches.deny_by_scp("eu-west-1", account=account.id)
+    denied = embedded.client("ec2", account.id, "eu-west-1").describe_regions
+    with pytest.raises(ClientError, match="explicit deny in a service control policy"):
+        denied()
+    assert embedded.client("sts", account.id, "eu-west-1").get_caller_identity()
+    assert embedded.client("ec2", account.id, "us-east-1").describe_regions()
 
 
 # Answers

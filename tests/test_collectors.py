@@ -18,6 +18,7 @@ import pytest
 import sender
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size, generate
 from tests.cloud.models import operation_model
+from tests.cloud.organization import Organization
 from tests.cloud.switches import NOT_ENABLED, InstantAnswer
 from tests.conftest import REGIONS, MakeAccount
 from tests.sending import Document, Row, Sent, lists, period, rows, send, statuses
@@ -220,8 +221,8 @@ def test_an_organization_tells_email_and_how_the_account_joined(
     embedded: EmbeddedCloud, make_account: MakeAccount, tmp_path: Path
 ) -> None:
     account = make_account(Size.empty())
+    embedded.cloud.organizations.append(Organization(account))
     organizations = embedded.client("organizations", account.id)
-    organizations.create_organization(FeatureSet="ALL")
     known = organizations.describe_account(AccountId=account.id)["Account"]
     held = send(without_bucket(embedded, account), tmp_path, "--only", "account").document[
         "account"

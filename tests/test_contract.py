@@ -22,6 +22,7 @@ import receiver
 import sender
 from tests import documents
 from tests.cloud import Account, EmbeddedCloud, Size, generate
+from tests.cloud.organization import Organization
 from tests.conftest import REGIONS, MakeAccount
 from tests.sending import Document, Row, lists
 from tests.truth import TRUTH, Place, config_report, day_cost, forecast, same_rows
@@ -164,8 +165,7 @@ def loaded(running_cloud: EmbeddedCloud, schema_database: str) -> Iterator[Loade
     """A small account of an organization, two regions of it collected and loaded."""
     today = datetime.now(UTC).date()
     account = running_cloud.add(generate("288888888803", Size.small(), 7, today, REGIONS))
-    organizations = running_cloud.client("organizations", account.id)
-    organizations.create_organization(FeatureSet="ALL")
+    running_cloud.cloud.organizations.append(Organization(account))
     database = running_cloud.create_database(template=schema_database)
     yield collect_and_load(running_cloud, account, database, "--regions", ",".join(REGIONS))
     running_cloud.data_api.release_sessions()

@@ -25,9 +25,12 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import CONTENT
+
+if TYPE_CHECKING:
+    from tests.cloud.organization import Organization
 
 Item = dict[str, Any]
 
@@ -38,6 +41,10 @@ GLOBAL = ""
 
 GLOBAL_REGION = "us-east-1"
 """Where AWS serves its global services, CLOUDFRONT web ACLs among them."""
+
+
+OPT_IN_REGIONS = ("ap-east-1", "me-south-1")
+"""Regions that are off in an account until it opts in to them, as those in its `regions` are."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +179,10 @@ class Account:
         """Make answers forget what they remember of this account, after a list was changed."""
         self.revision = next(_REVISIONS)
 
+    def is_off(self, region: str) -> bool:
+        """Whether the account would have to opt in to a region first."""
+        return region in OPT_IN_REGIONS and region not in self.regions
+
     def ids(self, prefix: str, region: str, count: int) -> list[str]:
         """Identifiers as EC2 forms them: the prefix and 17 hexadecimal digits."""
         return [f"{prefix}-{self.hex(17, prefix, region, number)}" for number in range(count)]
@@ -216,11 +227,17 @@ class Cloud:
     accounts: dict[str, Account]
     page_size: int | None = None
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    organizations: list[Organization] = field(default_factory=list)
 
     @classmethod
     def of(cls, *accounts: Account, page_size: int | None = None) -> Cloud:
         """A cloud of these accounts, the clock being the machine's."""
         return cls({account.id: account for account in accounts}, page_size)
+
+    def organization_of(self, account_id: str) -> Organization | None:
+        """The organization that an account is a member of, if any."""
+        found = (held for held in self.organizations if account_id in held.members)
+        return next(found, None)
 
     def restate(self, account_id: str, since: date) -> None:
         """Change the account's costs of the days from `since` on."""

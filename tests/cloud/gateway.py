@@ -152,6 +152,8 @@ class Gateway:
         identity = self._keys.find(scope["key"])
         if identity is None or identity.account not in self._cloud.accounts:
             raise unknown_key(exchange.service, exchange.protocol)
+        if self._cloud.accounts[identity.account].is_off(exchange.region):
+            raise unknown_key(exchange.service, exchange.protocol)
         if identity.is_expired(self._cloud.now()):
             raise expired(exchange.service, exchange.protocol)
         exchange.account, exchange.identity = identity.account, identity.arn

@@ -34,8 +34,22 @@ class Identity:
         return self.expires is not None and self.expires <= now
 
 
+@dataclass(frozen=True)
+class Trust:
+    """Who may assume a role: accounts, and only with the external id if there is one."""
+
+    accounts: frozenset[str]
+    external_id: str | None = None
+
+    def allows(self, caller: Identity, params: dict[str, Any]) -> bool:
+        """Whether the role's trust policy lets an identity in."""
+        known = self.external_id is None or params.get("ExternalId") == self.external_id
+        return known and caller.account in self.accounts
+
+
 class AccessKeys:
-    """All access keys of the cloud.
+    """All access keys of the cloud. An account has the roles that were made in it; one in which
+    none was made lets everybody assume any.
 
     Attributes:
         may_assume: decides whether an identity may assume a role, given the parameters of
@@ -48,6 +62,7 @@ class AccessKeys:
             True
         )
         self.lifetime: timedelta | None = None
+        self._roles: dict[str, dict[str, Trust]] = {}
         self._identities: dict[str, Identity] = {}
         self._lock = threading.Lock()
 
@@ -58,6 +73,21 @@ class AccessKeys:
         with self._lock:
             self._identities.setdefault(key, Identity(account_id, arn, f"AIDA0000{account_id}"))
         return key
+
+    def make_role(
+        self, account_id: str, name: str, *trusted: str, external_id: str | None = None
+    ) -> None:
+        """Make a role that identities of the trusted accounts may assume."""
+        trust = Trust(frozenset(trusted), external_id)
+        self._roles.setdefault(account_id, {})[f"arn:aws:iam::{account_id}:role/{name}"] = trust
+
+    def trusts(self, caller: Identity, account_id: str, params: dict[str, Any]) -> bool:
+        """Whether the role exists and its trust policy lets the caller assume it."""
+        roles = self._roles.get(account_id)
+        if roles is None:
+            return True
+        trust = roles.get(params["RoleArn"])
+        return trust is not None and trust.allows(caller, params)
 
     def find(self, access_key: str) -> Identity | None:
         """The identity behind a key, None for an unknown one."""
@@ -73,7 +103,8 @@ class AccessKeys:
         """
         role_arn, session = params["RoleArn"], params["RoleSessionName"]
         account = role_arn.split(":")[4] if role_arn.count(":") > 4 else ""
-        if account not in accounts or not self.may_assume(caller, params):
+        trusted = self.trusts(caller, account, params)
+        if account not in accounts or not trusted or not self.may_assume(caller, params):
             message = (
                 f"User: {caller.arn} is not authorized to perform: sts:AssumeRole "
                 f"on resource: {role_arn}"

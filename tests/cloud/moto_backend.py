@@ -33,7 +33,6 @@ HOP_BY_HOP = frozenset(
 
 PAGE_SIZES: Mapping[tuple[str, str], tuple[int, int]] = {
     ("cloudformation", "DescribeStacks"): (100, 100),
-    ("organizations", "ListAccounts"): (20, 20),
     ("sqs", "ListQueues"): (1000, 1000),
 }
 """AWS's page size if none is asked for, and the largest there is; the others: 100 and 1,000."""

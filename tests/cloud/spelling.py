@@ -23,13 +23,11 @@ THROTTLED: Mapping[str, tuple[str, str, int]] = {
 """Errors of requests above the allowed rate that the model does not tell: code, text, status."""
 
 
-def access_denied(service: str, operation: str, arn: str) -> AwsError:
-    """The error of a request that no policy allows, as the service spells it."""
+def access_denied(service: str, operation: str, arn: str, reason: str = "") -> AwsError:
+    """The error of a request that no policy allows, or of which another `reason` is told."""
     action = f"{iam_prefix(service)}:{operation}"
-    message = (
-        f"User: {arn} is not authorized to perform: {action} because no "
-        f"identity-based policy allows the {action} action"
-    )
+    reason = reason or f"because no identity-based policy allows the {action} action"
+    message = f"User: {arn} is not authorized to perform: {action} {reason}"
     match str(service_model(service).metadata["protocol"]):
         case "ec2":
             return AwsError("UnauthorizedOperation", message, 403)

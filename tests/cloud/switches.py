@@ -150,6 +150,12 @@ class Switches:
         """Refuse operations as AWS refuses what no policy allows."""
         return self.add(Rule(service, operation, _refuse, **where))
 
+    def deny_by_scp(self, region: str, **where: Any) -> Rule:
+        """Refuse a region as a service control policy does; the identity is told all the same."""
+        return self.add(
+            Rule(ALL, ALL, _refuse_by_scp, region=region, predicate=_is_refusable, **where)
+        )
+
     def fail(
         self,
         service: str,
@@ -266,6 +272,16 @@ def _cut(_request: ApiRequest) -> None:
 
 def _refuse(request: ApiRequest) -> None:
     raise access_denied(request.service, request.operation, request.identity.arn)
+
+
+def _refuse_by_scp(request: ApiRequest) -> None:
+    words = "with an explicit deny in a service control policy"
+    raise access_denied(request.service, request.operation, request.identity.arn, words)
+
+
+def _is_refusable(request: ApiRequest) -> bool:
+    """GetCallerIdentity needs no permission, so nothing takes it away."""
+    return (request.service, request.operation) != ("sts", "GetCallerIdentity")
 
 
 def _throttle(request: ApiRequest) -> None:

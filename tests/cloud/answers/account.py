@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cloud.accounts import Account
+from tests.cloud.accounts import OPT_IN_REGIONS, Account
 from tests.cloud.answers.core import AwsError, Call, answer, find, page
 
 
@@ -44,12 +44,17 @@ def get_alternate_contact(call: Call) -> dict[str, Any]:
 
 @answer("account", "ListRegions")
 def list_regions(call: Call) -> dict[str, Any]:
-    """The regions that the account uses."""
+    """The regions that the account uses, and those that it has not opted in to."""
     wanted = call.params.get("RegionOptStatusContains")
+    account = asked_for(call)
+    states = {
+        name: "ENABLED" if name in OPT_IN_REGIONS else "ENABLED_BY_DEFAULT"
+        for name in account.regions
+    } | {name: "DISABLED" for name in OPT_IN_REGIONS if account.is_off(name)}
     found = [
-        {"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"}
-        for name in sorted(asked_for(call).regions)
-        if not wanted or "ENABLED_BY_DEFAULT" in wanted
+        {"RegionName": name, "RegionOptStatus": state}
+        for name, state in sorted(states.items())
+        if not wanted or state in wanted
     ]
     chunk, more = page(call, found, default=20, maximum=50)
     return {"Regions": chunk, **more}

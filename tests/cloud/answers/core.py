@@ -34,6 +34,7 @@ ONE_REGION = frozenset(
         "health",
         "marketplace-agreement",
         "marketplace-entitlement",
+        "organizations",
         "support",
     }
 )
@@ -44,6 +45,7 @@ INVALID = {
     "compute-optimizer": "InvalidParameterValueException",
     "guardduty": "BadRequestException",
     "marketplace-entitlement": "InvalidParameterException",
+    "organizations": "InvalidInputException",
     "secretsmanager": "InvalidParameterException",
     "securityhub": "InvalidInputException",
     "wafv2": "WAFInvalidParameterException",

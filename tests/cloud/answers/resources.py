@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cloud.accounts import Item
+from tests.cloud.accounts import OPT_IN_REGIONS, Item
 from tests.cloud.answers.core import AwsError, Call, answer, dig, find, page
 
 EVERYTHING = 1 << 30
@@ -101,16 +101,13 @@ def describe_vpcs(call: Call) -> dict[str, Any]:
     return {"Vpcs": chunk, **more}
 
 
-OPTED_OUT = ("ap-east-1", "me-south-1")
-"""Regions that no account has opted in to; AWS lists them when all are asked for."""
-
-
 @answer("ec2", "DescribeRegions")
 def describe_regions(call: Call) -> dict[str, Any]:
     """The regions that are enabled, or all of them."""
-    found = [(name, "opt-in-not-required") for name in sorted(call.account.regions)]
+    own = sorted(call.account.regions)
+    found = [(n, "opted-in" if n in OPT_IN_REGIONS else "opt-in-not-required") for n in own]
     if call.params.get("AllRegions"):
-        found += [(name, "not-opted-in") for name in OPTED_OUT]
+        found += [(name, "not-opted-in") for name in OPT_IN_REGIONS if call.account.is_off(name)]
     names = call.params.get("RegionNames")
     return {
         "Regions": [
