@@ -636,27 +636,33 @@ def newer_cte(table: Table) -> str:
         ORDER BY l.sort_key LIMIT 1) l)"""
 
 
-def wins(shape: Shape) -> str:
-    """The condition under which the incoming row i replaces the stored row t."""
+def seen_before(table: Table) -> str:
+    """The ids of the rows that earlier batches of this document have dealt with."""
+    return f"SELECT row_id FROM seen WHERE table_name = '{table.name}'"
+
+
+def wins(shape: Shape, several: bool) -> str:
+    """The condition under which the incoming row i replaces the stored row t.
+
+    Of two versions of an event the later wins, of two alike the newer document's: not all that
+    people change (a finding's workflow status) moves AWS's own update time.
+    """
     table = shape.table
     stored_document = f"SELECT d.{table.order} FROM documents d WHERE d.id = t.document_id"
     newer_document = f"coalesce(({stored_document}) < this.sort_key, true)"
     if table.kind is Kind.EVENT and table.version:
-        version, own = table.version, table.parent.column if table.parent else None
-        tied = [column for column in shape.data if column != own]
-        size = '(num_nonnulls({0}), CAST(ROW({0}) AS text) COLLATE "C")'
-        return f"""CASE
-            WHEN i."{version}" IS NULL AND t."{version}" IS NULL THEN {newer_document}
-            WHEN i."{version}" IS NULL OR t."{version}" IS NULL THEN t."{version}" IS NULL
-            WHEN i."{version}" <> t."{version}" THEN i."{version}" > t."{version}"
-            ELSE {size.format(names(tied, "i."))} > {size.format(names(tied, "t."))} END"""
+        ours, stored = f'i."{table.version}"', f't."{table.version}"'
+        return f"""CASE WHEN {ours} IS DISTINCT FROM {stored}
+            THEN coalesce({ours} > {stored}, {stored} IS NULL) ELSE {newer_document} END"""
     if table.kind is Kind.EVENT:
         return newer_document
-    alive = "AND (n.covering IS NULL OR t.gone_at IS NOT NULL)"
+    if several:  # of two rows with one key the first stays, in whichever batches they are
+        newer_document += f" AND t.id NOT IN ({seen_before(table)})"
+    alive = " AND (n.covering IS NULL OR t.gone_at IS NOT NULL)"
     return newer_document + (alive if table.kind is Kind.SNAPSHOT else " AND n.covering IS NULL")
 
 
-def judged_cte(shape: Shape) -> str:
+def judged_cte(shape: Shape, several: bool) -> str:
     """Each incoming row beside the stored one: is it new, does it win, does it differ?"""
     table = shape.table
     gone = "t.gone_at" if table.kind is Kind.SNAPSHOT else "CAST(NULL AS timestamptz)"
@@ -669,40 +675,40 @@ def judged_cte(shape: Shape) -> str:
     SELECT i.*, t.id AS row_id, {gone} AS was_gone_at, n.collected_at AS next_at,
            n.covering IS NOT NULL AS outdated,
            ({names(compared, "t.")}) IS DISTINCT FROM ({names(compared, "i.")}) AS differs,
-           {wins(shape)} AS wins{touched}
+           {wins(shape, several)} AS wins{touched}
     FROM incoming i CROSS JOIN this
     LEFT JOIN newer n ON n.covering = i.covering
     LEFT JOIN "{table.name}" t ON {key})"""
 
 
-def written_cte(shape: Shape, complete: bool) -> str:
+def written_ctes(shape: Shape, complete: bool) -> list[str]:
     """Insert what is new and update what changed, and nothing else.
 
     An unchanged row is touched only where its document cannot vouch for the whole listing: then
-    the row itself must remember the newest document that had it.
+    the row itself must remember the newest document that had it. Two statements, because INSERT
+    … ON CONFLICT takes an id out of the sequence for each row that it then only updates.
     """
     table = shape.table
-    columns = shape.owner + shape.data
-    values = [value_of(shape, column) for column in columns]
-    columns, values = [*columns, "document_id"], [*values, "this.id"]
+    values = {column: value_of(shape, column) for column in shape.owner + shape.data}
+    values["document_id"] = "this.id"
     if table.kind is Kind.SNAPSHOT:
-        columns, values = [*columns, "gone_at"], [*values, "j.next_at"]
+        values["gone_at"] = "j.next_at"
     if shape.stamped:
         same = "j.row_id IS NOT NULL AND NOT j.differs AND j.was_gone_at IS NULL"
-        columns = [*columns, "updated_at"]
-        values = [*values, f"CASE WHEN {same} THEN j.was_updated_at ELSE now() END"]
-    updates = [f'"{c}" = excluded."{c}"' for c in columns if c != "account_id"]
-    creates = "NOT j.outdated" if table.kind in (Kind.PERIOD, Kind.PART) else "true"
-    moves = "j.differs OR j.was_gone_at IS NOT NULL" if complete else "true"
-    if table.kind is Kind.EVENT:
-        version = f'j."{table.version}" IS NULL' if table.version else "true"
-        moves = f"j.differs OR {version}"
-    return f"""written AS (
-    INSERT INTO "{table.name}" ({names(columns)})
-    SELECT {", ".join(values)} FROM judged j CROSS JOIN this
-    WHERE CASE WHEN j.row_id IS NULL THEN {creates} ELSE j.wins AND ({moves}) END
-    ON CONFLICT ({", ".join(shape.key_of(""))}) DO UPDATE SET {", ".join(updates)}
-    RETURNING id, xmax = 0 AS created)"""
+        values["updated_at"] = f"CASE WHEN {same} THEN j.was_updated_at ELSE now() END"
+    creates = " AND NOT j.outdated" if table.kind in (Kind.PERIOD, Kind.PART) else ""
+    moves = " AND (j.differs OR j.was_gone_at IS NOT NULL)" if complete else ""
+    updates = [f'"{c}" = {value}' for c, value in values.items() if c != "account_id"]
+    return [
+        f"""inserted AS (
+    INSERT INTO "{table.name}" ({names(values)})
+    SELECT {", ".join(values.values())} FROM judged j CROSS JOIN this
+    WHERE j.row_id IS NULL{creates}
+    RETURNING id)""",
+        f"""updated AS (
+    UPDATE "{table.name}" t SET {", ".join(updates)}
+    FROM judged j CROSS JOIN this WHERE t.id = j.row_id AND j.wins{moves})""",
+    ]
 
 
 def value_of(shape: Shape, column: str) -> str:
@@ -717,7 +723,7 @@ def seen_condition(shape: Shape, several: bool) -> str:
     """Whether the listing lacks the stored row t; NOT IN looks it up in a hash of what was seen."""
     seen = "SELECT row_id FROM judged WHERE row_id IS NOT NULL"
     if several:
-        seen += f" UNION ALL SELECT row_id FROM seen WHERE table_name = '{shape.table.name}'"
+        seen += f" UNION ALL {seen_before(shape.table)}"
     return f"t.id NOT IN ({seen})"
 
 
@@ -785,21 +791,21 @@ def merge_sql(shape: Shape, catalogue: Catalogue, extent: Extent) -> str:
         ctes.append("newer AS (SELECT '' AS covering, now() AS collected_at WHERE false)")
     else:
         ctes += [scopes_cte(shape, catalogue), newer_cte(table)]
-    ctes += [judged_cte(shape), written_cte(shape, extent is not Extent.SOME)]
+    several = extent in (Extent.MORE, Extent.LAST)
+    ctes += [judged_cte(shape, several), *written_ctes(shape, extent is not Extent.SOME)]
     absent = NONE
     if extent in (Extent.WHOLE, Extent.LAST):
-        several = extent is Extent.LAST
         gone = table.kind is Kind.SNAPSHOT
         ctes.append(gone_cte(shape, several) if gone else deleted_cte(shape, several))
         ctes.append(listed_cte(table))
         absent = "(SELECT count(*) FROM vanished)"
     elif extent is Extent.MORE:
         ctes.append(f"""remembered AS (
-    INSERT INTO seen (table_name, row_id) SELECT '{table.name}', id FROM written
+    INSERT INTO seen (table_name, row_id) SELECT '{table.name}', id FROM inserted
     UNION ALL SELECT '{table.name}', row_id FROM judged WHERE row_id IS NOT NULL)""")
     revived = "was_gone_at IS NOT NULL AND NOT outdated"
     return f"""WITH {", ".join(ctes)}
-SELECT (SELECT count(*) FROM written WHERE created),
+SELECT (SELECT count(*) FROM inserted),
        (SELECT count(*) FROM judged WHERE row_id IS NOT NULL AND wins AND (differs OR {revived})),
        {absent}"""
 
@@ -1804,6 +1810,7 @@ def deal(part: Part, feeds: Mapping[str, Feed], facts: Facts, spool: Spool) -> N
 # ── Database: the Data API, one call at a time, and what its errors mean ────────────────────────
 
 REFUSED_STATES = ("21", "22", "23", "54")  # cardinality, data, constraints, limits
+EXHAUSTED = "2200H"  # a sequence has no more ids: no document's fault
 PASSING_STATES = (
     "08",
     "25006",
@@ -1859,7 +1866,7 @@ def aws_meaning(error: Exception) -> Exception:
     message = error.response["Error"].get("Message", "")
     status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
     state = re.search(r"SQLState: (\w{5})", message)
-    if state and state[1].startswith(REFUSED_STATES):
+    if state and state[1].startswith(REFUSED_STATES) and state[1] != EXHAUSTED:
         return Refused(f"the database refuses a value: {without_values(message)}")
     if code in (RESUMING, "DatabaseUnavailableException"):
         return Unreachable(f"{code}: {message[:300]}")

@@ -315,17 +315,53 @@ def test_costs_restated_to_nothing_are_gone(warehouse: Warehouse) -> None:
     assert warehouse.query("SELECT FROM marketplace_usage") == []
 
 
-@pytest.mark.parametrize("newest_first", [False, True])
-def test_a_tie_without_a_creation_time_has_one_end(
-    warehouse: Warehouse, newest_first: bool
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 1, 0), (1, 2, 0)])
+def test_of_two_versions_with_one_time_the_newer_document_is_believed(
+    warehouse: Warehouse, order: tuple[int, ...]
 ) -> None:
-    pair = day_after(lambda made: hub_finding(made).update(title="Another title"))
-    for made in pair:
-        hub_finding(made)["created_at"] = None
-    for made in reversed(pair) if newest_first else pair:
-        warehouse.load(made, documents.key(date.fromisoformat(made["meta"]["period"]["start"])))
-    query = "SELECT title, created_at FROM findings WHERE finding_id LIKE '%one'"
-    assert warehouse.query(query) == [{"title": "Title of one", "created_at": None}]
+    """A workflow status set by people does not move Security Hub's UpdatedAt."""
+    made = [document(DAY + timedelta(days=number)) for number in range(3)]
+    for each, status in zip(made, ("NEW", "SUPPRESSED", "NEW"), strict=True):
+        hub_finding(each).update(status=status, created_at=None)
+    for number in order:
+        warehouse.load(made[number], documents.key(DAY + timedelta(days=number)))
+    query = "SELECT status FROM findings WHERE finding_id LIKE '%one'"
+    assert warehouse.query(query) == [{"status": "NEW"}]
+
+
+def many_with_one_key_twice(day: date) -> Document:
+    """Rows for several batches, the first and the last of which are about one resource."""
+    made = document(day)
+    row = {**made["config_inventory"][0], "resource_id": "twice"}
+    others = [{**row, "resource_id": f"{'r' * 100}-{number}"} for number in range(20_000)]
+    made["config_inventory"] = [row, *others, {**row, "resource_name": "the last one"}]
+    return made
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_of_two_rows_with_one_key_the_first_stays_in_whichever_batch(
+    warehouse: Warehouse, known: bool
+) -> None:
+    days = [DAY, DAY + timedelta(days=1)] if known else [DAY]
+    for day in days:
+        warehouse.load(many_with_one_key_twice(day), documents.key(day))
+    query = "SELECT resource_name FROM config_inventory WHERE resource_id = 'twice'"
+    first = document(DAY)["config_inventory"][0]["resource_name"]
+    assert warehouse.query(query) == [{"resource_name": first}]
+
+
+def test_updates_take_no_ids(warehouse: Warehouse) -> None:
+    """Ids are 32 bits wide: if each update took one, they would end."""
+    for number in range(3):
+        made = document(DAY + timedelta(days=number))
+        made["security"]["kms"][0]["description"] = f"version {number}"
+        hub_finding(made)["title"] = f"version {number}"
+        warehouse.load(made, documents.key(DAY + timedelta(days=number)))
+    for table in ("kms_keys", "findings"):
+        counts = warehouse.query(
+            f"SELECT last_value, (SELECT count(*) FROM {table}) AS there FROM {table}_id_seq"
+        )
+        assert counts[0]["last_value"] == counts[0]["there"], table
 
 
 def hub_finding(made: Document) -> Document:
