@@ -230,14 +230,14 @@ class Window:
         """Yesterday, re-reading `lookback` days of costs and changes, more if days were missed.
 
         `newest` is the last earlier day that has a document. Days missed before `catch_up` days
-        ago are left to a backfill, but then everything that is open is read again, as it is if
-        `full`.
+        ago are left to a backfill, but then everything that is open is read again. So it is if
+        `full`, with all `catch_up` days: a document that is there may lack what failed on its day.
         """
         today = now.date()
         bound = today - timedelta(days=settings.catch_up)
         usual = today - timedelta(days=settings.lookback)
         missed_from = newest + timedelta(days=1) if newest else usual
-        costs_from = max(bound, min(usual, missed_from))
+        costs_from = bound if full and newest else max(bound, min(usual, missed_from))
         known = newest is not None and missed_from >= bound and not full
         changed = (midnight(costs_from),) if newest else ()
         reads = changed if known else (None, *changed)
@@ -675,6 +675,10 @@ THROTTLED = frozenset({
 })  # fmt: skip
 
 
+NOT_OFFERED = "not_offered"
+"""Where `Watch` notes in a connection error that the region lacks the service."""
+
+
 class NotNow(RuntimeError):
     """A call that was not made: the run's time is used up, or its endpoint does not answer."""
 
@@ -692,6 +696,8 @@ def judge(error: Exception) -> tuple[str, str, str]:
     response = getattr(error, "response", None)
     if isinstance(error, NotNow):
         return FAIL, str(error), ""
+    if NOT_OFFERED in vars(error):
+        return SKIPPED, vars(error)[NOT_OFFERED], ""
     if response is None:
         return FAIL, type(error).__name__, str(error)[:300]
     facts = response.get("Error", {})
@@ -787,6 +793,14 @@ class Aws:
         client = self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
         Watch(self, service, region).register(client.meta.events)
         return client
+
+    def offers(self, service: str, region: str) -> bool:
+        """Whether a region has a service, by botocore's list; yes if the list does not know."""
+        if not self.identity:
+            return True
+        regions = self._session.get_available_regions
+        known, everywhere = regions(service, self.partition), regions("ec2", self.partition)
+        return not known or region in known or region not in everywhere
 
     def time_left(self) -> float:
         """Seconds until the run's time is used up; none once it was told to stop.
@@ -892,7 +906,11 @@ class Watch:
 
         self._gate.release()
         silent = (known.ConnectionClosedError, known.ConnectionError, known.ReadTimeoutError)
-        self._unanswered += isinstance(exception, silent)
+        offered = self.aws.offers(self.service, self.region)
+        if isinstance(exception, known.EndpointConnectionError) and not offered:
+            vars(exception)[NOT_OFFERED] = f"{self.region} does not have {self.service}"
+        else:
+            self._unanswered += isinstance(exception, silent)
         name, started = context["sender"]
         seconds = time.monotonic() - started
         self.aws.log.call(name, self.region, seconds, RETRIES + 1, type(exception).__name__)
@@ -1413,7 +1431,10 @@ def get_security_hub(scan: Scan, out: Outcome) -> None:
 
 
 def security_hub_filters(scan: Scan, read: datetime | None) -> AwsSecurityFindingFiltersTypeDef:
-    """This account's findings: all that are open, or those updated since."""
+    """This account's findings: all that are active, or those updated since.
+
+    An active one is read whatever workflow status people gave it, for that does not move its time.
+    """
 
     def equal(*values: str) -> list[StringFilterTypeDef]:
         return [{"Value": value, "Comparison": "EQUALS"} for value in values]
@@ -1423,7 +1444,7 @@ def security_hub_filters(scan: Scan, read: datetime | None) -> AwsSecurityFindin
         "Region": equal(scan.region),
     }
     if read is None:
-        return own | {"RecordState": equal("ACTIVE"), "WorkflowStatus": equal("NEW", "NOTIFIED")}
+        return own | {"RecordState": equal("ACTIVE")}
     span: DateFilterTypeDef = {"Start": zulu(read), "End": zulu(scan.window.until)}
     return own | {"UpdatedAt": [span]}
 
@@ -1464,10 +1485,10 @@ def guard_duty_findings(client: GuardDutyClient, detector: str, ids: list[str]) 
 
 
 def guard_duty_criteria(scan: Scan, read: datetime | None) -> dict[str, ConditionTypeDef]:
-    """This account's findings: those that are not archived, or those updated since."""
+    """This account's findings: all that AWS keeps (90 days), or those updated since."""
     own: dict[str, ConditionTypeDef] = {"accountId": {"Equals": [scan.account]}}
     if read is None:
-        return own | {"service.archived": {"Equals": ["false"]}}
+        return own
     span = (read, scan.window.until)
     first, last = (int(moment.timestamp() * 1000) for moment in span)
     return own | {"updatedAt": {"GreaterThanOrEqual": first, "LessThanOrEqual": last}}
@@ -3240,7 +3261,11 @@ def arguments() -> argparse.ArgumentParser:
     add("--end", metavar="DAY", help="last past day to read, included (default: yesterday, UTC)")
     add("--only", metavar="CATEGORIES", help="collect these categories only, with commas")
     add("--lookback", type=positive, metavar="DAYS", help="days read again in each run (3)")
-    add("--full", action="store_true", help="read everything open, as each 7th document does")
+    add(
+        "--full",
+        action="store_true",
+        help="read everything open, and all days of --catch-up, as each 7th document does",
+    )
     add("--catch-up", type=positive, metavar="DAYS", help="most days caught up with at once (30)")
     add("--workers", type=positive, metavar="N", help="calls for single items at once (16)")
     add("--time-limit", type=positive, metavar="SECONDS", help="time that a run may take (3600)")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import boto3
 import pytest
 import time_machine
 
@@ -391,3 +393,29 @@ def test_a_daily_run_reads_the_last_complete_day_of_utc(
     assert [report["period"]["start"] for report in sent.document["cost"]] == expected
     assert sorted({row["date_from"] for row in sent.document["service"]}) == expected
     assert rows(sent.document, "health")
+
+
+# A service that a region does not have
+
+
+def closed_port() -> str:
+    """An address of this machine at which nobody listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+def regions_of(service: str) -> set[str]:
+    return set(boto3.session.Session().get_available_regions(service))
+
+
+def test_a_service_that_a_region_lacks_is_skipped_and_one_that_is_silent_fails(
+    account: Account, environment: dict[str, str], tmp_path: Path
+) -> None:
+    without = min(regions_of("ec2") - regions_of("resiliencehub"))
+    there = environment | {"AWS_ENDPOINT_URL_RESILIENCEHUB": closed_port()}
+    lacking = send(there | {"REGION": without}, tmp_path, "--only", "resilience_hub")
+    assert (lacking.code, lacking.statuses["resilience_hub"]) == (0, "Skipped")
+    assert f"{without} does not have resiliencehub" in " ".join(lacking.said("INFO"))
+    silent = send(there, tmp_path, "--only", "resilience_hub")
+    assert (silent.code, silent.statuses["resilience_hub"]) == (1, "Fail")

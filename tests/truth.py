@@ -168,8 +168,7 @@ def findings(place: Place) -> Iterator[Row]:
     """Security Hub's findings."""
     for held in place.own("securityhub", "findings"):
         updated = moment(held["UpdatedAt"])
-        is_open = held["RecordState"] == "ACTIVE" and held["Workflow"]["Status"] in OPEN
-        if place.tells(updated, is_open):
+        if place.tells(updated, is_open=held["RecordState"] == "ACTIVE"):
             yield {
                 "finding_id": held["Id"],
                 "service": held["ProductName"],
@@ -194,15 +193,11 @@ def findings(place: Place) -> Iterator[Row]:
             }
 
 
-OPEN = ("NEW", "NOTIFIED")
-
-
 def guard_duty(place: Place) -> Iterator[Row]:
     """GuardDuty's findings."""
     for held in place.own("guardduty", "findings"):
         updated = moment(held["UpdatedAt"])
-        is_open = not held["Service"]["Archived"]
-        if place.tells(updated, is_open):
+        if place.tells(updated, is_open=True):
             yield {
                 "id": held["Id"],
                 "detector_id": held["Service"]["DetectorId"],
