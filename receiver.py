@@ -37,7 +37,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import lru_cache, partial
@@ -56,6 +56,8 @@ BATCH_BYTES = int(3.5 * MIB)  # of the encoded request; the Data API refuses mor
 VALUE_CHARACTERS = 16 * MIB  # of one row in a document
 PERIODS = 2_000  # of one table in one document; they travel with each of its batches
 LISTED_PROBLEMS = 10_000  # in a reason; more are counted
+
+__version__ = "1.0"
 
 log = logging.getLogger("receiver")
 
@@ -2099,6 +2101,10 @@ def file_at(key: str, etag: str, size: int, last_modified: datetime) -> File:
     return File(key, plain_file.etag, size, last_modified, *identity)
 
 
+GONE = ("NoSuchKey", "404", "PreconditionFailed", "412")  # not there, or not the same any more
+UPLOADED = "uploaded"  # metadata of what was refused: when it came, for the copy is younger
+
+
 class S3Manager:
     """The bucket: data/ to read from, loaded/ and rejected/ to move to."""
 
@@ -2155,36 +2161,58 @@ class S3Manager:
                 return None
             raise aws_meaning(error) from error
 
-    def read(self, file: File) -> Iterator[bytes]:
-        """The object's bytes, if it still is the one that was found; raises Transient if not."""
-        from botocore.exceptions import BotoCoreError, ClientError
+    def open(self, file: File) -> tuple[File, Iterator[bytes]]:
+        """The object and its bytes, if it still is the one that was found; raises Changed if not.
 
-        codes = ("NoSuchKey", "404", "PreconditionFailed", "412")
-        answer = self.expected(codes, "get_object", Key=file.key, IfMatch=f'"{file.etag}"')
+        One that was refused before is as old as it was then: its metadata tell.
+        """
+        answer = self.expected(GONE, "get_object", Key=file.key, IfMatch=f'"{file.etag}"')
         if answer is None:
             raise Changed(file.key)
         try:
-            yield from answer["Body"].iter_chunks(MIB)
+            uploaded = datetime.fromisoformat(answer["Metadata"].get(UPLOADED, ""))
+            file = replace(file, last_modified=uploaded.astimezone(UTC))
+        except ValueError:
+            pass  # it has none, or one of somebody else's
+        return file, self.chunks(answer["Body"])
+
+    def chunks(self, body: Any) -> Iterator[bytes]:
+        """The bytes of an answer as they come; raises Transient where they break off."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield from body.iter_chunks(MIB)
         except (BotoCoreError, ClientError) as error:
             raise aws_meaning(error) from error
 
-    def move(self, file: File, folder: str) -> bool:
-        """Move exactly this version of the object; False where a newer one has taken its place."""
-        etag, gone = f'"{file.etag}"', ("NoSuchKey", "404", "PreconditionFailed", "412")
+    def copy(self, file: File, key: str, **how: Any) -> bool:
+        """Copy exactly this version of an object; False where another one is in its place."""
         copied = self.expected(
-            gone,
+            GONE,
             "copy_object",
-            Key=f"{folder}/{file.rest}",
+            Key=key,
             CopySource={"Bucket": self.bucket, "Key": file.key},
-            CopySourceIfMatch=etag,
+            CopySourceIfMatch=f'"{file.etag}"',
             **self.encryption,
+            **how,
         )
-        if copied is None:
-            return False
-        return self.expected(gone, "delete_object", Key=file.key, IfMatch=etag) is not None
+        return copied is not None
+
+    def delete(self, file: File) -> bool:
+        """Delete exactly this version of an object; False where another one is in its place."""
+        deleted = self.expected(GONE, "delete_object", Key=file.key, IfMatch=f'"{file.etag}"')
+        return deleted is not None
+
+    def move(self, file: File) -> bool:
+        """Move a document to loaded/; False where a newer one has taken its place."""
+        return self.copy(file, f"loaded/{file.rest}") and self.delete(file)
 
     def reject(self, file: File, reasons: Sequence[str]) -> bool:
         """Move a document to rejected/, with the reasons in an object beside it."""
+        uploaded = {UPLOADED: file.last_modified.isoformat()}
+        how = {"MetadataDirective": "REPLACE", "ContentType": "application/json"}
+        if not self.copy(file, f"rejected/{file.rest}", Metadata=uploaded, **how):
+            return False
         self.expected(
             (),
             "put_object",
@@ -2193,35 +2221,23 @@ class S3Manager:
             ContentType="text/plain; charset=utf-8",
             **self.encryption,
         )
-        return self.move(file, "rejected")
+        return self.delete(file)
 
     def retry_rejected(self) -> int:
         """Put refused documents back under data/, unless a newer one waits there; how many."""
-        back = 0
-        for file in self.list_files("rejected/"):
-            if file.key.endswith(REASON):
-                continue
-            waits = self.find(f"data/{file.rest}")
-            copied = (
-                None
-                if waits
-                else self.expected(
-                    ("PreconditionFailed", "412"),
-                    "copy_object",
-                    Key=f"data/{file.rest}",
-                    CopySource={"Bucket": self.bucket, "Key": file.key},
-                    CopySourceIfMatch=f'"{file.etag}"',
-                    IfNoneMatch="*",
-                    **self.encryption,
-                )
-            )
-            if copied is None:
-                tell("INFO", f"{file.key} stays: a newer data/{file.rest} waits")
-                continue
-            for key in (file.key, file.key + REASON):
-                self.expected((), "delete_object", Key=key)
-            back += 1
-        return back
+        refused = [f for f in self.list_files("rejected/") if not f.key.endswith(REASON)]
+        return sum(self.put_back(file) for file in refused)
+
+    def put_back(self, file: File) -> bool:
+        """Put one refused document back; its reasons go unless it is refused again meanwhile."""
+        waits = self.find(f"data/{file.rest}")
+        if waits or not self.copy(file, f"data/{file.rest}", IfNoneMatch="*"):
+            tell("INFO", f"{file.key} stays: a newer data/{file.rest} waits")
+            return False
+        reasons = self.find(file.key + REASON)
+        if self.delete(file) and reasons:
+            self.delete(reasons)
+        return True
 
 
 class Changed(Exception):
@@ -2233,6 +2249,7 @@ class Changed(Exception):
 
 class Outcome(Enum):
     LOADED = "loaded"
+    LOADABLE = "loadable"  # a dry run has loaded it and rolled back
     REJECTED = "rejected"
     DEFERRED = "deferred"  # may pass later; still under data/
     FAILED = "failed"  # needs somebody; still under data/
@@ -2264,6 +2281,10 @@ def check_identity(file: File, facts: Facts) -> None:
     for name, status in facts.statuses.items():
         if status not in ("Pass", "Fail", "Skipped", "None"):
             raise Refused(f"logs.{name}_status is none of Pass, Fail, Skipped")
+    period = facts.meta.get("period")
+    start = period.get("start") if isinstance(period, dict) else None
+    if start is not None and str(start)[:10] != str(file.day):
+        raise Refused(f"meta.period.start is not the day in the key, {file.day}")
     if facts.meta.get("format") not in (None, 1):
         raise Refused("meta.format is not 1: written for a later receiver")
 
@@ -2483,7 +2504,8 @@ class Receiver:
             raise Refused("the key is not data/<account>/<region>/<date>_<INTERVAL>.json")
         spool = Spool(self.catalogue)
         try:
-            facts = process_file_data(self.s3.read(file), spool)
+            file, chunks = self.s3.open(file)
+            facts = process_file_data(chunks, spool)
             check_identity(file, facts)
             document = document_row(file, facts, self.settings.bucket)
             with self.db.transaction(keep=not self.dry_run) as transaction:
@@ -2493,9 +2515,10 @@ class Receiver:
                 tell("INFO", f"{file.key}: {name} has no column, ignored {times} times")
         finally:
             spool.close()
-        if not self.dry_run and not self.s3.move(file, "loaded") and self.s3.find(file.key):
+        if not self.dry_run and not self.s3.move(file) and self.s3.find(file.key):
             raise Changed(file.key)  # by a newer one; if nothing is left, somebody has moved it
-        return Result(file.key, Outcome.LOADED, load.counters)
+        outcome = Outcome.LOADABLE if self.dry_run else Outcome.LOADED
+        return Result(file.key, outcome, load.counters)
 
     def refuse(self, file: File, refused: Refused) -> Result:
         if not self.dry_run and not self.s3.reject(file, refused.reasons):
@@ -2524,6 +2547,7 @@ def load_safely(receiver: Receiver, file: File) -> Result:
 
 TOLD = {
     Outcome.LOADED: "SUCCESS",
+    Outcome.LOADABLE: "SUCCESS",
     Outcome.REJECTED: "FAIL",
     Outcome.DEFERRED: "FAIL",
     Outcome.FAILED: "ERROR",
@@ -2537,14 +2561,14 @@ def report(result: Result) -> None:
     totals = result.totals
     facts = {"key": result.key, "outcome": result.outcome.value, **totals}
     numbers = " ".join(f"{name} {totals[name]}" for name in COUNTED)
-    about = numbers if result.outcome is Outcome.LOADED else "; ".join(result.reasons[:5])
+    about = numbers if TOLD[result.outcome] == "SUCCESS" else "; ".join(result.reasons[:5])
     if len(result.reasons) > 5:
         about += f"; and {len(result.reasons) - 5} more"
     tell(TOLD[result.outcome], f"{result.outcome.value} {result.key}: {about}", **facts)
     tell("TIMING", f"{result.key}: {result.seconds:.3f} s", seconds=round(result.seconds, 3))
 
 
-def load_all(receiver: Receiver, files: Iterable[File], watch: Watch | None = None) -> list[Result]:
+def load_all(receiver: Receiver, files: Iterable[File]) -> list[Result]:
     """Load files concurrently; those of one account and region in order of their day.
 
     Accounts come in any order, so that receivers that run at once share the work.
@@ -2560,16 +2584,11 @@ def load_all(receiver: Receiver, files: Iterable[File], watch: Watch | None = No
             if STOP.is_set():
                 break
             results.append(load_safely(receiver, file))
-            if watch:
-                watch(results[-1])
         return results
 
     with ThreadPoolExecutor(receiver.settings.workers, "file") as pool:
         running: list[Future[list[Result]]] = [pool.submit(load_group, g) for g in shuffled]
         return [result for done in as_completed(running) for result in done.result()]
-
-
-Watch = Callable[[Result], None]
 
 
 def summary(results: Sequence[Result], seconds: float) -> str:
@@ -2694,7 +2713,7 @@ SETTLED = (Outcome.LOADED, Outcome.VANISHED, Outcome.REJECTED)
 
 
 def failed(results: Iterable[Result]) -> bool:
-    return any(r.outcome not in (Outcome.LOADED, Outcome.VANISHED) for r in results)
+    return any(TOLD[result.outcome] not in ("SUCCESS", "INFO") for result in results)
 
 
 def log_to(stream: IO[str], *, as_json: bool, verbose: bool) -> None:
@@ -2739,6 +2758,7 @@ def parser() -> argparse.ArgumentParser:
         "--log-format", choices=("text", "json"), default="text", help="form of the log on stderr"
     )
     arguments.add_argument("-v", "--verbose", action="store_true", help="timings and tracebacks")
+    arguments.add_argument("--version", action="version", version=f"receiver.py {__version__}")
     return arguments
 
 

@@ -120,6 +120,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "another account's body": (changed("account.account_id", "999999999999"), "account_id"),
     "another region's body": (changed("account.region", "mars-1"), "region"),
     "another account's meta": (changed("meta.account_id", "999999999999"), "account_id"),
+    "meta about another day": (changed("meta.period.start", "2026-11-01"), "period.start"),
     "meta from the future": (changed("meta.format", 99), "format"),
     "meta without a time": (changed("meta.collected_at", "soon"), "collected_at"),
     "a name of 32,000 characters": (changed(KMS + "key_id", LONG_NAME), "refuses a value"),

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 import receiver
 from tests import documents
-from tests.cloud import EmbeddedCloud
+from tests.cloud import ApiRequest, EmbeddedCloud
 from tests.documents import Document, document
 from tests.warehouse import STORED, Warehouse
 
@@ -129,6 +129,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(run: Run, warehouse: W
     assert done.returncode == 1
     assert "2 " in done.stdout
     assert "rolled back" in done.stdout
+    assert f"SUCCESS loadable {documents.key()}" in done.stderr
     assert keys(warehouse) == [documents.key(), BAD]
     assert warehouse.query("SELECT FROM accounts") == []
 
@@ -155,6 +156,48 @@ def test_refused_files_come_back_after_a_fix(run: Run, warehouse: Warehouse) -> 
     done = run("--retry-rejected")
     assert done.returncode == 0, done.stderr
     assert keys(warehouse) == [documents.key().replace("data/", "loaded/")]
+
+
+def test_a_refused_document_stays_as_old_as_it_was(run: Run, warehouse: Warehouse) -> None:
+    """Without `meta` the upload's time decides what is newer, and a copy is a new upload."""
+    put(warehouse, BAD, b"{")
+    uploaded = warehouse.s3.head_object(Bucket=warehouse.bucket, Key=BAD)["LastModified"]
+    assert run().returncode == 1
+    rejected = BAD.replace("data/", "rejected/")
+    kept = warehouse.s3.head_object(Bucket=warehouse.bucket, Key=rejected)["Metadata"]
+    assert kept == {receiver.UPLOADED: uploaded.isoformat()}
+    made, key = document(meta=False), documents.key()
+    warehouse.s3.put_object(
+        Bucket=warehouse.bucket,
+        Key=key.replace("data/", "rejected/"),
+        Body=documents.encode(made),
+        Metadata={receiver.UPLOADED: "2026-11-20T05:06:07+00:00"},
+    )
+    run("--retry-rejected")
+    assert warehouse.query("SELECT collected_at FROM documents") == [
+        {"collected_at": datetime(2026, 11, 20, 5, 6, 7, tzinfo=UTC)}
+    ]
+
+
+def test_what_is_refused_again_while_it_is_put_back_is_kept(run: Run, warehouse: Warehouse) -> None:
+    put(warehouse, BAD, b"{")
+    assert run().returncode == 1
+    rejected = BAD.replace("data/", "rejected/")
+
+    def refuse_another(_request: ApiRequest) -> None:
+        put(warehouse, rejected, b"another")
+
+    warehouse.embedded.switches.intercept(
+        "s3",
+        "DeleteObject",
+        refuse_another,
+        times=1,
+        predicate=lambda request: request.params["Key"] == rejected,
+    )
+    assert warehouse.receiver.s3.retry_rejected() == 1
+    assert keys(warehouse) == [BAD, rejected, rejected + receiver.REASON]
+    body = warehouse.s3.get_object(Bucket=warehouse.bucket, Key=rejected)["Body"].read()
+    assert body == b"another"
 
 
 def test_a_refused_file_does_not_replace_a_newer_one(run: Run, warehouse: Warehouse) -> None:
