@@ -1355,14 +1355,16 @@ def marketplace_rows(
     """A row for each day of the window on which the product was licensed already.
 
     The cost is null where Cost Explorer has none of that name. If costs or entitlements cannot be
-    read at all (None), rows say nothing about cost or status.
+    read at all (None), rows say nothing about cost or status. An entitlement without an end is
+    perpetual; one that lasts beyond the day makes the product ACTIVE.
     """
     begin = day_of(when(dig(product, "Validity.Begin"))) or window.costs_from
-    ends = [held["ExpirationDate"] for held in entitlements or () if held.get("ExpirationDate")]
+    ends = [held.get("ExpirationDate") for held in entitlements or ()]
     unpaid: Row = {"cost_consumed": None, "currency": None}
     for day in days(max(begin, window.costs_from), window.end):
         after = day + timedelta(days=1)
-        entitled = "ACTIVE" if ends and max(ends) > midnight(after) else "EXPIRED"
+        lasts = any(end is None or end > midnight(after) for end in ends)
+        entitled = "ACTIVE" if lasts else "EXPIRED"
         status = {"status": entitled if ends else product["Status"]}
         paid = {} if costs is None else costs.get((product["ProductName"], str(day)), unpaid)
         row = {
@@ -1381,7 +1383,12 @@ SECURITY_HUB = "security_hub"
 
 
 def get_security(scan: Scan, out: Outcome) -> None:
-    """The parts of the security posture, at once; on past days those that carry dates."""
+    """The parts of the security posture, at once; on past days those that carry dates.
+
+    They are `get_security_hub`, `get_guard_duty_security`, `get_inspector`, `get_kms_security`,
+    `get_waf_security`, `get_cloudtrail_security`, `get_secrets_security` and
+    `get_certificate_security`.
+    """
     together(scan, out, SECURITY_EVENTS if scan.window.past else SECURITY_EVENTS | SECURITY_STATES)
     if scan.window.past:
         out.note(f"{', '.join(SECURITY_STATES)}: AWS does not tell what was there on a past day")
@@ -2218,8 +2225,18 @@ def assessed_cost(client: ResilienceHubClient, arn: str) -> float | None:
     found = client.list_app_assessments(
         appArn=arn, assessmentStatus=["Success"], reverseOrder=True, maxResults=1
     )["assessmentSummaries"]
-    amount: float | None = dig(found, "0.cost.amount")
-    return amount
+    return a_month(dig(found, "0.cost"))
+
+
+TIMES_A_MONTH = {"Hourly": 730.0, "Daily": 365 / 12, "Monthly": 1.0, "Yearly": 1 / 12}
+
+
+def a_month(cost: Mapping[str, Any] | None) -> float | None:
+    """An amount that Resilience Hub gives by hour, day, month or year, by month."""
+    if not cost:
+        return None
+    amount: float = cost["amount"]
+    return amount * TIMES_A_MONTH[cost["frequency"]]
 
 
 def get_compute_optimizer(scan: Scan, out: Outcome) -> None:
@@ -3347,6 +3364,11 @@ def command() -> NoReturn:
     signal.signal(signal.SIGTERM, stop)
     try:
         code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # as `| head` leaves it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print("sender.py: stdout was closed before all was written", file=sys.stderr)
+        code = 1
     except KeyboardInterrupt as error:
         number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
         print(f"sender.py: stopped by {number.name}; nothing half is uploaded", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -427,3 +428,30 @@ def test_check_decides_by_what_is_essential(
     assert found["support_tickets", "support:DescribeCases"][0] == "off"
     denied = [name for name, held in found.items() if held[0] == "no"]
     assert denied == [(category, f"{service}:{operation}")]
+
+
+def test_a_reader_that_stops_reading_is_told_in_one_line(environment: dict[str, str]) -> None:
+    """As `| head` does."""
+    process = subprocess.Popen(
+        [sys.executable, str(SENDER), "--dry-run"],
+        env=os.environ | environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    story = process.stderr.read()
+    assert process.wait(TIMEOUT) == 1
+    assert story.splitlines()[-1] == "sender.py: stdout was closed before all was written"
+    assert "Traceback" not in story
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\x1b", "\u2028", "\u202e", "\x85"])
+def test_what_aws_says_cannot_forge_a_line_of_the_log(character: str) -> None:
+    story = io.StringIO()
+    forged = f"ok{character}{datetime.now(UTC).isoformat()} SUCCESS all is well"
+    sender.Log(story).say("FAIL", forged)
+    assert len(story.getvalue().splitlines()) == 1
+    assert character not in story.getvalue()[:-1]

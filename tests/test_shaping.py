@@ -342,7 +342,37 @@ def test_a_product_is_told_from_the_day_of_its_license_and_expires_when_it_does(
     assert [row["currency"] for row in rows] == [None, "USD", None, None]
 
 
+@pytest.mark.parametrize(
+    ("ends", "status"),
+    [
+        ([None], "ACTIVE"),
+        ([datetime(2024, 1, 1, tzinfo=UTC), None], "ACTIVE"),
+        ([datetime(2024, 1, 1, tzinfo=UTC)], "EXPIRED"),
+        ([], "AVAILABLE"),
+    ],
+)
+def test_an_entitlement_without_an_end_never_expires(
+    ends: list[datetime | None], status: str
+) -> None:
+    window = sender.Window.of_past(date(2024, 2, 27), date(2024, 2, 27))
+    product = {"ProductSKU": "sku", "ProductName": "Scanner", "Status": "AVAILABLE"}
+    held = [{"ExpirationDate": end} if end else {} for end in ends]
+    rows = list(sender.marketplace_rows(window, product, held, {}))
+    assert [row["status"] for row in rows] == [status]
+
+
 # Recommendations and goals
+
+
+@pytest.mark.parametrize(
+    ("amount", "frequency", "month"),
+    [(2.0, "Hourly", 1460.0), (12.0, "Daily", 365.0), (10.1, "Monthly", 10.1), (36.0, "Yearly", 3)],
+)
+def test_what_an_app_costs_is_told_by_the_month(
+    amount: float, frequency: str, month: float
+) -> None:
+    told = sender.a_month({"amount": amount, "currency": "USD", "frequency": frequency})
+    assert told == pytest.approx(month)
 
 
 def metric(name: str, statistic: str, value: float) -> dict[str, Any]:
