@@ -241,6 +241,7 @@ TABLES = {
         Table("service_costs", "cost", Kind.PART, ("cost_report_id",), REPORT),
         Table("cost_forecasts", "cost", Kind.PART, ("cost_report_id",), REPORT),
         Table("services", "service", Kind.PERIOD, ("date_from",)),
+        Table("ri_sp_daily_savings", "ri_sp_savings", Kind.PERIOD, ("date_to",)),
         Table("security", "security", Kind.OWNER, fields=("service",)),
         Table(
             "findings",
@@ -1409,6 +1410,14 @@ def load_marketplace_data(parts: Parts) -> Loaded:
             yield Covers(loaded.table, {"period_start": loaded.values.get("period_start")})
 
 
+def load_ri_sp_savings_data(parts: Parts) -> Loaded:
+    """ri_sp_daily_savings."""
+    for loaded in straight(parts, {"ri_sp_savings": "ri_sp_daily_savings"}):
+        yield loaded
+        if isinstance(loaded, Row):
+            yield Covers(loaded.table, {"date_to": loaded.values.get("date_to")})
+
+
 def load_trusted_advisor_data(parts: Parts) -> Loaded:
     """trusted_advisor_checks."""
     return straight(parts, {"trusted_advisor": "trusted_advisor_checks"})
@@ -1506,6 +1515,7 @@ LOADERS = (
     Loader("config", load_config_data, ("config.non_compliant_resources",)),
     Loader("inventory", load_inventory_data, tuple(INVENTORY_TABLES)),
     Loader("marketplace", load_marketplace_data, ("marketplace",)),
+    Loader("ri_sp_savings", load_ri_sp_savings_data, ("ri_sp_savings",), False),
     Loader("trusted_advisor", load_trusted_advisor_data, ("trusted_advisor",)),
     Loader("health", load_health_data, ("health",)),
     Loader("application", load_application_data, ("application",)),
@@ -2333,6 +2343,14 @@ def speaks_of_now(document: Mapping[str, Any]) -> bool:
     return collected < end + timedelta(days=1)
 
 
+OWN_DAY = {
+    ("date_from",): "period_start",
+    ("period_start",): "period_start",
+    ("date_to",): "period_end",
+}
+"""What scopes that are days are for the day that a document is about."""
+
+
 @dataclass
 class Load:
     """One document's transaction: drains the spool's batches through it, one at a time."""
@@ -2387,9 +2405,9 @@ class Load:
     def merges(self, name: str, spool: TableSpool) -> Iterator[Step]:
         table = spool.shape.table
         listed = dict(spool.scopes)
-        if spool.covered and table.scope in (("date_from",), ("period_start",)):
+        if spool.covered and table.scope in OWN_DAY:
             # Also where it has no row for its own day: then there was nothing.
-            listed[json.dumps({table.scope[0]: self.document["period_start"]})] = None
+            listed[json.dumps({table.scope[0]: self.document[OWN_DAY[table.scope]]})] = None
         covered = spool.covered and (listed or not table.scope)
         complete = bool(covered) and table.kind is not Kind.EVENT and self.complete(table)
         batches: list[Batch | None] = list(spool.batches) or ([None] if complete else [])

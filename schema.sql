@@ -19,7 +19,8 @@
 -- Map
 --   lineage         documents, listings
 --   account         accounts, contact_info, alternate_contacts, products, product_accounts
---   money           cost_reports > service_costs, cost_forecasts · services · marketplace_usage
+--   money           cost_reports > service_costs, cost_forecasts · services ·
+--                   ri_sp_daily_savings · marketplace_usage
 --   security        security > findings · guard_duty_findings, kms_keys, waf_rules,
 --                   waf_rules_detailed, cloudtrail_logs, secrets_manager_secrets, certificates,
 --                   inspector_findings
@@ -228,6 +229,53 @@ CREATE TABLE IF NOT EXISTS services (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS services_key
     ON services (account_id, date_from, service, (coalesce(usage_types, '')));
+
+-- ri_sp_daily_savings: what a reservation or savings plan was used for, cost and saved on a day.
+-- reservation_type is ReservedInstance (of EC2 or RDS, by service) or SavingsPlan. subscription_id
+-- is Cost Explorer's number of a reservation, or a plan's id. on_demand_cost is what the usage that
+-- it covered would have cost, reservation_cost what it cost itself, advance payment included.
+-- upfront_cost, recurring_cost and usage_price are the purchase's: of one instance, or of the plan.
+-- offering_class is a reservation's class, or a plan's type; commitment is a plan's, per hour.
+CREATE TABLE IF NOT EXISTS ri_sp_daily_savings (
+    id                      SERIAL PRIMARY KEY,
+    account_id              INTEGER NOT NULL REFERENCES accounts (id),
+    date_from               DATE NOT NULL,
+    date_to                 DATE NOT NULL,
+    reservation_type        TEXT NOT NULL,
+    subscription_id         TEXT NOT NULL,
+    offering_id             TEXT,
+    savings_plan_arn        TEXT,
+    service                 TEXT,
+    instance_type           TEXT,
+    instance_count          INTEGER,
+    instance_family         TEXT,
+    instance_tenancy        TEXT,
+    offering_class          TEXT,
+    product_types           TEXT,
+    region                  TEXT,
+    utilization_percentage  NUMERIC,
+    on_demand_cost          NUMERIC,
+    reservation_cost        NUMERIC,
+    net_savings             NUMERIC,
+    commitment              NUMERIC,
+    upfront_cost            NUMERIC,
+    recurring_cost          NUMERIC,
+    recurring_frequency     TEXT,
+    usage_price             NUMERIC,
+    currency                TEXT,
+    start_date              TIMESTAMPTZ,
+    end_date                TIMESTAMPTZ,
+    returnable_until        TIMESTAMPTZ,
+    duration_seconds        BIGINT,
+    offering_type           TEXT,
+    state                   TEXT,
+    description             TEXT,
+    created_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
+    document_id             INTEGER REFERENCES documents (id)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS ri_sp_daily_savings_key
+    ON ri_sp_daily_savings (account_id, date_to, reservation_type, subscription_id);
 
 -- security: how many findings an account has per product, counted from findings after each load.
 CREATE TABLE IF NOT EXISTS security (
@@ -799,6 +847,7 @@ CREATE TABLE IF NOT EXISTS logs (
     document_id                INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS logs_key ON logs (account_id, date_created);
+ALTER TABLE logs ADD COLUMN IF NOT EXISTS ri_sp_savings_status TEXT;
 
 -- log_messages: the story of a run, in order.
 CREATE TABLE IF NOT EXISTS log_messages (
@@ -824,6 +873,7 @@ WITH statuses AS (
         ('account', r.account_status),
         ('cost', r.cost_status),
         ('service', r.service_status),
+        ('ri_sp_savings', r.ri_sp_savings_status),
         ('security', r.security_status),
         ('config', r.config_status),
         ('inventory', r.inventory_status),

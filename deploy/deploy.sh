@@ -124,6 +124,7 @@ parameters() {
         for name in CUSTOMER PARTNER CATEGORY ENVIRONMENT PRODUCT REGIONS; do
             parameter "$name" "${!name:-}"
         done
+        parameter ReservedCapacity "${RESERVED_CAPACITY:-0}"
     } | paste -sd, - | sed 's/.*/[&]/'
 }
 

@@ -25,6 +25,7 @@ CATEGORIES = (
     "compute_optimizer",
     "config_inventory",
     "support_tickets",
+    "ri_sp_savings",
     "logs",
 )
 
@@ -61,6 +62,7 @@ def document(
         **operations_part(account, region),
         **resources_part(account, region),
         "support_tickets": [support_ticket()],
+        "ri_sp_savings": [savings_plan(day)],
         "logs": logs_part(f"{after}T03:00:00+00:00"),
     }
     if meta:
@@ -199,6 +201,42 @@ def cost_part(day: date) -> list[Document]:
             ],
         }
     ]
+
+
+def savings_plan(day: date) -> Document:
+    return {
+        "date_from": day.isoformat(),
+        "date_to": (day + timedelta(days=1)).isoformat(),
+        "reservation_type": "SavingsPlan",
+        "subscription_id": "sp-1",
+        "offering_id": "offering-1",
+        "savings_plan_arn": "arn:aws:savingsplans::111122223333:savingsplan/sp-1",
+        "service": "Savings Plans for AWS Compute usage",
+        "instance_type": "m6i.large",
+        "instance_count": 2,
+        "instance_family": "m6i",
+        "instance_tenancy": "default",
+        "offering_class": "EC2Instance",
+        "product_types": "EC2,Fargate",
+        "region": "eu-west-1",
+        "utilization_percentage": "97.5",
+        "on_demand_cost": "3.4000000001",
+        "reservation_cost": "2.40",
+        "net_savings": "1.0000000001",
+        "commitment": "0.1",
+        "upfront_cost": "0",
+        "recurring_cost": "0.1",
+        "recurring_frequency": "Hourly",
+        "usage_price": 0.0,
+        "currency": "USD",
+        "start_date": "2026-01-01T00:00:00+00:00",
+        "end_date": "2027-01-01T00:00:00+00:00",
+        "returnable_until": "2026-01-08T00:00:00+00:00",
+        "duration_seconds": 31536000,
+        "offering_type": "No Upfront",
+        "state": "active",
+        "description": "1 year No Upfront EC2 Instance Savings Plan",
+    }
 
 
 def finding(account: str, region: str, name: str, severity: str, **more: Any) -> Document:

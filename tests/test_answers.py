@@ -371,6 +371,8 @@ LISTINGS = [
             token="Marker", size={"MaxRecords": 100}),
     Listing("resiliencehub", "ListApps", "appSummaries", by_assessment, token="nextToken",
             size={"maxResults": 100}),
+    Listing("rds", "DescribeReservedDBInstances", "ReservedDBInstances", held("rds", "reserved"),
+            lambda account: {}, token="Marker", size={"MaxRecords": 100}),
     Listing("resiliencehub", "ListAppAssessments", "assessmentSummaries",
             lambda account: sorted(
                 account.items("resiliencehub", "assessments", "us-east-1"),
@@ -704,6 +706,7 @@ TESTED_BELOW = {
     ("ce", "GetReservationCoverage"),
     ("ce", "GetReservationUtilization"),
     ("ce", "GetSavingsPlansCoverage"),
+    ("ce", "GetSavingsPlansUtilization"),
     ("ce", "GetSavingsPlansUtilizationDetails"),
     ("cloudtrail", "DescribeTrails"),
     ("config", "BatchGetResourceConfig"),
@@ -1667,7 +1670,8 @@ def test_reservations_are_told_by_subscription_for_a_period() -> None:
         request = request | {"NextPageToken": response["NextPageToken"]}
     held = [item for region in REGIONS for item in account.items("ec2", "reserved", region)]
     active = [item["ReservedInstancesId"] for item in held if item["State"] == "active"]
-    assert [item["Value"] for item in found] == active
+    assert [item["Attributes"]["leaseId"] for item in found] == active
+    assert len({item["Value"] for item in found} - set(active)) == len(active)
     assert len(active) < len(held)
     for name in ("PurchasedHours", "NetRISavings", "TotalAmortizedFee"):
         parts = [Decimal(item["Utilization"][name]) for item in found]
@@ -1676,6 +1680,47 @@ def test_reservations_are_told_by_subscription_for_a_period() -> None:
     assert days["UtilizationsByTime"][0]["Total"] == response["Total"]
     with pytest.raises(AwsError, match="Granularity"):
         ask(cloud, "ce", "GetReservationUtilization", request | {"Granularity": "DAILY"})
+
+
+def test_reservations_of_one_service_are_told_at_once() -> None:
+    """Of EC2 unless another one is named."""
+    account = small()
+    cloud = cloud_of(account)
+    only = {"Dimensions": {"Key": "SERVICE", "Values": ["Amazon Relational Database Service"]}}
+    request: dict[str, Any] = DAY | {"GroupBy": by("SUBSCRIPTION_ID"), "Filter": only}
+    found = ask(cloud, "ce", "GetReservationUtilization", request)["UtilizationsByTime"][0]
+    held = [item for region in REGIONS for item in account.items("rds", "reserved", region)]
+    active = [item["LeaseId"] for item in held if item["State"] == "active"]
+    assert [item["Attributes"]["leaseId"] for item in found["Groups"]] == active
+    values = [*only["Dimensions"]["Values"], "Amazon Elastic Compute Cloud - Compute"]
+    both = request | {"Filter": {"Dimensions": {"Key": "SERVICE", "Values": values}}}
+    with pytest.raises(AwsError, match="one SERVICE"):
+        ask(cloud, "ce", "GetReservationUtilization", both)
+
+
+def test_the_days_of_a_savings_plan_are_those_of_its_details() -> None:
+    """The same figures, told of one plan by day or of one day by plan."""
+    account = small()
+    cloud = cloud_of(account)
+    arn = account.items("savingsplans", "plans")[1]["savingsPlanArn"]
+    span = {"TimePeriod": {"Start": "2026-11-18", "End": "2026-11-21"}}
+    only = {"Filter": {"Dimensions": {"Key": "SAVINGS_PLAN_ARN", "Values": [arn]}}}
+    response = ask(cloud, "ce", "GetSavingsPlansUtilization", span | only)
+    by_time = response["SavingsPlansUtilizationsByTime"]
+    assert [item["TimePeriod"]["Start"] for item in by_time] == [
+        "2026-11-18", "2026-11-19", "2026-11-20",
+    ]  # fmt: skip
+    details = ask(cloud, "ce", "GetSavingsPlansUtilizationDetails", DAY)
+    [same] = [
+        item for item in details["SavingsPlansUtilizationDetails"] if item["SavingsPlanArn"] == arn
+    ]
+    for name in ("Utilization", "Savings", "AmortizedCommitment"):
+        assert by_time[-1][name] == same[name]
+    net = [Decimal(item["Savings"]["NetSavings"]) for item in by_time]
+    assert sum(net) == Decimal(response["Total"]["Savings"]["NetSavings"])
+    long_ago = {"TimePeriod": {"Start": "2024-11-20", "End": "2024-11-21"}}
+    with pytest.raises(AwsError, match="DataUnavailableException"):
+        ask(cloud, "ce", "GetSavingsPlansUtilization", long_ago | only)
 
 
 def test_savings_plans_are_told_for_a_period_as_a_whole() -> None:

@@ -31,6 +31,9 @@ TOKENS = {
 }  # fmt: skip
 Send = Callable[..., Sent]
 
+EVERYTHING = "--reserved-capacity"
+"""The flag with which a run leaves no category out."""
+
 
 @pytest.fixture(scope="module")
 def account(running_cloud: EmbeddedCloud) -> Account:
@@ -45,7 +48,7 @@ def whole(
 ) -> Document:
     """The first document of the account, in its home region, with nothing denied."""
     environment = without_bucket(running_cloud, account)
-    return send(environment, tmp_path_factory.mktemp("whole")).document
+    return send(environment, tmp_path_factory.mktemp("whole"), EVERYTHING).document
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,8 @@ def empty(
     """Exit code and document of an account that holds nothing."""
     today = datetime.now(UTC).date()
     account = running_cloud.add(generate("288888888802", Size.empty(), 7, today, REGIONS))
-    sent = send(without_bucket(running_cloud, account), tmp_path_factory.mktemp("empty"))
+    environment = without_bucket(running_cloud, account)
+    sent = send(environment, tmp_path_factory.mktemp("empty"), EVERYTHING)
     return sent.code, sent.document
 
 
@@ -143,7 +147,8 @@ def test_every_page_of_every_listing_is_read(
 def test_other_regions_have_what_is_regional_and_nothing_twice(
     embedded: EmbeddedCloud, account: Account, tmp_path: Path
 ) -> None:
-    sent = send(without_bucket(embedded, account), tmp_path, "--regions", f"{OTHER},{HOME}")
+    flags = ("--regions", f"{OTHER},{HOME}", EVERYTHING)
+    sent = send(without_bucket(embedded, account), tmp_path, *flags)
     home, other = sent.documents
     assert [made["meta"]["region"] for made in sent.documents] == [HOME, OTHER]
     assert sent.code == 0
@@ -312,6 +317,75 @@ def test_a_run_pays_for_three_requests(
     assert sent.code == 0
 
 
+# Reserved capacity
+
+
+@pytest.mark.parametrize("flags", [(), ("--only", "cost")])
+def test_reserved_capacity_is_not_read_unless_it_is_asked_for(
+    flags: tuple[str, ...], embedded: EmbeddedCloud, account: Account, tmp_path: Path
+) -> None:
+    requests = record(embedded, account)
+    sent = send(without_bucket(embedded, account), tmp_path, *flags)
+    assert sent.code == 0
+    assert sent.statuses["ri_sp_savings"] == "Skipped"
+    assert sent.document["ri_sp_savings"] == []
+    told = [text for text in sent.said("INFO") if text.startswith("ri_sp_savings")]
+    flag = "--only" if flags else "--reserved-capacity"
+    assert told == [f"ri_sp_savings is skipped: not asked for ({flag})"]
+    assert not names(requests).keys() & {"ec2:DescribeReservedInstances", *PAID_BY_DAY}
+
+
+PAID_BY_DAY = (
+    "ce:GetReservationUtilization",
+    "ce:GetSavingsPlansUtilization",
+    "ce:GetSavingsPlansUtilizationDetails",
+)
+
+
+@pytest.mark.parametrize("value", ["1", "true", "0", "no", ""])
+def test_the_environment_turns_reserved_capacity_on(value: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESERVED_CAPACITY", value)
+        settings = sender.read_settings({"region": HOME}, uploads=False)
+    assert settings.reserved_capacity is (value in ("1", "true"))
+
+
+def test_reservations_of_other_regions_than_the_runs_are_left_out_and_said(
+    account: Account, only: Send
+) -> None:
+    sent = only("ri_sp_savings")
+    bought = {row["region"] for row in sent.document["ri_sp_savings"]}
+    assert bought == {HOME, None}  # a plan may hold everywhere
+    others = [held for held in account.items("ec2", "reserved", OTHER) if held["State"] == "active"]
+    note = f"{len(others)} reservations in other regions than the run's are left out"
+    assert f"ri_sp_savings.instances: {note}" in sent.said("INFO")
+
+
+@pytest.mark.parametrize("read", ["by day", "by plan"])
+def test_a_plan_that_was_bought_within_the_window_has_its_own_days_only(
+    read: str, embedded: EmbeddedCloud, make_account: MakeAccount, tmp_path: Path
+) -> None:
+    account = make_account()
+    plans = account.items("savingsplans", "plans")
+    first, *rest = [held for held in plans if held["state"] == "active"]
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    first["start"] = f"{yesterday}T07:30:00.000Z"
+    account.replace("savingsplans", "plans", "", [first, *rest] if read == "by day" else [first])
+    requests = record(embedded, account)
+    sent = send(without_bucket(embedded, account), tmp_path, "--only", "ri_sp_savings")
+    assert sent.code == 0
+    asked = names(requests)
+    assert asked["ce:GetSavingsPlansUtilization"] == (read == "by plan")
+    assert asked["ce:GetSavingsPlansUtilizationDetails"] == (3 if read == "by day" else 0)
+    is_true(sent.document, place_of(account, sent.document), "ri_sp_savings")
+    told = [
+        row["date_from"]
+        for row in sent.document["ri_sp_savings"]
+        if row["subscription_id"] == first["savingsPlanId"]
+    ]
+    assert told == [str(yesterday)]
+
+
 # Groups and counts
 
 
@@ -432,6 +506,9 @@ NO_COSTS: dict[str, Effect] = {
     "marketplace": without("cost_consumed", "currency"),
 }
 
+NO_RESERVATIONS = {"ri_sp_savings": unless(reservation_type="ReservedInstance")}
+NO_PLANS = {"ri_sp_savings": unless(reservation_type="SavingsPlan")}
+
 DENIALS: Mapping[str, Denial] = {
     "account:GetAccountInformation": Denial(
         ("account",), {"account": without("account_name", "account_status", "joined_timestamp")}
@@ -456,6 +533,15 @@ DENIALS: Mapping[str, Denial] = {
         ("config_inventory",), {"config_inventory": just(*RECORDED)}, unharmed=("config",)
     ),
     "ce:GetCostAndUsage": Denial(("cost", "service"), NO_COSTS, unharmed=("marketplace",)),
+    "ce:GetReservationUtilization": Denial(("ri_sp_savings",), NO_RESERVATIONS),
+    "ce:GetSavingsPlansUtilizationDetails": Denial(("ri_sp_savings",), NO_PLANS),
+    "ec2:DescribeReservedInstances": Denial(
+        ("ri_sp_savings",), {"ri_sp_savings": unless(service=sender.EC2)}
+    ),
+    "rds:DescribeReservedDBInstances": Denial(
+        ("ri_sp_savings",), {"ri_sp_savings": unless(service=sender.RDS)}
+    ),
+    "savingsplans:DescribeSavingsPlans": Denial(("ri_sp_savings",), NO_PLANS),
     "ce:GetCostForecast": Denial(("cost",), {"cost": without("forecast")}),
     "ce:GetAnomalies": Denial(("cost",), {"cost": without("anomalies_detected")}),
     "cost-optimization-hub:ListRecommendationSummaries": Denial(
@@ -559,7 +645,7 @@ def test_every_api_that_a_run_asks_has_been_thought_of(
     embedded: EmbeddedCloud, account: Account, tmp_path: Path
 ) -> None:
     requests = record(embedded, account)
-    send(without_bucket(embedded, account), tmp_path)
+    send(without_bucket(embedded, account), tmp_path, EVERYTHING)
     assert names(requests).keys() == {*DENIALS, "sts:GetCallerIdentity"}
 
 
@@ -726,9 +812,9 @@ def no_rules(report: Row) -> Row:
 SWITCHED_OFF: Mapping[str, Off] = {
     "ce": Off(
         "Cost Explorer is not enabled",
-        ("cost", "service"),
+        ("cost", "service", "ri_sp_savings"),
         ("marketplace",),
-        NO_COSTS,
+        NO_COSTS | {"ri_sp_savings": gone},
     ),
     "compute-optimizer": Off(
         "not opted in", ("compute_optimizer",), (), {"compute_optimizer": gone}
@@ -817,7 +903,7 @@ def test_other_accounts_that_an_administrator_sees_are_left_out(
     hub = embedded.client("securityhub", administrator.id, HOME)
     seen = {held["AwsAccountId"] for held in hub.get_findings()["Findings"]}
     assert seen == {member.id, administrator.id}
-    sent = send(without_bucket(embedded, administrator), tmp_path)
+    sent = send(without_bucket(embedded, administrator), tmp_path, EVERYTHING)
     place = place_of(administrator, sent.document)
     assert sent.code == 0
     is_true(sent.document, place, *CATEGORIES)
@@ -927,7 +1013,7 @@ def test_past_days_have_a_document_each_with_what_belongs_to_it(
     first = last - timedelta(days=4)
     requests = record(embedded, account)
     environment = without_bucket(embedded, account)
-    sent = send(environment, tmp_path, "--start", str(first), "--end", str(last))
+    sent = send(environment, tmp_path, EVERYTHING, "--start", str(first), "--end", str(last))
     assert sent.code == 0
     days = [first + timedelta(days=ahead) for ahead in range(5)]
     assert [period(made) for made in sent.documents] == [
@@ -943,7 +1029,7 @@ def test_past_days_have_a_document_each_with_what_belongs_to_it(
             "until": min(until, midnight + timedelta(days=1, microseconds=-1)),
         }
         place = place_of(account, made, costs_from=day, **bounds)
-        is_true(made, place, "service", "marketplace", "health")
+        is_true(made, place, "service", "marketplace", "health", "ri_sp_savings")
         for part in ("security_hub", "guard_duty", "inspector"):
             truth = TRUTH[f"security.{part}"]
             same_rows(rows(made, f"security.{part}"), list(truth.rows(place)), truth.key)
@@ -954,7 +1040,8 @@ def test_past_days_say_nothing_of_what_exists_now(
     embedded: EmbeddedCloud, account: Account, tmp_path: Path
 ) -> None:
     day = str(datetime.now(UTC).date() - timedelta(days=3))
-    sent = send(without_bucket(embedded, account), tmp_path, "--start", day, "--end", day)
+    flags = (EVERYTHING, "--start", day, "--end", day)
+    sent = send(without_bucket(embedded, account), tmp_path, *flags)
     now = {name for name, held in sender.CATEGORIES.items() if held.past == sender.NOW}
     assert {name for name, status in sent.statuses.items() if status == "Skipped"} == now
     assert not any(rows(sent.document, path) for path in paths_of(*now))

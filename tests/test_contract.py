@@ -36,6 +36,7 @@ TABLES: Mapping[str, str] = {
     "config": "config_reports",
     "config.non_compliant_resources": "non_compliant_resources",
     "service": "services",
+    "ri_sp_savings": "ri_sp_daily_savings",
     "cost": "cost_reports",
     "security.security_hub": "findings",
     "security.guard_duty": "guard_duty_findings",
@@ -167,7 +168,8 @@ def loaded(running_cloud: EmbeddedCloud, schema_database: str) -> Iterator[Loade
     account = running_cloud.add(generate("288888888803", Size.small(), 7, today, REGIONS))
     running_cloud.cloud.organizations.append(Organization(account))
     database = running_cloud.create_database(template=schema_database)
-    yield collect_and_load(running_cloud, account, database, "--regions", ",".join(REGIONS))
+    flags = ("--regions", ",".join(REGIONS), "--reserved-capacity")
+    yield collect_and_load(running_cloud, account, database, *flags)
     running_cloud.data_api.release_sessions()
     running_cloud.postgres.drop_database(database)
 
@@ -450,6 +452,12 @@ COLUMNS: Mapping[str, str] = {
     "product_accounts": "product_id account_id updated_at",
     "services": "account_id service date_from date_to cost currency utilization utilization_unit "
     "usage_types updated_at",
+    "ri_sp_daily_savings": "account_id date_from date_to reservation_type subscription_id "
+    "offering_id savings_plan_arn service instance_type instance_count instance_family "
+    "instance_tenancy offering_class product_types region utilization_percentage on_demand_cost "
+    "reservation_cost net_savings commitment upfront_cost recurring_cost recurring_frequency "
+    "usage_price currency start_date end_date returnable_until duration_seconds offering_type "
+    "state description updated_at",
     "cost_reports": "account_id current_period_cost previous_period_cost cost_difference "
     "cost_difference_percentage potential_monthly_savings anomalies_detected "
     "saving_opportunities_count period_start period_end period_granularity region",
@@ -516,7 +524,7 @@ COLUMNS: Mapping[str, str] = {
     + " ".join(f"{category}_status" for category in documents.CATEGORIES),
     "log_messages": "log_id message message_type",
 }
-"""The contract's tables and columns, beside `id` and `created_at`, which every table has."""
+"""The tables and columns that are named, beside `id` and `created_at`, which all tables have."""
 
 
 def test_the_functions_that_the_system_names_exist() -> None:
@@ -571,6 +579,7 @@ GIVEN = {
     "accounts": {"account_name", "account_type", "account_status"},
     "logs": {"account_status"},
     "services": {"date_from", "date_to"},
+    "ri_sp_daily_savings": {"date_from", "date_to"},
     "config_reports": {"date_from", "date_to"},
     "support_tickets": {"date_from", "date_to"},
 }
@@ -633,7 +642,7 @@ def test_thousands_of_resources_come_through_complete(
     embedded: EmbeddedCloud, make_account: MakeAccount, database: str
 ) -> None:
     account = make_account(Size.small().scaled(8))
-    held = collect_and_load(embedded, account, database)
+    held = collect_and_load(embedded, account, database, "--reserved-capacity")
     [document] = held.documents
     place = held.place(document)
     alone = Place(account, HOME, place.start, place.end)

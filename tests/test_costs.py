@@ -20,7 +20,7 @@ from tests import documents
 from tests.bench import plans
 from tests.bench.documents import many_rows, write
 from tests.bench.history import generate_history
-from tests.cloud import EmbeddedCloud
+from tests.cloud import EmbeddedCloud, Size
 from tests.conftest import MakeAccount, MakeEnvironment
 from tests.documents import ACCOUNT, REGION, Document, document
 from tests.sending import send
@@ -140,7 +140,10 @@ def index_conditions(plan: Any, index: str) -> Iterator[str]:
 
 # Sender
 
-PAID = ("GetCostAndUsage", "GetCostForecast", "GetAnomalies")
+PAID = (
+    "GetCostAndUsage", "GetCostForecast", "GetAnomalies", "GetReservationUtilization",
+    "GetSavingsPlansUtilization", "GetSavingsPlansUtilizationDetails",
+)  # fmt: skip
 
 
 def calls(embedded: EmbeddedCloud) -> Counter[str]:
@@ -169,6 +172,36 @@ def test_a_daily_run_pays_for_three_requests_however_many_days_it_reads_again(
     assert set(sent.statuses.values()) <= {"Pass", "Skipped"}
     assert len(sent.document["cost"]) == int(lookback)
     assert paid(calls(embedded)) == 3
+
+
+PLANS = 5
+"""Savings plans in force in a small account, which has reservations of EC2 and RDS too."""
+
+
+@pytest.mark.parametrize(
+    ("size", "days", "requests"),
+    [
+        (Size.empty(), 3, 0),
+        (Size.small(), 1, 2 * 1 + 1),
+        (Size.small(), 3, 2 * 3 + 3),
+        (Size.small(), 30, 2 * 30 + PLANS),
+    ],
+)
+def test_reserved_capacity_is_paid_by_day_and_service_and_only_where_something_was_bought(
+    embedded: EmbeddedCloud,
+    make_account: MakeAccount,
+    environment_of: MakeEnvironment,
+    tmp_path: Path,
+    size: Size,
+    days: int,
+    requests: int,
+) -> None:
+    environment = environment_of(make_account(size))
+    embedded.calls.clear()
+    flags = ("--lookback", str(days), "--reserved-capacity")
+    sent = send(environment, tmp_path, *flags, "--only", "ri_sp_savings")
+    assert sent.statuses["ri_sp_savings"] == "Pass"
+    assert paid(calls(embedded)) == requests
 
 
 def test_a_year_is_read_for_less_than_a_hundredth_of_its_daily_runs(

@@ -84,6 +84,11 @@ def vary_money(draw: st.DrawFn, made: Document, day: date) -> None:
         report["current_period_cost"] = draw(costs)
         report["top_services"] = subset(draw, report["top_services"])
     made["marketplace"] = subset(draw, made["marketplace"])
+    made["ri_sp_savings"] = [
+        {**documents.savings_plan(each), "net_savings": draw(costs), "subscription_id": name}
+        for each in days
+        for name in subset(draw, ["sp-1", "sp-2"])
+    ]
 
 
 def vary_inventory(draw: st.DrawFn, made: Document) -> None:
@@ -308,11 +313,27 @@ def test_a_window_that_comes_after_its_tickets_reaches_them_all(warehouse: Wareh
 def test_costs_restated_to_nothing_are_gone(warehouse: Warehouse) -> None:
     first, second = document(DAY), document(DAY)
     second["meta"]["collected_at"] = "2026-11-11T09:00:00+00:00"
-    second["service"], second["marketplace"] = [], []
+    second["service"], second["marketplace"], second["ri_sp_savings"] = [], [], []
     warehouse.load(first, documents.key(DAY))
     warehouse.load(second, documents.key(DAY))
     assert warehouse.query("SELECT FROM services") == []
     assert warehouse.query("SELECT FROM marketplace_usage") == []
+    assert warehouse.query("SELECT FROM ri_sp_daily_savings") == []
+
+
+def test_restated_savings_replace_the_day_whole(warehouse: Warehouse) -> None:
+    first, second = day_after(lambda made: None)
+    plan, other = documents.savings_plan(DAY), {"subscription_id": "sp-2"}
+    first["ri_sp_savings"] = [plan, plan | other]
+    next_day = documents.savings_plan(DAY + timedelta(days=1))
+    second["ri_sp_savings"] = [plan | {"net_savings": "0.5"}, next_day]
+    for made, day in ((first, DAY), (second, DAY + timedelta(days=1))):
+        warehouse.load(made, documents.key(day))
+    query = "SELECT date_from, subscription_id, net_savings FROM ri_sp_daily_savings ORDER BY 1"
+    assert [tuple(map(str, row.values())) for row in warehouse.query(query)] == [
+        (str(DAY), "sp-1", "0.5"),
+        (str(DAY + timedelta(days=1)), "sp-1", "1.0000000001"),
+    ]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 1, 0), (1, 2, 0)])

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,11 @@ LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents"}
 """What Lambda itself needs, in the function's name."""
 
 
-def run(script: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def run(
+    script: str, environment: dict[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
     """Run a script of the project."""
-    command = [sys.executable, str(ROOT / script)]
+    command = [sys.executable, str(ROOT / script), *arguments]
     return subprocess.run(
         command, env=os.environ | environment, capture_output=True, text=True, check=False
     )
@@ -63,8 +65,12 @@ def called(
     account = make_account(Size.small())
     found: set[str] = set()
     embedded.switches.policies[account.id] = recorder(found)
-    environment = environment_of(account) | {"REGIONS": ",".join(REGIONS)}
+    more = {"REGIONS": ",".join(REGIONS), "RESERVED_CAPACITY": "1"}
+    environment = environment_of(account) | more
     assert run("sender.py", environment).returncode == 0
+    week = str(datetime.now(UTC).date() - timedelta(days=7))
+    backfill = ("--dry-run", "--only", "ri_sp_savings", "--start", week)
+    assert run("sender.py", environment, *backfill).returncode == 0
     with_other_ways(embedded, account)
     assert run("sender.py", environment).returncode == 1  # what is denied, is said
     embedded.switches.reset()
@@ -142,7 +148,8 @@ def test_the_whole_pipeline_runs_with_the_policies_on(
     hub = deployment.role(deployment.hub, RECEIVER) | {"DB_NAME": database}
     deployment.switch_on(*roles)
     for role in roles.values():
-        sent = run("sender.py", role | {"REGIONS": ",".join(REGIONS)})
+        more = {"REGIONS": ",".join(REGIONS), "RESERVED_CAPACITY": "1"}
+        sent = run("sender.py", role | more)
         assert sent.returncode == 0, sent.stderr
     received = run("receiver.py", hub)
     assert received.returncode == 0, received.stderr

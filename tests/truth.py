@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.cloud.accounts import GLOBAL, Account, Item
+from tests.cloud.answers.commitments import EC2, SOLD_BY, in_force, plan_detail, reservation_group
 from tests.cloud.content.costs import MONEY_DIGITS, USAGE_DIGITS, charges, usual_total
 
 Row = dict[str, Any]
@@ -144,6 +145,119 @@ def marketplace(place: Place) -> Iterator[Row]:
                 "period_end": day + timedelta(days=1),
                 "status": "EXPIRED" if over else "ACTIVE",
             }
+
+
+def ri_sp_savings(place: Place) -> Iterator[Row]:
+    """A row per day and reservation or savings plan that was in force on it."""
+    for day in place.cost_days if place.home else ():
+        period = (day, day + timedelta(days=1))
+        dates = {"date_from": period[0], "date_to": period[1]}
+        for service, sold_by in SOLD_BY.items():
+            for region in (place.region, *place.others):
+                for held in place.account.items(sold_by, "reserved", region):
+                    bought = instances_bought(held) if service == EC2 else databases_bought(held)
+                    if in_force(bought["start_date"], bought["end_date"], period):
+                        used = reservation_group(place.account, region, held, period, service)
+                        known = {"region": region, "service": service} | dates
+                        yield bought | known | reservation_used(used)
+        for held in place.everywhere("savingsplans", "plans"):
+            if in_force(held["start"], held["end"], period):
+                yield (
+                    plan_bought(held) | dates | plan_used(plan_detail(place.account, held, period))
+                )
+
+
+def instances_bought(held: Item) -> Row:
+    """What a reservation of EC2 is."""
+    return {
+        "reservation_type": "ReservedInstance",
+        "instance_type": held["InstanceType"],
+        "instance_family": held["InstanceType"].split(".")[0],
+        "instance_count": held["InstanceCount"],
+        "instance_tenancy": held["InstanceTenancy"],
+        "offering_class": held["OfferingClass"],
+        "offering_type": held["OfferingType"],
+        "description": held["ProductDescription"],
+        "upfront_cost": number(held["FixedPrice"]),
+        "usage_price": number(held["UsagePrice"]),
+        "recurring_cost": number(held["RecurringCharges"][0]["Amount"]),
+        "recurring_frequency": held["RecurringCharges"][0]["Frequency"],
+        "currency": held["CurrencyCode"],
+        "start_date": held["Start"],
+        "end_date": held["End"],
+        "duration_seconds": held["Duration"],
+        "state": held["State"],
+    }
+
+
+def databases_bought(held: Item) -> Row:
+    """What a reservation of RDS is."""
+    return {
+        "reservation_type": "ReservedInstance",
+        "offering_id": held["ReservedDBInstancesOfferingId"],
+        "instance_type": held["DBInstanceClass"],
+        "instance_family": ".".join(held["DBInstanceClass"].split(".")[:2]),
+        "instance_count": held["DBInstanceCount"],
+        "offering_type": held["OfferingType"],
+        "description": held["ProductDescription"],
+        "upfront_cost": number(held["FixedPrice"]),
+        "usage_price": number(held["UsagePrice"]),
+        "recurring_cost": number(held["RecurringCharges"][0]["RecurringChargeAmount"]),
+        "recurring_frequency": held["RecurringCharges"][0]["RecurringChargeFrequency"],
+        "currency": held["CurrencyCode"],
+        "start_date": held["StartTime"],
+        "end_date": held["StartTime"] + timedelta(seconds=held["Duration"]),
+        "duration_seconds": held["Duration"],
+        "state": held["State"],
+    }
+
+
+def plan_bought(held: Item) -> Row:
+    """What a savings plan is."""
+    returnable = held.get("returnableUntil")
+    return {
+        "reservation_type": "SavingsPlan",
+        "subscription_id": held["savingsPlanId"],
+        "offering_id": held["offeringId"],
+        "savings_plan_arn": held["savingsPlanArn"],
+        "instance_family": held.get("ec2InstanceFamily"),
+        "offering_class": held["savingsPlanType"],
+        "product_types": ",".join(held["productTypes"]),
+        "region": held.get("region"),
+        "commitment": Decimal(held["commitment"]),
+        "upfront_cost": Decimal(held["upfrontPaymentAmount"]),
+        "recurring_cost": Decimal(held["recurringPaymentAmount"]),
+        "currency": held["currency"],
+        "start_date": moment(held["start"]),
+        "end_date": moment(held["end"]),
+        "returnable_until": moment(returnable) if returnable else None,
+        "duration_seconds": held["termDurationInSeconds"],
+        "offering_type": held["paymentOption"],
+        "state": held["state"],
+        "description": held["description"],
+    }
+
+
+def reservation_used(group: Item) -> Row:
+    """What Cost Explorer tells of a reservation on a day."""
+    used = group["Utilization"]
+    return {
+        "subscription_id": group["Attributes"]["subscriptionId"],
+        "utilization_percentage": Decimal(used["UtilizationPercentage"]),
+        "on_demand_cost": Decimal(used["OnDemandCostOfRIHoursUsed"]),
+        "reservation_cost": Decimal(used["TotalAmortizedFee"]),
+        "net_savings": Decimal(used["NetRISavings"]),
+    }
+
+
+def plan_used(detail: Item) -> Row:
+    """What Cost Explorer tells of a savings plan on a day."""
+    return {
+        "utilization_percentage": Decimal(detail["Utilization"]["UtilizationPercentage"]),
+        "on_demand_cost": Decimal(detail["Savings"]["OnDemandCostEquivalent"]),
+        "reservation_cost": Decimal(detail["AmortizedCommitment"]["TotalAmortizedCommitment"]),
+        "net_savings": Decimal(detail["Savings"]["NetSavings"]),
+    }
 
 
 def forecast(account: Account, start: date) -> list[Row]:
@@ -849,6 +963,7 @@ TRUTH: Mapping[str, Truth] = {
         non_compliant, ("rule_name", "resource_type", "resource_id", "evaluation_mode")
     ),
     "service": Truth(services, ("service", "usage_types", "date_from")),
+    "ri_sp_savings": Truth(ri_sp_savings, ("reservation_type", "subscription_id", "date_to")),
     "security.security_hub": Truth(findings, ("finding_id",)),
     "security.guard_duty": Truth(guard_duty, ("id",)),
     "security.kms": Truth(kms, ("key_id",)),

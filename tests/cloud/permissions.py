@@ -223,6 +223,7 @@ RESOURCES: Mapping[str, Callable[[ApiRequest], str]] = {
         f"arn:aws:organizations::999999999999:account/o-abcdefghij/{request.params['AccountId']}"
     ),
     "rds:DescribeDBInstances": own_arn("rds", "db:*"),
+    "rds:DescribeReservedDBInstances": own_arn("rds", "ri:*"),
     "resiliencehub:DescribeApp": parameter("appArn"),
     "resiliencehub:DescribeResiliencyPolicy": parameter("policyArn"),
     "securityhub:GetFindings": own_arn("securityhub", "hub/default"),

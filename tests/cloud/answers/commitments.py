@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any
 
 from tests.cloud.accounts import Account, Item
@@ -16,7 +16,7 @@ from tests.cloud.answers.costs import (
     refused,
     split,
 )
-from tests.cloud.content.commitments import share_used
+from tests.cloud.content.commitments import share_used, subscription
 from tests.cloud.content.costs import digits
 from tests.cloud.content.words import iso
 
@@ -25,6 +25,12 @@ CENTS = 10**8
 
 HOURLY = 5_000_000
 """What an hour of any reservation costs on demand: 5 cents."""
+
+EC2 = "Amazon Elastic Compute Cloud - Compute"
+SOLD_BY = {EC2: "ec2", "Amazon Relational Database Service": "rds"}
+"""What Cost Explorer calls the services whose reservations there are here."""
+
+PLAN_DIMENSIONS = (*DIMENSIONS, "SAVINGS_PLAN_ARN")
 
 
 def text(amount: int) -> str:
@@ -42,6 +48,18 @@ def describe_reserved_instances(call: Call) -> dict[str, Any]:
             held for held in everything if not wanted or held["ReservedInstancesId"] in wanted
         ]
     }
+
+
+@answer("rds", "DescribeReservedDBInstances")
+def describe_reserved_databases(call: Call) -> dict[str, Any]:
+    """The region's reservations of database instances."""
+    asked = call.params.get("MaxRecords")
+    if asked is not None and not 20 <= asked <= 100:
+        raise AwsError("InvalidParameterValue", f"Invalid value {asked} for MaxRecords.")
+    chunk, more = page(
+        call, call.own("reserved"), token="Marker", size="MaxRecords", default=100, maximum=100
+    )
+    return {"ReservedDBInstances": chunk, **more}
 
 
 @answer("savingsplans", "DescribeSavingsPlans")
@@ -63,13 +81,17 @@ def describe_savings_plans(call: Call) -> dict[str, Any]:
     return {"savingsPlans": chunk, **more}
 
 
-def chosen_accounts(call: Call) -> Iterator[Account]:
-    """The caller and its payees, as far as the filter by linked account leaves them."""
-    test = expression(call.params.get("Filter") or {})
-    names = dict.fromkeys(DIMENSIONS, "Amazon Elastic Compute Cloud - Compute")
-    for account in (call.account, *payees(call)):
-        if test(names | {"LINKED_ACCOUNT": account.id}):
-            yield account
+def chosen_plans(call: Call, period: Period) -> list[tuple[Account, Item]]:
+    """(account, plan) in force in a period, as far as the filter leaves them."""
+    test = expression(call.params.get("Filter") or {}, PLAN_DIMENSIONS)
+    names = dict.fromkeys(PLAN_DIMENSIONS, "")
+    return [
+        (account, held)
+        for account in (call.account, *payees(call))
+        for held in account.items("savingsplans", "plans")
+        if test(names | {"LINKED_ACCOUNT": account.id, "SAVINGS_PLAN_ARN": held["savingsPlanArn"]})
+        and in_force(held["start"], held["end"], period)
+    ]
 
 
 def past(call: Call) -> Period:
@@ -91,23 +113,55 @@ def in_force(start: Any, end: Any, period: Period) -> bool:
     return instant(start).date() <= period[0] and period[1] <= instant(end).date()
 
 
+def chosen_service(call: Call) -> str:
+    """The one service whose reservations are asked for; EC2 if none is."""
+    held: Mapping[str, Any] = call.params.get("Filter") or {}
+    parts = [part.get("Dimensions", {}) for part in held.get("And", [held])]
+    named = [part["Values"] for part in parts if part.get("Key") == "SERVICE"]
+    if any(len(values) > 1 for values in named):
+        raise refused("Only one SERVICE value can be given.")
+    return str(named[0][0]) if named else EC2
+
+
 def reservations(call: Call, period: Period) -> list[tuple[Account, str, Item]]:
-    """(account, region, reservation) in force in a period."""
+    """(account, region, reservation) of the chosen service in force in a period."""
+    test = expression(call.params.get("Filter") or {})
+    service = chosen_service(call)
+    names = dict.fromkeys(DIMENSIONS, "") | {"SERVICE": service}
+    kind = SOLD_BY.get(service)
     return [
         (account, region, held)
-        for account in chosen_accounts(call)
+        for account in (call.account, *payees(call))
+        if kind and test(names | {"LINKED_ACCOUNT": account.id})
         for region in account.regions
-        for held in account.items("ec2", "reserved", region)
-        if in_force(held["Start"], held["End"], period)
+        for held in account.items(kind, "reserved", region)
+        if in_force(*term(held), period)
     ]
+
+
+def term(held: Item) -> tuple[Any, Any]:
+    """When a reservation begins and ends."""
+    if "Start" in held:
+        return held["Start"], held["End"]
+    return held["StartTime"], held["StartTime"] + timedelta(seconds=held["Duration"])
+
+
+def lease(held: Item) -> str:
+    """The identifier by which a reservation is known to Cost Explorer and its service alike."""
+    return str(held.get("ReservedInstancesId") or held["LeaseId"])
+
+
+def count(held: Item) -> int:
+    """How many instances are reserved."""
+    return int(held.get("InstanceCount") or held["DBInstanceCount"])
 
 
 def hours(account: Account, held: Item, period: Period) -> tuple[int, int]:
     """The hours of a reservation that were bought and used in a period."""
-    bought = 24 * held["InstanceCount"] * (period[1] - period[0]).days
+    bought = 24 * count(held) * (period[1] - period[0]).days
     days = split(*period, "DAILY")
-    shares = [share_used(account, held["ReservedInstancesId"], day) for day, _ in days]
-    return bought, sum(24 * held["InstanceCount"] * share for share in shares) // 100
+    shares = [share_used(account, lease(held), day) for day, _ in days]
+    return bought, sum(24 * count(held) * share for share in shares) // 100
 
 
 def aggregates(bought: int, used: int, fixed: int) -> dict[str, str]:
@@ -151,7 +205,8 @@ def get_reservation_utilization(call: Call) -> dict[str, Any]:
         by_time = [{"TimePeriod": dates(span), "Groups": [],
                     "Total": reservation_total(call, span)} for span in spans]  # fmt: skip
         return {"UtilizationsByTime": by_time, "Total": total}
-    found = [reservation_group(*held, period) for held in reservations(call, period)]
+    service = chosen_service(call)
+    found = [reservation_group(*held, period, service) for held in reservations(call, period)]
     chunk, more = page(call, found, token="NextPageToken", default=100)
     by_time = [{"TimePeriod": dates(period), "Groups": chunk, "Total": total}]
     return {"UtilizationsByTime": by_time, "Total": total, **more}
@@ -170,30 +225,37 @@ def reservation_total(call: Call, period: Period) -> dict[str, str]:
     return aggregates(sum(one for one, _ in sums), sum(one for _, one in sums), fixed)
 
 
-def reservation_group(account: Account, region: str, held: Item, period: Period) -> dict[str, Any]:
+def reservation_group(
+    account: Account, region: str, held: Item, period: Period, service: str
+) -> dict[str, Any]:
     """One subscription's utilization and what is known of it."""
-    name = held["ReservedInstancesId"]
+    number = subscription(account, lease(held))
+    start, end = term(held)
+    about = {
+        "accountId": account.id,
+        "accountName": account.name,
+        "subscriptionId": number,
+        "leaseId": lease(held),
+        "service": service,
+        "region": region,
+        "instanceType": held.get("InstanceType") or held["DBInstanceClass"],
+        "numberOfInstances": str(count(held)),
+        "subscriptionType": held["OfferingType"],
+        "platform": held["ProductDescription"],
+        "subscriptionStatus": "Active" if held["State"] == "active" else "Expired",
+        "startDateTime": iso(start),
+        "endDateTime": iso(end),
+    }
+    if "Scope" in held:
+        about |= {
+            "offeringType": held["OfferingClass"],
+            "scope": held["Scope"],
+            "tenancy": "Shared",
+        }
     return {
         "Key": "SUBSCRIPTION_ID",
-        "Value": name,
-        "Attributes": {
-            "accountId": account.id,
-            "accountName": account.name,
-            "subscriptionId": name,
-            "leaseId": name,
-            "service": "Amazon Elastic Compute Cloud - Compute",
-            "region": region,
-            "instanceType": held["InstanceType"],
-            "numberOfInstances": str(held["InstanceCount"]),
-            "offeringType": held["OfferingClass"],
-            "subscriptionType": held["OfferingType"],
-            "platform": held["ProductDescription"],
-            "tenancy": "Shared",
-            "scope": held["Scope"],
-            "subscriptionStatus": "Active" if held["State"] == "active" else "Expired",
-            "startDateTime": iso(held["Start"]),
-            "endDateTime": iso(held["End"]),
-        },
+        "Value": number,
+        "Attributes": about,
         "Utilization": aggregates(*hours(account, held, period), fixed_fee(held, period)),
     }
 
@@ -229,19 +291,55 @@ def reservation_cover(call: Call, period: Period) -> dict[str, Any]:
     }
 
 
+NO_PLANS = "No Savings Plans utilization data is available for the requested period."
+
+
+@answer("ce", "GetSavingsPlansUtilization")
+def get_savings_plans_utilization(call: Call) -> dict[str, Any]:
+    """The use of all plans that the filter leaves together, by day or month; no pages."""
+    spans = split(*past(call), call.params.get("Granularity") or "DAILY")
+    sums = [plan_sum(call, span) for span in spans]
+    if not any(float(held["Utilization"]["TotalCommitment"]) for held in sums):
+        raise AwsError("DataUnavailableException", NO_PLANS)
+    by_time = [{"TimePeriod": dates(span), **held} for span, held in zip(spans, sums, strict=True)]
+    return {"SavingsPlansUtilizationsByTime": by_time, "Total": add_up(sums)}
+
+
+def plan_sum(call: Call, period: Period) -> dict[str, Any]:
+    """The use of the plans in force in a period together."""
+    return add_up(
+        [plan_detail(account, held, period) for account, held in chosen_plans(call, period)]
+    )
+
+
+def add_up(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Utilization, savings and fees of several plans, or of several days."""
+    return {
+        "Utilization": sum_up([held["Utilization"] for held in parts]),
+        "Savings": added(parts, "Savings", ("NetSavings", "OnDemandCostEquivalent")),
+        "AmortizedCommitment": added(parts, "AmortizedCommitment", AMORTIZED),
+    }
+
+
+AMORTIZED = (
+    "AmortizedRecurringCommitment", "AmortizedUpfrontCommitment", "TotalAmortizedCommitment",
+)  # fmt: skip
+
+
+def added(parts: list[dict[str, Any]], group: str, names: tuple[str, ...]) -> dict[str, str]:
+    """The sums of amounts of one group."""
+    return {
+        name: text(sum(round(float(held[group][name]) * CENTS) for held in parts)) for name in names
+    }
+
+
 @answer("ce", "GetSavingsPlansUtilizationDetails")
 def get_savings_plans_utilization_details(call: Call) -> dict[str, Any]:
     """Each plan's use over the whole interval; days have to be asked for one by one."""
     period = past(call)
-    found = [
-        plan_detail(account, held, period)
-        for account in chosen_accounts(call)
-        for held in account.items("savingsplans", "plans")
-        if in_force(held["start"], held["end"], period)
-    ]
+    found = [plan_detail(account, held, period) for account, held in chosen_plans(call, period)]
     if not found:
-        message = "No Savings Plans utilization data is available for the requested period."
-        raise AwsError("DataUnavailableException", message)
+        raise AwsError("DataUnavailableException", NO_PLANS)
     chunk, more = page(call, found, default=20)
     total = {"Utilization": sum_up([held["Utilization"] for held in found])}
     return {
@@ -267,7 +365,7 @@ def utilization(bought: int, used: int) -> dict[str, str]:
         "TotalCommitment": text(bought),
         "UsedCommitment": text(used),
         "UnusedCommitment": text(bought - used),
-        "UtilizationPercentage": text(used * 100 * CENTS // bought),
+        "UtilizationPercentage": text(used * 100 * CENTS // bought if bought else 0),
     }
 
 
@@ -326,9 +424,7 @@ def plan_cover(call: Call, period: Period) -> dict[str, str]:
     """Covered spending, and a quarter as much on demand."""
     covered = sum(
         round(float(plan_detail(account, held, period)["Utilization"]["UsedCommitment"]) * CENTS)
-        for account in chosen_accounts(call)
-        for held in account.items("savingsplans", "plans")
-        if in_force(held["start"], held["end"], period)
+        for account, held in chosen_plans(call, period)
     )
     demand = covered // 4
     total = covered + demand

@@ -155,7 +155,7 @@ def split(start: date, end: date, granularity: str) -> list[Period]:
     return found
 
 
-def expression(held: dict[str, Any]) -> Test:
+def expression(held: dict[str, Any], dimensions: tuple[str, ...] = DIMENSIONS) -> Test:
     """A filter as a test of a charge's dimensions."""
     if not held:
         return lambda values: True
@@ -165,13 +165,13 @@ def expression(held: dict[str, Any]) -> Test:
     if name in ("And", "Or"):
         if len(inner) < 2:
             raise refused(f"{name} needs at least two operands.")
-        tests = [expression(operand) for operand in inner]
+        tests = [expression(operand, dimensions) for operand in inner]
         joined = all if name == "And" else any
         return lambda values: joined(test(values) for test in tests)
     if name == "Not":
-        test = expression(inner)
+        test = expression(inner, dimensions)
         return lambda values: not test(values)
-    if name != "Dimensions" or inner["Key"] not in DIMENSIONS:
+    if name != "Dimensions" or inner["Key"] not in dimensions:
         raise refused(f"Filtering by {name} {inner.get('Key')} is not supported here.")
     return lambda values: values[inner["Key"]] in inner["Values"]
 

@@ -1,12 +1,12 @@
-"""Reserved instances and savings plans, and how much of them is used on a day."""
+"""Reserved instances, of EC2 and RDS, and savings plans, and how much is used on a day."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.resources import INSTANCE_TYPES
+from tests.cloud.content.resources import ENGINES, INSTANCE_TYPES
 from tests.cloud.content.words import iso, pick
 
 if TYPE_CHECKING:
@@ -47,6 +47,40 @@ def reservation(account: Account, region: str, number: int) -> dict[str, Any]:
     }
 
 
+@content("rds", "reserved")
+def reserved_databases(account: Account, region: str) -> list[dict[str, Any]]:
+    """DescribeReservedDBInstances' ReservedDBInstances."""
+    count = account.size.commitments
+    return [database_reservation(account, region, number) for number in range(count)]
+
+
+def database_reservation(account: Account, region: str, number: int) -> dict[str, Any]:
+    """One reservation for a year; every third has ended."""
+    ended = number % 3 == 2
+    engine, _, kind = pick(ENGINES, number)
+    name = f"ri-{account.hex(8, 'database reservation', region, number)}"
+    return {
+        "ReservedDBInstanceId": name,
+        "ReservedDBInstanceArn": account.arn("rds", f"ri:{name}", region),
+        "ReservedDBInstancesOfferingId": account.uuid("database offering", region, number),
+        "LeaseId": account.uuid("database lease", region, number),
+        "DBInstanceClass": kind,
+        "DBInstanceCount": 1 + number % 3,
+        "ProductDescription": engine,
+        "OfferingType": pick(PAYMENTS, number),
+        "MultiAZ": number % 2 == 1,
+        "State": "retired" if ended else "active",
+        "StartTime": account.ago(600 if ended else 40 + number, 3600),
+        "Duration": YEAR_SECONDS,
+        "CurrencyCode": "USD",
+        "FixedPrice": 250.5 * (number % 3),
+        "UsagePrice": 0.0,
+        "RecurringCharges": [
+            {"RecurringChargeAmount": 0.021, "RecurringChargeFrequency": "Hourly"}
+        ],
+    }
+
+
 @content("savingsplans", "plans")
 def plans(account: Account, region: str) -> list[dict[str, Any]]:
     """DescribeSavingsPlans' SavingsPlan: of computing anywhere, and of one family and region."""
@@ -81,6 +115,12 @@ def plan(account: Account, number: int) -> dict[str, Any]:
     }
 
 
-def share_used(account: Account, name: str, day: object) -> int:
+def subscription(account: Account, lease: str) -> str:
+    """Cost Explorer's number of a reservation, which the service that sold it does not know."""
+    return str(10**8 + int(account.hex(7, "subscription", lease), 16))
+
+
+def share_used(account: Account, name: str, day: date) -> int:
     """How much of a commitment is used on a day, in percent: 60 to 100."""
-    return 60 + int(account.hex(6, "used", name, day), 16) % 41
+    restated = [since for since in account.restatements if since <= day]
+    return 60 + int(account.hex(6, "used", name, day, *restated), 16) % 41
