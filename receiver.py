@@ -2,7 +2,7 @@
 """Load what sender.py put under data/ into Aurora PostgreSQL, then move it to loaded/.
 
     S3 data/ ─ read, validate, encode ─► one transaction per file ─► S3 loaded/
-                  (14 loaders)             (RDS Data API)         └► S3 rejected/ + reason
+                  (15 loaders)             (RDS Data API)         └► S3 rejected/ + reason
 
 The flow of one file, in the order of this page:
 
@@ -1768,7 +1768,7 @@ class Facts:
 
 
 def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
-    """Read a document and run its loaders concurrently: the account, the 14, the logs.
+    """Read a document and run its loaders concurrently: the account, the categories, the logs.
 
     Raises Refused with everything that is wrong with the document.
     """

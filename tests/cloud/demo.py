@@ -69,7 +69,8 @@ def main() -> None:
     started = time.monotonic()
     account = generate(ACCOUNT, Size.small(), 1, datetime.now(UTC).date(), REGIONS)
     with EmbeddedCloud(Cloud.of(account)) as embedded:
-        environment = embedded.environment(ACCOUNT) | {"REGIONS": ",".join(REGIONS)}
+        more = {"REGIONS": ",".join(REGIONS), "RESERVED_CAPACITY": "1"}
+        environment = embedded.environment(ACCOUNT) | more
         run(environment, "receiver.py", "--init-schema")
         run(environment, "sender.py")
         run(environment, "receiver.py")
