@@ -19,6 +19,8 @@ import argparse
 import collections
 import contextlib
 import contextvars
+import csv
+import dataclasses
 import functools
 import itertools
 import json
@@ -38,6 +40,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any, Generic, NoReturn, TextIO, TypeVar
 
 if TYPE_CHECKING:
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
     from mypy_boto3_license_manager.type_defs import FilterTypeDef
     from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient
     from mypy_boto3_organizations import OrganizationsClient
+    from mypy_boto3_organizations.type_defs import AccountTypeDef
     from mypy_boto3_rds import RDSClient
     from mypy_boto3_resiliencehub import ResilienceHubClient
     from mypy_boto3_s3 import S3Client
@@ -108,7 +112,7 @@ NAMED_SETTINGS = (
     ("bucket", "BUCKET", "--bucket", "S3 bucket that the documents go to"),
     ("kms_key", "ANALYTICS_KMS_KEY", "--kms-key", "KMS key that encrypts them in S3"),
     ("region", "REGION", "--region", "home region; its document has what is global"),
-    ("regions", "REGIONS", "--regions", "regions to read, with commas (default: the home region)"),
+    ("regions", "REGIONS", "--regions", "regions to read, with commas, or all (the home region)"),
     ("customer", "CUSTOMER", "--customer", "customer that the account is tagged with"),
     ("partner", "PARTNER", "--partner", "partner that the account is tagged with"),
     ("category", "CATEGORY", "--category", "category that the account is tagged with"),
@@ -121,13 +125,42 @@ NAMED_SETTINGS = (
 )  # fmt: skip
 """(setting, environment variable, flag, meaning); a flag wins over the variable."""
 
-SWITCHES = frozenset({"reserved_capacity"})
+ACCOUNT_SETTINGS = (
+    ("accounts", "ACCOUNTS", "--accounts", "accounts to read in one run, with commas"),
+    ("accounts_file", "ACCOUNTS_FILE", "--accounts-file", "CSV file of accounts and their tags"),
+    ("organization", "ORGANIZATION", "--organization", "read the organization's active accounts"),
+    ("include_ou", "INCLUDE_OU", "--include-ou", "of these units only, and units in them"),
+    ("exclude_ou", "EXCLUDE_OU", "--exclude-ou", "of all units but these, and units in them"),
+    ("exclude_accounts", "EXCLUDE_ACCOUNTS", "--exclude-accounts", "accounts not to read"),
+    ("role_name", "ROLE_NAME", "--role-name", "role to assume in each (ObservabilityReader)"),
+    ("external_id", "EXTERNAL_ID", "--external-id", "external id that the role asks for"),
+)
+"""Likewise, of a run over several accounts."""
+
+SOURCES = ("accounts", "accounts_file", "organization")
+"""What may name the accounts of a run, one of them; else it is over the caller's own account."""
+
+TAGS = ("customer", "partner", "category", "environment", "product")
+"""The settings that an account among several may have as tags of its own."""
+
+ALL_REGIONS = "all"
+ACCOUNT_ID = re.compile(r"\d{12}")
+
+SWITCHES = frozenset({"organization", "reserved_capacity"})
 """The settings that are on or off."""
 OFF = frozenset({"", "0", "false", "no", "none", "off"})
 
 
 class UsageError(Exception):
-    """A setting that is missing or makes no sense: one line for the user, exit code 2."""
+    """A setting that is missing or makes no sense: a line for the user each, exit code 2."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An account among those of a run, with the tags that are known of it."""
+
+    account: str
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,6 +177,16 @@ class Settings:
     environment: str | None = None
     product: str | None = None
     reserved_capacity: bool = False
+    accounts: tuple[Target, ...] = ()
+    organization: bool = False
+    include_ou: tuple[str, ...] = ()
+    exclude_ou: tuple[str, ...] = ()
+    exclude_accounts: tuple[str, ...] = ()
+    role_name: str = "ObservabilityReader"
+    external_id: str | None = None
+    at_once: int = 8
+    account_time_limit: float = 1800.0
+    resume: bool = False
     start: date | None = None
     end: date | None = None
     only: frozenset[str] = frozenset()
@@ -156,9 +199,13 @@ class Settings:
     output: str | None = None
 
     @property
-    def home_first(self) -> list[str]:
-        """The regions to read, the home region first: other documents repeat its account row."""
-        return sorted(self.regions, key=lambda region: region != self.region)
+    def several(self) -> bool:
+        """Whether the run is over accounts that are named, not just the caller's own."""
+        return self.organization or bool(self.accounts)
+
+    def home_first(self, regions: Iterable[str]) -> list[str]:
+        """Regions to read, the home region first: other documents repeat its account row."""
+        return sorted(regions, key=lambda region: region != self.region)
 
 
 def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings:
@@ -168,10 +215,10 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
     for name, variable, flag, _ in NAMED_SETTINGS:
         if name in needed and not named[name]:
             raise UsageError(f"{variable} is not set: set it in the environment or give {flag}")
-    for name in SWITCHES:
-        named[name] = str(named[name] or "").lower() not in OFF
+    for name in SWITCHES & named.keys():
+        named[name] = is_on(named[name])
     regions = split(named.pop("regions")) or (str(named["region"]),)
-    if named["region"] not in regions:
+    if not {named["region"], ALL_REGIONS} & {*regions}:
         home = f"the home region {named['region']}, whose document has what is global"
         raise UsageError(f"REGIONS (--regions) lacks {home}")
     start, end = read_days(flags.get("start"), flags.get("end"))
@@ -182,9 +229,77 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
         raise UsageError("--output is for --dry-run only")
     if flags.get("output") and not Path(str(flags["output"])).absolute().parent.is_dir():
         raise UsageError(f"--output {flags['output']}: there is no such folder")
-    given = ("lookback", "catch_up", "full", "workers", "time_limit", "dry_run", "output")
-    rest = {name: flags[name] for name in given if flags.get(name) is not None}
+    rest = {name: flags[name] for name in PLAIN_FLAGS if flags.get(name) is not None}
+    rest |= read_sources(flags)
     return Settings(regions=regions, start=start, end=end, only=only, **named, **rest)  # type: ignore[arg-type]
+
+
+PLAIN_FLAGS = (
+    "lookback", "catch_up", "full", "workers", "time_limit", "at_once", "account_time_limit",
+    "resume", "dry_run", "output",
+)  # fmt: skip
+"""Flags that are settings as they are."""
+
+
+def read_sources(flags: Mapping[str, Any]) -> Row:
+    """The settings that say which accounts a run is over, and how it gets into them."""
+    named = {name: flags.get(name) or os.environ.get(var) for name, var, _, _ in ACCOUNT_SETTINGS}
+    named["organization"] = is_on(named["organization"])
+    given = [flag for name, _, flag, _ in ACCOUNT_SETTINGS if name in SOURCES and named[name]]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)}: give one of them")
+    if (named["include_ou"] or named["exclude_ou"]) and not named["organization"]:
+        raise UsageError("--include-ou and --exclude-ou are for --organization only")
+    lists = ("accounts", "include_ou", "exclude_ou", "exclude_accounts")
+    found: Row = {name: split(named[name]) for name in lists}
+    for flag, name in (("--accounts", "accounts"), ("--exclude-accounts", "exclude_accounts")):
+        for wrong in (held for held in found[name] if not ACCOUNT_ID.fullmatch(held)):
+            raise UsageError(f"{flag}: {wrong!r} is not an account id of 12 digits")
+    found["accounts"] = tuple(map(Target, found["accounts"]))
+    if named["accounts_file"]:
+        found["accounts"] = read_accounts_file(Path(named["accounts_file"]))
+    found["organization"] = named["organization"]
+    return found | {name: named[name] for name in ("role_name", "external_id") if named[name]}
+
+
+def is_on(value: Any) -> bool:
+    """What a switch is set to, by its flag or by text in the environment."""
+    return str(value or "").lower() not in OFF
+
+
+def read_accounts_file(path: Path) -> tuple[Target, ...]:
+    """The accounts in a CSV file with a header; UsageError has a line for each that is wrong."""
+    columns = ("account_id", *TAGS)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            unknown = [name for name in reader.fieldnames or () if name not in columns]
+            if unknown or "account_id" not in (reader.fieldnames or ()):
+                raise UsageError(f"{path}: the header is not account_id[,{','.join(TAGS)}]")
+            lines = [(reader.line_num, held) for held in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: {error}") from None
+    seen: set[str] = set()
+    wrong = [f"{path}:{number}: {what}" for number, held in lines if (what := flaw(held, seen))]
+    if wrong or not lines:
+        raise UsageError("\n".join(wrong) or f"{path}: there is no account in it")
+    return tuple(
+        Target(held["account_id"], {name: held[name] for name in TAGS if held.get(name)})
+        for _, held in lines
+    )
+
+
+def flaw(held: Mapping[str | None, Any], seen: set[str]) -> str | None:
+    """What is wrong with a line of the accounts file, if anything; `seen` are those before it."""
+    account = held["account_id"]
+    if None in held:
+        return "more values than the header has names"
+    if not ACCOUNT_ID.fullmatch(account or ""):
+        return f"{account!r} is not an account id of 12 digits"
+    if account in seen:
+        return f"{account} is there twice"
+    seen.add(account)
+    return None
 
 
 def split(text: str | None) -> tuple[str, ...]:
@@ -397,16 +512,25 @@ class Log:
     def __init__(self, stream: TextIO, *, as_json: bool = False, verbose: bool = False) -> None:
         self.stream, self.as_json, self.verbose = stream, as_json, verbose
         self.write: Callable[[str], object] = self._write
+        self.account = ""
         self._lock = threading.Lock()
+
+    def of(self, account: str) -> Log:
+        """The log of one account among several: each of its lines names it."""
+        log = Log(self.stream, as_json=self.as_json, verbose=self.verbose)
+        log.account, log.write = account, lambda line: self.write(line)
+        return log
 
     def say(self, kind: str, text: str, **facts: object) -> None:
         """Write a line; `facts` are for machines and appear in JSON only."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         if self.as_json:
-            line = {"time": now, "kind": kind, "message": text} | facts
-            self.write(json.dumps(line, default=str))
+            line = {"time": now, "kind": kind, "message": text}
+            line |= {"account": self.account} if self.account else {}
+            self.write(json.dumps(line | facts, default=str))
         else:
-            self.write(f"{now} {kind:<7} {self.safe(text)}")
+            named = f"{self.account} {text}" if self.account else text
+            self.write(f"{now} {kind:<7} {self.safe(named)}")
 
     def call(self, name: str, region: str, seconds: float, attempts: int, outcome: str) -> None:
         """Write one AWS call, for machines and for those who ask."""
@@ -749,30 +873,68 @@ GLOBAL_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": 
 class Aws:
     """One account's session, and the only place that makes clients.
 
+    Documents are uploaded as the `hub`: the caller of the run, who is another account where the
+    run is over several.
+
     Throttling is met in one place, botocore's own retry loop: its adaptive mode slows the client
     down, and `Watch.wait` lets a throttled call try again for as long as the run has time.
     """
 
-    def __init__(self, settings: Settings, log: Log, deadline: float | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        deadline: float | None = None,
+        *,
+        session: Any = None,
+        hub: Aws | None = None,
+    ) -> None:
         import boto3
 
         self.log = log
+        self.hub = hub or self
         self.workers = settings.workers
         self.deadline = deadline or time.monotonic() + settings.time_limit
         self.stopped = threading.Event()
         self.shipping = False
         self.identity: Row = {}
         self.about: Row = {}
-        self._home = settings.region
-        self._session = boto3.session.Session(region_name=settings.region)
+        self.throttles = 0
+        self.home = settings.region
+        self.session = session or boto3.session.Session(region_name=settings.region)
         self._clients: dict[tuple[str, str], Any] = {}
-        self._lock = threading.Lock()
+        self._lock: threading.Lock = hub._lock if hub else threading.Lock()
         self._pool = ThreadPoolExecutor(settings.workers, "item")
 
     def identify(self) -> None:
         """Learn whose credentials these are (STS: GetCallerIdentity)."""
-        answer = self.client("sts", self._home).get_caller_identity()
+        answer = self.client("sts", self.home).get_caller_identity()
         self.identity = {name: answer[name] for name in ("Account", "Arn", "UserId")}
+
+    def assume(self, role: str, external_id: str | None) -> Any:
+        """A session as a role of another account (STS: AssumeRole, once it is needed).
+
+        botocore assumes the role anew before the session expires. All such sessions share the
+        loader, so that each service's model is parsed once, and this account's STS client.
+        """
+        import boto3
+        from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+        from botocore.session import Session
+
+        known = {"ExternalId": external_id} if external_id else {}
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=lambda service, **_: self.client(service, self.home),
+            source_credentials=self.session.get_credentials(),
+            role_arn=role,
+            extra_args={"RoleSessionName": "observability-sender", **known},
+        )
+        credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+        core = Session()
+        loader = self.session._session.get_component("data_loader")
+        core.register_component("data_loader", loader)
+        resolver = SimpleNamespace(load_credentials=lambda: credentials)
+        core.register_component("credential_provider", resolver)
+        return boto3.session.Session(botocore_session=core, region_name=self.home)
 
     @property
     def account(self) -> str:
@@ -787,7 +949,11 @@ class Aws:
     @property
     def global_region(self) -> str:
         """Where AWS serves its global services."""
-        return GLOBAL_REGIONS.get(self.partition, self._home)
+        return GLOBAL_REGIONS.get(self.partition, self.home)
+
+    def knows(self, region: str) -> bool:
+        """Whether it is a region of the partition, by what botocore knows of AWS."""
+        return region in self.session.get_available_regions("ec2", self.partition)
 
     def client(self, service: str, region: str) -> Any:
         """The client of a service in a region, made once (making one is not thread-safe)."""
@@ -806,7 +972,7 @@ class Aws:
             max_pool_connections=self.workers,
             user_agent_extra=f"multi-account-observability/{__version__}",
         )
-        client = self._session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+        client = self.session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
         Watch(self, service, region).register(client.meta.events)
         return client
 
@@ -814,7 +980,7 @@ class Aws:
         """Whether a region has a service, by botocore's list; yes if the list does not know."""
         if not self.identity:
             return True
-        regions = self._session.get_available_regions
+        regions = self.session.get_available_regions
         known, everywhere = regions(service, self.partition), regions("ec2", self.partition)
         return not known or region in known or region not in everywhere
 
@@ -863,10 +1029,14 @@ class Aws:
         if broken:
             raise broken
 
-    def stop(self) -> None:
-        """Refuse every further call."""
+    def close(self) -> None:
+        """Refuse every further call, and give back what clients and workers hold."""
         self.stopped.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.close()
 
 
 class Watch:
@@ -936,6 +1106,8 @@ class Watch:
         code = response[1].get("Error", {}).get("Code") if response else None
         if code not in THROTTLED:
             return None
+        with self.aws._lock:
+            self.aws.throttles += 1
         pause = random.uniform(0.5, 1.0) * min(2.0 ** (attempts - 1), LONGEST_WAIT)
         return pause if pause < self.aws.time_left() else None
 
@@ -962,14 +1134,19 @@ def attempt(read: Collect, scan: Scan, out: Outcome) -> None:
     """Run a collector or a part of one: whatever goes wrong in it stays in it."""
     started = time.monotonic()
     CURRENT.set(out)
-    try:
-        read(scan, out)
-    except Exception as error:  # noqa: BLE001  one category must not take the others down
-        out.meet(error, whole=True)
-        if scan.aws.log.verbose and not isinstance(error, aws_errors()):
-            scan.aws.log.say("ERROR", traceback.format_exc())
+    contain(lambda: read(scan, out), lambda error: out.meet(error, whole=True), scan.aws.log)
     out.seconds = time.monotonic() - started
     out.done = True
+
+
+def contain(work: Callable[[], None], tell: Callable[[Exception], None], log: Log) -> None:
+    """Do some work of which other work must not suffer: whatever goes wrong in it is only told."""
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001  a category or an account must not take others down
+        tell(error)
+        if log.verbose and not isinstance(error, aws_errors()):
+            log.say("ERROR", traceback.format_exc())
 
 
 def together(scan: Scan, out: Outcome, parts: Mapping[str, Collect]) -> None:
@@ -982,6 +1159,163 @@ def together(scan: Scan, out: Outcome, parts: Mapping[str, Collect]) -> None:
         running = [pool.submit(attempt, read, scan, made[name]) for name, read in parts.items()]
     for future in running:
         future.result()
+
+
+# --- accounts and regions -----------------------------------------------------------------------
+
+
+def find_targets(hub: Aws, settings: Settings, note: Callable[[str, str], None]) -> list[Target]:
+    """The accounts of a run over several; `note` is told what is left out, and which account."""
+    found = (
+        organization_targets(hub, settings, note) if settings.organization else settings.accounts
+    )
+    for account in settings.exclude_accounts:
+        known = account in {target.account for target in found}
+        note("excluded" if known else "excluded, but not among the accounts anyway", account)
+    return [target for target in found if target.account not in settings.exclude_accounts]
+
+
+def organization_targets(
+    hub: Aws, settings: Settings, note: Callable[[str, str], None]
+) -> list[Target]:
+    """The organization's active accounts, or those below its units (Organizations: ListAccounts).
+
+    UsageError if a unit to leave out is not there: its accounts would be read.
+    """
+    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    if settings.include_ou or settings.exclude_ou:
+        listed = accounts_below(client, settings)
+    else:
+        pages = client.get_paginator("list_accounts").paginate()
+        listed = [held for page in pages for held in page["Accounts"]]
+    targets = {}
+    for held in listed:
+        state = held.get("State") or held["Status"]
+        if state == "ACTIVE":
+            targets[held["Id"]] = Target(held["Id"])
+        else:
+            note(state.lower().replace("_", " "), held["Id"])
+    return list(targets.values())
+
+
+def accounts_below(client: OrganizationsClient, settings: Settings) -> list[AccountTypeDef]:
+    """The accounts in the units to read and in all units below those that are not left out.
+
+    Organizations: ListRoots, ListAccountsForParent, ListOrganizationalUnitsForParent.
+    """
+    roots = [held["Id"] for held in client.list_roots()["Roots"]]
+    waiting = list(settings.include_ou or roots)
+    found: list[AccountTypeDef] = []
+    met: set[str] = set()
+    while waiting:
+        parent = waiting.pop()
+        known = parent in met
+        met.add(parent)
+        if known or parent in settings.exclude_ou:
+            continue
+        accounts = client.get_paginator("list_accounts_for_parent").paginate(ParentId=parent)
+        found += [held for page in accounts for held in page["Accounts"]]
+        units = client.get_paginator("list_organizational_units_for_parent")
+        below = units.paginate(ParentId=parent)
+        waiting += [held["Id"] for page in below for held in page["OrganizationalUnits"]]
+    if unknown := set(settings.exclude_ou) - met:
+        raise UsageError(f"--exclude-ou: {', '.join(sorted(unknown))} is in none of the units read")
+    return found
+
+
+def tags_of(hub: Aws, settings: Settings, target: Target) -> Mapping[str, str]:
+    """An account's tags: the file's, or the organization's (Organizations: ListTagsForResource).
+
+    AWS allows no commas in them, so products are separated by colons there.
+    """
+    if not settings.organization:
+        return target.tags
+    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    pages = client.get_paginator("list_tags_for_resource").paginate(ResourceId=target.account)
+    found = {held["Key"].lower(): held["Value"] for page in pages for held in page["Tags"]}
+    found["product"] = found.get("product", "").replace(":", ",")
+    return {name: found[name] for name in TAGS if found.get(name)}
+
+
+def enter(hub: Aws, settings: Settings, target: Target) -> Aws:
+    """AWS as an account's role, or as the caller where it is the caller's own account.
+
+    It may take its share of the run's time. AWS is asked whether the role lets us in.
+    """
+    role = f"arn:{hub.partition}:iam::{target.account}:role/{settings.role_name}"
+    own = target.account == hub.account
+    session = hub.session if own else hub.assume(role, settings.external_id)
+    deadline = min(hub.deadline, time.monotonic() + settings.account_time_limit)
+    aws = Aws(settings, hub.log.of(target.account), deadline, session=session, hub=hub)
+    try:
+        aws.identify()
+    except aws_errors():
+        aws.close()
+        raise
+    return aws
+
+
+def regions_to_read(aws: Aws, settings: Settings, note: Callable[[str, str], None]) -> list[str]:
+    """The regions to read in an account, home first; `note` is told which are left out and why.
+
+    A run over its own account and named regions reads just those.
+    """
+    if ALL_REGIONS not in settings.regions and not settings.several:
+        return settings.home_first(settings.regions)
+    wanted: Sequence[str] = settings.regions
+    if ALL_REGIONS in wanted:
+        wanted, closed = enabled_regions(aws)
+        if closed:
+            note(NOT_ENABLED, ", ".join(closed))
+    found = [settings.region]
+    for region in (region for region in wanted if region != settings.region):
+        if why := why_closed(aws, region):
+            note(why, region)
+        else:
+            found.append(region)
+    return found
+
+
+NOT_ENABLED = "region not enabled"
+
+
+def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
+    """The regions that are enabled in the account, and those that are not.
+
+    Account: ListRegions, or where that is refused EC2: DescribeRegions.
+    """
+    client: AccountClient = aws.client("account", aws.global_region)
+    try:
+        pages = client.get_paginator("list_regions").paginate(PaginationConfig={"PageSize": 50})
+        listed = [held for page in pages for held in page["Regions"]]
+        states: dict[str, str] = {held["RegionName"]: held["RegionOptStatus"] for held in listed}
+    except aws_errors() as error:
+        aws.log.say("INFO", f"{because(error)}; EC2 is asked for the regions")
+        ec2: EC2Client = aws.client("ec2", aws.home)
+        regions = ec2.describe_regions(AllRegions=True)["Regions"]
+        states = {held["RegionName"]: held["OptInStatus"] for held in regions}
+    enabled = ("ENABLED", "ENABLED_BY_DEFAULT", "opted-in", "opt-in-not-required")
+    found = sorted(name for name, state in states.items() if state in enabled)
+    return found, sorted(states.keys() - {*found})
+
+
+def why_closed(aws: Aws, region: str) -> str | None:
+    """Why a region cannot be read at all, if that is so (EC2: DescribeRegions, asked there).
+
+    A region that is not enabled knows no credentials of the account; a service control policy
+    says that it is one. Whatever else goes wrong is the collectors' to tell.
+    """
+    if not aws.knows(region):
+        return "no region of AWS that this botocore knows"
+    try:
+        aws.client("ec2", region).describe_regions()
+    except aws_errors() as error:
+        told = dig(getattr(error, "response", None), "Error") or {}
+        if told.get("Code") in ("AuthFailure", "OptInRequired"):
+            return NOT_ENABLED
+        if "explicit deny in a service control policy" in told.get("Message", ""):
+            return "region denied by a service control policy"
+    return None
 
 
 # --- shaping helpers ----------------------------------------------------------------------------
@@ -3015,7 +3349,7 @@ def collect(scan: Scan, drafts: Drafts, screen: Screen) -> dict[str, Outcome]:
             running[pool.submit(attempt, collector.collect, scan, out)] = out
         else:
             tell(scan.aws.log, out)
-    with screen.showing(scan.region, outcomes):
+    with screen.showing(scan, outcomes):
         try:
             for future in as_completed(running):
                 future.result()
@@ -3160,7 +3494,7 @@ def upload_to_s3(
     S3 shows it once it is there as a whole. With `replace` off, a document that waits under the
     same key is left alone, and that is the error PreconditionFailed.
     """
-    client: S3Client = aws.client("s3", settings.region)
+    client: S3Client = aws.hub.client("s3", settings.region)
     how: Row = {
         "ServerSideEncryption": "aws:kms",
         "SSEKMSKeyId": settings.kms_key,
@@ -3187,7 +3521,7 @@ def days_with_documents(aws: Aws, settings: Settings, region: str, last: date) -
 
     The document of `last` itself counts once it is loaded: until then this run replaces it.
     """
-    client: S3Client = aws.client("s3", settings.region)
+    client: S3Client = aws.hub.client("s3", settings.region)
     found: set[str] = set()
     for prefix in DATA_PREFIXES:
         folder = f"{prefix}/{aws.account}/{region}/"
@@ -3202,6 +3536,28 @@ def days_with_documents(aws: Aws, settings: Settings, region: str, last: date) -
     return [date.fromisoformat(day) for day in sorted(found)]
 
 
+def is_uploaded(aws: Aws, settings: Settings, region: str) -> bool:
+    """Whether all documents of this run were uploaded earlier today, UTC (ListObjectsV2)."""
+    client: S3Client = aws.hub.client("s3", settings.region)
+    today = datetime.now(UTC).date()
+    first = settings.start or today - timedelta(days=1)
+    wanted = days(first, (settings.end or first) + timedelta(days=1))
+    listing = client.get_paginator("list_objects_v2")
+    found: set[str] = set()
+    for prefix in DATA_PREFIXES:
+        folder = f"{prefix}/{aws.account}/{region}/"
+        pages = listing.paginate(
+            Bucket=str(settings.bucket), Prefix=folder, StartAfter=f"{folder}{first}"
+        )
+        found |= {
+            held["Key"][len(folder) :]
+            for page in pages
+            for held in page.get("Contents", ())
+            if held["LastModified"].astimezone(UTC).date() == today
+        }
+    return found >= {f"{day}_{INTERVAL}.json" for day in wanted}
+
+
 DATED = re.compile(rf"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])_{INTERVAL}\.json$")
 
 
@@ -3210,45 +3566,152 @@ DATED = re.compile(rf"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])_{INTERVAL}\.
 
 @dataclass
 class Report:
-    """What a run has done: documents written, failures, and what it was made of."""
+    """What a run has done: documents, failures, what was left out.
 
+    `accounts` is how many it is over, `over` how many of them are done; both 0 without any named.
+    """
+
+    accounts: int = 0
+    over: int = 0
     written: list[str] = field(default_factory=list)
-    failed: int = 0
+    problems: dict[str, list[str]] = field(default_factory=lambda: collections.defaultdict(list))
+    left_out: dict[str, list[str]] = field(default_factory=lambda: collections.defaultdict(list))
     statuses: Counter[str] = field(default_factory=Counter)
     rows: int = 0
     calls: Counter[str] = field(default_factory=Counter)
+    throttles: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, outcomes: Mapping[str, Outcome]) -> None:
+    def add(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> None:
         """Count a region's categories in."""
-        self.statuses.update(out.status for out in outcomes.values())
-        self.rows += sum(out.total_rows for out in outcomes.values())
-        self.calls += sum((out.total_calls for out in outcomes.values()), Counter[str]())
-        self.failed += sum(out.status == FAIL for out in outcomes.values())
+        with self.lock:
+            self.statuses.update(out.status for out in outcomes.values())
+            self.rows += sum(out.total_rows for out in outcomes.values())
+            self.calls += sum((out.total_calls for out in outcomes.values()), Counter[str]())
+        if failed := [name for name, out in outcomes.items() if out.status == FAIL]:
+            self.fail(scan.account, f"{scan.region} {', '.join(failed)}")
+
+    def fail(self, account: str, text: str) -> None:
+        """Something of an account has failed."""
+        with self.lock:
+            self.problems[account].append(text)
+
+    def leave_out(self, why: str, what: str) -> None:
+        """Something is not read, and that is no failure."""
+        with self.lock:
+            self.left_out[why].append(what)
 
     @property
     def summary(self) -> str:
         """One line."""
+        over = f"{self.accounts} accounts, {len(self.problems)} failed; "
         found = ", ".join(f"{self.statuses[name]} {name}" for name in (PASS, FAIL, SKIPPED))
         return (
-            f"{found}; {self.rows} rows, {self.calls.total()} calls, {len(self.written)} documents"
+            f"{over if self.accounts else ''}{found}; {self.rows} rows, "
+            f"{self.calls.total()} calls, {len(self.written)} documents"
         )
+
+    def lines(self, *, several: bool) -> Iterator[str]:
+        """The documents, what was left out, which of several accounts have failed, the summary."""
+        yield from self.written
+        for why, held in sorted(self.left_out.items()):
+            yield f"left out, {why}: {shortened(held, 5)}"
+        for account, problems in sorted(self.problems.items() if several else ()):
+            yield f"failed, {account}: {'; '.join(problems)}"
+        yield self.summary
+
+
+def shortened(names: Sequence[str], most: int) -> str:
+    """A list of names, and how many there are besides the first ones."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = None) -> Report:
-    """Collect every region and ship its documents; the home region comes first."""
-    aws = Aws(settings, log, deadline)
+    """Collect and ship the documents of one account, or of several at once."""
+    hub = Aws(settings, log, deadline)
     report = Report()
-    aws.identify()
-    for region in settings.home_first:
+    hub.identify()
+    if settings.several:
+        run_accounts(hub, settings, screen, report)
+    else:
+        run_account(hub, settings, screen, report)
+    hub.close()
+    return report
+
+
+def run_accounts(hub: Aws, settings: Settings, screen: Screen, report: Report) -> None:
+    """Collect several accounts, so many at once; the hub lists, assumes roles and uploads."""
+    hub.shipping = True  # each account has its own time; what it has collected may be shipped
+
+    def note(why: str, account: str) -> None:
+        hub.log.say("INFO", f"{account} is left out: {why}", account=account)
+        report.leave_out(why, account)
+
+    targets = find_targets(hub, settings, note)
+    report.accounts = len(targets)
+    hub.log.say("INFO", f"{len(targets)} accounts, {settings.at_once} at once")
+    pool = ThreadPoolExecutor(settings.at_once, "account")
+    with screen.over(hub, report):
+        try:
+            for future in [
+                pool.submit(run_target, hub, settings, target, screen, report) for target in targets
+            ]:
+                future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def run_target(
+    hub: Aws, settings: Settings, target: Target, screen: Screen, report: Report
+) -> None:
+    """Collect one account of several: whatever goes wrong in it is told and stays in it."""
+    log = hub.log.of(target.account)
+
+    def tell(error: Exception) -> None:
+        log.say("ERROR", because(error))
+        report.fail(target.account, because(error))
+
+    contain(lambda: read_target(hub, settings, target, screen, report), tell, log)
+    with report.lock:
+        report.over += 1
+
+
+def read_target(
+    hub: Aws, settings: Settings, target: Target, screen: Screen, report: Report
+) -> None:
+    """Collect one account of several, under its own tags and within its own time."""
+    if hub.deadline <= time.monotonic():
+        raise NotNow("the run's time is used up; the next run reads this account")
+    tags: Row = dict(tags_of(hub, settings, target))
+    own = dataclasses.replace(settings, **tags)
+    aws = enter(hub, own, target)
+    try:
+        run_account(aws, own, screen, report)
+    finally:
+        with report.lock:
+            report.throttles += aws.throttles
+        aws.close()
+
+
+def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) -> None:
+    """Collect every region of an account and ship its documents; the home region comes first."""
+
+    def note(why: str, region: str) -> None:
+        aws.log.say("INFO", f"{region} is left out: {why}", region=region)
+        report.leave_out(why, f"{aws.account} {region}")
+
+    for region in regions_to_read(aws, settings, note):
         try:
             if aws.time_left() <= 0:
                 raise NotNow("the run's time is used up; the next run reads this region")
-            run_region(aws, settings, region, screen, report)
+            if settings.resume and settings.bucket and is_uploaded(aws, settings, region):
+                note("uploaded earlier today", region)
+            else:
+                run_region(aws, settings, region, screen, report)
         except aws_errors() as error:
-            log.say("ERROR", f"{region}: {because(error)}", region=region)
-            report.failed += 1
-    aws.stop()
-    return report
+            aws.log.say("ERROR", f"{region}: {because(error)}", region=region)
+            report.fail(aws.account, f"{region}: {because(error)}")
 
 
 def run_region(aws: Aws, settings: Settings, region: str, screen: Screen, report: Report) -> None:
@@ -3259,7 +3722,7 @@ def run_region(aws: Aws, settings: Settings, region: str, screen: Screen, report
         aws.log.say("INFO", note)
     drafts = Drafts(scan.window, scan.store)
     outcomes = collect(scan, drafts, screen)
-    report.add(outcomes)
+    report.add(scan, outcomes)
     aws.shipping = True
     for draft in drafts.all:
         ship(scan, draft, outcomes, report)
@@ -3314,8 +3777,9 @@ def ship(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome], report: Repo
         for piece in encode(document(scan, draft, outcomes)):
             body.write(piece)
         if settings.dry_run:
-            put_locally(body, settings.output, more=bool(report.written))
-            report.written.append(settings.output or "-")
+            with report.lock:  # accounts that are read at once write one document after the other
+                put_locally(body, settings.output, more=bool(report.written))
+                report.written.append(settings.output or "-")
             return
         key = document_key("data", scan.account, scan.region, draft.start)
         place = f"s3://{settings.bucket}/{key}"
@@ -3323,8 +3787,9 @@ def ship(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome], report: Repo
             whole = not (scan.window.past or settings.only)
             size = upload_to_s3(scan.aws, settings, key, body, replace=whole)
         except aws_errors() as error:
-            report.failed += 1
-            log.say("ERROR", f"{place} is not uploaded: {why_not_uploaded(error)}")
+            failure = f"{place} is not uploaded: {why_not_uploaded(error)}"
+            log.say("ERROR", failure)
+            report.fail(scan.account, failure)
         else:
             report.written.append(f"{place} {size} bytes")
             log.say("SUCCESS", f"{place}: {size} bytes", key=key, size=size)
@@ -3459,65 +3924,130 @@ class Screen:
     """Where the progress of a run is shown: nowhere, as under cron."""
 
     @contextlib.contextmanager
-    def showing(self, region: str, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
+    def showing(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
         """Show the progress of the categories while the block runs."""
         yield
 
+    @contextlib.contextmanager
+    def over(self, hub: Aws, report: Report) -> Iterator[None]:
+        """Show the progress of a run over several accounts while the block runs."""
+        yield
+
+
+@dataclass
+class Showing:
+    """A region that is being collected."""
+
+    scan: Scan
+    outcomes: Mapping[str, Outcome]
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def rows(self) -> int:
+        """Rows so far."""
+        return sum(out.total_rows for out in self.outcomes.values())
+
+    @property
+    def calls(self) -> int:
+        """AWS calls so far."""
+        return sum(out.total_calls.total() for out in self.outcomes.values())
+
 
 class Terminal(Screen):
-    """A table on a terminal: each category's state, rows, calls and seconds."""
+    """A table on a terminal: the categories of an account, or the accounts that are being read."""
 
     def __init__(self, log: Log) -> None:
         from rich.console import Console
 
         self.console = Console(file=log.stream)
+        self.running: dict[str, Showing] = {}
+        self.several = False
         log.write = functools.partial(
             self.console.print, markup=False, highlight=False, soft_wrap=True
         )
 
     @contextlib.contextmanager
-    def showing(self, region: str, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
-        """Show the table for as long as the block runs."""
-        from rich.live import Live
+    def showing(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
+        """Show the categories, or the account among those that are being read."""
+        shown = self.running[scan.account] = Showing(scan, outcomes)
+        try:
+            with (
+                contextlib.nullcontext() if self.several else self._live(lambda: categories(shown))
+            ):
+                yield
+        finally:
+            del self.running[scan.account]
 
-        started = time.monotonic()
-        with Live(
-            get_renderable=lambda: self._table(region, outcomes, started),
-            console=self.console,
-            refresh_per_second=4,
-            transient=True,
-        ):
+    @contextlib.contextmanager
+    def over(self, hub: Aws, report: Report) -> Iterator[None]:
+        """Show the accounts of a run, and those that are being read."""
+        self.several = True
+        since = time.monotonic()
+        with self._live(lambda: overview(report, list(self.running.values()), since)):
             yield
 
-    def _table(self, region: str, outcomes: Mapping[str, Outcome], started: float) -> Any:
-        from rich.table import Table
+    def _live(self, table: Callable[[], Any]) -> contextlib.AbstractContextManager[Any]:
+        from rich.live import Live
 
-        passed = time.monotonic() - started
-        table = Table("category", "state", "rows", "calls", "seconds", title=region, box=None)
-        for name, out in outcomes.items():
-            over = out.done or out.skipped is not None
-            seconds = out.seconds if over else passed
-            facts = (str(out.total_rows), str(out.total_calls.total()), f"{seconds:.1f}")
-            table.add_row(name, out.status if over else "…", *facts)
-        return table
+        return Live(
+            get_renderable=table, console=self.console, refresh_per_second=4, transient=True
+        )
+
+
+def categories(shown: Showing) -> Any:
+    """A table of the categories of a region: state, rows, calls and seconds."""
+    from rich.table import Table
+
+    passed = time.monotonic() - shown.since
+    table = Table(
+        "category", "state", "rows", "calls", "seconds", title=shown.scan.region, box=None
+    )
+    for name, out in shown.outcomes.items():
+        over = out.done or out.skipped is not None
+        seconds = out.seconds if over else passed
+        facts = (str(out.total_rows), str(out.total_calls.total()), f"{seconds:.1f}")
+        table.add_row(name, out.status if over else "…", *facts)
+    return table
+
+
+def overview(report: Report, running: Sequence[Showing], since: float) -> Any:
+    """A table of the accounts that are being read, under how far the whole run is."""
+    from rich.table import Table
+
+    now = time.monotonic()
+    with report.lock:
+        known = sum(report.calls.values())
+    waiting = report.accounts - report.over
+    left = f"{(now - since) / report.over * waiting:.0f} s left" if report.over else "…"
+    rows = report.rows + sum(shown.rows for shown in running)
+    calls = known + sum(shown.calls for shown in running)
+    throttles = report.throttles + sum(shown.scan.aws.throttles for shown in running)
+    title = (
+        f"{report.over} of {report.accounts} accounts done, {len(report.problems)} failed, "
+        f"{len(running)} running; {rows} rows, {calls} calls, {throttles} throttled; {left}"
+    )
+    table = Table("account", "region", "rows", "calls", "seconds", title=title, box=None)
+    for shown in running:
+        facts = (str(shown.rows), str(shown.calls), f"{now - shown.since:.1f}")
+        table.add_row(shown.scan.account, shown.scan.region, *facts)
+    return table
 
 
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
-    """AWS Lambda: the event may give start, end and only; the environment gives the rest.
+    """AWS Lambda: the event may give what `told` names; the environment gives the rest.
 
     Raises on any failure, so that retries and alarms see it. Calls end in time for what was
     collected to be uploaded before Lambda's own limit.
     """
     log = Log(sys.stderr, as_json=True)
-    told = ("start", "end", "only", "full")
+    told = ("start", "end", "only", "full", "accounts", "resume")
     flags = {name: value for name in told if (value := (event or {}).get(name))}
-    if isinstance(flags.get("only"), list):
-        flags["only"] = ",".join(flags["only"])
+    flags |= {name: ",".join(held) for name, held in flags.items() if isinstance(held, list)}
     left = context.get_remaining_time_in_millis() / 1000
     deadline = time.monotonic() + max(left - RESERVE, left / 2)
     report = run(read_settings(flags), log, Screen(), deadline)
     log.say("INFO", report.summary)
-    if report.failed:
+    if report.problems:
         raise RuntimeError(f"failed: {report.summary}")
     return {"documents": report.written, "summary": report.summary}
 
@@ -3543,9 +4073,15 @@ def arguments() -> argparse.ArgumentParser:
         epilog="exit code: 0 complete, 1 something failed, 2 usage or settings",
     )
     add = parser.add_argument
-    for name, variable, flag, meaning in NAMED_SETTINGS:
+    for name, variable, flag, meaning in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS):
         value: Row = {"action": "store_true"} if name in SWITCHES else {"metavar": name.upper()}
         add(flag, dest=name, help=f"{meaning} [{variable}]", **value)
+    add("--at-once", type=positive, metavar="N", help="accounts read at once (8)")
+    add(
+        "--account-time-limit", type=positive, metavar="SECONDS",
+        help="time that each of several accounts may take (1800)",
+    )  # fmt: skip
+    add("--resume", action="store_true", help="skip what was uploaded earlier today")
     add("--start", metavar="DAY", help="first past day to read, YYYY-MM-DD; one document a day")
     add("--end", metavar="DAY", help="last past day to read, included (default: yesterday, UTC)")
     add("--only", metavar="CATEGORIES", help="collect these categories only, with commas")
@@ -3593,9 +4129,40 @@ def list_collectors() -> int:
 
 def check(settings: Settings, log: Log) -> int:
     """--check: what this identity can read; 1 if an essential category cannot be."""
+    if settings.several:
+        return check_accounts(settings, log)
     found = AWSBoto3Permissions(Scan.for_check(settings, log)).test()
     table([("CATEGORY", "CALL", "READABLE", "REASON"), *found])
     return int(any(held[2] == "no" and CATEGORIES[held[0]].essential for held in found))
+
+
+def check_accounts(settings: Settings, log: Log) -> int:
+    """--check over several accounts: whether each can be entered; 1 if one cannot."""
+    hub = Aws(settings, log)
+    hub.identify()
+    hub.shipping = True
+    targets = find_targets(
+        hub, settings, lambda why, account: log.say("INFO", f"{account} is left out: {why}")
+    )
+
+    def try_role(target: Target) -> tuple[str, str, str, str]:
+        try:
+            aws = enter(hub, settings, target)
+        except aws_errors() as error:
+            return target.account, settings.role_name, "no", because(error)
+        arn = str(aws.identity["Arn"])
+        aws.close()
+        return (
+            target.account,
+            arn,
+            "yes",
+            "the caller's own" if target.account == hub.account else "",
+        )
+
+    with ThreadPoolExecutor(settings.at_once, "account") as pool:
+        found = list(pool.map(try_role, targets))
+    table([("ACCOUNT", "ROLE", "ASSUMABLE", "REASON"), *found])
+    return int(any(held[2] == "no" for held in found))
 
 
 def collect_and_ship(settings: Settings, log: Log) -> int:
@@ -3605,8 +4172,8 @@ def collect_and_ship(settings: Settings, log: Log) -> int:
     report = run(settings, log, Terminal(log) if fancy else Screen())
     log.say("TIMING", f"{time.monotonic() - started:.3f} s, {report.calls.total()} calls")
     stream = sys.stderr if settings.dry_run and not settings.output else sys.stdout
-    print(*report.written, report.summary, sep="\n", file=stream)
-    return int(bool(report.failed))
+    print(*report.lines(several=settings.several), sep="\n", file=stream)
+    return int(bool(report.problems))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -3619,7 +4186,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = read_settings(vars(args), uploads=not (args.dry_run or args.check))
         return check(settings, log) if args.check else collect_and_ship(settings, log)
     except UsageError as error:
-        print(f"sender.py: {error}", file=sys.stderr)
+        print(
+            *(f"sender.py: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr
+        )
         return 2
     except aws_errors() as error:
         log.say("ERROR", because(error))

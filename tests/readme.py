@@ -72,7 +72,7 @@ def sender_settings() -> dict[str, str]:
     """What each variable is to the sender."""
     return {
         variable: f"{code(flag)}{', needed' if sender_needs(variable) else ''}: {meaning}"
-        for _, variable, flag, meaning in sender.NAMED_SETTINGS
+        for _, variable, flag, meaning in (*sender.NAMED_SETTINGS, *sender.ACCOUNT_SETTINGS)
     }
 
 

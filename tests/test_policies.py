@@ -101,7 +101,7 @@ def upload_in_parts(embedded: EmbeddedCloud, account: Account, environment: dict
         embedded.switches.fail("s3", "UploadPart", "AccessDenied", status=403, times=1, after=True)
         with pytest.raises(sender.aws_errors()):
             sender.upload_to_s3(aws, settings, key, body)
-        aws.stop()
+        aws.close()
 
 
 def test_the_spokes_policy_is_what_the_sender_calls(

@@ -134,7 +134,7 @@ def variables(module: Any) -> set[str]:
 
 
 def test_every_variable_that_is_read_is_in_the_table() -> None:
-    named = {name for _, name, _, _ in sender.NAMED_SETTINGS}
+    named = {name for _, name, _, _ in (*sender.NAMED_SETTINGS, *sender.ACCOUNT_SETTINGS)}
     named |= {name for name, _ in receiver.SETTINGS.values()}
     named |= variables(sender) | variables(receiver)
     assert {row[0].strip("`") for row in rows(readme.settings())} == named

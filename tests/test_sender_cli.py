@@ -106,7 +106,7 @@ def test_what_needs_no_aws_does_not_load_its_libraries(flag: str) -> None:
 def test_help_names_every_setting_with_its_variable() -> None:
     done = command("--help")
     assert done.stderr == ""
-    for _, variable, flag, _ in sender.NAMED_SETTINGS:
+    for _, variable, flag, _ in (*sender.NAMED_SETTINGS, *sender.ACCOUNT_SETTINGS):
         assert flag in done.stdout
         assert f"[{variable}]" in done.stdout
     flags = (

@@ -1,0 +1,690 @@
+"""One run of sender.py over the accounts and regions of an organization of the embedded cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import receiver
+import sender
+from tests.cloud import Account, EmbeddedCloud, Size
+from tests.cloud.organization import Organization
+from tests.cloud.switches import InstantAnswer
+from tests.conftest import REGIONS, MakeAccount, MakeEnvironment
+from tests.lambda_runtime import Context
+from tests.sending import Document, lists, statuses
+from tests.warehouse import Rows, Warehouse
+
+HOME, OTHER = REGIONS
+BOTH = ("--regions", ",".join(REGIONS))
+LITTLE = Size(keys=3, volumes=4, security_hub_findings=5, buckets=2, cost_lines=3, secrets=2)
+ROLE = "ObservabilityReader"
+
+
+@dataclass
+class Party:
+    """An organization whose payer runs the sender, and its accounts by what they are there for."""
+
+    embedded: EmbeddedCloud
+    organization: Organization
+    payer: Account
+    security: Account
+    shop: Account
+    europe: Account
+    broken: Account
+    closed: Account
+    shops: str
+    europeans: str
+    environment: dict[str, str] = field(repr=False)
+
+    @property
+    def whole(self) -> tuple[Account, ...]:
+        """The accounts that can be read."""
+        return (self.payer, self.security, self.shop, self.europe)
+
+
+@pytest.fixture
+def party(
+    embedded: EmbeddedCloud, make_account: MakeAccount, environment_of: MakeEnvironment
+) -> Party:
+    """An organization of six accounts: one is suspended, and one has no role to assume."""
+    accounts = [make_account(LITTLE) for _ in range(6)]
+    payer, security, shop, europe, broken, closed = accounts
+    organization = Organization(payer)
+    embedded.cloud.organizations.append(organization)
+    shops = organization.unit("Shops")
+    europeans = organization.unit("Europe", shops)
+    organization.join(security, organization.unit("Security"))
+    organization.join(
+        shop, shops, Customer="Shop Corp", partner="Partner of shops", CATEGORY="Retail",
+        environment="staging", product="Web:Tills",
+    )  # fmt: skip
+    organization.join(europe, europeans, customer="Europe Corp")
+    organization.join(broken, europeans)
+    organization.join(closed, shops, state="SUSPENDED")
+    organization.delegate(security, "securityhub.amazonaws.com", "guardduty.amazonaws.com")
+    for account in (security, shop, europe):
+        embedded.keys.make_role(account.id, ROLE, payer.id)
+    embedded.keys.make_role(broken.id, "Administrator", payer.id)
+    environment = environment_of(payer)
+    return Party(
+        embedded, organization, payer, security, shop, europe, broken, closed, shops, europeans,
+        environment,
+    )  # fmt: skip
+
+
+@dataclass
+class Done:
+    """What came of a run of the sender."""
+
+    code: int
+    out: list[str]
+    story: list[dict[str, Any]] = field(repr=False)
+
+    @property
+    def summary(self) -> str:
+        """The last line."""
+        return self.out[-1]
+
+    def beginning(self, words: str) -> list[str]:
+        """The lines of stdout that begin with these words."""
+        return [line for line in self.out if line.startswith(words)]
+
+    def messages(self, account: str = "") -> list[str]:
+        """What the log says, or what it says of one account."""
+        return [held["message"] for held in self.story if account in ("", held.get("account"))]
+
+
+Send = Callable[..., Done]
+
+
+@pytest.fixture
+def send(party: Party, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Send:
+    """Runs the sender in this process: `send("--organization", REGION="eu-west-1")`."""
+
+    def run(*flags: str, **environment: str) -> Done:
+        for name, value in (party.environment | environment).items():
+            monkeypatch.setenv(name, value)
+        code = sender.main(["--log-format", "json", *flags])
+        out, story = capsys.readouterr()
+        lines = [line for line in story.splitlines() if line.startswith("{")]
+        return Done(code, out.splitlines(), list(map(json.loads, lines)))
+
+    return run
+
+
+def documents(party: Party, bucket: str = "") -> dict[str, Document]:
+    """The documents in the bucket by account and region."""
+    s3 = party.embedded.client("s3", party.embedded.analytics.id)
+    where = {"Bucket": bucket or party.environment["BUCKET"]}
+    keys = [held["Key"] for held in s3.list_objects_v2(**where).get("Contents", ())]
+    return {
+        "/".join(key.split("/")[1:3]): json.loads(
+            s3.get_object(**where, Key=key)["Body"].read(), parse_float=Decimal
+        )
+        for key in keys
+    }
+
+
+def places(*accounts: Account, regions: tuple[str, ...] = REGIONS) -> set[str]:
+    """Account and region of each document."""
+    return {f"{account.id}/{region}" for account in accounts for region in regions}
+
+
+def called(party: Party, operation: str, account: Account) -> int:
+    """How often an account called an operation."""
+    made = [call.account for call in party.embedded.calls if call.operation == operation]
+    return made.count(account.id)
+
+
+# Which accounts
+
+
+def test_one_run_writes_a_document_per_account_and_region_under_its_own_tags(
+    party: Party, send: Send
+) -> None:
+    done = send("--organization", *BOTH, "--exclude-accounts", party.broken.id)
+    assert done.code == 0, done.out
+    found = documents(party)
+    assert found.keys() == places(*party.whole)
+    assert len(done.beginning("s3://")) == 8
+    assert done.beginning("left out, suspended") == [f"left out, suspended: {party.closed.id}"]
+    assert done.summary.startswith("4 accounts, 0 failed; ")
+    names = ("customer_name", "partner_name", "category", "account_type", "product")
+    tags = {place: tuple(held["account"][name] for name in names) for place, held in found.items()}
+    ours = ("Example Partner", "Production", "production", "Shop,Billing")
+    for region in REGIONS:
+        assert tags[f"{party.payer.id}/{region}"] == ("Example Corp", *ours)
+        assert tags[f"{party.europe.id}/{region}"] == ("Europe Corp", *ours)
+        assert tags[f"{party.shop.id}/{region}"] == (
+            "Shop Corp", "Partner of shops", "Retail", "staging", "Web,Tills",
+        )  # fmt: skip
+
+
+def test_documents_are_the_hubs_to_upload_and_the_accounts_to_read(
+    party: Party, send: Send
+) -> None:
+    send("--organization", "--exclude-accounts", party.broken.id)
+    calls = party.embedded.calls
+    assert {c.account for c in calls if c.operation == "PutObject"} == {party.payer.id}
+    readers = {c.account for c in calls if c.operation == "ListSecrets"}
+    assert readers == {account.id for account in party.whole}
+    assert {c.identity for c in calls if c.account == party.payer.id} == {
+        f"arn:aws:iam::{party.payer.id}:user/observability"
+    }
+    roles = {c.identity.split("/")[1] for c in calls if c.account == party.shop.id}
+    assert roles == {ROLE}
+
+
+def test_global_data_comes_once_per_account_in_the_home_region(party: Party, send: Send) -> None:
+    send("--organization", *BOTH, "--only", "cost,security", REGION=OTHER)
+    found = documents(party)
+    for account in party.whole:
+        home, other = (found[f"{account.id}/{region}"] for region in (OTHER, HOME))
+        assert (statuses(home)["cost"], statuses(other)["cost"]) == ("Pass", "Skipped")
+        assert home["security"]["kms"]
+        assert other["security"]["kms"]
+        assert called(party, "GetCostAndUsage", account) == 1
+
+
+def test_a_broken_account_fails_alone_and_is_named(party: Party, send: Send) -> None:
+    done = send("--organization", "--only", "security")
+    assert done.code == 1
+    assert documents(party).keys() == places(*party.whole, regions=(HOME,))
+    [line] = done.beginning("failed, ")
+    assert line.startswith(f"failed, {party.broken.id}: sts:AssumeRole denied, AccessDenied: ")
+    assert f"role/{ROLE}" in line
+    assert done.summary.startswith("5 accounts, 1 failed; 4 Pass, 0 Fail, ")
+    assert any("sts:AssumeRole denied" in text for text in done.messages(party.broken.id))
+    assert not any("denied" in text for text in done.messages(party.shop.id))
+
+
+def test_a_category_that_fails_in_one_account_is_told_with_its_region(
+    party: Party, send: Send
+) -> None:
+    party.embedded.switches.deny("secretsmanager", account=party.shop.id, region=OTHER)
+    done = send(
+        "--accounts", f"{party.shop.id},{party.europe.id}", "--only", "security,cost", *BOTH
+    )
+    assert done.code == 1
+    assert done.beginning("failed, ") == [f"failed, {party.shop.id}: {OTHER} security"]
+    assert done.summary.startswith("2 accounts, 1 failed; 5 Pass, 1 Fail, ")
+
+
+def test_an_account_whose_answers_break_the_sender_is_not_the_others_harm(
+    party: Party, send: Send
+) -> None:
+    def answer(_request: object) -> None:
+        raise InstantAnswer({"Regions": [{"RegionName": "eu-west-9"}]})
+
+    party.embedded.switches.intercept("account", "ListRegions", answer, account=party.shop.id)
+    done = send(
+        "--accounts", f"{party.shop.id},{party.europe.id}", "--only", "security", "--regions", "all"
+    )
+    assert done.code == 1
+    assert done.beginning("failed, ") == [f"failed, {party.shop.id}: KeyError: 'RegionOptStatus'"]
+    assert documents(party).keys() == places(party.europe)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("", "payer security shop europe broken"),
+        ("--include-ou {shops}", "shop europe broken"),
+        ("--include-ou {europeans},{shops}", "shop europe broken"),
+        ("--include-ou {europeans}", "europe broken"),
+        ("--exclude-ou {shops}", "payer security"),
+        ("--exclude-ou {europeans}", "payer security shop"),
+        ("--include-ou {shops} --exclude-ou {europeans}", "shop"),
+        ("--include-ou {root} --exclude-accounts {shop},{closed}", "payer security europe broken"),
+    ],
+)
+def test_units_choose_the_accounts_and_check_tells_which_can_be_entered(
+    party: Party, send: Send, flags: str, expected: str
+) -> None:
+    party.embedded.cloud.page_size = 1
+    told = flags.format(
+        shops=party.shops, europeans=party.europeans, root=party.organization.root,
+        shop=party.shop.id, closed=party.closed.id,
+    )  # fmt: skip
+    done = send("--organization", "--check", *told.split())
+    wanted = {getattr(party, name).id for name in expected.split()}
+    assert {line.split()[0] for line in done.out[1:]} == wanted
+    entered = {line.split()[0] for line in done.out if re.search(r"\byes\b", line)}
+    assert entered == wanted - {party.broken.id}
+    assert done.code == int(party.broken.id in wanted)
+
+
+def test_a_unit_that_is_not_there_cannot_be_left_out(party: Party, send: Send) -> None:
+    unknown = "ou-abcd-12345678"
+    assert send("--organization", "--exclude-ou", unknown).code == 2
+    done = send("--organization", "--include-ou", unknown)
+    assert done.code == 1
+    assert "ParentNotFoundException" in done.messages()[-1]
+    assert not documents(party)
+
+
+def test_a_member_may_not_list_the_organization(
+    party: Party, send: Send, environment_of: MakeEnvironment
+) -> None:
+    done = send("--organization", **environment_of(party.shop))
+    assert done.code == 1
+    assert "You don't have permissions to access this resource" in done.messages()[-1]
+
+
+def test_a_delegated_administrator_may_run_it_too(
+    party: Party, send: Send, environment_of: MakeEnvironment
+) -> None:
+    for account in (party.payer, party.shop, party.europe):
+        party.embedded.keys.make_role(account.id, ROLE, party.security.id)
+    done = send(
+        "--organization", "--only", "security", "--exclude-accounts", party.broken.id,
+        **environment_of(party.security),
+    )  # fmt: skip
+    assert done.code == 0, done.out
+    assert documents(party).keys() == places(*party.whole, regions=(HOME,))
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (("--accounts", "12345"), "'12345'"),
+        (("--accounts", "111122223333", "--organization"), "give one of them"),
+        (("--include-ou", "ou-1"), "--organization"),
+        (("--accounts", "111122223333", "--exclude-accounts", "x"), "'x'"),
+        (("--accounts-file", "/nowhere/accounts.csv"), "/nowhere/accounts.csv"),
+        (("--organization", "--at-once", "0"), "--at-once"),
+    ],
+)
+def test_settings_that_make_no_sense_are_exit_2(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: tuple[str, ...],
+    named: str,
+) -> None:
+    for name in ("REGION", "BUCKET", "ANALYTICS_KMS_KEY"):
+        monkeypatch.setenv(name, HOME)
+    try:
+        code: Any = sender.main(flags)
+    except SystemExit as end:
+        code = end.code
+    out, story = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert named in story.splitlines()[-1]
+
+
+# The accounts file
+
+
+def test_the_accounts_file_names_accounts_and_their_tags(
+    party: Party, send: Send, tmp_path: Path
+) -> None:
+    file = tmp_path / "accounts.csv"
+    file.write_text(
+        f'account_id,product,customer\n{party.shop.id},"Web,Tills",Ours\n{party.europe.id},,\n',
+        encoding="utf-8-sig",
+    )
+    done = send("--only", "security", ACCOUNTS_FILE=str(file))
+    assert done.code == 0, done.out
+    found = documents(party)
+    assert found.keys() == places(party.shop, party.europe, regions=(HOME,))
+    named = [
+        (found[f"{account.id}/{HOME}"]["account"]["customer_name"],
+         found[f"{account.id}/{HOME}"]["account"]["product"])
+        for account in (party.shop, party.europe)
+    ]  # fmt: skip
+    assert named == [("Ours", "Web,Tills"), ("Example Corp", "Shop,Billing")]
+    assert not called(party, "ListTagsForResource", party.payer)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("account_id\n1234\n111122223333\n,\n111122223333\n",
+         ("2: '1234' is not", "4: more values", "5: 111122223333 is there twice")),
+        ("account_id,customer\n111122223333,A,B\n", ("2: more values than",)),
+        ("account_id,colour\n111122223333,red\n", (" the header is not account_id[,customer,",)),
+        ("customer\nA\n", (" the header is not account_id[,customer,",)),
+        ("account_id\n", (" there is no account",)),
+        ("", (" the header is not",)),
+        ('account_id\n"111122223333\n', (" unexpected end of data",)),
+    ],
+)  # fmt: skip
+def test_each_line_of_the_accounts_file_that_is_wrong_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    text: str,
+    lines: tuple[str, ...],
+) -> None:
+    for name in ("REGION", "BUCKET", "ANALYTICS_KMS_KEY"):
+        monkeypatch.setenv(name, HOME)
+    file = tmp_path / "accounts.csv"
+    file.write_text(text)
+    assert sender.main(["--accounts-file", str(file)]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == len(lines)
+    for line, expected in zip(told, lines, strict=True):
+        assert line.startswith(f"sender.py: {file}:{expected}")
+
+
+# Getting in
+
+
+def test_a_role_may_ask_for_an_external_id(party: Party, send: Send) -> None:
+    party.embedded.keys.make_role(party.shop.id, "Reader", party.payer.id, external_id="sesame")
+    known = ("--accounts", party.shop.id, "--only", "security", "--role-name", "Reader")
+    for wrong in ((), ("--external-id", "seed")):
+        done = send(*known, *wrong)
+        assert (done.code, documents(party)) == (1, {})
+        assert "sts:AssumeRole denied" in done.beginning("failed")[0]
+    assert send(*known, EXTERNAL_ID="sesame").code == 0
+    assert documents(party).keys() == places(party.shop, regions=(HOME,))
+
+
+@pytest.fixture
+def short_sessions(embedded: EmbeddedCloud) -> Iterator[timedelta]:
+    """Sessions of roles end after two seconds."""
+    embedded.keys.lifetime = timedelta(seconds=2)
+    yield embedded.keys.lifetime
+    embedded.keys.lifetime = None
+
+
+def test_a_session_that_ends_in_the_middle_of_a_run_is_renewed(
+    party: Party, send: Send, short_sessions: timedelta
+) -> None:
+    party.embedded.switches.slow("kms", "ListKeys", 1.5 * short_sessions.total_seconds())
+    done = send("--accounts", party.shop.id, "--only", "security")
+    assert done.code == 0, done.out
+    assert documents(party)[f"{party.shop.id}/{HOME}"]["security"]["kms"]
+    calls = party.embedded.calls
+    first = next(c.started for c in calls if c.operation == "AssumeRole")
+    late = [c for c in calls if c.operation == "DescribeKey"]
+    assert late
+    assert all(c.started - first > short_sessions for c in late)
+    assert not [c for c in calls if "Expired" in c.error]
+
+
+def test_a_hung_account_takes_its_own_time_only(party: Party, send: Send) -> None:
+    party.embedded.switches.hang("*", account=party.shop.id)
+    done = send(
+        "--organization", "--only", "security", "--at-once", "2", "--account-time-limit", "2",
+        "--exclude-accounts", party.broken.id,
+    )  # fmt: skip
+    assert done.code == 1
+    others = (party.payer, party.security, party.europe)
+    assert documents(party).keys() == places(*others, regions=(HOME,))
+    [line] = done.beginning("failed, ")
+    assert line.startswith(f"failed, {party.shop.id}: ReadTimeoutError")
+    told = [held["message"][:11] for held in done.story if held["kind"] in ("SUCCESS", "ERROR")]
+    assert told[-1] == "ReadTimeout"  # the others are over long before
+    assert any(text.startswith("s3://") for text in told)
+
+
+def test_an_account_out_of_time_ships_what_it_has(party: Party, send: Send) -> None:
+    party.embedded.switches.throttle("secretsmanager", account=party.shop.id)
+    done = send(
+        "--accounts", f"{party.shop.id},{party.europe.id}", "--only", "security",
+        "--account-time-limit", "3",
+    )  # fmt: skip
+    assert done.code == 1
+    assert done.beginning("failed, ") == [f"failed, {party.shop.id}: {HOME} security"]
+    found = documents(party)
+    assert found[f"{party.shop.id}/{HOME}"]["security"]["kms"]
+    assert statuses(found[f"{party.europe.id}/{HOME}"])["security"] == "Pass"
+
+
+def test_accounts_for_which_no_time_is_left_are_told(party: Party, send: Send) -> None:
+    party.embedded.switches.slow("sts", "GetCallerIdentity", 1.5, account=party.shop.id)
+    done = send(
+        "--accounts", f"{party.shop.id},{party.europe.id}", "--only", "security",
+        "--at-once", "1", "--time-limit", "1",
+    )  # fmt: skip
+    assert done.code == 1
+    [europe, shop] = sorted(done.beginning("failed, "), key=lambda line: party.shop.id in line)
+    assert europe == (
+        f"failed, {party.europe.id}: the run's time is used up; the next run reads this account"
+    )
+    assert f"{HOME}: the run's time is used up" in shop
+
+
+# Regions
+
+
+def test_all_regions_are_those_that_are_enabled_and_allowed(party: Party, send: Send) -> None:
+    party.europe.regions = (*REGIONS, "ap-east-1")
+    party.embedded.switches.deny_by_scp(OTHER, account=party.shop.id)
+    accounts = f"{party.shop.id},{party.europe.id}"
+    done = send("--accounts", accounts, "--regions", "all", "--only", "security")
+    assert done.code == 0, done.out
+    assert documents(party).keys() == {
+        *places(party.shop, regions=(HOME,)),
+        *places(party.europe, regions=(*REGIONS, "ap-east-1")),
+    }
+    [closed] = done.beginning("left out, region not enabled: ")
+    assert f"{party.shop.id} ap-east-1, me-south-1" in closed
+    assert f"{party.europe.id} me-south-1" in closed
+    assert done.beginning("left out, region denied") == [
+        f"left out, region denied by a service control policy: {party.shop.id} {OTHER}"
+    ]
+    assert any(f"{OTHER} is left out" in text for text in done.messages(party.shop.id))
+
+
+def test_all_regions_are_asked_of_ec2_where_the_account_may_not_say(
+    party: Party, send: Send
+) -> None:
+    party.embedded.switches.deny("account", "ListRegions")
+    done = send("--accounts", party.shop.id, "--regions", "all", "--only", "security")
+    assert done.code == 0, done.out
+    assert documents(party).keys() == places(party.shop)
+    [closed] = done.beginning("left out, ")
+    assert closed == f"left out, region not enabled: {party.shop.id} ap-east-1, me-south-1"
+
+
+def test_regions_that_are_named_but_closed_are_left_out(party: Party, send: Send) -> None:
+    named = f"{HOME},me-south-1,mars-north-1"
+    done = send("--accounts", party.shop.id, "--regions", named, "--only", "security")
+    assert done.code == 0, done.out
+    assert documents(party).keys() == places(party.shop, regions=(HOME,))
+    assert len(done.beginning("left out, ")) == 2
+
+
+def test_the_callers_own_account_may_be_read_in_all_regions(party: Party, send: Send) -> None:
+    done = send("--regions", "all", "--only", "security")
+    assert done.code == 0, done.out
+    assert documents(party).keys() == places(party.payer)
+    assert not called(party, "AssumeRole", party.payer)
+
+
+# Going on
+
+
+def test_resume_reads_what_was_not_uploaded_today(party: Party, send: Send) -> None:
+    asked = ("--organization", "--only", "security", *BOTH, "--resume")
+    assert send(*asked).code == 1
+    party.embedded.keys.make_role(party.broken.id, ROLE, party.payer.id)
+    party.embedded.calls.clear()
+    done = send(*asked)
+    assert done.code == 0, done.out
+    assert documents(party).keys() == places(*party.whole, party.broken)
+    assert {c.account for c in party.embedded.calls if c.operation == "ListSecrets"} == {
+        party.broken.id
+    }
+    [line] = done.beginning("left out, uploaded earlier today")
+    assert line.endswith(" and 3 more")
+    assert len(done.beginning("s3://")) == 2
+
+
+def test_resume_knows_documents_that_are_loaded_and_those_of_another_day(
+    party: Party, send: Send
+) -> None:
+    asked = ("--accounts", party.shop.id, "--only", "security", "--resume")
+    assert send(*asked).code == 0
+    s3 = party.embedded.client("s3", party.embedded.analytics.id)
+    bucket = party.environment["BUCKET"]
+    [key] = [held["Key"] for held in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    loaded = key.replace("data/", "loaded/", 1)
+    s3.copy_object(Bucket=bucket, Key=loaded, CopySource=f"{bucket}/{key}")
+    s3.delete_object(Bucket=bucket, Key=key)
+    assert send(*asked).beginning("left out, uploaded earlier today")
+
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+
+    def answer(request: Any) -> None:
+        raise InstantAnswer(
+            {
+                "Name": bucket, "Prefix": request.params["Prefix"], "IsTruncated": False,
+                "KeyCount": 1, "MaxKeys": 1000,
+                "Contents": [{"Key": key, "Size": 1, "LastModified": yesterday}],
+            }
+        )  # fmt: skip
+
+    party.embedded.switches.intercept("s3", "ListObjectsV2", answer)
+    done = send(*asked)
+    assert not done.beginning("left out")
+    assert len(done.beginning("s3://")) == 1
+
+
+def test_resume_of_a_backfill_wants_every_day(party: Party, send: Send) -> None:
+    today = datetime.now(UTC).date()
+    first, middle, last = (str(today - timedelta(days=ago)) for ago in (4, 3, 2))
+    asked = ("--accounts", party.shop.id, "--only", "cost", "--resume", "--start", first)
+    assert send(*asked, "--end", middle).code == 0
+    assert not send(*asked, "--end", middle).beginning("s3://")
+    assert send(*asked, "--end", last).beginning("failed, ")  # the first two days wait to be loaded
+    assert send(*asked, "--end", last).beginning("left out, uploaded earlier today")
+
+
+# The same as many runs
+
+
+def test_one_run_is_what_many_separate_runs_are(
+    party: Party,
+    send: Send,
+    warehouse: Warehouse,
+    environment_of: MakeEnvironment,
+) -> None:
+    for account in (party.shop, party.europe):
+        account.size = Size.small()
+        account._made.clear()
+    several = (party.shop, party.europe, party.payer)
+    done = send("--accounts", ",".join(account.id for account in several), *BOTH)
+    assert done.code == 0, done.out
+    together = documents(party)
+    other = party.embedded.create_bucket()
+    for account in several:
+        assert send(*BOTH, **(environment_of(account) | {"BUCKET": other})).code == 0
+    apart = documents(party, other)
+    assert together.keys() == apart.keys() == places(*several)
+    for place, document in together.items():
+        assert statuses(document) == statuses(apart[place])
+        assert content(document) == content(apart[place])
+    assert loaded_rows(warehouse) == loaded_rows(
+        Warehouse(party.embedded, other, warehouse.database)
+    )
+
+
+def content(document: Document) -> dict[str, list[str]]:
+    """Every row of a document; parts that are read at once come in no certain order."""
+    return {path: sorted(map(repr, held)) for path, held in lists(document).items()}
+
+
+def loaded_rows(warehouse: Warehouse) -> Rows:
+    """All rows that the receiver makes of a bucket's documents, less what differs in each run."""
+    warehouse.empty()
+    found = [warehouse.receiver.s3.find(key) for key in sorted(keys_of(warehouse))]
+    results = [warehouse.receiver.load_file(held) for held in found if held]
+    assert {result.outcome for result in results} == {receiver.Outcome.LOADED}
+    rows = warehouse.rows()
+    assert rows["findings"]
+    assert rows["services"]
+    return {
+        table: [{k: v for k, v in row.items() if k not in ("collected_at",)} for row in held]
+        for table, held in rows.items()
+        if table not in ("logs", "log_messages")
+    }
+
+
+def keys_of(warehouse: Warehouse) -> list[str]:
+    """The documents that wait in a bucket."""
+    listed = warehouse.s3.list_objects_v2(Bucket=warehouse.bucket, Prefix="data/")
+    return [held["Key"] for held in listed["Contents"]]
+
+
+# How it is told
+
+
+def test_a_dry_run_writes_one_document_a_line(party: Party, send: Send, tmp_path: Path) -> None:
+    target = tmp_path / "documents.json"
+    done = send(
+        "--organization", *BOTH, "--only", "security", "--dry-run", "--output", str(target),
+        "--exclude-accounts", party.broken.id,
+    )  # fmt: skip
+    assert done.code == 0
+    metas = [json.loads(line)["meta"] for line in target.read_text().splitlines()]
+    assert {f"{m['account_id']}/{m['region']}" for m in metas} == places(*party.whole)
+
+
+def test_lines_of_the_log_name_the_account(party: Party) -> None:
+    done = subprocess.run(
+        [sys.executable, sender.__file__, "--organization", "--only", "security"],
+        env=os.environ | party.environment,
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    for account in party.whole:
+        assert any(re.search(rf" SUCCESS {account.id} security: \d+ rows", line) for line in lines)
+    assert any(f" ERROR   {party.broken.id} sts:AssumeRole denied" in line for line in lines)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_shows_how_far_the_run_is(party: Party) -> None:
+    outside, inside = pty.openpty()
+    party.embedded.switches.slow("kms", "ListKeys", 1.0)
+    flags = ("--organization", "--only", "security")
+    with subprocess.Popen(
+        [sys.executable, sender.__file__, *flags],
+        env=os.environ | party.environment | {"TERM": "xterm", "COLUMNS": "160"},
+        stdout=subprocess.PIPE, stderr=inside, text=True,
+    ) as process:  # fmt: skip
+        os.close(inside)
+        shown = b""
+        try:
+            while piece := os.read(outside, 65536):
+                shown += piece
+        except OSError:  # the terminal's other end is closed
+            pass
+        assert process.stdout
+        out = process.stdout.read()
+    os.close(outside)
+    assert process.returncode == 1
+    assert "5 accounts, 1 failed" in out
+    text = shown.decode()
+    assert re.search(r"[0-4] of 5 accounts done, [01] failed, [1-5] running", text)
+    assert re.search(rf"{party.shop.id}\s+{HOME}\s+\d+\s+\d+", text)
+
+
+def test_a_lambda_function_reads_the_accounts_that_the_event_names(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in party.environment.items():
+        monkeypatch.setenv(name, value)
+    event = {"accounts": [party.shop.id, party.europe.id], "only": ["security"]}
+    told = sender.lambda_handler(event, Context(300.0))
+    assert len(told["documents"]) == 2
+    assert documents(party).keys() == places(party.shop, party.europe, regions=(HOME,))
+    with pytest.raises(RuntimeError, match="1 failed"):
+        sender.lambda_handler({**event, "accounts": [party.broken.id]}, Context(300.0))
