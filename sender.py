@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from mypy_boto3_application_signals import CloudWatchApplicationSignalsClient
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_ce import CostExplorerClient
+    from mypy_boto3_ce.literals import DimensionType, GranularityType
     from mypy_boto3_ce.type_defs import DateIntervalTypeDef, ExpressionTypeDef
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_cloudtrail import CloudTrailClient
@@ -186,6 +187,7 @@ class Settings:
     external_id: str | None = None
     at_once: int = 8
     account_time_limit: float = 1800.0
+    per_account_reads: bool = False
     resume: bool = False
     start: date | None = None
     end: date | None = None
@@ -236,7 +238,7 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
 
 PLAIN_FLAGS = (
     "lookback", "catch_up", "full", "workers", "time_limit", "at_once", "account_time_limit",
-    "resume", "dry_run", "output",
+    "resume", "per_account_reads", "dry_run", "output",
 )  # fmt: skip
 """Flags that are settings as they are."""
 
@@ -900,6 +902,7 @@ class Aws:
         self.identity: Row = {}
         self.about: Row = {}
         self.throttles = 0
+        self.shared: Shared | None = None
         self.home = settings.region
         self.session = session or boto3.session.Session(region_name=settings.region)
         self._clients: dict[tuple[str, str], Any] = {}
@@ -1494,9 +1497,14 @@ def time_period(start: date, end: date) -> DateIntervalTypeDef:
     return {"Start": str(start), "End": str(end)}
 
 
+def dimension(key: DimensionType, values: Sequence[str]) -> ExpressionTypeDef:
+    """Cost Explorer's filter by the values of a dimension."""
+    return {"Dimensions": {"Key": key, "Values": values}}
+
+
 def own_costs(scan: Scan) -> ExpressionTypeDef:
     """Cost Explorer's filter for this account: a payer would see all of its members."""
-    return {"Dimensions": {"Key": "LINKED_ACCOUNT", "Values": [scan.account]}}
+    return dimension("LINKED_ACCOUNT", [scan.account])
 
 
 def read_costs(scan: Scan) -> Spool:
@@ -1504,20 +1512,39 @@ def read_costs(scan: Scan) -> Spool:
 
     The one GetCostAndUsage query of a run, whatever the number of days (each page costs $0.01):
     totals, previous period, top services, `service` and marketplace products come out of it.
+    In a run over several accounts it may be their payer's query that serves all of them.
     """
-    client: CostExplorerClient = scan.world("ce")
-    start, end = scan.window.costs_from - timedelta(days=1), scan.window.end
+    shared = scan.aws.hub.shared
+    if shared and (rows := shared.costs_of(scan)):
+        return rows
     rows = Spool(scan.store)
+    client: CostExplorerClient = scan.world("ce")
+    grouped = ("SERVICE", "USAGE_TYPE")
+    for dates, group in cost_groups(client, cost_days(scan.window), grouped, own_costs(scan)):
+        rows.add(service_row(group, **dates))
+    return rows
+
+
+def cost_days(window: Window) -> DateIntervalTypeDef:
+    """The days whose costs are read: the window's, and the day before it."""
+    return time_period(window.costs_from - timedelta(days=1), window.end)
+
+
+def cost_groups(
+    client: CostExplorerClient,
+    period: DateIntervalTypeDef,
+    dimensions: tuple[str, str],
+    only: ExpressionTypeDef,
+    granularity: GranularityType = "DAILY",
+) -> Iterator[tuple[Row, Mapping[str, Any]]]:
+    """(dates, group) of costs by two dimensions, the most that AWS groups by (GetCostAndUsage)."""
     for page in tokens(
         lambda **token: client.get_cost_and_usage(
-            TimePeriod=time_period(start, end),
-            Granularity="DAILY",
+            TimePeriod=period,
+            Granularity=granularity,
             Metrics=["UnblendedCost", "UsageQuantity"],
-            GroupBy=[
-                {"Type": "DIMENSION", "Key": "SERVICE"},
-                {"Type": "DIMENSION", "Key": "USAGE_TYPE"},
-            ],
-            Filter=own_costs(scan),
+            GroupBy=[{"Type": "DIMENSION", "Key": name} for name in dimensions],
+            Filter=only,
             **token,
         ),
         "NextPageToken",
@@ -1525,8 +1552,122 @@ def read_costs(scan: Scan) -> Spool:
         for result in page.get("ResultsByTime", ()):
             first, after = (result["TimePeriod"][name][:10] for name in ("Start", "End"))
             for group in result.get("Groups", ()):
-                rows.add(service_row(group, date_from=first, date_to=after))
+                yield {"date_from": first, "date_to": after}, group
+
+
+class Shared:
+    """What one identity of a run reads for all of its accounts at once, each time it is wanted.
+
+    Where it cannot, or where it does not pay, each account reads its own. Shared are costs:
+    their payer sees those of all members, and each request costs money. Not shared are forecasts,
+    which AWS does not group, and anomalies, which each account's own monitors find.
+    """
+
+    LEAST = 3
+    """Accounts from which on a shared read can take fewer requests than their own ones."""
+
+    def __init__(self, hub: Aws, settings: Settings, accounts: Sequence[str]) -> None:
+        self.hub, self.accounts = hub, accounts
+        now = datetime.now(UTC)
+        if settings.start and settings.end:
+            window = Window.of_past(settings.start, settings.end)
+        else:
+            window = Window.of_yesterday(now, settings, None)
+        self.days = cost_days(window)
+        self.store = Store()
+        self.out = Outcome("shared", Drafts(window, self.store))
+        self._costs = Once(self._read_costs)
+
+    def costs_of(self, scan: Scan) -> Spool | None:
+        """The costs of an account; None if it has to read them by itself."""
+        wanted = cost_days(scan.window)
+        if wanted["Start"] < self.days["Start"] or wanted["End"] != self.days["End"]:
+            return None  # days that it has missed, or the run has lasted beyond midnight
+        found = self._costs() or {}
+        return found.get(scan.account)
+
+    def _read_costs(self) -> dict[str, Spool] | None:
+        def read() -> dict[str, Spool] | None:
+            CURRENT.set(self.out)
+            return shared_costs(self)
+
+        try:
+            found = contextvars.copy_context().run(read)
+        except aws_errors() as error:
+            self.tell(f"costs: each account reads its own, since {because(error)}")
+            return None
+        if found:
+            self.tell(f"costs of {len(self.accounts)} accounts are read at once by their payer")
+        return found
+
+    def tell(self, text: str) -> None:
+        """Say something about all accounts."""
+        self.hub.log.say("INFO", text)
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self.store.close()
+
+
+def shared_costs(shared: Shared) -> dict[str, Spool] | None:
+    """The costs of each account by service, usage type and day, read by their payer.
+
+    AWS groups by two dimensions, and three are wanted. So one query tells which services a usage
+    type is used by. Where that is one service, as for most, account and usage type say it all, in
+    a second query; the usage types that several services have are asked for by service. None if
+    the accounts' own queries are not more than that.
+    """
+    hub = shared.hub
+    if payer(hub) != hub.account:
+        shared.tell("costs: each account reads its own, since the caller is not their payer")
+        return None
+    client: CostExplorerClient = hub.client("ce", hub.global_region)
+    among = dimension("LINKED_ACCOUNT", shared.accounts)
+    services: dict[str, set[str]] = collections.defaultdict(set)
+    pairs = cost_groups(client, shared.days, ("SERVICE", "USAGE_TYPE"), among, "MONTHLY")
+    for service, usage_type in (group["Keys"] for _, group in pairs):
+        services[usage_type].add(service)
+    queries = shared_queries(among, services)
+    if 1 + len(queries) > len(shared.accounts):
+        shared.tell("costs: each account reads its own, which takes no more requests")
+        return None
+    rows = {account: Spool(shared.store) for account in shared.accounts}
+    grouped = ("LINKED_ACCOUNT", "USAGE_TYPE")
+    for service, only in queries.items():
+        for dates, group in cost_groups(client, shared.days, grouped, only):
+            account, usage_type = group["Keys"]
+            keys = [service or only_service(services, usage_type), usage_type]
+            rows[account].add(service_row({**group, "Keys": keys}, **dates))
     return rows
+
+
+def shared_queries(
+    among: ExpressionTypeDef, services: Mapping[str, set[str]]
+) -> dict[str, ExpressionTypeDef]:
+    """Filters by service: of all usage types of a single service (""), then of the other ones."""
+    mixed = sorted(usage_type for usage_type, held in services.items() if len(held) > 1)
+    if not mixed:
+        return {"": among}
+    several = sorted({service for usage_type in mixed for service in services[usage_type]})
+    by_type = dimension("USAGE_TYPE", mixed)
+    queries: dict[str, ExpressionTypeDef] = {"": {"And": [among, {"Not": by_type}]}}
+    for service in several:
+        queries[service] = {"And": [among, dimension("SERVICE", [service]), by_type]}
+    return queries
+
+
+def only_service(services: Mapping[str, set[str]], usage_type: str) -> str:
+    """The service that a usage type belongs to, as the query before has told."""
+    found = services.get(usage_type, set())
+    if len(found) != 1:
+        raise NotNow("costs have changed while they were read")
+    return next(iter(found))
+
+
+def payer(hub: Aws) -> str:
+    """The account that pays for the caller's organization (Organizations: DescribeOrganization)."""
+    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    return client.describe_organization()["Organization"]["MasterAccountId"]
 
 
 def get_services(scan: Scan, out: Outcome) -> None:
@@ -1857,7 +1998,7 @@ def read_reservations(
 def reservation_use(scan: Scan, service: str, day: date) -> list[Any]:
     """How much of each reservation of a service was used on a day."""
     client: CostExplorerClient = scan.world("ce")
-    only: ExpressionTypeDef = {"Dimensions": {"Key": "SERVICE", "Values": [service]}}
+    only = dimension("SERVICE", [service])
     pages = tokens(
         lambda **token: client.get_reservation_utilization(
             TimePeriod=time_period(day, day + timedelta(days=1)),
@@ -1933,7 +2074,7 @@ def plan_uses_by_plan(scan: Scan, out: Outcome, plans: Iterable[str]) -> PlanUse
     client: CostExplorerClient = scan.world("ce")
 
     def read(arn: str) -> list[Any]:
-        only: ExpressionTypeDef = {"Dimensions": {"Key": "SAVINGS_PLAN_ARN", "Values": [arn]}}
+        only = dimension("SAVINGS_PLAN_ARN", [arn])
         answer = client.get_savings_plans_utilization(
             TimePeriod=time_period(scan.window.costs_from, scan.window.end),
             Granularity="DAILY",
@@ -3651,6 +3792,8 @@ def run_accounts(hub: Aws, settings: Settings, screen: Screen, report: Report) -
     targets = find_targets(hub, settings, note)
     report.accounts = len(targets)
     hub.log.say("INFO", f"{len(targets)} accounts, {settings.at_once} at once")
+    if len(targets) >= Shared.LEAST and not settings.per_account_reads:
+        hub.shared = Shared(hub, settings, [target.account for target in targets])
     pool = ThreadPoolExecutor(settings.at_once, "account")
     with screen.over(hub, report):
         try:
@@ -3660,6 +3803,9 @@ def run_accounts(hub: Aws, settings: Settings, screen: Screen, report: Report) -
                 future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+    if hub.shared:
+        report.calls += hub.shared.out.total_calls
+        hub.shared.close()
 
 
 def run_target(
@@ -3701,7 +3847,9 @@ def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) ->
         aws.log.say("INFO", f"{region} is left out: {why}", region=region)
         report.leave_out(why, f"{aws.account} {region}")
 
-    for region in regions_to_read(aws, settings, note):
+    regions = regions_to_read(aws, settings, note)
+    settings = dataclasses.replace(settings, regions=tuple(regions))
+    for region in regions:
         try:
             if aws.time_left() <= 0:
                 raise NotNow("the run's time is used up; the next run reads this region")
@@ -4080,6 +4228,10 @@ def arguments() -> argparse.ArgumentParser:
     add(
         "--account-time-limit", type=positive, metavar="SECONDS",
         help="time that each of several accounts may take (1800)",
+    )  # fmt: skip
+    add(
+        "--per-account-reads", action="store_true",
+        help="let each account read its own costs, also where their payer could",
     )  # fmt: skip
     add("--resume", action="store_true", help="skip what was uploaded earlier today")
     add("--start", metavar="DAY", help="first past day to read, YYYY-MM-DD; one document a day")

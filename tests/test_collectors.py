@@ -165,6 +165,26 @@ def test_other_regions_have_what_is_regional_and_nothing_twice(
         assert len(seen) == len(set(seen)), path
 
 
+def test_all_regions_are_read_as_if_they_were_named(
+    embedded: EmbeddedCloud, account: Account, tmp_path: Path
+) -> None:
+    """Each trail is told once, and what was bought in any of them is told at home."""
+    only = ("--only", "security,ri_sp_savings")
+    environment = without_bucket(embedded, account)
+    found = send(environment, tmp_path, "--regions", "all", *only).documents
+    named = [made["meta"]["region"] for made in found]
+    assert {HOME, OTHER} <= {*named}
+    home = found[named.index(HOME)]
+    others = tuple(region for region in named if region != HOME)
+    for made in found:
+        region = made["meta"]["region"]
+        away = tuple({*named} - {region})
+        place = place_of(account, made, others=away)
+        truth = TRUTH["security.cloudtrail"]
+        same_rows(rows(made, "security.cloudtrail"), list(truth.rows(place)), truth.key)
+    is_true(home, place_of(account, home, others=others), "ri_sp_savings")
+
+
 def test_what_config_records_as_global_everywhere_is_told_once(
     embedded: EmbeddedCloud, make_account: MakeAccount, tmp_path: Path
 ) -> None:

@@ -189,7 +189,8 @@ def test_documents_are_the_hubs_to_upload_and_the_accounts_to_read(
 
 
 def test_global_data_comes_once_per_account_in_the_home_region(party: Party, send: Send) -> None:
-    send("--organization", *BOTH, "--only", "cost,security", REGION=OTHER)
+    flags = ("--only", "cost,security", "--per-account-reads")
+    send("--organization", *BOTH, *flags, REGION=OTHER)
     found = documents(party)
     for account in party.whole:
         home, other = (found[f"{account.id}/{region}"] for region in (OTHER, HOME))
