@@ -1,6 +1,7 @@
 """`make bench`: what sender.py and receiver.py cost on this machine, against what is possible.
 
 Everything is measured in this run, on the embedded cloud. QUICK=1 makes everything smaller.
+`python -m tests.bench organization 1000` is that part only, over so many accounts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.bench import growth, receiving, sending
+from tests.bench import growth, organization, receiving, sending
 from tests.bench.harness import Line, Results, account, running_cloud
 from tests.cloud import Size
 
@@ -21,11 +22,14 @@ QUICK = bool(os.environ.get("QUICK"))
 def main() -> int:
     started = time.monotonic()
     results = Results()
-    wanted = sys.argv[1:] or ["receiver", "sender", "growth"]
+    numbers = [argument for argument in sys.argv[1:] if argument.isdecimal()]
+    wanted = {*sys.argv[1:]} - {*numbers} or {"receiver", "sender", "organization", "growth"}
     if "receiver" in wanted:
         measure_receiver(results)
     if "sender" in wanted:
         sending.measure(results, quick=QUICK)
+    if "organization" in wanted:
+        organization.measure(results, int(numbers[0]) if numbers else 20 if QUICK else 200)
     if "growth" in wanted:
         growth.measure(results, quick=QUICK)
     print("\n".join(table(results)))

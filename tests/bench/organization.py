@@ -1,0 +1,125 @@
+"""sender.py over an organization: accounts per minute, memory, calls and money, in one run and in
+many separate ones."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tests.bench.harness import ACCOUNT, Cost, Line, Results, run, running_cloud
+from tests.bench.sending import DOLLARS_PER_REQUEST, paid
+from tests.cloud import EmbeddedCloud, Size, generate
+from tests.cloud.organization import Organization
+
+REGIONS = ("us-east-1", "eu-west-1", "eu-central-1")
+SEPARATE = 5
+"""Accounts that are read by a run of their own each, for comparison."""
+SECTION = "Organization: empty accounts in three regions"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What one run over so many accounts took, and its calls by `service Operation`."""
+
+    accounts: int
+    cost: Cost
+    calls: Counter[str]
+
+    @property
+    def per_minute(self) -> float:
+        """Accounts a minute."""
+        return 60 * self.accounts / self.cost.seconds
+
+    @property
+    def calls_each(self) -> float:
+        """Calls per account."""
+        return self.calls.total() / self.accounts
+
+    @property
+    def dollars_each(self) -> float:
+        """What AWS charges per account."""
+        return paid(self.calls) * DOLLARS_PER_REQUEST / self.accounts
+
+
+def measure(results: Results, accounts: int) -> None:
+    """One run over so many accounts and one over a tenth, beside separate runs of a few."""
+    today = datetime.now(UTC).date()
+    made = [
+        generate(str(int(ACCOUNT) + number), Size.empty(), 1, today, REGIONS)
+        for number in range(accounts)
+    ]
+    organization = Organization(made[0])
+    for account in made[1:]:
+        organization.join(account, customer="Example Corp")
+    with running_cloud(*made) as embedded:
+        embedded.cloud.organizations.append(organization)
+        names = [account.id for account in made]
+        few = together(embedded, names[: max(accounts // 10, 16)])
+        apart = [separate(embedded, name) for name in names[-SEPARATE:]]
+        whole = together(embedded, names)
+    tell(results, whole, few, apart)
+
+
+def together(embedded: EmbeddedCloud, names: list[str]) -> Sent:
+    """One run over accounts, all but the first of them by a role."""
+    return send(embedded, ACCOUNT, len(names), "--accounts", ",".join(names))
+
+
+def separate(embedded: EmbeddedCloud, name: str) -> Sent:
+    """A run of an account's own."""
+    return send(embedded, name, 1)
+
+
+def send(embedded: EmbeddedCloud, caller: str, accounts: int, *arguments: str) -> Sent:
+    """Run sender.py into an empty bucket."""
+    embedded.calls.clear()
+    arguments = ("--regions", ",".join(REGIONS), "--time-limit", "7200", *arguments)
+    bucket = embedded.create_bucket()
+    cost = run(embedded, "sender.py", *arguments, account=caller, BUCKET=bucket)
+    calls = Counter(f"{c.service} {c.operation}" for c in embedded.calls if c.attempt == 1)
+    print(f"{accounts} accounts in {cost.seconds:.1f} s", file=sys.stderr)
+    return Sent(accounts, cost, calls)
+
+
+def tell(results: Results, whole: Sent, few: Sent, apart: list[Sent]) -> None:
+    """The lines of the table; separate runs are taken to follow one another."""
+    seconds = sum(sent.cost.seconds for sent in apart) / len(apart)
+    cpu = sum(sent.cost.cpu for sent in apart) / len(apart)
+    calls = sum(sent.calls_each for sent in apart) / len(apart)
+    dollars = sum(sent.dollars_each for sent in apart) / len(apart)
+    runs = f"separate runs, by {len(apart)} that were measured"
+    results.add(
+        SECTION,
+        Line(
+            f"one run over {whole.accounts:,} accounts",
+            f"{whole.per_minute:.0f} accounts a minute",
+            f"{runs}: {60 / seconds:.0f}",
+            whole.per_minute * seconds / 60,
+        ),
+        Line(
+            "CPU per account",
+            f"{whole.cost.cpu / whole.accounts:.2f} s",
+            f"{runs}: {cpu:.2f} s",
+            whole.cost.cpu / whole.accounts / cpu,
+        ),
+        Line(
+            "peak memory",
+            f"{whole.cost.mebibytes:.0f} MiB",
+            f"{few.accounts:,} accounts: {few.cost.mebibytes:.0f} MiB",
+            whole.cost.mebibytes / few.cost.mebibytes,
+        ),
+        Line(
+            "calls per account",
+            f"{whole.calls_each:.1f}",
+            f"{runs}: {calls:.1f}",
+            whole.calls_each / calls,
+        ),
+        Line(
+            "dollars per account and day",
+            f"${whole.dollars_each:.3f}",
+            f"{runs}: ${dollars:.3f}",
+            whole.dollars_each / dollars,
+        ),
+    )
