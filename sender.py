@@ -67,7 +67,12 @@ if TYPE_CHECKING:
     from mypy_boto3_health import HealthClient
     from mypy_boto3_health.type_defs import EventFilterTypeDef
     from mypy_boto3_inspector2 import Inspector2Client
-    from mypy_boto3_inspector2.type_defs import FilterCriteriaTypeDef
+    from mypy_boto3_inspector2.type_defs import (
+        FilterCriteriaTypeDef,
+    )
+    from mypy_boto3_inspector2.type_defs import (
+        StringFilterTypeDef as InspectorStringFilterTypeDef,
+    )
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_license_manager import LicenseManagerClient
@@ -459,6 +464,12 @@ class Spool:
             if len(self._buffer) >= self.CHUNK:
                 self._places.append(self._store.append(bytes(self._buffer)))
                 self._buffer.clear()
+
+    def flush(self) -> None:
+        """Leave nothing in memory, once all rows are there."""
+        with self._lock:
+            self._places.append(self._store.append(bytes(self._buffer)))
+            self._buffer.clear()
 
     def chunks(self) -> Iterator[bytes]:
         """The rows as the inside of a JSON array."""
@@ -1327,6 +1338,91 @@ def why_closed(aws: Aws, region: str) -> str | None:
     return None
 
 
+# --- reads for several accounts at once ---------------------------------------------------------
+
+
+class Shared:
+    """What one identity reads for many accounts of a run, each thing when it is first wanted.
+
+    A payer reads costs for all, a service's delegated administrator its members' findings. Where
+    that is refused, does not pay or does not apply, each account reads its own.
+
+    Not shared are forecasts, which AWS does not group, and anomalies, which an account's own
+    monitors find. Health's view of an organization has one state of an event and tells the
+    accounts by event; AWS does not say that they are what each account sees. Compute Optimizer
+    takes one account per request. Config's aggregators lag behind their accounts, so that a
+    listing by them is no complete one of now, and it takes as many pages.
+    """
+
+    LEAST = 3
+    """Accounts from which on a shared read can take fewer requests than their own ones."""
+
+    def __init__(self, hub: Aws, settings: Settings, accounts: Sequence[str]) -> None:
+        self.hub, self.settings, self.accounts = hub, settings, accounts
+        if settings.start and settings.end:
+            self.window = Window.of_past(settings.start, settings.end)
+        else:
+            self.window = Window.of_yesterday(datetime.now(UTC), settings, None)
+        self.store = Store()
+        self.out = Outcome("shared", Drafts(self.window, self.store))
+        self.administrators: list[Aws] = []
+        self._known: dict[tuple[str, object], Once[Any]] = {}
+        self._told: set[str] = set()
+        self._lock = threading.Lock()
+
+    def once(self, what: str, key: object, read: Callable[[Shared], Result]) -> Result | None:
+        """What is read when it is first wanted; None if it cannot be, and the log says why."""
+        with self._lock:
+            known = self._known.setdefault((what, key), Once(lambda: self._read(what, read)))
+        found: Result | None = known()
+        return found
+
+    def _read(self, what: str, read: Callable[[Shared], Result]) -> Result | None:
+        def counted() -> Result:
+            CURRENT.set(self.out)
+            return read(self)
+
+        try:
+            return contextvars.copy_context().run(counted)
+        except aws_errors() as error:
+            self.tell(f"{what}: accounts read their own, since {because(error)}")
+            return None
+
+    def tell(self, text: str) -> None:
+        """Say something about many accounts, once."""
+        with self._lock:
+            known = text in self._told
+            self._told.add(text)
+        if not known:
+            self.hub.log.say("INFO", text)
+
+    def administrator(self, service: str) -> Aws:
+        """AWS as the delegated administrator of a service, NotNow if it has none.
+
+        Organizations: ListDelegatedAdministrators, which the payer and administrators may ask.
+        """
+        client: OrganizationsClient = self.hub.client("organizations", self.hub.global_region)
+        principal = f"{service}.amazonaws.com"
+        listed = client.list_delegated_administrators(ServicePrincipal=principal)
+        if not (found := listed["DelegatedAdministrators"]):
+            raise NotNow("it has no delegated administrator")
+        aws = enter(self.hub, self.settings, Target(found[0]["Id"]))
+        aws.deadline = self.hub.deadline
+        with self._lock:
+            self.administrators.append(aws)
+        return aws
+
+    def spools(self, accounts: Iterable[str]) -> dict[str, Spool]:
+        """A list of rows for each account."""
+        return {account: Spool(self.store) for account in accounts}
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        for aws in self.administrators:
+            aws.close()
+        self.store.close()
+
+
 # --- shaping helpers ----------------------------------------------------------------------------
 
 
@@ -1521,8 +1617,10 @@ def read_costs(scan: Scan) -> Spool:
     In a run over several accounts it may be their payer's query that serves all of them.
     """
     shared = scan.aws.hub.shared
-    if shared and (rows := shared.costs_of(scan)):
-        return rows
+    if shared and cost_days(shared.window) == cost_days(scan.window):  # no days were missed
+        found = shared.once("costs", None, shared_costs) or {}
+        if scan.account in found:
+            return found[scan.account]
     rows = Spool(scan.store)
     client: CostExplorerClient = scan.world("ce")
     grouped = ("SERVICE", "USAGE_TYPE")
@@ -1561,89 +1659,36 @@ def cost_groups(
                 yield {"date_from": first, "date_to": after}, group
 
 
-class Shared:
-    """What one identity of a run reads for all of its accounts at once, each time it is wanted.
-
-    Where it cannot, or where it does not pay, each account reads its own. Shared are costs:
-    their payer sees those of all members, and each request costs money. Not shared are forecasts,
-    which AWS does not group, and anomalies, which each account's own monitors find.
-    """
-
-    LEAST = 3
-    """Accounts from which on a shared read can take fewer requests than their own ones."""
-
-    def __init__(self, hub: Aws, settings: Settings, accounts: Sequence[str]) -> None:
-        self.hub, self.accounts = hub, accounts
-        now = datetime.now(UTC)
-        if settings.start and settings.end:
-            window = Window.of_past(settings.start, settings.end)
-        else:
-            window = Window.of_yesterday(now, settings, None)
-        self.days = cost_days(window)
-        self.store = Store()
-        self.out = Outcome("shared", Drafts(window, self.store))
-        self._costs = Once(self._read_costs)
-
-    def costs_of(self, scan: Scan) -> Spool | None:
-        """The costs of an account; None if it has to read them by itself."""
-        wanted = cost_days(scan.window)
-        if wanted["Start"] < self.days["Start"] or wanted["End"] != self.days["End"]:
-            return None  # days that it has missed, or the run has lasted beyond midnight
-        found = self._costs() or {}
-        return found.get(scan.account)
-
-    def _read_costs(self) -> dict[str, Spool] | None:
-        def read() -> dict[str, Spool] | None:
-            CURRENT.set(self.out)
-            return shared_costs(self)
-
-        try:
-            found = contextvars.copy_context().run(read)
-        except aws_errors() as error:
-            self.tell(f"costs: each account reads its own, since {because(error)}")
-            return None
-        if found:
-            self.tell(f"costs of {len(self.accounts)} accounts are read at once by their payer")
-        return found
-
-    def tell(self, text: str) -> None:
-        """Say something about all accounts."""
-        self.hub.log.say("INFO", text)
-
-    def close(self) -> None:
-        """Give the disk space back."""
-        self.store.close()
-
-
-def shared_costs(shared: Shared) -> dict[str, Spool] | None:
+def shared_costs(shared: Shared) -> dict[str, Spool]:
     """The costs of each account by service, usage type and day, read by their payer.
 
     AWS groups by two dimensions, and three are wanted. So one query tells which services a usage
     type is used by. Where that is one service, as for most, account and usage type say it all, in
-    a second query; the usage types that several services have are asked for by service. None if
+    a second query; the usage types that several services have are asked for by service. NotNow if
     the accounts' own queries are not more than that.
     """
-    hub = shared.hub
+    hub, days_read = shared.hub, cost_days(shared.window)
     if payer(hub) != hub.account:
-        shared.tell("costs: each account reads its own, since the caller is not their payer")
-        return None
+        raise NotNow("the caller is not their payer")
     client: CostExplorerClient = hub.client("ce", hub.global_region)
     among = dimension("LINKED_ACCOUNT", shared.accounts)
     services: dict[str, set[str]] = collections.defaultdict(set)
-    pairs = cost_groups(client, shared.days, ("SERVICE", "USAGE_TYPE"), among, "MONTHLY")
+    pairs = cost_groups(client, days_read, ("SERVICE", "USAGE_TYPE"), among, "MONTHLY")
     for service, usage_type in (group["Keys"] for _, group in pairs):
         services[usage_type].add(service)
     queries = shared_queries(among, services)
     if 1 + len(queries) > len(shared.accounts):
-        shared.tell("costs: each account reads its own, which takes no more requests")
-        return None
-    rows = {account: Spool(shared.store) for account in shared.accounts}
+        raise NotNow("that takes no more requests")
+    rows = shared.spools(shared.accounts)
     grouped = ("LINKED_ACCOUNT", "USAGE_TYPE")
     for service, only in queries.items():
-        for dates, group in cost_groups(client, shared.days, grouped, only):
+        for dates, group in cost_groups(client, days_read, grouped, only):
             account, usage_type = group["Keys"]
             keys = [service or only_service(services, usage_type), usage_type]
             rows[account].add(service_row({**group, "Keys": keys}, **dates))
+    for spool in rows.values():
+        spool.flush()
+    shared.tell(f"costs of {len(rows)} accounts are read at once by their payer")
     return rows
 
 
@@ -2149,10 +2194,118 @@ def generator(finding: Mapping[str, Any]) -> str | None:
     return finding.get("GeneratorId", "").partition("/")[0] or None
 
 
-def is_open(finding: Mapping[str, Any]) -> bool:
+def is_open(row: Row) -> bool:
     """Whether a finding still wants attention: active, neither resolved nor suppressed."""
-    settled = dig(finding, "Workflow.Status") in ("RESOLVED", "SUPPRESSED")
-    return finding.get("RecordState") != "ARCHIVED" and not settled
+    settled = row["status"] in ("RESOLVED", "SUPPRESSED")
+    return row["record_state"] != "ARCHIVED" and not settled
+
+
+@dataclass(frozen=True)
+class Administered:
+    """A service whose delegated administrator reads findings for its members.
+
+    `members` are those of an administrator in a region, with what `read` has to know of each (a
+    detector). `read` gives (account, row) of the findings of members, at most so many at once,
+    that were updated in a span, or of all that are open.
+    """
+
+    name: str
+    service: str
+    at_once: int
+    members: Callable[[Aws, str], Mapping[str, str]]
+    read: Callable[[Reading], Iterator[tuple[str, Row]]]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which findings are read: of which accounts, from when on, by whom."""
+
+    aws: Aws
+    region: str
+    accounts: Mapping[str, str]
+    since: datetime | None
+    until: datetime
+    out: Outcome
+
+
+def findings(
+    scan: Scan, out: Outcome, kind: Administered, own: Callable[[], Mapping[str, str]]
+) -> Iterator[Row]:
+    """The findings that the window wants, by an administrator or read by the account itself.
+
+    `own` is what `kind.read` has to know of the account. An administrator reads what was updated;
+    all that is open, as an account's first document has it, is read by the account.
+    """
+    for since in scan.window.reads:
+        rows: Iterable[Row] | None = administered_rows(scan, kind, since)
+        if rows is None:
+            accounts = own()
+            reading = Reading(scan.aws, scan.region, accounts, since, scan.window.until, out)
+            rows = (row for _, row in kind.read(reading)) if accounts else ()
+        yield from (row for row in rows if not scan.window.repeats(since, row["updated_at"]))
+
+
+def administered_rows(scan: Scan, kind: Administered, since: datetime | None) -> Spool | None:
+    """An account's findings as its administrator reads them; None if they are not shared."""
+    shared = scan.aws.hub.shared
+    if not shared or since is None or since != midnight(shared.window.costs_from):
+        return None
+    region, what = scan.region, f"{kind.name} in {scan.region}"
+    admitted = shared.once(what, "members", lambda shared: admit(shared, kind, region))
+    if not admitted or scan.account not in admitted[1]:
+        return None
+    aws, members = admitted
+    number = [*members].index(scan.account) // kind.at_once
+    some = dict([*members.items()][number * kind.at_once : (number + 1) * kind.at_once])
+    rows = shared.once(what, number, lambda shared: read_members(shared, kind, aws, region, some))
+    return rows[scan.account] if rows else None
+
+
+def admit(shared: Shared, kind: Administered, region: str) -> tuple[Aws, dict[str, str]]:
+    """A service's administrator, and the accounts of the run whose findings it sees."""
+    aws = shared.administrator(kind.service)
+    found = kind.members(aws, region)
+    members = {account: found[account] for account in shared.accounts if account in found}
+    shared.tell(f"{kind.name} in {region}: {aws.account} reads for {len(members)} accounts")
+    return aws, members
+
+
+def read_members(
+    shared: Shared, kind: Administered, aws: Aws, region: str, members: Mapping[str, str]
+) -> dict[str, Spool]:
+    """What an administrator reads for some of its members; NotNow if any of it failed."""
+    rows = shared.spools(members)
+    out = Outcome(kind.name, shared.out.drafts)
+    since = midnight(shared.window.costs_from)
+    for account, row in kind.read(Reading(aws, region, members, since, shared.window.until, out)):
+        rows[account].add(row)
+    if out.problems or out.skipped:
+        raise NotNow("; ".join([*out.problems, *filter(None, [out.skipped])]))
+    for spool in rows.values():
+        spool.flush()
+    return rows
+
+
+def hub_members(aws: Aws, region: str) -> dict[str, str]:
+    """The accounts whose findings an administrator sees (Security Hub: ListMembers)."""
+    client: SecurityHubClient = aws.client("securityhub", region)
+    pages = client.get_paginator("list_members").paginate(OnlyAssociated=True)
+    found = {held["AccountId"]: "" for page in pages for held in page.get("Members", ())}
+    return {aws.account: "", **found}
+
+
+def hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
+    """Findings of accounts (Security Hub: GetFindings)."""
+    client: SecurityHubClient = reading.aws.client("securityhub", reading.region)
+    pages = client.get_paginator("get_findings").paginate(
+        Filters=security_hub_filters(reading), PaginationConfig={"PageSize": 100}
+    )
+    for finding in (finding for page in pages for finding in page.get("Findings", ())):
+        yield finding["AwsAccountId"], finding_row(finding)
+
+
+HUB = Administered("Security Hub", "securityhub", 20, hub_members, hub_findings)
+"""AWS takes 20 values per filter."""
 
 
 def get_security_hub(scan: Scan, out: Outcome) -> None:
@@ -2160,21 +2313,14 @@ def get_security_hub(scan: Scan, out: Outcome) -> None:
 
     The update time is the provider's: AWS does not move it when somebody sets a workflow status.
     """
-    client: SecurityHubClient = scan.client("securityhub")
-    for read in scan.window.reads:
-        pages = client.get_paginator("get_findings").paginate(
-            Filters=security_hub_filters(scan, read), PaginationConfig={"PageSize": 100}
-        )
-        for finding in (finding for page in pages for finding in page.get("Findings", ())):
-            row = finding_row(finding)
-            labels = (row["severity"], "open" if is_open(finding) else "resolved")
-            part = f"{SECURITY_HUB}/{row['service']}"
-            if not scan.window.repeats(read, row["updated_at"]):
-                out.emit(row, part, day=day_of(row["updated_at"]), labels=labels)
+    for row in findings(scan, out, HUB, lambda: {scan.account: ""}):
+        labels = (row["severity"], "open" if is_open(row) else "resolved")
+        part = f"{SECURITY_HUB}/{row['service']}"
+        out.emit(row, part, day=day_of(row["updated_at"]), labels=labels)
 
 
-def security_hub_filters(scan: Scan, read: datetime | None) -> AwsSecurityFindingFiltersTypeDef:
-    """This account's findings: all that are active, or those updated since.
+def security_hub_filters(reading: Reading) -> AwsSecurityFindingFiltersTypeDef:
+    """Findings of accounts: all that are active, or those updated since.
 
     An active one is read whatever workflow status people gave it, for that does not move its time.
     """
@@ -2182,14 +2328,14 @@ def security_hub_filters(scan: Scan, read: datetime | None) -> AwsSecurityFindin
     def equal(*values: str) -> list[StringFilterTypeDef]:
         return [{"Value": value, "Comparison": "EQUALS"} for value in values]
 
-    own: AwsSecurityFindingFiltersTypeDef = {
-        "AwsAccountId": equal(scan.account),
-        "Region": equal(scan.region),
+    among: AwsSecurityFindingFiltersTypeDef = {
+        "AwsAccountId": equal(*reading.accounts),
+        "Region": equal(reading.region),
     }
-    if read is None:
-        return own | {"RecordState": equal("ACTIVE")}
-    span: DateFilterTypeDef = {"Start": zulu(read), "End": zulu(scan.window.until)}
-    return own | {"UpdatedAt": [span]}
+    if reading.since is None:
+        return among | {"RecordState": equal("ACTIVE")}
+    span: DateFilterTypeDef = {"Start": zulu(reading.since), "End": zulu(reading.until)}
+    return among | {"UpdatedAt": [span]}
 
 
 guard_duty_row = Shape(
@@ -2199,42 +2345,75 @@ guard_duty_row = Shape(
 )  # fmt: skip
 
 
+def own_detector(aws: Aws, region: str) -> str | None:
+    """The caller's detector, of which a region has one at most (GuardDuty: ListDetectors)."""
+    client: GuardDutyClient = aws.client("guardduty", region)
+    pages = client.get_paginator("list_detectors").paginate()
+    return next((found for page in pages for found in page.get("DetectorIds", ())), None)
+
+
+def guard_duty_members(aws: Aws, region: str) -> dict[str, str]:
+    """The detectors of the accounts whose findings an administrator sees (ListMembers)."""
+    client: GuardDutyClient = aws.client("guardduty", region)
+    if not (own := own_detector(aws, region)):
+        raise NotNow("its administrator has not enabled it")
+    pages = client.get_paginator("list_members").paginate(DetectorId=own, OnlyAssociated="true")
+    listed = [held for page in pages for held in page.get("Members", ())]
+    enabled = [held for held in listed if held["RelationshipStatus"].lower() == "enabled"]
+    found = {held["AccountId"]: held["DetectorId"] for held in enabled if held.get("DetectorId")}
+    return {aws.account: own, **found}
+
+
+def guard_duty_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
+    """Findings of accounts (GuardDuty: ListFindings, GetFindings by fifties)."""
+    aws, region = reading.aws, reading.region
+    client: GuardDutyClient = aws.client("guardduty", region)
+    detector = reading.accounts.get(aws.account) or own_detector(aws, region) or ""
+
+    def get(ids: list[str]) -> list[tuple[str, Row]]:
+        found = client.get_findings(DetectorId=detector, FindingIds=ids).get("Findings", [])
+        accounts = reading.accounts
+        return [
+            (held["AccountId"], guard_duty_row(held, detector_id=accounts[held["AccountId"]]))
+            for held in found
+        ]
+
+    pages = client.get_paginator("list_findings").paginate(
+        DetectorId=detector,
+        FindingCriteria={"Criterion": guard_duty_criteria(reading)},
+        PaginationConfig={"PageSize": 50},
+    )
+    ids = (found for page in pages for found in page.get("FindingIds", ()))
+    for _, rows in aws.each(batches(ids, 50), get, reading.out):
+        yield from rows or ()
+
+
+GUARD_DUTY = Administered("GuardDuty", "guardduty", 50, guard_duty_members, guard_duty_findings)
+"""AWS takes 50 values per criterion."""
+
+
 def get_guard_duty_security(scan: Scan, out: Outcome) -> None:
     """Threats by update time (GuardDuty: ListDetectors, ListFindings, GetFindings by fifties)."""
-    client: GuardDutyClient = scan.client("guardduty")
-    listed = client.get_paginator("list_detectors").paginate()
-    detectors = [detector for page in listed for detector in page.get("DetectorIds", ())]
-    if not detectors:
-        out.skipped = "GuardDuty is not enabled"
-    for detector, read in itertools.product(detectors, scan.window.reads):
-        pages = client.get_paginator("list_findings").paginate(
-            DetectorId=detector,
-            FindingCriteria={"Criterion": guard_duty_criteria(scan, read)},
-            PaginationConfig={"PageSize": 50},
-        )
-        ids = (found for page in pages for found in page.get("FindingIds", ()))
-        get = functools.partial(guard_duty_findings, client, detector)
-        for row in (
-            row for _, rows in scan.aws.each(batches(ids, 50), get, out) for row in rows or ()
-        ):
-            if not scan.window.repeats(read, row["updated_at"]):
-                out.emit(row, "guard_duty", day=day_of(row["updated_at"]))
+    detector = Once(lambda: own_detector(scan.aws, scan.region))
+
+    def own() -> dict[str, str]:
+        found = detector()
+        if not found:
+            out.skipped = "GuardDuty is not enabled"
+        return {scan.account: found} if found else {}
+
+    for row in findings(scan, out, GUARD_DUTY, own):
+        out.emit(row, "guard_duty", day=day_of(row["updated_at"]))
 
 
-def guard_duty_findings(client: GuardDutyClient, detector: str, ids: list[str]) -> list[Row]:
-    """Up to fifty findings of a detector."""
-    answer = client.get_findings(DetectorId=detector, FindingIds=ids)
-    return [guard_duty_row(finding, detector_id=detector) for finding in answer.get("Findings", ())]
-
-
-def guard_duty_criteria(scan: Scan, read: datetime | None) -> dict[str, ConditionTypeDef]:
-    """This account's findings: all that AWS keeps (90 days), or those updated since."""
-    own: dict[str, ConditionTypeDef] = {"accountId": {"Equals": [scan.account]}}
-    if read is None:
-        return own
-    span = (read, scan.window.until)
+def guard_duty_criteria(reading: Reading) -> dict[str, ConditionTypeDef]:
+    """Findings of accounts: all that AWS keeps (90 days), or those updated since."""
+    among: dict[str, ConditionTypeDef] = {"accountId": {"Equals": [*reading.accounts]}}
+    if reading.since is None:
+        return among
+    span = (reading.since, reading.until)
     first, last = (int(moment.timestamp() * 1000) for moment in span)
-    return own | {"updatedAt": {"GreaterThanOrEqual": first, "LessThanOrEqual": last}}
+    return among | {"updatedAt": {"GreaterThanOrEqual": first, "LessThanOrEqual": last}}
 
 
 inspector_row = Shape(
@@ -2249,24 +2428,45 @@ inspector_row = Shape(
 """An Inspector finding; the first resource stands for all that it names."""
 
 
+def inspector_members(aws: Aws, region: str) -> dict[str, str]:
+    """The accounts whose findings an administrator sees (Inspector: ListMembers)."""
+    client: Inspector2Client = aws.client("inspector2", region)
+    pages = client.get_paginator("list_members").paginate(onlyAssociated=True)
+    listed = [held for page in pages for held in page.get("members", ())]
+    enabled = [held for held in listed if held["relationshipStatus"] == "ENABLED"]
+    return {aws.account: "", **{held["accountId"]: "" for held in enabled}}
+
+
+def inspector_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
+    """Findings of accounts (Inspector: ListFindings)."""
+    client: Inspector2Client = reading.aws.client("inspector2", reading.region)
+    pages = client.get_paginator("list_findings").paginate(
+        filterCriteria=inspector_criteria(reading), PaginationConfig={"PageSize": 100}
+    )
+    for held in (held for page in pages for held in page.get("findings", ())):
+        yield held["awsAccountId"], inspector_row(held)
+
+
+INSPECTOR = Administered("Inspector", "inspector2", 10, inspector_members, inspector_findings)
+"""AWS takes 10 values per criterion."""
+
+
 def get_inspector(scan: Scan, out: Outcome) -> None:
     """Vulnerabilities by update time, of this account (Inspector: ListFindings)."""
-    client: Inspector2Client = scan.client("inspector2")
-    for read in scan.window.reads:
-        pages = client.get_paginator("list_findings").paginate(
-            filterCriteria=inspector_criteria(scan, read), PaginationConfig={"PageSize": 100}
-        )
-        for row in (inspector_row(held) for page in pages for held in page.get("findings", ())):
-            if not scan.window.repeats(read, row["updated_at"]):
-                out.emit(row, "inspector", day=day_of(row["updated_at"]))
+    for row in findings(scan, out, INSPECTOR, lambda: {scan.account: ""}):
+        out.emit(row, "inspector", day=day_of(row["updated_at"]))
 
 
-def inspector_criteria(scan: Scan, read: datetime | None) -> FilterCriteriaTypeDef:
-    """This account's findings: those that are active, or those updated since."""
-    own: FilterCriteriaTypeDef = {"awsAccountId": [{"comparison": "EQUALS", "value": scan.account}]}
-    if read is None:
-        return own | {"findingStatus": [{"comparison": "EQUALS", "value": "ACTIVE"}]}
-    return own | {"updatedAt": [{"startInclusive": read, "endInclusive": scan.window.until}]}
+def inspector_criteria(reading: Reading) -> FilterCriteriaTypeDef:
+    """Findings of accounts: those that are active, or those updated since."""
+    named: list[InspectorStringFilterTypeDef] = [
+        {"comparison": "EQUALS", "value": account} for account in reading.accounts
+    ]
+    among: FilterCriteriaTypeDef = {"awsAccountId": named}
+    if reading.since is None:
+        return among | {"findingStatus": [{"comparison": "EQUALS", "value": "ACTIVE"}]}
+    first, last = reading.since, reading.until
+    return among | {"updatedAt": [{"startInclusive": first, "endInclusive": last}]}
 
 
 key_row = Shape(
@@ -3818,6 +4018,7 @@ def run_accounts(hub: Aws, settings: Settings, screen: Screen, report: Report) -
             pool.shutdown(wait=False, cancel_futures=True)
     if hub.shared:
         report.calls += hub.shared.out.total_calls
+        report.throttles += sum(aws.throttles for aws in hub.shared.administrators)
         hub.shared.close()
 
 
@@ -4248,7 +4449,7 @@ def arguments() -> argparse.ArgumentParser:
     )  # fmt: skip
     add(
         "--per-account-reads", action="store_true",
-        help="let each account read its own costs, also where their payer could",
+        help="let each account read its own, also what payer or administrator could for all",
     )  # fmt: skip
     add("--resume", action="store_true", help="skip what was uploaded earlier today")
     add("--start", metavar="DAY", help="first past day to read, YYYY-MM-DD; one document a day")

@@ -730,7 +730,10 @@ TESTED_BELOW = {
         "ListDelegatedAdministrators", "ListOrganizationalUnitsForParent", "ListRoots",
         "ListTagsForResource",
     )),
+    ("guardduty", "ListMembers"),
+    ("inspector2", "ListMembers"),
     ("securityhub", "DescribeHub"),
+    ("securityhub", "ListMembers"),
     ("wafv2", "ListResourcesForWebACL"),
 }  # fmt: skip
 
@@ -743,6 +746,38 @@ def test_every_answer_is_tested() -> None:
 
 
 # Security Hub, GuardDuty, Inspector
+
+
+@pytest.mark.parametrize(
+    ("service", "members", "name"),
+    [
+        ("guardduty", "Members", "AccountId"),
+        ("inspector2", "members", "accountId"),
+        ("securityhub", "Members", "AccountId"),
+    ],
+)
+def test_an_administrator_knows_its_members(service: str, members: str, name: str) -> None:
+    """By page; the detector of each is its own."""
+    others = [small(f"{number:012}") for number in range(1, 4)]
+    account = replace(small(), delegated_for=tuple(held.id for held in others))
+    cloud = cloud_of(account, *others, page_size=2)
+    params: dict[str, Any] = {}
+    if service == "guardduty":
+        params["DetectorId"] = account.items(service, "detectors", "us-east-1")[0]["DetectorId"]
+    listing = Listing(
+        service,
+        "ListMembers",
+        members,
+        truth=lambda _: others,
+        params=lambda _: params,
+        token="nextToken" if service == "inspector2" else "NextToken",
+    )
+    found = [item for page in listing.pages(cloud) for item in listing.items(page)]
+    assert [item[name] for item in found] == [held.id for held in others]
+    for item, held in zip(found, others, strict=True):
+        if service == "guardduty":
+            [detector] = held.items(service, "detectors", "us-east-1")
+            assert item["DetectorId"] == detector["DetectorId"]
 
 
 def hub(cloud: Cloud, **filters: Any) -> list[Item]:

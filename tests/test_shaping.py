@@ -486,8 +486,8 @@ def test_the_compliance_score_counts_rules_with_a_result(states: str, score: str
 def test_a_finding_is_open_while_somebody_has_to_act(
     record: str, workflow: str, is_open: bool
 ) -> None:
-    finding = {"RecordState": record, "Workflow": {"Status": workflow}}
-    assert sender.is_open(finding) is is_open
+    finding = {"RecordState": record, "Workflow": {"Status": workflow}, "ProductName": "Scanner"}
+    assert sender.is_open(sender.finding_row(finding)) is is_open
 
 
 def test_a_finding_of_a_product_without_a_name_is_known_by_its_arn() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ class Family:
 
     embedded: EmbeddedCloud
     warehouse: Warehouse
+    organization: Organization
     accounts: list[Account] = field(default_factory=list)
 
     @property
@@ -41,14 +43,18 @@ class Family:
         """The account that runs the sender."""
         return self.accounts[0]
 
-    def requests(self, operation: str = "GetCostAndUsage") -> Counter[str]:
-        """How many requests of an operation each account has made; they are forgotten then."""
-        found = Counter(c.account for c in self.embedded.calls if c.operation == operation)
+    def requests(self, *operations: str) -> Counter[str]:
+        """How many requests of operations each account has made; they are forgotten then."""
+        wanted = operations or ("GetCostAndUsage",)
+        found = Counter(call.account for call in self.embedded.calls if call.operation in wanted)
         self.embedded.calls.clear()
         return found
 
 
-MakeFamily = Callable[[Size], Family]
+SHARING = re.compile(r"costs|(Security Hub|GuardDuty|Inspector) in ")
+"""How what is said of shared reads begins."""
+
+MakeFamily = Callable[..., Family]
 Send = Callable[..., tuple[int, list[str]]]
 
 
@@ -58,12 +64,12 @@ def make_family(
 ) -> MakeFamily:
     """Makes an organization of accounts of one size, whose payer may read all of them."""
 
-    def make(size: Size) -> Family:
-        family = Family(embedded, warehouse, [make_account(size) for _ in range(MEMBERS)])
-        organization = Organization(family.payer)
-        embedded.cloud.organizations.append(organization)
+    def make(size: Size, count: int = MEMBERS) -> Family:
+        accounts = [make_account(size) for _ in range(count)]
+        family = Family(embedded, warehouse, Organization(accounts[0]), accounts)
+        embedded.cloud.organizations.append(family.organization)
         for account in family.accounts[1:]:
-            organization.join(account)
+            family.organization.join(account)
             embedded.keys.make_role(account.id, ROLE, family.payer.id)
         return family
 
@@ -74,15 +80,19 @@ def make_family(
 def send(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Send:
     """Runs the sender as an account of a family: (exit code, what the log says)."""
 
-    def run(family: Family, *flags: str, caller: Account | None = None) -> tuple[int, list[str]]:
+    def run(
+        family: Family,
+        *flags: str,
+        caller: Account | None = None,
+        only: str = "cost,service,marketplace",
+    ) -> tuple[int, list[str]]:
         environment = family.embedded.environment((caller or family.payer).id)
         for name, value in (environment | {"BUCKET": family.warehouse.bucket}).items():
             monkeypatch.setenv(name, value)
-        only = ("--only", "cost,service,marketplace")
-        code = sender.main(["--log-format", "json", *only, *flags])
+        code = sender.main(["--log-format", "json", "--only", only, *flags])
         lines = capsys.readouterr().err.splitlines()
         story = [json.loads(line)["message"] for line in lines if line.startswith("{")]
-        return code, [text for text in story if text.startswith("costs")]
+        return code, [text for text in story if SHARING.match(text)]
 
     return run
 
@@ -103,11 +113,14 @@ def load(family: Family) -> Rows:
     return {name: found for name, found in rows.items() if name not in ("logs", "log_messages")}
 
 
-def same(ours: Rows, theirs: Rows) -> None:
-    """Fail unless all tables have the same rows, and those about costs have any."""
+COSTS = ("services", "cost_reports", "service_costs")
+
+
+def same(ours: Rows, theirs: Rows, filled: tuple[str, ...] = COSTS) -> None:
+    """Fail unless all tables have the same rows, and these have any."""
     for table, rows in ours.items():
         assert rows == theirs[table], table
-    for table in ("services", "cost_reports", "service_costs"):
+    for table in filled:
         assert ours[table], table
 
 
@@ -158,7 +171,7 @@ def test_accounts_read_their_own_costs_where_their_payer_is_refused(
     family.embedded.switches.deny("ce", "GetCostAndUsage", predicate=grouped_by_account)
     code, [told] = send(family, "--organization")
     assert code == 0
-    assert "each account reads its own, since ce:GetCostAndUsage denied" in told
+    assert "accounts read their own, since ce:GetCostAndUsage denied" in told
     asked = family.requests()
     assert asked == dict.fromkeys([a.id for a in family.accounts], 1) | {family.payer.id: 3}
     fallen_back = load(family)
@@ -213,7 +226,7 @@ def test_few_accounts_read_their_own_costs(make_family: MakeFamily, send: Send) 
         assert code == 0
         asked = dict.fromkeys(named, 1) | {family.payer.id: payers_own}
         assert family.requests() == asked
-        more = "costs: each account reads its own, which takes no more requests"
+        more = "costs: accounts read their own, since that takes no more requests"
         assert told == [more] * (payers_own - 1)
         load(family)
 
@@ -247,3 +260,115 @@ def test_forecasts_and_anomalies_cannot_be_shared() -> None:
     """AWS has no way to ask for several accounts' forecasts apart from each other."""
     shape: Any = operation_model("ce", "GetCostForecast").input_shape
     assert "GroupBy" not in shape.members
+
+
+# Findings
+
+FINDERS = Size(
+    instances=2, buckets=2, functions=2, security_hub_findings=12, guardduty_findings=9,
+    inspector_findings=8,
+)  # fmt: skip
+FOUND = ("findings", "guard_duty_findings", "inspector_findings", "security")
+LISTINGS = ("GetFindings", "ListFindings")
+"""What Security Hub, GuardDuty and Inspector call theirs."""
+ADMINISTERED = ("securityhub.amazonaws.com", "guardduty.amazonaws.com", "inspector2.amazonaws.com")
+
+
+def known(family: Family, *accounts: Account, days: int = 2) -> None:
+    """Give accounts a document of so many days ago, so that they read only what changed since."""
+    for account in accounts:
+        day = datetime.now(UTC).date() - timedelta(days=days)
+        key = f"loaded/{account.id}/{account.home_region}/{day}_DAILY.json"
+        family.warehouse.s3.put_object(Bucket=family.warehouse.bucket, Key=key, Body=b"{}")
+
+
+def find(
+    family: Family, send: Send, *flags: str, old: tuple[Account, ...] | None = None
+) -> tuple[Counter[str], list[str], Rows]:
+    """Read the findings of all accounts: listings by account, what is said, and rows."""
+    known(family, *(family.accounts if old is None else old))
+    family.requests()
+    code, told = send(family, "--organization", *flags, only="security")
+    assert code == 0, told
+    return family.requests(*LISTINGS), told, load(family)
+
+
+@pytest.mark.parametrize("flags", [(), past(4)], ids=["what changed", "past days"])
+def test_findings_that_administrators_read_are_those_that_each_account_reads(
+    flags: tuple[str, ...], make_family: MakeFamily, send: Send
+) -> None:
+    """Twelve accounts: more than Inspector takes at once."""
+    family = make_family(FINDERS, 12)
+    one, other = family.accounts[3], family.accounts[7]
+    family.organization.delegate(one, *ADMINISTERED[:2])
+    family.organization.delegate(other, ADMINISTERED[2])
+    asked, told, shared = find(family, send, *flags)
+    assert asked.keys() == {one.id, other.id}
+    assert sorted(told) == [
+        f"{name} in us-east-1: {administrator.id} reads for 12 accounts"
+        for name, administrator in (("GuardDuty", one), ("Inspector", other), ("Security Hub", one))
+    ]
+    by_account, told, rows = find(family, send, "--per-account-reads", *flags)
+    assert told == []
+    assert by_account.keys() == {account.id for account in family.accounts}
+    assert asked.total() < by_account.total() / 2
+    same(shared, rows, FOUND)
+    accounts = {row["account_id"][0] for row in shared["guard_duty_findings"]}
+    assert accounts == {account.id for account in family.accounts}
+    detectors = {row["account_id"][0]: row["detector_id"] for row in shared["guard_duty_findings"]}
+    assert len(set(detectors.values())) == 12
+
+
+def test_findings_of_accounts_that_an_administrator_does_not_see_are_read_by_themselves(
+    make_family: MakeFamily, send: Send
+) -> None:
+    """Also all that is open, as an account's first document has it."""
+    family = make_family(FINDERS)
+    administrator, stranger, new = family.accounts[1:4]
+    family.organization.delegate(administrator, *ADMINISTERED)
+    administrator.delegated_for = tuple(
+        name for name in administrator.delegated_for if name != stranger.id
+    )
+    administrator.touch()
+    old = tuple(account for account in family.accounts if account is not new)
+    asked, _, shared = find(family, send, old=old)
+    assert asked.keys() == {administrator.id, stranger.id, new.id}
+    _, _, rows = find(family, send, "--per-account-reads", old=old)
+    same(shared, rows, FOUND)
+    assert not [c for c in family.embedded.calls if c.error]
+
+
+REFUSED = (
+    ("organizations", "ListDelegatedAdministrators", 3),
+    ("securityhub", "ListMembers", 1),
+    ("securityhub", "GetFindings", 1),
+    ("guardduty", "ListFindings", 1),
+    ("guardduty", "GetFindings", 1),
+    ("inspector2", "ListFindings", 1),
+)
+
+
+@pytest.mark.parametrize(("service", "operation", "services"), REFUSED)
+def test_accounts_read_their_own_findings_where_their_administrator_is_refused(
+    service: str, operation: str, services: int, make_family: MakeFamily, send: Send
+) -> None:
+    family = make_family(FINDERS)
+    family.organization.delegate(family.accounts[1], *ADMINISTERED)
+    by_id = (service, operation) == ("guardduty", "GetFindings")  # whose they are it does not say
+    family.embedded.switches.fail(
+        service, operation, "AccessDeniedException", "not authorized to perform this",
+        times=1 if by_id else None, predicate=None if by_id else about_several,
+    )  # fmt: skip
+    _, told, shared = find(family, send)
+    refused = [text for text in told if "accounts read their own" in text]
+    assert len(refused) == services
+    assert all(f"since {service}:{operation} denied" in text for text in refused)
+    family.embedded.switches.reset()
+    _, _, rows = find(family, send, "--per-account-reads")
+    same(shared, rows, FOUND)
+
+
+def about_several(request: ApiRequest) -> bool:
+    """Whether a request lists administrators or members, or what is of several accounts."""
+    accounts = re.findall(r"\b\d{12}\b", repr(request.params))
+    return request.operation.startswith(("ListDelegated", "ListMembers")) or len(accounts) > 1

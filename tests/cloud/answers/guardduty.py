@@ -47,6 +47,27 @@ def detector(call: Call) -> Item:
     return held
 
 
+@answer("guardduty", "ListMembers")
+def list_members(call: Call) -> dict[str, Any]:
+    """The accounts that the caller administers, and their detectors."""
+    detector(call)
+    found = [
+        {
+            "AccountId": account.id,
+            "DetectorId": held["DetectorId"],
+            "MasterId": call.account.id,
+            "AdministratorId": call.account.id,
+            "Email": account.email,
+            "RelationshipStatus": "Enabled",
+            "UpdatedAt": held["UpdatedAt"],
+        }
+        for account in call.members()
+        for held in account.items("guardduty", "detectors", call.region)
+    ]
+    chunk, more = page(call, found, default=50, maximum=50)
+    return {"Members": chunk, **more}
+
+
 @answer("guardduty", "ListFindings")
 def list_findings(call: Call) -> dict[str, Any]:
     """Identifiers of the findings that meet all criteria, an administrator's members' too."""

@@ -60,6 +60,22 @@ def equals(value: str, condition: dict[str, Any]) -> bool:
     return bool(value == condition["value"])
 
 
+@answer("inspector2", "ListMembers")
+def list_members(call: Call) -> dict[str, Any]:
+    """The accounts that the caller administers."""
+    found = [
+        {
+            "accountId": account.id,
+            "relationshipStatus": "ENABLED",
+            "delegatedAdminAccountId": call.account.id,
+            "updatedAt": account.ago(200),
+        }
+        for account in call.members()
+    ]
+    chunk, more = page(call, found, token="nextToken", size="maxResults", default=50, maximum=50)
+    return {"members": chunk, **more}
+
+
 @answer("inspector2", "BatchGetAccountStatus")
 def batch_get_account_status(call: Call) -> dict[str, Any]:
     """Whether Inspector scans: it does where it has found something."""

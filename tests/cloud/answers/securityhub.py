@@ -39,6 +39,23 @@ def describe_hub(call: Call) -> dict[str, Any]:
     }
 
 
+@answer("securityhub", "ListMembers")
+def list_members(call: Call) -> dict[str, Any]:
+    """The accounts that the caller administers."""
+    found = [
+        {
+            "AccountId": account.id,
+            "Email": account.email,
+            "AdministratorId": call.account.id,
+            "MemberStatus": "Enabled",
+            "UpdatedAt": account.ago(200),
+        }
+        for account in call.members()
+    ]
+    chunk, more = page(call, found, default=50, maximum=50)
+    return {"Members": chunk, **more}
+
+
 @answer("securityhub", "GetFindings")
 def get_findings(call: Call) -> dict[str, Any]:
     """Findings that pass all filters, sorted as asked; a delegated administrator sees members'."""
