@@ -4,10 +4,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test bench soak lint clean deploy-hub deploy-spokes destroy-hub destroy-spokes
+.PHONY: demo demo-org test bench soak lint clean deploy-hub deploy-spokes destroy-hub destroy-spokes
 
 demo: $(READY)
 	@$(BIN)/python -m tests.cloud.demo
+
+demo-org: $(READY)
+	@$(BIN)/python -m tests.cloud.demo_organization
 
 soak: $(READY)
 	$(BIN)/python -m tests.soak

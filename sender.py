@@ -1285,8 +1285,8 @@ def regions_to_read(aws: Aws, settings: Settings, note: Callable[[str, str], Non
     wanted: Sequence[str] = settings.regions
     if ALL_REGIONS in wanted:
         wanted, closed = enabled_regions(aws)
-        if closed:
-            note(NOT_ENABLED, ", ".join(closed))
+        for region in closed:
+            note(NOT_ENABLED, region)
     found = [settings.region]
     for region in (region for region in wanted if region != settings.region):
         if why := why_closed(aws, region):
@@ -1296,7 +1296,7 @@ def regions_to_read(aws: Aws, settings: Settings, note: Callable[[str, str], Non
     return found
 
 
-NOT_ENABLED = "region not enabled"
+NOT_ENABLED = "not enabled"
 
 
 def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
@@ -1326,7 +1326,7 @@ def why_closed(aws: Aws, region: str) -> str | None:
     says that it is one. Whatever else goes wrong is the collectors' to tell.
     """
     if not aws.knows(region):
-        return "no region of AWS that this botocore knows"
+        return "no region that botocore knows"
     try:
         aws.client("ec2", region).describe_regions()
     except aws_errors() as error:
@@ -1334,7 +1334,7 @@ def why_closed(aws: Aws, region: str) -> str | None:
         if told.get("Code") in ("AuthFailure", "OptInRequired"):
             return NOT_ENABLED
         if "explicit deny in a service control policy" in told.get("Message", ""):
-            return "region denied by a service control policy"
+            return "denied by a service control policy"
     return None
 
 
@@ -3962,7 +3962,7 @@ class Report:
         """The documents, what was left out, which of several accounts have failed, the summary."""
         yield from self.written
         for why, held in sorted(self.left_out.items()):
-            yield f"left out, {why}: {shortened(held, 5)}"
+            yield f"left out, {why}: {shortened(sorted(held), 5)}"
         for account, problems in sorted(self.problems.items() if several else ()):
             yield f"failed, {account}: {'; '.join(problems)}"
         yield self.summary
@@ -4062,7 +4062,7 @@ def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) ->
 
     def note(why: str, region: str) -> None:
         aws.log.say("INFO", f"{region} is left out: {why}", region=region)
-        report.leave_out(why, f"{aws.account} {region}")
+        report.leave_out(f"region {region}, {why}", aws.account)
 
     regions = regions_to_read(aws, settings, note)
     settings = dataclasses.replace(settings, regions=tuple(regions))

@@ -79,14 +79,19 @@ def main() -> None:
     print(f"\ndone in {time.monotonic() - started:.0f} s")
 
 
-def run(environment: dict[str, str], script: str, *arguments: str) -> None:
-    """Run a script of the project with this environment only added to the user's own."""
+def run(
+    environment: dict[str, str], script: str, *arguments: str, codes: Sequence[int] = (0,)
+) -> None:
+    """Run a script of the project with this environment only added to the user's own.
+
+    The demo ends if the script does with another exit code than is expected.
+    """
     print(f"\n$ {' '.join((script, *arguments))}", flush=True)
     done = subprocess.run(
         [sys.executable, str(ROOT / script), *arguments], env=os.environ | environment, check=False
     )
-    if done.returncode:
-        sys.exit(done.returncode)
+    if done.returncode not in codes:
+        sys.exit(done.returncode or 1)
 
 
 def report(connection: psycopg.Connection[Any]) -> None:
