@@ -36,12 +36,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import lru_cache, partial
-from itertools import count
+from itertools import count, groupby
+from operator import itemgetter
 from pathlib import Path
 from queue import Queue
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -216,8 +217,9 @@ REPORT_KEY = ("period_start", "period_granularity", "region")
 REPORT = Parent("cost_reports", "cost_report_id", {f"report_{c}": c for c in REPORT_KEY})
 INSTANCE = Parent("inventory_instances", "instance_id", {"instance_id": "instance_id"})
 
-# In the order of loading: parents before their parts; products, which accounts share, late, so
-# that a new one is locked for moments only.
+# In the order of loading, which is the sender's, as loading begins before all is read: parents
+# before their parts; products, which accounts share, late, so that a new one is locked for
+# moments only.
 TABLES = {
     table.name: table
     for table in (
@@ -974,6 +976,10 @@ class Part:
     context: Mapping[str, Any]  # what the enclosing object has said so far
     opened: bool = False
 
+    @property
+    def category(self) -> str:
+        return self.path.partition(".")[0]
+
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object of its members; refuses a name that occurs twice."""
@@ -1010,6 +1016,7 @@ class DocumentReader:
             parse_float=Number, parse_constant=no_constant, object_pairs_hook=unique
         )
         self.text, self.position, self.consumed, self.ended = "", 0, 0, False
+        self.told = 0
         self.present: set[str] = set()
 
     def parts(self) -> Iterator[Part]:
@@ -1019,6 +1026,14 @@ class DocumentReader:
         yield from self.read_object("", "", {})
         if self.peek():
             raise Refused(f"not JSON: more text after the document, at {self.place()}")
+
+    def read_more_than(self, characters: int) -> bool:
+        """Whether so many were read since this last was so."""
+        here = self.consumed + self.position
+        if here - self.told <= characters:
+            return False
+        self.told = here
+        return True
 
     def not_an_object(self) -> str:
         first = self.peek()
@@ -1552,6 +1567,9 @@ def has_nul(value: Any) -> bool:
     return isinstance(value, str) and "\0" in value
 
 
+TEXT_OR_NULL = {str, type(None)}
+ENCODED_AT_ONCE = 64
+
 # One encoder for all rows: json.dumps makes a new one for each.
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -1573,15 +1591,24 @@ class Batch:
 class TableSpool:
     """The rows of one table: cast, encoded, and cut into batches below BATCH_BYTES.
 
-    They lie in a temporary file once they are many, so memory is bounded by one batch.
+    They lie in a temporary file once they are many, so memory is bounded by one batch. Finished
+    batches may be read while rows are still added; `progress` guards what both touch.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, progress: threading.Condition) -> None:
         self.shape = shape
+        self.progress = progress
+        self.finished = False  # no row follows
         self.casts = {name: caster(column) for name, column in shape.fields.items()}
         self.places = {name: place for place, name in enumerate(self.casts)}
         self.required = [name for name, column in shape.fields.items() if column.required]
+        texts = [name for name, cast in self.casts.items() if cast is as_text]
+        self.checked = [name for name in self.casts if name not in texts]
+        places = [self.places[name] for name in texts]
+        self.text_values = itemgetter(*places, *places[:1]) if texts else lambda _: ()
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MIB // 4)  # noqa: SIM115
+        self.waiting: list[tuple[str, list[Any]]] = []  # rows that are not encoded yet
+        self.waiting_characters = 0
         self.unwritten = bytearray()  # what follows in the file
         self.batches: list[Batch] = []
         self.scopes: dict[str, None] = {}
@@ -1608,82 +1635,129 @@ class TableSpool:
         values, problems = self.cast(row)
         if problems:
             return problems
+        self.waiting.append((row.where, values))
+        full = len(self.waiting) == ENCODED_AT_ONCE or self.waiting_characters > MIB // 16
+        return self.settle() if full else []
+
+    def settle(self) -> list[str]:
+        """Encode the rows that wait, together if nothing is wrong with them; what is wrong."""
+        waiting, self.waiting, self.waiting_characters = self.waiting, [], 0
+        with suppress(RecursionError, ValueError):
+            text = encode([values for _, values in waiting])
+            if waiting and "\\u0000" not in text:
+                self.append(text[1:-1], len(waiting))
+                return []
+        return [problem for where, values in waiting for problem in self.encode_row(where, values)]
+
+    def encode_row(self, where: str, values: list[Any]) -> list[str]:
+        """Encode a row by itself; what is wrong with it."""
         try:
             text = encode(values)
+            if "\\u0000" in text and has_nul(values):
+                named = [name for name, place in self.places.items() if has_nul(values[place])]
+                return [f"{where}.{name}: holds a NUL character" for name in named]
+            self.append(text, 1)
         except RecursionError:
-            return [f"{row.where}: is nested too deeply"]
-        if "\\u0000" in text and has_nul(values):
-            named = [name for name, place in self.places.items() if has_nul(values[place])]
-            return [f"{row.where}.{name}: holds a NUL character" for name in named]
-        try:
-            self.append(text)
+            return [f"{where}: is nested too deeply"]
         except UnicodeEncodeError:
-            return [f"{row.where}: a text holds half of a surrogate pair"]
+            return [f"{where}: a text holds half of a surrogate pair"]
         except ValueError as error:
-            return [f"{row.where}: {error}"]
+            return [f"{where}: {error}"]
         return []
 
     def cast(self, row: Row) -> tuple[list[Any], list[str]]:
-        """The row's values in the order of the fields, and what is wrong with them."""
-        values: list[Any] = [None] * len(self.places)
+        """The row's values in the order of the fields, and what is wrong with them.
+
+        Most values are text for a column of text: those are looked at all at once.
+        """
+        values = list(map(row.values.get, self.places))
         problems: list[str] = []
-        for name, value in row.values.items():
-            cast = self.casts.get(name)
-            if cast is None:
-                self.unknown[name] += 1
-                continue
-            if value is None:
-                continue
-            if cast is as_text and type(value) is str:  # most values, so without a call
-                values[self.places[name]] = value
-                continue
-            try:
-                values[self.places[name]] = cast(value)
-            except ValueError as error:
-                problems.append(f"{row.where}.{name}: {error}")
-            except RecursionError:
-                problems.append(f"{row.where}.{name}: is nested too deeply")
+        texts = self.text_values(values)
+        plain_texts = TEXT_OR_NULL.issuperset(map(type, texts))
+        self.waiting_characters += sum(map(len, filter(None, texts))) if plain_texts else MIB
+        for name in self.checked if plain_texts else self.casts:
+            place = self.places[name]
+            if values[place] is not None:
+                try:
+                    values[place] = self.casts[name](values[place])
+                except ValueError as error:
+                    problems.append(f"{row.where}.{name}: {error}")
+                except RecursionError:
+                    problems.append(f"{row.where}.{name}: is nested too deeply")
         for name in self.required:
             if row.values.get(name) is None:
                 problems.append(f"{row.where}.{name}: is missing")
+        if not row.values.keys() <= self.places.keys():
+            self.unknown.update(row.values.keys() - self.places.keys())
         return values, problems
 
-    def append(self, text: str) -> None:
+    def append(self, text: str, rows: int) -> None:
+        """Add encoded rows to a batch; ValueError if they are larger than one or no UTF-8."""
         encoded = text.encode()
         size = size_in_request(text) + 1
         if size > BATCH_BYTES:
             raise ValueError(f"is larger than {BATCH_BYTES / MIB} MiB")
         if self.open_bytes + size > BATCH_BYTES:
             self.flush()
-            self.batches.append(Batch(self.file.tell(), 0, 0))
+            with self.progress:
+                self.batches.append(Batch(self.file.seek(0, os.SEEK_END), 0, 0))
+                self.progress.notify_all()
             self.open_bytes = 0
         batch = self.batches[-1]
         self.unwritten += b"," if batch.rows else b"["
         self.unwritten += encoded
         self.open_bytes += size
-        batch.rows += 1
+        batch.rows += rows
         batch.length += 1 + len(encoded)
         if len(self.unwritten) > MIB // 16:
             self.flush()
 
     def flush(self) -> None:
-        self.file.write(self.unwritten)
+        with self.progress:
+            self.file.seek(0, os.SEEK_END)
+            self.file.write(self.unwritten)
         self.unwritten.clear()
 
-    def read(self, batch: Batch) -> str:
+    def finish(self) -> list[str]:
+        """Encode and write the last rows; what is wrong with them."""
+        problems = self.settle()
         self.flush()
-        self.file.seek(batch.offset)
-        return self.file.read(batch.length).decode() + "]"
+        self.finished = True
+        return problems
+
+    def read(self, batch: Batch) -> str:
+        with self.progress:
+            self.file.seek(batch.offset)
+            return self.file.read(batch.length).decode() + "]"
+
+
+@dataclass
+class Facts:
+    """What a document says about itself beside its rows."""
+
+    present: set[str] = field(default_factory=set)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    account: Mapping[str, Any] = field(default_factory=dict)
+    statuses: Mapping[str, str] = field(default_factory=dict)
+
+
+class Unusable(Exception):
+    """Something is wrong with the document; who reads it to its end knows all of it."""
 
 
 class Spool:
-    """All tables of one document, and everything that is wrong with it."""
+    """All tables of one document on their way, and everything that is wrong with it."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self.tables = {t.name: TableSpool(Shape.of(t, catalogue)) for t in TABLES.values()}
+        self.progress = threading.Condition()
+        self.tables = {
+            t.name: TableSpool(Shape.of(t, catalogue), self.progress) for t in TABLES.values()
+        }
+        self.facts = Facts()
         self.problems: list[str] = []
         self.problem_count = 0
-        self.lock = threading.Lock()
+        self.ended = False  # all is read, or no more will be
+        self.abandoned = False  # nobody wants the rest
 
     def take(self, loaded: Row | Covers) -> None:
         table = self.tables[loaded.table]
@@ -1695,9 +1769,44 @@ class Spool:
 
     def complain(self, problems: Sequence[str]) -> None:
         if problems:
-            with self.lock:
+            with self.progress:
                 self.problem_count += len(problems)
                 self.problems += problems[: LISTED_PROBLEMS - len(self.problems)]
+
+    def finish(self, category: str) -> None:
+        """Note that no row of a category follows."""
+        for table in self.tables.values():
+            if table.shape.table.category == category:
+                self.complain(table.finish())
+        with self.progress:
+            self.progress.notify_all()
+
+    def end(self) -> None:
+        """Note that nothing follows at all."""
+        with self.progress:
+            self.ended = True
+            self.progress.notify_all()
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until something is so; raises Unusable if it cannot be any more."""
+        with self.progress:
+            self.progress.wait_for(lambda: self.ended or self.problems or ready())
+            if self.problems or not ready():
+                raise Unusable
+
+    def loadable(self) -> bool:
+        """Whether loading may begin: all is read, or much, and what decides how it is loaded."""
+        facts = self.facts
+        much = any(len(table.batches) > 1 for table in self.tables.values())
+        return self.ended or bool(much and facts.meta and facts.account and facts.statuses)
+
+    def batches(self, table: TableSpool) -> Iterator[tuple[Batch, bool]]:
+        """The batches of a table as they are finished, and whether it is the last one."""
+        for number in count():
+            self.wait(lambda n=number: table.finished or len(table.batches) > n + 1)  # type: ignore[misc]
+            if number == len(table.batches):
+                return
+            yield table.batches[number], table.finished and number + 1 == len(table.batches)
 
     def unknown_fields(self) -> dict[str, int]:
         counts: Counter[str] = Counter()
@@ -1721,7 +1830,7 @@ class Feed:
     def __init__(self) -> None:
         self.queue: Queue[list[Part]] = Queue(maxsize=4)
         self.chunk: list[Part] = []
-        self.over = False
+        self.ended = self.over = False  # as its writer and as its reader knows
 
     def put(self, part: Part) -> None:
         self.chunk.append(part)
@@ -1734,8 +1843,10 @@ class Feed:
             self.chunk = []
 
     def end(self) -> None:
-        self.flush()
-        self.queue.put([])
+        if not self.ended:
+            self.ended = True
+            self.flush()
+            self.queue.put([])
 
     def __iter__(self) -> Iterator[Part]:
         while not self.over:
@@ -1755,16 +1866,7 @@ def run_loader(loader: Loader, feed: Feed, spool: Spool) -> None:
     finally:
         for _ in feed:  # after a failure: keep the reader from waiting for this loader
             pass
-
-
-@dataclass
-class Facts:
-    """What a document says about itself beside its rows."""
-
-    present: set[str] = field(default_factory=set)
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    account: Mapping[str, Any] = field(default_factory=dict)
-    statuses: Mapping[str, str] = field(default_factory=dict)
+        spool.finish(loader.category)
 
 
 def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
@@ -1773,13 +1875,17 @@ def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
     Raises Refused with everything that is wrong with the document.
     """
     reader = DocumentReader(chunks, (*ROW_PATHS, "meta"))
-    facts = Facts()
     feeds = {loader.category: Feed() for loader in LOADERS}
     with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
         running = [pool.submit(run_loader, x, feeds[x.category], spool) for x in LOADERS]
         try:
-            for part in reader.parts():
-                deal(part, feeds, facts, spool)
+            for category, parts in groupby(reader.parts(), lambda part: part.category):
+                for part in parts:
+                    deal(part, feeds, spool)
+                    if reader.read_more_than(MIB) and category in feeds:
+                        feeds[category].flush()
+                if category in feeds:
+                    feeds[category].end()
         except Refused as refused:
             spool.complain(refused.reasons)
         finally:
@@ -1787,18 +1893,20 @@ def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
                 feed.end()
         for done in running:
             done.result()
-    facts.present = reader.present
+    spool.facts.present = reader.present
     if not spool.problems:
-        spool.complain(validate_data_structure(facts.present))
+        spool.complain(validate_data_structure(reader.present))
     if spool.problems:
         more = spool.problem_count - len(spool.problems)
         raise Refused(*spool.problems, *([f"and {more} more"] if more else []))
-    return facts
+    return spool.facts
 
 
-def deal(part: Part, feeds: Mapping[str, Feed], facts: Facts, spool: Spool) -> None:
+def deal(part: Part, feeds: Mapping[str, Feed], spool: Spool) -> None:
     """Hand a part to its category's loader; keep what the document says about itself."""
-    category = part.path.partition(".")[0]
+    if spool.abandoned:
+        raise Unusable
+    facts = spool.facts
     text_allowed = part.path == "logs.message" and isinstance(part.value, str)
     if not part.path:
         return
@@ -1815,8 +1923,8 @@ def deal(part: Part, feeds: Mapping[str, Feed], facts: Facts, spool: Spool) -> N
             for name, value in part.value.items()
             if name.endswith("_status")
         }
-    if category in feeds:
-        feeds[category].put(part)
+    if part.category in feeds:
+        feeds[part.category].put(part)
 
 
 # ── Database: the Data API, one call at a time, and what its errors mean ────────────────────────
@@ -2353,20 +2461,25 @@ OWN_DAY = {
 
 @dataclass
 class Load:
-    """One document's transaction: drains the spool's batches through it, one at a time."""
+    """One document's transaction: drains the spool's batches through it, one at a time.
+
+    Those of a large document are drained while the rest of it is still being read.
+    """
 
     db: DBManager
     transaction: str
     spool: Spool
-    facts: Facts
     document: Mapping[str, Any]
     catalogue: Catalogue
     counters: dict[str, Counter[str]] = field(default_factory=dict)
     document_id: int = 0
     account_created: int = 0
 
-    def run(self) -> None:
-        """Account and document first, then each table, the derived counts last."""
+    def run(self, reading: Future[Facts]) -> None:
+        """Account and document first, then each table, the derived counts last.
+
+        Nothing is kept unless the document turns out well to its end: raises Refused if not.
+        """
         lock = {"account": self.document["account"], "region": self.document["region"]}
         self.account_created = len(self.statement(LOCK_SQL, lock))
         row = {"document": json.dumps(self.document)}
@@ -2378,6 +2491,7 @@ class Load:
             answers = self.statement(RUN_SQL, {"document": self.document_id, "steps": texts})
             for step, answer in zip(steps, answers, strict=True):
                 self.count(step, *answer)
+        reading.result()
         self.finish()
 
     def statement(self, sql: str, parameters: Mapping[str, str | int]) -> list[list[Any]]:
@@ -2385,7 +2499,8 @@ class Load:
 
     def complete(self, table: Table) -> bool:
         """Whether the document may say what is missing: its category passed, and it is of now."""
-        passed = table.category == "logs" or self.facts.statuses.get(table.category) == "Pass"
+        statuses = self.spool.facts.statuses
+        passed = table.category == "logs" or statuses.get(table.category) == "Pass"
         return passed and (speaks_of_now(self.document) or not table.by_day)
 
     def steps(self) -> Iterator[Step]:
@@ -2394,7 +2509,7 @@ class Load:
             if spool.shape.table.kind is not Kind.OWNER:
                 yield from self.merges(name, spool)
                 continue
-            for batch in spool.batches:
+            for batch, _ in self.spool.batches(spool):
                 yield Step(name, self.owner_sql(name, spool.shape), spool.read(batch), batch.rows)
 
     def owner_sql(self, name: str, shape: Shape) -> str:
@@ -2403,24 +2518,39 @@ class Load:
         return savings_sql(shape) if name == "cost_savings" else security_sql(shape)
 
     def merges(self, name: str, spool: TableSpool) -> Iterator[Step]:
+        """A step per batch; one without rows where the document says that there are none."""
+        extent = Extent.WHOLE
+        for number, (batch, last) in enumerate(self.spool.batches(spool)):
+            rows = spool.read(batch)
+            if number or not last:
+                extent = Extent.LAST if last else Extent.MORE
+            if name == "product_accounts":
+                yield Step("products", products_sql(spool.shape), rows, batch.rows)
+            yield self.merge(spool, extent, rows, batch.rows)
+        if not spool.batches and self.vouches_for(spool):
+            yield self.merge(spool, extent, "[]", 0)
+
+    def merge(self, spool: TableSpool, extent: Extent, rows: str, count: int) -> Step:
+        known = extent if self.vouches_for(spool) else Extent.SOME
+        sql = merge_sql(spool.shape, self.catalogue, known)
+        return Step(spool.shape.table.name, sql, rows, count, f"[{','.join(self.scopes(spool))}]")
+
+    def vouches_for(self, spool: TableSpool) -> bool:
+        """Whether the document states the whole of the table, or of periods or parents in it."""
         table = spool.shape.table
+        covered = spool.covered and (self.scopes(spool) or not table.scope)
+        return bool(covered) and table.kind is not Kind.EVENT and self.complete(table)
+
+    def scopes(self, spool: TableSpool) -> list[str]:
+        """The periods or parents that the document states the whole of, once all is read."""
+        scope = spool.shape.table.scope
+        if scope:
+            self.spool.wait(lambda: spool.finished)
         listed = dict(spool.scopes)
-        if spool.covered and table.scope in OWN_DAY:
+        if spool.covered and scope in OWN_DAY:
             # Also where it has no row for its own day: then there was nothing.
-            listed[json.dumps({table.scope[0]: self.document[OWN_DAY[table.scope]]})] = None
-        covered = spool.covered and (listed or not table.scope)
-        complete = bool(covered) and table.kind is not Kind.EVENT and self.complete(table)
-        batches: list[Batch | None] = list(spool.batches) or ([None] if complete else [])
-        scopes = "[" + ",".join(listed) + "]"
-        for position, batch in enumerate(batches, 1):
-            extent = Extent.SOME
-            if complete:
-                one, last = len(batches) == 1, position == len(batches)
-                extent = Extent.WHOLE if one else Extent.LAST if last else Extent.MORE
-            rows, count = (spool.read(batch), batch.rows) if batch else ("[]", 0)
-            if name == "product_accounts" and batch:
-                yield Step("products", products_sql(spool.shape), rows, count)
-            yield Step(name, merge_sql(spool.shape, self.catalogue, extent), rows, count, scopes)
+            listed[json.dumps({scope[0]: self.document[OWN_DAY[scope]]})] = None
+        return list(listed)
 
     def count(self, step: Step, created: int, updated: int, gone: int) -> None:
         table, total = step.table, counted(step.rows_count, created, updated, gone)
@@ -2520,23 +2650,35 @@ class Receiver:
         """One try: read, one transaction, move. Raises Refused, Transient or Changed."""
         if not file.account:
             raise Refused("the key is not data/<account>/<region>/<date>_<INTERVAL>.json")
-        spool = Spool(self.catalogue)
-        try:
+        with closing(Spool(self.catalogue)) as spool, ThreadPoolExecutor(1, "reader") as pool:
             file, chunks = self.s3.open(file)
-            facts = process_file_data(chunks, spool)
-            check_identity(file, facts)
-            document = document_row(file, facts, self.settings.bucket)
-            with self.db.transaction(keep=not self.dry_run) as transaction:
-                load = Load(self.db, transaction, spool, facts, document, self.catalogue)
-                load.run()
+            reading = pool.submit(process_file_data, chunks, spool)
+            reading.add_done_callback(lambda _: spool.end())
+            try:
+                load = self.load_while_reading(file, spool, reading)
+            except Unusable:
+                reading.result()
+                raise
+            finally:
+                spool.abandoned = True
             for name, times in spool.unknown_fields().items():
                 tell("INFO", f"{file.key}: {name} has no column, ignored {times} times")
-        finally:
-            spool.close()
         if not self.dry_run and not self.s3.move(file) and self.s3.find(file.key):
             raise Changed(file.key)  # by a newer one; if nothing is left, somebody has moved it
         outcome = Outcome.LOADABLE if self.dry_run else Outcome.LOADED
         return Result(file.key, outcome, load.counters)
+
+    def load_while_reading(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
+        """The file's transaction, begun once enough is read; raises Unusable or Refused."""
+        spool.wait(spool.loadable)
+        if spool.ended:
+            reading.result()
+        check_identity(file, spool.facts)
+        document = document_row(file, spool.facts, self.settings.bucket)
+        with self.db.transaction(keep=not self.dry_run) as transaction:
+            load = Load(self.db, transaction, spool, document, self.catalogue)
+            load.run(reading)
+        return load
 
     def refuse(self, file: File, refused: Refused) -> Result:
         if not self.dry_run and not self.s3.reject(file, refused.reasons):

@@ -3752,7 +3752,10 @@ def calls_by_service(calls: Mapping[str, int]) -> Iterator[str]:
 
 
 def document(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome]) -> Row:
-    """A document as an object whose lists are still on disk; `encode` writes it out."""
+    """A document as an object whose lists are still on disk; `encode` writes it out.
+
+    The logs come before the lists: they tell the receiver at once what it may conclude from them.
+    """
     meta = {
         "format": DOCUMENT_FORMAT,
         "collected_at": scan.started.isoformat(timespec="microseconds"),
@@ -3764,7 +3767,7 @@ def document(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome]) -> Row:
     }
     unknown = (*SECURITY_STATES, "waf_rules") if scan.window.past else ()
     content = {c.category: category_content(draft, c, unknown) for c in COLLECTORS}
-    return {"meta": meta} | content | {LOGS: set_log(outcomes, scan.notes)}
+    return {"meta": meta, LOGS: set_log(outcomes, scan.notes)} | content
 
 
 def category_content(draft: Draft, collector: Collector, unknown: Sequence[str]) -> Any:

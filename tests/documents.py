@@ -42,10 +42,12 @@ def document(
     """A document of one day with a row or two in every table and a value in every field."""
     after = (day + timedelta(days=1)).isoformat()
     made: Document = {
+        "logs": logs_part(f"{after}T03:00:00+00:00"),
         "account": account_part(account, region),
         "config": config_part(day),
         "service": service_part(day),
         "cost": cost_part(day),
+        "ri_sp_savings": [savings_plan(day)],
         "security": security_part(account, region),
         "inventory": inventory_part(),
         "marketplace": [
@@ -62,8 +64,6 @@ def document(
         **operations_part(account, region),
         **resources_part(account, region),
         "support_tickets": [support_ticket()],
-        "ri_sp_savings": [savings_plan(day)],
-        "logs": logs_part(f"{after}T03:00:00+00:00"),
     }
     if meta:
         made = {"meta": meta_part(day, account, region, f"{after}T03:00:00+00:00"), **made}
