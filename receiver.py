@@ -41,7 +41,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import lru_cache, partial
-from itertools import count, groupby
+from itertools import chain, count, groupby
 from operator import itemgetter
 from pathlib import Path
 from queue import Queue
@@ -212,7 +212,12 @@ def snapshot(name: str, category: str, **more: Any) -> Table:
     return Table(name, category, Kind.SNAPSHOT, by_day=True, **more)
 
 
-SAVINGS = ("potential_monthly_savings", "saving_opportunities_count")
+# What a report says only if its sender could read it, and which column remembers who said so.
+SAID = {
+    "cost_savings": ("potential_monthly_savings", "saving_opportunities_count"),
+    "cost_anomalies": ("anomalies_detected",),
+}
+SAID_BY = {"cost_savings": "savings_document_id", "cost_anomalies": "anomalies_document_id"}
 REPORT_KEY = ("period_start", "period_granularity", "region")
 REPORT = Parent("cost_reports", "cost_report_id", {f"report_{c}": c for c in REPORT_KEY})
 INSTANCE = Parent("inventory_instances", "instance_id", {"instance_id": "instance_id"})
@@ -231,14 +236,17 @@ TABLES = {
             "cost",
             Kind.PERIOD,
             ("period_start", "period_granularity"),
-            ours=(*SAVINGS, "savings_document_id"),
+            ours=(*chain.from_iterable(SAID.values()), *SAID_BY.values()),
         ),
-        Table(
-            "cost_savings",
-            "cost",
-            Kind.OWNER,
-            fields=("period_start", "period_granularity", *SAVINGS),
-            stored_in="cost_reports",
+        *(
+            Table(
+                name,
+                "cost",
+                Kind.OWNER,
+                fields=("period_start", "period_granularity", *columns),
+                stored_in="cost_reports",
+            )
+            for name, columns in SAID.items()
         ),
         Table("service_costs", "cost", Kind.PART, ("cost_report_id",), REPORT),
         Table("cost_forecasts", "cost", Kind.PART, ("cost_report_id",), REPORT),
@@ -873,20 +881,23 @@ written AS (
 SELECT {NONE}, count(*), {NONE} FROM written"""
 
 
-def savings_sql(shape: Shape) -> str:
-    """Savings are about their own document's day: those that re-read it say nothing of them."""
+def said_sql(shape: Shape) -> str:
+    """What a document says of a report beside its costs; one that says nothing takes nothing away.
+
+    Savings are about their own document's day, anomalies may not have been readable.
+    """
+    columns, by = SAID[shape.table.name], SAID_BY[shape.table.name]
     return f"""WITH {this_cte(TABLES["cost_reports"])},
 said AS (
     UPDATE cost_reports t
-    SET potential_monthly_savings = r.potential_monthly_savings,
-        saving_opportunities_count = r.saving_opportunities_count, savings_document_id = this.id
-    FROM this CROSS JOIN {rows_of(shape.fields)} r
-    WHERE t.account_id = this.account_id AND t.period_start = r.period_start
-      AND t.period_granularity = r.period_granularity
-      AND coalesce((SELECT d.time_order FROM documents d WHERE d.id = t.savings_document_id), '')
-          < this.sort_key
-    RETURNING t.document_id = this.id AS own)
-SELECT {NONE}, count(*), {NONE} FROM said WHERE NOT own"""
+    SET {", ".join(f"{c} = r.{c}" for c in columns)}, {by} = this.id
+    FROM this CROSS JOIN {rows_of(shape.fields)} r JOIN cost_reports o
+      ON o.period_start = r.period_start AND o.period_granularity = r.period_granularity
+    WHERE o.account_id = this.account_id AND t.id = o.id
+      AND coalesce((SELECT d.time_order FROM documents d WHERE d.id = o.{by}), '') < this.sort_key
+    RETURNING t.document_id <> this.id
+              AND ({names(columns, "o.")}) IS DISTINCT FROM ({names(columns, "r.")}) AS changed)
+SELECT {NONE}, count(*) FILTER (WHERE changed), {NONE} FROM said"""
 
 
 def products_sql(shape: Shape) -> str:
@@ -1249,11 +1260,15 @@ def load_cost_data(parts: Parts) -> Loaded:
         report = dict(part.value)
         services, forecast = report.pop("top_services", None), report.pop("forecast", None)
         key = {"region": "Global", **period_of(report.pop("period", None))}
-        savings = {name: report.pop(name) for name in SAVINGS if name in report}
+        said = {
+            table: {name: report.pop(name) for name in columns if name in report}
+            for table, columns in SAID.items()
+        }
         yield Row("cost_reports", part.where, {**report, **key})
-        if any(value is not None for value in savings.values()):
-            day = {name: key[name] for name in ("period_start", "period_granularity")}
-            yield Row("cost_savings", part.where, {**savings, **day})
+        for table, values in said.items():
+            if any(value is not None for value in values.values()):
+                day = {name: key[name] for name in ("period_start", "period_granularity")}
+                yield Row(table, part.where, {**values, **day})
         yield Covers("cost_reports", key)
         yield from cost_parts("service_costs", services, part.where + ".top_services", key)
         yield from cost_parts("cost_forecasts", forecast, part.where + ".forecast", key)
@@ -2290,7 +2305,7 @@ class S3Manager:
         try:
             uploaded = datetime.fromisoformat(answer["Metadata"].get(UPLOADED, ""))
             file = replace(file, last_modified=uploaded.astimezone(UTC))
-        except ValueError:
+        except (ValueError, OverflowError):
             pass  # it has none, or one of somebody else's
         return file, self.chunks(answer["Body"])
 
@@ -2341,21 +2356,23 @@ class S3Manager:
         )
         return self.delete(file)
 
-    def retry_rejected(self) -> int:
-        """Put refused documents back under data/, unless a newer one waits there; how many."""
+    def put_back(self) -> list[File]:
+        """Copy refused documents back to data/, unless another one waits there; which they are."""
         refused = [f for f in self.list_files("rejected/") if not f.key.endswith(REASON)]
-        return sum(self.put_back(file) for file in refused)
+        return [file for file in refused if self.put_one_back(file)]
 
-    def put_back(self, file: File) -> bool:
-        """Put one refused document back; its reasons go unless it is refused again meanwhile."""
+    def put_one_back(self, file: File) -> bool:
         waits = self.find(f"data/{file.rest}")
         if waits or not self.copy(file, f"data/{file.rest}", IfNoneMatch="*"):
-            tell("INFO", f"{file.key} stays: a newer data/{file.rest} waits")
+            tell("INFO", f"{file.key} stays: data/{file.rest} waits, or it was refused again")
             return False
+        return True
+
+    def forget(self, file: File) -> None:
+        """Delete a refused document that was loaded now, with its reasons."""
         reasons = self.find(file.key + REASON)
         if self.delete(file) and reasons:
             self.delete(reasons)
-        return True
 
 
 class Changed(Exception):
@@ -2515,7 +2532,7 @@ class Load:
     def owner_sql(self, name: str, shape: Shape) -> str:
         if name == "accounts":
             return accounts_sql(shape, self.complete(shape.table))
-        return savings_sql(shape) if name == "cost_savings" else security_sql(shape)
+        return said_sql(shape) if name in SAID else security_sql(shape)
 
     def merges(self, name: str, spool: TableSpool) -> Iterator[Step]:
         """A step per batch; one without rows where the document says that there are none."""
@@ -2557,8 +2574,10 @@ class Load:
         if table == "accounts":
             updated = max(0, updated - self.account_created)
             total = counted(step.rows_count, self.account_created, updated)
-        elif table == "cost_savings":
-            table, total = "cost_reports", Counter(UPDATED=updated, SKIPPED=-updated)
+        elif table in SAID:
+            table = "cost_reports"
+            more = min(updated, self.counters[table]["SKIPPED"])
+            total = Counter(UPDATED=more, SKIPPED=-more)
         self.counters.setdefault(table, Counter()).update(total)
 
     def finish(self) -> None:
@@ -2627,7 +2646,10 @@ class Receiver:
         for attempt in count():
             try:
                 self.db.check_time()
-                return self.try_file(file)
+                if not file.account:
+                    raise Refused("the key is not data/<account>/<region>/<date>_<INTERVAL>.json")
+                file, chunks = self.s3.open(file)
+                return self.try_file(file, chunks)
             except Changed:
                 found = self.s3.find(file.key)
                 if found is None:
@@ -2646,12 +2668,9 @@ class Receiver:
                 wait(backoff(attempt))
         raise AssertionError("count() has no end")
 
-    def try_file(self, file: File) -> Result:
+    def try_file(self, file: File, chunks: Iterator[bytes]) -> Result:
         """One try: read, one transaction, move. Raises Refused, Transient or Changed."""
-        if not file.account:
-            raise Refused("the key is not data/<account>/<region>/<date>_<INTERVAL>.json")
         with closing(Spool(self.catalogue)) as spool, ThreadPoolExecutor(1, "reader") as pool:
-            file, chunks = self.s3.open(file)
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
             try:
@@ -2967,12 +2986,18 @@ def run(flags: argparse.Namespace) -> int:
         return check(settings)
     started = time.monotonic()
     receiver = start(settings, dry_run=flags.dry_run)
+    retried: list[File] = []
     if flags.retry_rejected:
-        tell("INFO", f"{receiver.s3.retry_rejected()} documents are back from rejected/")
+        retried = receiver.s3.put_back()
+        tell("INFO", f"{len(retried)} documents are back from rejected/")
     files = list_data(receiver)
     if flags.file:
         files = iter(found(receiver.s3, [flags.file]))
     results = load_all(receiver, files)
+    loaded = {result.key for result in results if result.outcome is Outcome.LOADED}
+    for file in retried:  # only now: until it is loaded, the copy in rejected/ is the safe one
+        if f"data/{file.rest}" in loaded:
+            receiver.s3.forget(file)
     calls = receiver.s3.calls.counts + receiver.db.calls.counts
     said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
     tell("INFO", f"calls: {said}", calls=dict(calls))

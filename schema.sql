@@ -158,7 +158,8 @@ CREATE INDEX IF NOT EXISTS product_accounts_product ON product_accounts (product
 
 -- cost_reports: what an account cost in a day, week or month, beside the period before it.
 -- Savings and their count are Cost Optimization Hub's, as of the report's own document
--- (savings_document_id); anomalies are Cost Anomaly Detection's.
+-- (savings_document_id); anomalies are Cost Anomaly Detection's, as of the last document that could
+-- read them (anomalies_document_id).
 DO 'BEGIN
     CREATE TYPE period_granularity_type AS ENUM (''MONTHLY'', ''WEEKLY'', ''DAILY'');
 EXCEPTION WHEN duplicate_object THEN NULL;
@@ -178,9 +179,12 @@ CREATE TABLE IF NOT EXISTS cost_reports (
     period_granularity          period_granularity_type NOT NULL,
     region                      TEXT NOT NULL DEFAULT 'Global',
     savings_document_id         INTEGER REFERENCES documents (id),
+    anomalies_document_id       INTEGER REFERENCES documents (id),
     created_at                  TIMESTAMPTZ NOT NULL DEFAULT now(),
     document_id                 INTEGER REFERENCES documents (id)
 );
+ALTER TABLE cost_reports
+    ADD COLUMN IF NOT EXISTS anomalies_document_id INTEGER REFERENCES documents (id);
 CREATE UNIQUE INDEX IF NOT EXISTS cost_reports_key
     ON cost_reports (account_id, period_start, period_granularity, region);
 
@@ -901,7 +905,8 @@ failing AS (
     WHERE s.status = 'Fail'
       AND NOT EXISTS (SELECT FROM statuses later
                       WHERE later.account_id = s.account_id AND later.category = s.category
-                        AND later.collected_at > s.collected_at AND later.status <> 'Fail')
+                        AND later.collected_at > s.collected_at
+                        AND later.status IN ('Pass', 'Skipped'))
     GROUP BY s.account_id, s.category)
 SELECT a.account_id, a.region, latest.collected_at AS last_document_at,
        complete.collected_at AS last_complete_at,

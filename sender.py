@@ -870,6 +870,8 @@ CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 5, 10, 2
 LONGEST_WAIT = 20.0
 RESERVE = 60.0
 """Seconds kept at the end of a run for calls under way to end and for the upload."""
+GRACE = 2 * RESERVE
+"""Seconds after a run's time in which what it has collected may still be shipped."""
 
 CONCURRENCY = {
     "account": 4, "ce": 3, "cloudtrail": 2, "cost-optimization-hub": 2, "organizations": 1,
@@ -992,8 +994,11 @@ class Aws:
         return client
 
     def offers(self, service: str, region: str) -> bool:
-        """Whether a region has a service, by botocore's list; yes if the list does not know."""
-        if not self.identity:
+        """Whether a region has a service, by botocore's list; yes if the list does not know.
+
+        It knows nothing of global services, which are asked in one region.
+        """
+        if not self.identity or region == self.global_region:
             return True
         regions = self.session.get_available_regions
         known, everywhere = regions(service, self.partition), regions("ec2", self.partition)
@@ -1002,11 +1007,11 @@ class Aws:
     def time_left(self) -> float:
         """Seconds until the run's time is used up; none once it was told to stop.
 
-        What was collected may be shipped even if collecting took all the time.
+        What was collected may be shipped even if collecting took all the time, and some more.
         """
         if self.stopped.is_set():
             return 0.0
-        return max(self.deadline - time.monotonic(), RESERVE if self.shipping else 0.0)
+        return self.deadline - time.monotonic() + (GRACE if self.shipping else 0.0)
 
     def each(
         self, items: Iterable[Item], read: Callable[[Item], Result], out: Outcome
@@ -1744,7 +1749,9 @@ def get_cost(scan: Scan, out: Outcome) -> None:
     totals = daily_totals(scan.costs())
     newest = scan.window.end - timedelta(days=1)
     for day in days(scan.window.costs_from, scan.window.end):
-        report = cost_report(day, totals) | anomaly_count(day, found.get("anomalies"))
+        report = cost_report(day, totals)
+        if day >= scan.window.until.date() - ANOMALIES_KEPT:
+            report |= anomaly_count(day, found.get("anomalies"))
         if day == newest:
             report |= found.get("savings", {}) | found.get("forecast", {})
         out.emit(report, day=day)
@@ -1792,10 +1799,13 @@ def read_forecast(scan: Scan, out: Outcome) -> Row:
     return {"forecast": forecast}
 
 
+ANOMALIES_KEPT = timedelta(days=90)
+
+
 def read_anomalies(scan: Scan, out: Outcome) -> list[tuple[str, str]]:
     """First and last day of each anomaly that may touch the window (GetAnomalies, $0.01 a page).
 
-    AWS selects them by their last day and keeps them for 90 days.
+    AWS selects them by their last day, and keeps them for ANOMALIES_KEPT.
     """
     client: CostExplorerClient = scan.world("ce")
     until = str(datetime.now(UTC).date())
@@ -1856,9 +1866,15 @@ def get_marketplace(scan: Scan, out: Outcome) -> None:
                 return []
             raise
 
-    costs = product_costs(scan, out)
+    try:
+        costs = product_costs(scan)
+    except aws_errors() as error:
+        if judge(error)[0] == FAIL:
+            raise  # rows without costs would take away those that earlier documents know
+        costs = None
     for product, held in scan.aws.each(bought(scan), entitlements, out):
-        for row in marketplace_rows(scan.window, product, held, costs):
+        known = held is not None or out.skipped
+        for row in marketplace_rows(scan.window, product, held, costs) if known else ():
             out.emit(row, day=date.fromisoformat(row["period_start"]))
 
 
@@ -1875,21 +1891,13 @@ def bought(scan: Scan) -> list[Mapping[str, Any]]:
     )
 
 
-def product_costs(scan: Scan, out: Outcome) -> Mapping[tuple[str, str], Row] | None:
-    """Cost and currency by (service, day); None if they cannot be read.
-
-    `cost` reports that, if it is collected.
-    """
+def product_costs(scan: Scan) -> Mapping[tuple[str, str], Row]:
+    """Cost and currency by (service, day)."""
     costs: dict[tuple[str, str], Row] = {}
-    try:
-        for row in scan.costs():
-            known = costs.setdefault((row["service"], row["date_from"]), {"cost_consumed": "0"})
-            known["cost_consumed"] = plain(Decimal(known["cost_consumed"]) + Decimal(row["cost"]))
-            known["currency"] = row["currency"]
-    except aws_errors() as error:
-        if scan.settings.only and not scan.settings.only & {"cost", "service"}:
-            out.meet(error)
-        return None
+    for row in scan.costs():
+        known = costs.setdefault((row["service"], row["date_from"]), {"cost_consumed": "0"})
+        known["cost_consumed"] = plain(Decimal(known["cost_consumed"]) + Decimal(row["cost"]))
+        known["currency"] = row["currency"]
     return costs
 
 
@@ -1901,8 +1909,8 @@ def marketplace_rows(
 ) -> Iterator[Row]:
     """A row for each day of the window on which the product was licensed already.
 
-    The cost is null where Cost Explorer has none of that name. If costs or entitlements cannot be
-    read at all (None), rows say nothing about cost or status. An entitlement without an end is
+    The cost is null where Cost Explorer has none of that name. Where costs or entitlements are not
+    to be had (None), rows say nothing about cost or status. An entitlement without an end is
     perpetual; one that lasts beyond the day makes the product ACTIVE.
     """
     begin = day_of(when(dig(product, "Validity.Begin"))) or window.costs_from
@@ -3706,10 +3714,15 @@ def collect(scan: Scan, drafts: Drafts, screen: Screen) -> dict[str, Outcome]:
     return outcomes
 
 
+NOT_ASKED = "not asked for (--only)"
+NO_STATUS = "None"
+"""What the log says of a category that was not asked for: nothing is known of it."""
+
+
 def why_not(scan: Scan, collector: Collector) -> str | None:
     """Why a category is not collected in this run; None if it is."""
     if scan.settings.only and collector.category not in scan.settings.only:
-        return "not asked for (--only)"
+        return NOT_ASKED
     if collector.switch and not scan.settings.only and not getattr(scan.settings, collector.switch):
         return f"not asked for (--{collector.switch.replace('_', '-')})"
     if collector.scope == WORLD and not scan.home:
@@ -3730,7 +3743,10 @@ def tell(log: Log, out: Outcome) -> None:
 
 def set_log(outcomes: Mapping[str, Outcome], notes: Iterable[str] = ()) -> Row:
     """The document's `logs`: the status of each category, and all messages in order."""
-    statuses = {f"{name}_status": out.status for name, out in outcomes.items()}
+    statuses = {
+        f"{name}_status": NO_STATUS if out.skipped == NOT_ASKED else out.status
+        for name, out in outcomes.items()
+    }
     said = [pair for out in outcomes.values() for pair in out.messages()]
     said += [("INFO", text) for text in notes]
     calls = sum((out.total_calls for out in outcomes.values()), Counter[str]())
@@ -4102,13 +4118,14 @@ def run_region(aws: Aws, settings: Settings, region: str, screen: Screen, report
 FULL_EVERY = 7
 """Each so many documents one reads everything open again, whatever an earlier run had missed."""
 FULL_BY_DATE = 28
-"""From so many on, the day decides: old names are not listed, so their number stops to grow."""
+"""From so many on, it is the first of each week: old names go, so their number stops to grow."""
 
 
-def reads_everything(known: Sequence[date]) -> bool:
-    """Whether the document after those of the `known` days reads everything that is open."""
-    number = len(known) if len(known) < FULL_BY_DATE else known[-1].toordinal() + 1
-    return number % FULL_EVERY == 0
+def reads_everything(known: Sequence[date], day: date) -> bool:
+    """Whether the document of a day, after those of the `known` days, reads all that is open."""
+    if len(known) < FULL_BY_DATE:
+        return len(known) % FULL_EVERY == 0
+    return known[-1].toordinal() // FULL_EVERY < day.toordinal() // FULL_EVERY
 
 
 def choose_window(aws: Aws, settings: Settings, region: str) -> tuple[Window, list[str]]:
@@ -4128,7 +4145,7 @@ def choose_window(aws: Aws, settings: Settings, region: str) -> tuple[Window, li
         window = Window.of_yesterday(now, settings, None)
         return window, ["the first document: everything open is read"]
     newest = known[-1]
-    full = settings.full or reads_everything(known)
+    full = settings.full or reads_everything(known, now.date() - timedelta(days=1))
     window = Window.of_yesterday(now, settings, newest, full=full)
     if full:
         return window, ["everything open is read, not only what changed"]

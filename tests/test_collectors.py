@@ -347,7 +347,7 @@ def test_reserved_capacity_is_not_read_unless_it_is_asked_for(
     requests = record(embedded, account)
     sent = send(without_bucket(embedded, account), tmp_path, *flags)
     assert sent.code == 0
-    assert sent.statuses["ri_sp_savings"] == "Skipped"
+    assert sent.statuses["ri_sp_savings"] == ("None" if flags else "Skipped")
     assert sent.document["ri_sp_savings"] == []
     told = [text for text in sent.said("INFO") if text.startswith("ri_sp_savings")]
     flag = "--only" if flags else "--reserved-capacity"
@@ -552,7 +552,9 @@ DENIALS: Mapping[str, Denial] = {
     "config:SelectResourceConfig": Denial(
         ("config_inventory",), {"config_inventory": just(*RECORDED)}, unharmed=("config",)
     ),
-    "ce:GetCostAndUsage": Denial(("cost", "service"), NO_COSTS, unharmed=("marketplace",)),
+    "ce:GetCostAndUsage": Denial(
+        ("cost", "service", "marketplace"), {"cost": gone, "service": gone, "marketplace": gone}
+    ),
     "ce:GetReservationUtilization": Denial(("ri_sp_savings",), NO_RESERVATIONS),
     "ce:GetSavingsPlansUtilizationDetails": Denial(("ri_sp_savings",), NO_PLANS),
     "ec2:DescribeReservedInstances": Denial(
@@ -615,9 +617,7 @@ DENIALS: Mapping[str, Denial] = {
     "autoscaling:DescribeAutoScalingGroups": resources("AutoScaling", "AutoScalingGroup"),
     "lambda:ListFunctions": resources("Lambda", "Function"),
     "license-manager:ListReceivedLicenses": listing("marketplace"),
-    "marketplace-entitlement:GetEntitlements": Denial(
-        ("marketplace",), {"marketplace": without("status")}
-    ),
+    "marketplace-entitlement:GetEntitlements": listing("marketplace"),
     "support:DescribeTrustedAdvisorChecks": listing("trusted_advisor"),
     "support:DescribeTrustedAdvisorCheckSummaries": listing("trusted_advisor"),
     "support:DescribeTrustedAdvisorCheckResult": listing("trusted_advisor"),
@@ -679,7 +679,7 @@ def test_one_denied_api_fails_its_category_and_nothing_else(
     asked = (*denial.fails, *denial.unharmed)
     sent = only(*asked)
     assert sent.code == 1
-    expected = dict.fromkeys(CATEGORIES, "Skipped") | dict.fromkeys(denial.unharmed, "Pass")
+    expected = dict.fromkeys(CATEGORIES, "None") | dict.fromkeys(denial.unharmed, "Pass")
     expected |= dict.fromkeys(denial.fails, "Fail") | {"logs": "Pass"}
     assert sent.statuses == expected
     told = [text for text in sent.said("FAIL", "ERROR") if f"{api} denied" in text]

@@ -3,6 +3,7 @@ calendar: complete and later, or a failure that says so, and never half a docume
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -419,3 +420,69 @@ def test_a_service_that_a_region_lacks_is_skipped_and_one_that_is_silent_fails(
     assert f"{without} does not have resiliencehub" in " ".join(lacking.said("INFO"))
     silent = send(there, tmp_path, "--only", "resilience_hub")
     assert (silent.code, silent.statuses["resilience_hub"]) == (1, "Fail")
+
+
+@pytest.mark.parametrize(
+    ("service", "category"),
+    [("HEALTH", "health"), ("SUPPORT", "support_tickets"), ("COST_EXPLORER", "service")],
+)
+def test_a_global_service_that_is_silent_fails(
+    service: str, category: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """botocore's list does not have the region in which AWS serves it."""
+    there = environment | {f"AWS_ENDPOINT_URL_{service}": closed_port()}
+    sent = send(there, tmp_path, "--only", category)
+    assert (sent.code, sent.statuses[category]) == (1, "Fail")
+
+
+# What is known stays known
+
+
+FACTS = """
+    SELECT (SELECT count(cost_consumed) FROM marketplace_usage) AS paid,
+           (SELECT count(status) FROM marketplace_usage) AS entitled,
+           (SELECT count(anomalies_detected) FROM cost_reports) AS anomalies,
+           (SELECT count(potential_monthly_savings) FROM cost_reports) AS savings"""
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        ("ce", "GetCostAndUsage"),
+        ("ce", "GetAnomalies"),
+        ("marketplace-entitlement", "GetEntitlements"),
+        ("cost-optimization-hub", "ListRecommendationSummaries"),
+    ],
+)
+def test_what_a_run_could_not_read_takes_no_known_fact_away(
+    service: str,
+    operation: str,
+    embedded: EmbeddedCloud,
+    environment: dict[str, str],
+    warehouse: Warehouse,
+) -> None:
+    flags = ("--only", "cost,service,marketplace")
+    assert ship(environment, *flags)[0] == 0
+    receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
+    before = warehouse.query(FACTS)
+    assert all(before[0].values())
+    embedded.switches.deny(service, operation)
+    assert ship(environment, *flags)[0] == 1
+    results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
+    assert [result.outcome for result in results] == [receiver.Outcome.LOADED]
+    assert warehouse.query(FACTS) == before
+
+
+def test_a_throttled_upload_is_given_up(
+    embedded: EmbeddedCloud, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    embedded.switches.fail("s3", "PutObject", "SlowDown", status=503)
+    settings = sender.read_settings({})
+    almost_over = time.monotonic() - sender.GRACE + 2
+    aws = sender.Aws(settings, sender.Log(io.StringIO()), almost_over)
+    aws.shipping = True
+    with pytest.raises(sender.aws_errors()):
+        sender.upload_to_s3(aws, settings, "data/document.json", io.BytesIO(b"{}"))
+    aws.close()

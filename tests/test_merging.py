@@ -77,7 +77,7 @@ def vary_money(draw: st.DrawFn, made: Document, day: date) -> None:
         for row in subset(draw, documents.service_part(each))
     ]
     made["cost"] = [report for each in days for report in documents.cost_part(each)]
-    for name in ("forecast", *receiver.SAVINGS):
+    for name in ("forecast", *receiver.SAID["cost_savings"]):
         made["cost"][0].pop(name)
     made["cost"][1]["potential_monthly_savings"] = draw(st.sampled_from(["5", "7", None]))
     for report in made["cost"]:
@@ -290,7 +290,7 @@ def test_savings_stay_when_a_later_document_reads_the_day_again(warehouse: Wareh
     def read_again(made: Document) -> None:
         made["cost"] = documents.cost_part(DAY)
         made["cost"][0]["current_period_cost"] = "8"
-        for name in receiver.SAVINGS:
+        for name in receiver.SAID["cost_savings"]:
             del made["cost"][0][name]
 
     first, second = day_after(read_again)

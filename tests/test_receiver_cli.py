@@ -16,7 +16,7 @@ import pytest
 import receiver
 from tests import documents
 from tests.cloud import ApiRequest, EmbeddedCloud
-from tests.documents import Document, document
+from tests.documents import CATEGORIES, Document, document
 from tests.warehouse import STORED, Warehouse
 
 SCRIPT = Path(__file__).parents[1] / "receiver.py"
@@ -166,6 +166,11 @@ def test_a_refused_document_stays_as_old_as_it_was(run: Run, warehouse: Warehous
     rejected = BAD.replace("data/", "rejected/")
     kept = warehouse.s3.head_object(Bucket=warehouse.bucket, Key=rejected)["Metadata"]
     assert kept == {receiver.UPLOADED: uploaded.isoformat()}
+    head = {"Bucket": warehouse.bucket, "Key": rejected}
+    old = {receiver.UPLOADED: "2026-11-19T05:06:07+00:00"}
+    warehouse.s3.put_object(**head, Body=b"{", Metadata=old)
+    assert run("--retry-rejected").returncode == 1  # and it is refused again
+    assert warehouse.s3.head_object(**head)["Metadata"] == old
     made, key = document(meta=False), documents.key()
     warehouse.s3.put_object(
         Bucket=warehouse.bucket,
@@ -179,25 +184,18 @@ def test_a_refused_document_stays_as_old_as_it_was(run: Run, warehouse: Warehous
     ]
 
 
-def test_what_is_refused_again_while_it_is_put_back_is_kept(run: Run, warehouse: Warehouse) -> None:
+def test_what_another_receiver_refuses_again_is_kept(run: Run, warehouse: Warehouse) -> None:
+    """The same bytes have the same ETag, so nothing may hang on it."""
     put(warehouse, BAD, b"{")
     assert run().returncode == 1
     rejected = BAD.replace("data/", "rejected/")
 
-    def refuse_another(_request: ApiRequest) -> None:
-        put(warehouse, rejected, b"another")
+    def refuse_it(_request: ApiRequest) -> None:
+        assert run().returncode == 1
 
-    warehouse.embedded.switches.intercept(
-        "s3",
-        "DeleteObject",
-        refuse_another,
-        times=1,
-        predicate=lambda request: request.params["Key"] == rejected,
-    )
-    assert warehouse.receiver.s3.retry_rejected() == 1
-    assert keys(warehouse) == [BAD, rejected, rejected + receiver.REASON]
-    body = warehouse.s3.get_object(Bucket=warehouse.bucket, Key=rejected)["Body"].read()
-    assert body == b"another"
+    warehouse.embedded.switches.intercept("s3", "CopyObject", refuse_it, times=1, after=True)
+    assert run("--retry-rejected").returncode == 0
+    assert keys(warehouse) == [rejected, rejected + receiver.REASON]
 
 
 def test_a_refused_file_does_not_replace_a_newer_one(run: Run, warehouse: Warehouse) -> None:
@@ -316,3 +314,7 @@ def test_freshness_tells_age_and_what_fails_since_when(warehouse: Warehouse) -> 
     assert row["last_document_at"] == last
     failing: dict[str, Any] = row["failing_since"]
     assert {k: datetime.fromisoformat(v) for k, v in failing.items()} == {"security": since}
+    load(21, **dict.fromkeys(CATEGORIES, "None") | {"cost": "Pass"})  # as --only cost does
+    [row] = warehouse.query("SELECT * FROM freshness")
+    assert row["last_complete_at"] == whole
+    assert row["failing_since"].keys() == {"security"}

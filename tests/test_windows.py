@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -63,5 +64,21 @@ def test_a_bucket_that_forgets_old_names_still_gets_everything_open_each_week() 
     for start in range(21):
         newest = today + timedelta(days=start)
         known = [newest - timedelta(days=back) for back in reversed(range(30))]
-        weeks.append(sender.reads_everything(known))
+        weeks.append(sender.reads_everything(known, newest + timedelta(days=1)))
     assert sum(weeks[:7]) == sum(weeks[7:14]) == sum(weeks[14:]) == 1
+
+
+@pytest.mark.parametrize("workdays", [{0, 1, 2, 3, 4}, {6}, {1, 3}])
+def test_a_host_that_is_off_on_some_days_of_the_week_reads_everything_each_week_too(
+    workdays: set[int],
+) -> None:
+    days = [date(2028, 1, 3) + timedelta(days=number) for number in range(40 * 7)]
+    covered = [day for day in days if day.weekday() in workdays]
+    full = [
+        day
+        for number, day in enumerate(covered)
+        if number > 30 and sender.reads_everything(covered[:number], day)
+    ]
+    gaps = {(later - earlier).days for earlier, later in itertools.pairwise(full)}
+    assert full
+    assert max(gaps) <= 13

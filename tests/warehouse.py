@@ -18,7 +18,7 @@ from tests.documents import Document
 Rows = dict[str, list[dict[str, Any]]]
 
 # What a load decides by itself, and may differ between two loads of the same documents.
-SURROGATES = {"id", "document_id", "savings_document_id"}
+SURROGATES = {"id", "document_id", *receiver.SAID_BY.values()}
 LOAD_TIMES = {
     name: {"created_at", "updated_at"} - set(table.aws_times)
     for name, table in receiver.TABLES.items()
