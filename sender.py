@@ -1190,14 +1190,20 @@ def together(scan: Scan, out: Outcome, parts: Mapping[str, Collect]) -> None:
 
 
 def find_targets(hub: Aws, settings: Settings, note: Callable[[str, str], None]) -> list[Target]:
-    """The accounts of a run over several; `note` is told what is left out, and which account."""
+    """The accounts of a run over several; `note` is told what is left out, and which account.
+
+    UsageError if there is none: such a run would look as if all were well.
+    """
     found = (
         organization_targets(hub, settings, note) if settings.organization else settings.accounts
     )
     for account in settings.exclude_accounts:
         known = account in {target.account for target in found}
         note("excluded" if known else "excluded, but not among the accounts anyway", account)
-    return [target for target in found if target.account not in settings.exclude_accounts]
+    targets = [target for target in found if target.account not in settings.exclude_accounts]
+    if not targets:
+        raise UsageError("no account is left that the run could read")
+    return targets
 
 
 def organization_targets(
@@ -4105,14 +4111,14 @@ def run_region(aws: Aws, settings: Settings, region: str, screen: Screen, report
     aws.log.say("INFO", f"account {aws.account}, region {region}, {scan.title}")
     for note in scan.notes:
         aws.log.say("INFO", note)
-    drafts = Drafts(scan.window, scan.store)
-    outcomes = collect(scan, drafts, screen)
-    report.add(scan, outcomes)
-    aws.shipping = True
-    for draft in drafts.all:
-        ship(scan, draft, outcomes, report)
-    aws.shipping = False
-    scan.store.close()
+    with contextlib.closing(scan.store):
+        drafts = Drafts(scan.window, scan.store)
+        outcomes = collect(scan, drafts, screen)
+        report.add(scan, outcomes)
+        aws.shipping = True
+        for draft in drafts.all:
+            ship(scan, draft, outcomes, report)
+        aws.shipping = False
 
 
 FULL_EVERY = 7

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -237,6 +238,44 @@ def test_an_account_whose_answers_break_the_sender_is_not_the_others_harm(
     assert done.code == 1
     assert done.beginning("failed, ") == [f"failed, {party.shop.id}: KeyError: 'RegionOptStatus'"]
     assert documents(party).keys() == places(party.europe)
+
+
+def test_an_account_whose_tags_cannot_be_read_is_not_read_under_others(
+    party: Party, send: Send
+) -> None:
+    party.embedded.switches.deny(
+        "organizations", "ListTagsForResource",
+        predicate=lambda request: request.params["ResourceId"] == party.shop.id,
+    )  # fmt: skip
+    done = send("--organization", "--only", "security", "--exclude-accounts", party.broken.id)
+    [line] = done.beginning("failed, ")
+    assert line.startswith(f"failed, {party.shop.id}: organizations:ListTagsForResource denied")
+    assert documents(party).keys() == places(
+        *(account for account in party.whole if account is not party.shop), regions=(HOME,)
+    )
+
+
+def test_a_run_that_would_read_no_account_is_no_success(party: Party, send: Send) -> None:
+    assert send("--accounts", party.shop.id, "--exclude-accounts", party.shop.id).code == 2
+    empty = party.organization.unit("Empty")
+    assert send("--organization", "--include-ou", empty).code == 2
+
+
+def test_quotas_of_each_account_make_a_run_later_and_no_less_complete(
+    party: Party, send: Send
+) -> None:
+    asked = ("--organization", "--exclude-accounts", party.broken.id)
+    free = send(*asked, "--dry-run", "--output", os.devnull)
+    party.embedded.switches.realistic_quotas(0.2)
+    party.embedded.calls.clear()
+    limited = send(*asked)
+    throttled = {call.account for call in party.embedded.calls if call.status in (400, 429, 503)}
+    assert {account.id for account in party.whole} <= throttled
+    assert (free.code, limited.code) == (0, 0)
+    assert all(
+        set(statuses(held).values()) <= {"Pass", "Skipped"} for held in documents(party).values()
+    )
+    assert limited.summary.split(";")[1] == free.summary.split(";")[1]
 
 
 @pytest.mark.parametrize(
@@ -656,6 +695,25 @@ def test_lines_of_the_log_name_the_account(party: Party) -> None:
         assert any(re.search(rf" SUCCESS {account.id} security: \d+ rows", line) for line in lines)
     assert any(f" ERROR   {party.broken.id} sts:AssumeRole denied" in line for line in lines)
     assert "Traceback" not in done.stderr
+
+
+def test_a_signal_stops_it_and_uploads_nothing_half(party: Party) -> None:
+    party.embedded.switches.hang("secretsmanager", account=party.shop.id)
+    with subprocess.Popen(
+        [sys.executable, sender.__file__, "--organization", "--only", "security"],
+        env=os.environ | party.environment, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr
+        uploaded = 0
+        while uploaded < 3:  # the payer, security and europe; the shop hangs
+            line = process.stderr.readline()
+            assert line, "it ended by itself"
+            uploaded += " s3://" in line
+        process.send_signal(signal.SIGTERM)
+        assert "nothing half is uploaded" in process.stderr.read()
+    assert process.returncode == 128 + signal.SIGTERM
+    others = (party.payer, party.security, party.europe)
+    assert documents(party).keys() == places(*others, regions=(HOME,))
 
 
 def test_a_terminal_shows_how_far_the_run_is(party: Party) -> None:
