@@ -59,6 +59,7 @@ PERIODS = 2_000  # of one table in one document; they travel with each of its ba
 LISTED_PROBLEMS = 10_000  # in a reason; more are counted
 
 __version__ = "1.0"
+THIS = f"receiver.py {__version__}"
 
 log = logging.getLogger("receiver")
 
@@ -965,12 +966,20 @@ changed AS (
           (c.total_findings, c.critical_count, c.high_count, c.medium_count, c.low_count,
            c.informational_count, c.open_findings, c.resolved_findings)
     RETURNING s.xmin)
-UPDATE documents SET loaded_at = now(), counters = CAST(:counters AS jsonb)
+UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
+    counters = CAST(:counters AS jsonb)
 WHERE id = CAST(:document AS integer)
 RETURNING (SELECT count(*) FROM changed)"""
 
+LOADED_SQL = """
+SELECT CAST(d.counters AS text) FROM documents d JOIN accounts a ON a.id = d.account_id
+WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
+  AND d.bucket = CAST(:bucket AS text) AND d.key = CAST(:key AS text)
+  AND d.etag = CAST(:etag AS text) AND d.loaded_by = CAST(:receiver AS text)"""
+
 FINISH_SQL = """
-UPDATE documents SET loaded_at = now(), counters = CAST(:counters AS jsonb)
+UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
+    counters = CAST(:counters AS jsonb)
 WHERE id = CAST(:document AS integer)"""
 
 
@@ -2585,6 +2594,7 @@ class Load:
         row: dict[str, str | int] = {
             "document": self.document_id,
             "counters": json.dumps(self.counters),
+            "receiver": THIS,
         }
         security = self.counters.get("security")
         if security is None:
@@ -2639,6 +2649,7 @@ class Receiver:
     db: DBManager
     catalogue: Catalogue
     dry_run: bool = False
+    again: bool = False  # load also what this version has loaded before
 
     def load_file(self, file: File) -> Result:
         """Load one file and move it; what may pass is tried again within the file's patience."""
@@ -2648,6 +2659,8 @@ class Receiver:
                 self.db.check_time()
                 if not file.account:
                     raise Refused("the key is not data/<account>/<region>/<date>_<INTERVAL>.json")
+                if not self.again and (known := self.loaded_before(file)):
+                    return known
                 file, chunks = self.s3.open(file)
                 return self.try_file(file, chunks)
             except Changed:
@@ -2668,6 +2681,32 @@ class Receiver:
                 wait(backoff(attempt))
         raise AssertionError("count() has no end")
 
+    def loaded_before(self, file: File) -> Result | None:
+        """What becomes of an object that this version has loaded: it is moved, nothing else.
+
+        Such objects are left where a receiver died after COMMIT, and come with messages that SQS
+        delivers twice. To load one again would change no row.
+        """
+        identity = {"account": file.account, "region": file.region, "receiver": THIS}
+        place = {"bucket": self.settings.bucket, "key": file.key, "etag": file.etag}
+        found = self.db.execute(LOADED_SQL, identity | place)
+        if not found:
+            return None
+        counters = {
+            table: counted(counts.get("TOTAL", 0), 0)
+            for table, counts in json.loads(found[0][0]).items()
+        }
+        tell("INFO", f"{file.key}: was loaded before")
+        return self.settle(file, counters)
+
+    def settle(self, file: File, counters: dict[str, Counter[str]]) -> Result:
+        """Move a file that is loaded; raises Changed where a newer one has taken its place."""
+        if self.dry_run:
+            return Result(file.key, Outcome.LOADABLE, counters)
+        if not self.s3.move(file) and self.s3.find(file.key):
+            raise Changed(file.key)  # if nothing is left, somebody has moved it
+        return Result(file.key, Outcome.LOADED, counters)
+
     def try_file(self, file: File, chunks: Iterator[bytes]) -> Result:
         """One try: read, one transaction, move. Raises Refused, Transient or Changed."""
         with closing(Spool(self.catalogue)) as spool, ThreadPoolExecutor(1, "reader") as pool:
@@ -2682,10 +2721,7 @@ class Receiver:
                 spool.abandoned = True
             for name, times in spool.unknown_fields().items():
                 tell("INFO", f"{file.key}: {name} has no column, ignored {times} times")
-        if not self.dry_run and not self.s3.move(file) and self.s3.find(file.key):
-            raise Changed(file.key)  # by a newer one; if nothing is left, somebody has moved it
-        outcome = Outcome.LOADABLE if self.dry_run else Outcome.LOADED
-        return Result(file.key, outcome, load.counters)
+        return self.settle(file, load.counters)
 
     def load_while_reading(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
         """The file's transaction, begun once enough is read; raises Unusable or Refused."""
@@ -2789,10 +2825,10 @@ def summary(results: Sequence[Result], seconds: float) -> str:
 # ── Entry points ────────────────────────────────────────────────────────────────────────────────
 
 
-def start(settings: Settings, *, dry_run: bool = False, deadline: float = math.inf) -> Receiver:
+def start(settings: Settings, *, deadline: float = math.inf, **how: bool) -> Receiver:
     """Connect; raises UsageError where the schema is missing or too old."""
     db = DBManager(settings, deadline)
-    return Receiver(settings, S3Manager(settings), db, db.catalogue(), dry_run)
+    return Receiver(settings, S3Manager(settings), db, db.catalogue(), **how)
 
 
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
@@ -2913,7 +2949,9 @@ def parser() -> argparse.ArgumentParser:
     what = arguments.add_mutually_exclusive_group()
     what.add_argument("--init-schema", action="store_true", help="apply schema.sql, then exit")
     what.add_argument("--check", action="store_true", help="test access to bucket and database")
-    what.add_argument("--file", metavar="KEY", help="load only the object at this key")
+    what.add_argument(
+        "--file", metavar="KEY", help="load only the object at this key, also if it was before"
+    )
     what.add_argument(
         "--retry-rejected", action="store_true", help="put what was refused back, then load"
     )
@@ -2937,7 +2975,7 @@ def parser() -> argparse.ArgumentParser:
         "--log-format", choices=("text", "json"), default="text", help="form of the log on stderr"
     )
     arguments.add_argument("-v", "--verbose", action="store_true", help="timings and tracebacks")
-    arguments.add_argument("--version", action="version", version=f"receiver.py {__version__}")
+    arguments.add_argument("--version", action="version", version=THIS)
     return arguments
 
 
@@ -2985,7 +3023,7 @@ def run(flags: argparse.Namespace) -> int:
     if flags.check:
         return check(settings)
     started = time.monotonic()
-    receiver = start(settings, dry_run=flags.dry_run)
+    receiver = start(settings, dry_run=flags.dry_run, again=bool(flags.file))
     retried: list[File] = []
     if flags.retry_rejected:
         retried = receiver.s3.put_back()

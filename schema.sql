@@ -72,8 +72,10 @@ CREATE TABLE IF NOT EXISTS documents (
     time_order     TEXT COLLATE "C" NOT NULL,
     counters       JSONB,
     created_at     TIMESTAMPTZ NOT NULL DEFAULT now(),
-    loaded_at      TIMESTAMPTZ
+    loaded_at      TIMESTAMPTZ,
+    loaded_by      TEXT
 );
+ALTER TABLE documents ADD COLUMN IF NOT EXISTS loaded_by TEXT;
 CREATE UNIQUE INDEX IF NOT EXISTS documents_key ON documents (account_id, bucket, key, etag);
 CREATE INDEX IF NOT EXISTS documents_latest ON documents (account_id, period_end DESC, collected_at DESC);
 ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id INTEGER REFERENCES documents (id);

@@ -134,6 +134,29 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(run: Run, warehouse: W
     assert warehouse.query("SELECT FROM accounts") == []
 
 
+def test_what_was_loaded_before_is_only_moved(run: Run, warehouse: Warehouse) -> None:
+    put(warehouse, documents.key(), document())
+    first = run()
+    put(warehouse, documents.key(), document())
+    warehouse.embedded.data_api.forget_calls()
+    again = run()
+    assert (again.returncode, keys(warehouse)) == (0, [documents.key().replace("data/", "loaded/")])
+    assert "was loaded before" in again.stderr
+    assert not any(call.sql == receiver.RUN_SQL for call in warehouse.embedded.data_api.calls)
+    rows = first.stdout.splitlines()[-1].split(", ")[1]
+    assert rows == again.stdout.splitlines()[-1].split(", ")[1] != "0 rows"
+
+
+def test_a_file_that_is_named_is_loaded_again(run: Run, warehouse: Warehouse) -> None:
+    """Say, because somebody has deleted rows of it."""
+    put(warehouse, documents.key(), document())
+    assert run().returncode == 0
+    warehouse.query("DELETE FROM kms_keys", fetch=False)
+    put(warehouse, documents.key(), document())
+    assert run("--file", documents.key()).returncode == 0
+    assert len(warehouse.query("SELECT FROM kms_keys")) == len(document()["security"]["kms"])
+
+
 def test_one_file_is_loaded_by_its_key(run: Run, warehouse: Warehouse) -> None:
     put(warehouse, documents.key(), document())
     put(warehouse, BAD, b"{")

@@ -54,7 +54,7 @@ class Warehouse:
             kms_key=None,
             patience=5.0,
         )
-        self.receiver = receiver.start(self.settings)
+        self.receiver = receiver.start(self.settings, again=True)
 
     def load(self, made: Document, key: str) -> receiver.Result:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=documents.encode(made))
