@@ -1359,10 +1359,10 @@ class Shared:
     that is refused, does not pay or does not apply, each account reads its own.
 
     Not shared are forecasts, which AWS does not group, and anomalies, which an account's own
-    monitors find. Health's view of an organization has one state of an event and tells the
-    accounts by event; AWS does not say that they are what each account sees. Compute Optimizer
-    takes one account per request. Config's aggregators lag behind their accounts, so that a
-    listing by them is no complete one of now, and it takes as many pages.
+    monitors find. Health's view of an organization answers also for accounts whose own support
+    plan lacks Health, begins when it is turned on, and tells whom an event affects by event.
+    Compute Optimizer takes one account per request. Config's aggregators lag behind their
+    accounts, so that a listing by them is no complete one of now, and it takes as many pages.
     """
 
     LEAST = 3
@@ -1408,10 +1408,14 @@ class Shared:
             self.hub.log.say("INFO", text)
 
     def administrator(self, service: str) -> Aws:
-        """AWS as the delegated administrator of a service, NotNow if it has none.
+        """AWS as the delegated administrator of a service, entered once; NotNow if it has none."""
+        with self._lock:
+            enter_it = Once(lambda: self._enter(service))
+            known: Once[Aws] = self._known.setdefault((service, "administrator"), enter_it)
+        return known()
 
-        Organizations: ListDelegatedAdministrators, which the payer and administrators may ask.
-        """
+    def _enter(self, service: str) -> Aws:
+        """Organizations: ListDelegatedAdministrators, for the payer and administrators."""
         client: OrganizationsClient = self.hub.client("organizations", self.hub.global_region)
         principal = f"{service}.amazonaws.com"
         listed = client.list_delegated_administrators(ServicePrincipal=principal)
@@ -1631,7 +1635,7 @@ def read_costs(scan: Scan) -> Spool:
     if shared and cost_days(shared.window) == cost_days(scan.window):  # no days were missed
         found = shared.once("costs", None, shared_costs) or {}
         if scan.account in found:
-            return found[scan.account]
+            return found.pop(scan.account)  # which wants them once
     rows = Spool(scan.store)
     client: CostExplorerClient = scan.world("ce")
     grouped = ("SERVICE", "USAGE_TYPE")
@@ -2272,7 +2276,7 @@ def administered_rows(scan: Scan, kind: Administered, since: datetime | None) ->
     number = [*members].index(scan.account) // kind.at_once
     some = dict([*members.items()][number * kind.at_once : (number + 1) * kind.at_once])
     rows = shared.once(what, number, lambda shared: read_members(shared, kind, aws, region, some))
-    return rows[scan.account] if rows else None
+    return rows.pop(scan.account, None) if rows else None  # each account wants its rows once
 
 
 def admit(shared: Shared, kind: Administered, region: str) -> tuple[Aws, dict[str, str]]:

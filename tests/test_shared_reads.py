@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -17,7 +18,7 @@ import sender
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
 from tests.cloud.models import operation_model
 from tests.cloud.organization import Organization
-from tests.conftest import MakeAccount
+from tests.conftest import REGIONS, MakeAccount
 from tests.warehouse import Rows, Warehouse
 
 MEMBERS = 6
@@ -276,9 +277,9 @@ ADMINISTERED = ("securityhub.amazonaws.com", "guardduty.amazonaws.com", "inspect
 
 def known(family: Family, *accounts: Account, days: int = 2) -> None:
     """Give accounts a document of so many days ago, so that they read only what changed since."""
-    for account in accounts:
-        day = datetime.now(UTC).date() - timedelta(days=days)
-        key = f"loaded/{account.id}/{account.home_region}/{day}_DAILY.json"
+    day = datetime.now(UTC).date() - timedelta(days=days)
+    for account, region in itertools.product(accounts, REGIONS):
+        key = f"loaded/{account.id}/{region}/{day}_DAILY.json"
         family.warehouse.s3.put_object(Bucket=family.warehouse.bucket, Key=key, Body=b"{}")
 
 
@@ -290,10 +291,17 @@ def find(
     family.requests()
     code, told = send(family, "--organization", *flags, only="security")
     assert code == 0, told
+    asked = [call.operation for call in family.embedded.calls]
+    assert asked.count("ListDelegatedAdministrators") == (
+        0 if "--per-account-reads" in flags else 3
+    )
     return family.requests(*LISTINGS), told, load(family)
 
 
-@pytest.mark.parametrize("flags", [(), past(4)], ids=["what changed", "past days"])
+BOTH = ("--regions", ",".join(REGIONS))
+
+
+@pytest.mark.parametrize("flags", [BOTH, past(4)], ids=["what changed", "past days"])
 def test_findings_that_administrators_read_are_those_that_each_account_reads(
     flags: tuple[str, ...], make_family: MakeFamily, send: Send
 ) -> None:
@@ -305,8 +313,9 @@ def test_findings_that_administrators_read_are_those_that_each_account_reads(
     asked, told, shared = find(family, send, *flags)
     assert asked.keys() == {one.id, other.id}
     assert sorted(told) == [
-        f"{name} in us-east-1: {administrator.id} reads for 12 accounts"
+        f"{name} in {region}: {administrator.id} reads for 12 accounts"
         for name, administrator in (("GuardDuty", one), ("Inspector", other), ("Security Hub", one))
+        for region in (sorted(REGIONS) if flags == BOTH else REGIONS[:1])
     ]
     by_account, told, rows = find(family, send, "--per-account-reads", *flags)
     assert told == []
