@@ -1331,20 +1331,21 @@ def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
 
 
 def why_closed(aws: Aws, region: str) -> str | None:
-    """Why a region cannot be read at all, if that is so (EC2: DescribeRegions, asked there).
+    """Why a region cannot be read at all, if that is so (EC2: DescribeInstances, asked there).
 
     A region that is not enabled knows no credentials of the account; a service control policy
-    says that it is one. Whatever else goes wrong is the collectors' to tell.
+    says that it is one, and policies that close regions mostly spare calls that only list them.
+    Whatever else goes wrong is the collectors' to tell.
     """
     if not aws.knows(region):
         return "no region that botocore knows"
     try:
-        aws.client("ec2", region).describe_regions()
+        aws.client("ec2", region).describe_instances(MaxResults=5)
     except aws_errors() as error:
         told = dig(getattr(error, "response", None), "Error") or {}
         if told.get("Code") in ("AuthFailure", "OptInRequired"):
             return NOT_ENABLED
-        if "explicit deny in a service control policy" in told.get("Message", ""):
+        if re.search("(deny in a|because no) service control policy", told.get("Message", "")):
             return "denied by a service control policy"
     return None
 

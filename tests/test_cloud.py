@@ -186,16 +186,17 @@ def test_a_region_that_is_off_knows_no_key_of_the_account(
     assert error_of(getattr(client, ask))[0].startswith(code)
 
 
-def test_a_service_control_policy_denies_a_region_but_not_who_one_is(
+def test_a_service_control_policy_closes_a_region_but_not_what_is_global(
     embedded: EmbeddedCloud, make_account: MakeAccount
 ) -> None:
     account = make_account(Size.empty())
     embedded.switches.deny_by_scp("eu-west-1", account=account.id)
-    denied = embedded.client("ec2", account.id, "eu-west-1").describe_regions
+    denied = embedded.client("ec2", account.id, "eu-west-1").describe_instances
     with pytest.raises(ClientError, match="explicit deny in a service control policy"):
         denied()
     assert embedded.client("sts", account.id, "eu-west-1").get_caller_identity()
-    assert embedded.client("ec2", account.id, "us-east-1").describe_regions()
+    assert embedded.client("ec2", account.id, "eu-west-1").describe_regions()
+    assert embedded.client("ec2", account.id, "us-east-1").describe_instances()
 
 
 # Answers

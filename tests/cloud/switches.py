@@ -151,7 +151,7 @@ class Switches:
         return self.add(Rule(service, operation, _refuse, **where))
 
     def deny_by_scp(self, region: str, **where: Any) -> Rule:
-        """Refuse a region as a service control policy does; the identity is told all the same."""
+        """Refuse a region as AWS's example of a service control policy does: but global things."""
         return self.add(
             Rule(ALL, ALL, _refuse_by_scp, region=region, predicate=_is_refusable, **where)
         )
@@ -279,9 +279,19 @@ def _refuse_by_scp(request: ApiRequest) -> None:
     raise access_denied(request.service, request.operation, request.identity.arn, words)
 
 
+SPARED = frozenset(
+    {
+        "acm", "ce", "cloudfront", "config", "health", "kms", "organizations", "sts", "support",
+        "wafv2",
+    }
+)  # fmt: skip
+"""Services that AWS's example of a policy that closes regions leaves open, of those used here."""
+
+
 def _is_refusable(request: ApiRequest) -> bool:
-    """GetCallerIdentity needs no permission, so nothing takes it away."""
-    return (request.service, request.operation) != ("sts", "GetCallerIdentity")
+    """Whether a policy that closes a region concerns a request."""
+    lists_regions = (request.service, request.operation) == ("ec2", "DescribeRegions")
+    return request.service not in SPARED and not lists_regions
 
 
 def _throttle(request: ApiRequest) -> None:
