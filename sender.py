@@ -4032,6 +4032,7 @@ def run_accounts(hub: Aws, settings: Settings, screen: Screen, report: Report) -
         report.leave_out(why, account)
 
     targets = find_targets(hub, settings, note)
+    random.shuffle(targets)  # if time runs out, let it not be for the same accounts each day
     report.accounts = len(targets)
     hub.log.say("INFO", f"{len(targets)} accounts, {settings.at_once} at once")
     if len(targets) >= Shared.LEAST and not settings.per_account_reads:
