@@ -40,12 +40,12 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import chain, count, groupby
 from operator import itemgetter
 from pathlib import Path
 from queue import Queue
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from mypy_boto3_rds_data import RDSDataServiceClient
@@ -358,13 +358,14 @@ class Column:
 MANAGED = {"id", "account_id", "document_id", "gone_at", "created_at", "updated_at"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shape:
     """A table with its columns: what a document may fill, and what rows are found by."""
 
     table: Table
     columns: Mapping[str, Column]
     fields: Mapping[str, Column]  # of an incoming row: the data columns, parent's key for its id
+    found_by: Mapping[str, Column]  # the parent's key
 
     @classmethod
     def of(cls, table: Table, catalogue: Mapping[str, Mapping[str, Column]]) -> Shape:
@@ -373,12 +374,12 @@ class Shape:
         fields = {name: c for name, c in columns.items() if name not in managed}
         if table.fields:
             fields = {name: columns[name] for name in table.fields}
+        found_by: dict[str, Column] = {}
         if table.parent:
             fields.pop(table.parent.column)
             theirs = catalogue[table.parent.table]
-            found_by = table.parent.fields.items()
-            fields |= {f: theirs[column] for f, column in found_by if f not in fields}
-        return cls(table, columns, fields)
+            found_by = {f: theirs[column] for f, column in table.parent.fields.items()}
+        return cls(table, columns, found_by | fields, found_by)
 
     @property
     def data(self) -> list[str]:
@@ -620,13 +621,13 @@ def incoming_cte(shape: Shape) -> str:
     ORDER BY {key}, {later}place)"""
 
 
-def scopes_cte(shape: Shape, catalogue: Catalogue) -> str:
+def scopes_cte(shape: Shape) -> str:
     """What the document states the whole of: everything, or the periods or parents of $3."""
     table, parent = shape.table, shape.table.parent
     if not table.scope:
         return "scopes AS (SELECT '' AS covering)"
     if parent:
-        fields = {f: catalogue[parent.table][column] for f, column in parent.fields.items()}
+        fields = shape.found_by
         picked = f'p.id AS "{parent.column}", CAST(p.id AS text) AS covering'
         join = parent_join(table, "s")
     else:
@@ -797,14 +798,15 @@ class Extent(Enum):
     WHOLE = "the one batch of a complete listing"
 
 
-def merge_sql(shape: Shape, catalogue: Catalogue, extent: Extent) -> str:
+@lru_cache(maxsize=1024)
+def merge_sql(shape: Shape, extent: Extent) -> str:
     """Merge one batch of rows into a table, and count: created, updated, gone."""
     table = shape.table
     ctes = [this_cte(table), incoming_cte(shape)]
     if table.kind is Kind.EVENT:
         ctes.append("newer AS (SELECT '' AS covering, now() AS collected_at WHERE false)")
     else:
-        ctes += [scopes_cte(shape, catalogue), newer_cte(table)]
+        ctes += [scopes_cte(shape), newer_cte(table)]
     several = extent in (Extent.MORE, Extent.LAST)
     ctes += [judged_cte(shape, several), *written_ctes(shape, extent is not Extent.SOME)]
     absent = NONE
@@ -1605,6 +1607,27 @@ def size_in_request(text: str) -> int:
     return len(json.dumps(text))
 
 
+class Casting(NamedTuple):
+    """How a row's values are cast to a table's columns."""
+
+    casts: Mapping[str, Callable[[Any], Any]]
+    places: Mapping[str, int]  # of a column in the row
+    required: Sequence[str]
+    checked: Sequence[str]  # columns that are not plain text
+    text_values: Callable[[list[Any]], tuple[Any, ...]]
+
+
+@lru_cache(maxsize=1024)
+def casting(shape: Shape) -> Casting:
+    casts = {name: caster(column) for name, column in shape.fields.items()}
+    places = {name: place for place, name in enumerate(casts)}
+    required = [name for name, column in shape.fields.items() if column.required]
+    checked = [name for name, cast in casts.items() if cast is not as_text]
+    texts = [places[name] for name in casts if name not in checked]
+    values = itemgetter(*texts, *texts[:1]) if texts else lambda _: ()
+    return Casting(casts, places, required, checked, values)
+
+
 @dataclass
 class Batch:
     offset: int
@@ -1623,13 +1646,7 @@ class TableSpool:
         self.shape = shape
         self.progress = progress
         self.finished = False  # no row follows
-        self.casts = {name: caster(column) for name, column in shape.fields.items()}
-        self.places = {name: place for place, name in enumerate(self.casts)}
-        self.required = [name for name, column in shape.fields.items() if column.required]
-        texts = [name for name, cast in self.casts.items() if cast is as_text]
-        self.checked = [name for name in self.casts if name not in texts]
-        places = [self.places[name] for name in texts]
-        self.text_values = itemgetter(*places, *places[:1]) if texts else lambda _: ()
+        self.casts, self.places, self.required, self.checked, self.text_values = casting(shape)
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MIB // 4)  # noqa: SIM115
         self.waiting: list[tuple[str, list[Any]]] = []  # rows that are not encoded yet
         self.waiting_characters = 0
@@ -1772,11 +1789,9 @@ class Unusable(Exception):
 class Spool:
     """All tables of one document on their way, and everything that is wrong with it."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, shapes: Iterable[Shape]) -> None:
         self.progress = threading.Condition()
-        self.tables = {
-            t.name: TableSpool(Shape.of(t, catalogue), self.progress) for t in TABLES.values()
-        }
+        self.tables = {shape.table.name: TableSpool(shape, self.progress) for shape in shapes}
         self.facts = Facts()
         self.problems: list[str] = []
         self.problem_count = 0
@@ -2496,7 +2511,6 @@ class Load:
     transaction: str
     spool: Spool
     document: Mapping[str, Any]
-    catalogue: Catalogue
     counters: dict[str, Counter[str]] = field(default_factory=dict)
     document_id: int = 0
     account_created: int = 0
@@ -2558,7 +2572,7 @@ class Load:
 
     def merge(self, spool: TableSpool, extent: Extent, rows: str, count: int) -> Step:
         known = extent if self.vouches_for(spool) else Extent.SOME
-        sql = merge_sql(spool.shape, self.catalogue, known)
+        sql = merge_sql(spool.shape, known)
         return Step(spool.shape.table.name, sql, rows, count, f"[{','.join(self.scopes(spool))}]")
 
     def vouches_for(self, spool: TableSpool) -> bool:
@@ -2615,7 +2629,7 @@ class Step:
     rows_count: int
     scopes: str = "[]"
 
-    @property
+    @cached_property
     def text(self) -> str:
         return f'{{"sql":{json.dumps(self.sql)},"rows":{self.rows},"scopes":{self.scopes}}}'
 
@@ -2650,6 +2664,10 @@ class Receiver:
     catalogue: Catalogue
     dry_run: bool = False
     again: bool = False  # load also what this version has loaded before
+
+    @cached_property
+    def shapes(self) -> list[Shape]:
+        return [Shape.of(table, self.catalogue) for table in TABLES.values()]
 
     def load_file(self, file: File) -> Result:
         """Load one file and move it; what may pass is tried again within the file's patience."""
@@ -2709,7 +2727,7 @@ class Receiver:
 
     def try_file(self, file: File, chunks: Iterator[bytes]) -> Result:
         """One try: read, one transaction, move. Raises Refused, Transient or Changed."""
-        with closing(Spool(self.catalogue)) as spool, ThreadPoolExecutor(1, "reader") as pool:
+        with closing(Spool(self.shapes)) as spool, ThreadPoolExecutor(1, "reader") as pool:
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
             try:
@@ -2731,7 +2749,7 @@ class Receiver:
         check_identity(file, spool.facts)
         document = document_row(file, spool.facts, self.settings.bucket)
         with self.db.transaction(keep=not self.dry_run) as transaction:
-            load = Load(self.db, transaction, spool, document, self.catalogue)
+            load = Load(self.db, transaction, spool, document)
             load.run(reading)
         return load
 
