@@ -285,7 +285,11 @@ def test_security_counts_are_those_of_the_findings(loaded: Loaded) -> None:
         findings = list(TRUTH["security.security_hub"].rows(loaded.place(document)))
         for row in loaded.rows("security", region):
             own = [held for held in findings if held["service"] == row["service"]]
-            assert row["total_findings"] == row["open_findings"] == len(own)
+            assert {held["record_state"] for held in own} == {"ACTIVE"}
+            statuses = [held["status"] for held in own]
+            assert row["total_findings"] == len(own)
+            assert row["open_findings"] == sum(map(statuses.count, ("NEW", "NOTIFIED")))
+            assert row["resolved_findings"] == statuses.count("RESOLVED")
             for severity in ("critical", "high", "medium", "low", "informational"):
                 of_it = [held for held in own if held["severity"] == severity.upper()]
                 assert row[f"{severity}_count"] == len(of_it)
