@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo demo-org test bench soak lint clean deploy-hub deploy-spokes destroy-hub destroy-spokes
+.PHONY: demo demo-org test bench soak lint clean deploy-hub deploy-spokes deploy-organization \
+    destroy-hub destroy-spokes
 
 demo: $(READY)
 	@$(BIN)/python -m tests.cloud.demo
@@ -28,7 +29,7 @@ bench: $(READY)
 	@$(BIN)/python -m tests.bench
 
 # What they take is in deploy/README.md.
-deploy-hub deploy-spokes: $(READY)
+deploy-hub deploy-spokes deploy-organization: $(READY)
 	BIN=$(BIN) deploy/deploy.sh $(@:deploy-%=%)
 
 destroy-hub destroy-spokes: $(READY)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deploy.sh hub | spokes | destroy-hub | destroy-spokes: see README.md beside it.
+# deploy.sh hub | spokes | organization | destroy-hub | destroy-spokes: see README.md beside it.
 #
 # Runs the AWS CLI with whatever credentials and region it is configured with. Settings come from
 # the environment; a setting of a stack that is not given keeps its value from the last time.
@@ -163,6 +163,25 @@ finished() {
     [ "$status" = SUCCEEDED ]
 }
 
+organization() {
+    need ORGANIZATION EXTERNAL_ID IMAGE VPC SUBNETS
+    local bucket kms_key notices pair settings
+    bucket=$(output "$NAME" BucketName)
+    kms_key=$(output "$NAME" DocumentsKeyArn)
+    notices=$(output "$NAME" NoticesArn)
+    settings=("OrganizationId=$ORGANIZATION" "ExternalId=$EXTERNAL_ID" "ImageUri=$IMAGE"
+        "VpcId=$VPC" "SubnetIds=$SUBNETS" "BucketName=$bucket" "DocumentsKeyArn=$kms_key"
+        "NoticesArn=$notices")
+    # One line is one setting: tags have spaces.
+    while IFS= read -r pair; do
+        settings+=("$pair")
+    done < <(given PublicAddress=PUBLIC_ADDRESS RoleName=ROLE_NAME IncludeUnits=INCLUDE_OU \
+        ExcludeAccounts=EXCLUDE_ACCOUNTS CUSTOMER=CUSTOMER PARTNER=PARTNER CATEGORY=CATEGORY \
+        ENVIRONMENT=ENVIRONMENT PRODUCT=PRODUCT REGIONS=REGIONS \
+        ReservedCapacity=RESERVED_CAPACITY TimeLimitSeconds=TIME_LIMIT)
+    stack "$NAME-organization" deploy/organization.yaml "${settings[@]}"
+}
+
 destroy_spokes() {
     need OU
     local region
@@ -197,7 +216,8 @@ bucket.delete()' "$bucket"
 case ${1:-} in
     hub) hub ;;
     spokes) spokes ;;
+    organization) organization ;;
     destroy-hub) destroy_hub ;;
     destroy-spokes) destroy_spokes ;;
-    *) say "usage: deploy.sh hub | spokes | destroy-hub | destroy-spokes"; exit 2 ;;
+    *) say "usage: deploy.sh hub | spokes | organization | destroy-hub | destroy-spokes"; exit 2 ;;
 esac

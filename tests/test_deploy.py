@@ -21,6 +21,7 @@ from typing import Any
 import psycopg
 import pytest
 
+import sender
 from tests import documents, templates
 from tests.cloud import EmbeddedCloud, Size
 from tests.conftest import ANALYTICS, MakeAccount, MakeEnvironment
@@ -29,7 +30,7 @@ from tests.documents import Document
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "deploy" / "build.py"
 RUNTIME = ROOT / "tests" / "lambda_runtime.py"
-TEMPLATES = (templates.HUB, templates.SPOKE, templates.ARTIFACTS)
+TEMPLATES = templates.ALL
 
 pytestmark = pytest.mark.xdist_group("deploy")  # the packages are built once
 
@@ -110,6 +111,31 @@ def test_functions_take_no_concurrency_from_others_and_keep_their_logs_for_a_tim
                 assert "ReservedConcurrentExecutions" not in resource["Properties"], name
                 group = resource["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
                 assert "RetentionInDays" in resources[group]["Properties"], name
+
+
+def test_the_task_runs_an_image_by_digest_that_can_change_nothing_in_itself() -> None:
+    template = templates.load(templates.ORGANIZATION)
+    resources = template["Resources"]
+    pattern = re.compile(template["Parameters"]["ImageUri"]["AllowedPattern"])
+    assert pattern.fullmatch(IMAGE)
+    assert not pattern.fullmatch(IMAGE.partition("@")[0] + ":latest")
+    [container] = resources["Task"]["Properties"]["ContainerDefinitions"]
+    assert container["Image"] == {"Ref": "ImageUri"}
+    assert container["ReadonlyRootFilesystem"] is True
+    [writable] = container["MountPoints"]
+    assert writable["ContainerPath"] == "/tmp"
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert f"\nUSER {container['User']}\n" in dockerfile
+    assert "--require-hashes" in dockerfile
+    group = container["LogConfiguration"]["Options"]["awslogs-group"]["Ref"]
+    assert "RetentionInDays" in resources[group]["Properties"]
+
+
+def test_the_task_is_told_settings_that_the_sender_has() -> None:
+    task = templates.load(templates.ORGANIZATION)["Resources"]["Task"]["Properties"]
+    [container] = task["ContainerDefinitions"]
+    known = {variable for _, variable, _, _ in (*sender.NAMED_SETTINGS, *sender.ACCOUNT_SETTINGS)}
+    assert {held["Name"] for held in container["Environment"]} <= known
 
 
 # The packages
@@ -592,6 +618,17 @@ def with_stand_ins(value: Any) -> Any:
     return {key: with_stand_ins(held) for key, held in value.items() if key not in STAND_INS}
 
 
+IMAGE = f"{ANALYTICS}.dkr.ecr.us-east-1.amazonaws.com/observability-sender@sha256:{'0' * 64}"
+
+
+def network(embedded: EmbeddedCloud) -> dict[str, str]:
+    """A VPC and a subnet in it, as parameters of a stack."""
+    ec2 = embedded.moto.client("ec2", ANALYTICS, "us-east-1")
+    vpc = ec2.create_vpc(CidrBlock="10.1.0.0/24")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/28")["Subnet"]["SubnetId"]
+    return {"VpcId": vpc, "SubnetIds": subnet}
+
+
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
 def test_a_template_deploys_in_moto_as_far_as_moto_goes(
     template: Path, embedded: EmbeddedCloud, bucket: str
@@ -604,6 +641,11 @@ def test_a_template_deploys_in_moto_as_far_as_moto_goes(
         "BucketName": bucket,
         "DocumentsKeyArn": embedded.key_arn,
         "CUSTOMER": "Example Corp",
+        "ExternalId": "sesame",
+        "HubAccountId": ANALYTICS,
+        "ImageUri": IMAGE,
+        "NoticesArn": f"arn:aws:sns:us-east-1:{ANALYTICS}:notices",
+        **network(embedded),
     }
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:

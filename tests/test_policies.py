@@ -112,8 +112,32 @@ def test_the_spokes_policy_is_what_the_sender_calls(
     assert actions(Deployment(embedded, bucket).sender_policy("1" * 12)) == called | LOGGING
 
 
+MORE_OF_MEMBERS = {
+    "account:ListRegions",
+    "guardduty:ListMembers",
+    "inspector2:ListMembers",
+    "securityhub:ListMembers",
+}
+"""What a run over an organization asks of an account beside what a sender of its own does."""
+
+
+def test_a_member_lets_the_hub_read_what_a_spoke_reads_and_whom_it_administers() -> None:
+    [spoke] = policies(templates.SPOKE, "SenderRole", "collect")
+    [member] = policies(templates.MEMBER, "Role", "collect")
+    assert member == spoke
+    assert len(policies(templates.MEMBER, "Role")) == 2
+    [more] = policies(templates.MEMBER, "Role", "organization")
+    assert actions(more["Statement"]) == MORE_OF_MEMBERS
+
+
+def policies(template: Path, role: str, name: str = "") -> list[dict[str, Any]]:
+    """The policies of a role in a template, or the one of that name."""
+    held = templates.load(template)["Resources"][role]["Properties"]["Policies"]
+    return [one["PolicyDocument"] for one in held if name in ("", one["PolicyName"])]
+
+
 def test_each_star_has_its_reason_beside_it() -> None:
-    for template in (templates.HUB, templates.SPOKE, templates.ARTIFACTS):
+    for template in templates.ALL:
         lines = template.read_text().splitlines()
         for number, line in enumerate(lines):
             if line.strip() == 'Resource: "*"' and "KeyPolicy" not in enclosing(lines, number):
