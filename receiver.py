@@ -1650,6 +1650,8 @@ class TableSpool:
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MIB // 4)  # noqa: SIM115
         self.waiting: list[tuple[str, list[Any]]] = []  # rows that are not encoded yet
         self.waiting_characters = 0
+        self.names: list[str] | None = None  # members of the last row; how its values are taken:
+        self.pick: Callable[[Mapping[str, Any]], Iterable[Any]] = lambda _: ()
         self.unwritten = bytearray()  # what follows in the file
         self.batches: list[Batch] = []
         self.scopes: dict[str, None] = {}
@@ -1711,7 +1713,9 @@ class TableSpool:
 
         Most values are text for a column of text: those are looked at all at once.
         """
-        values = list(map(row.values.get, self.places))
+        if (names := list(row.values)) != self.names:
+            self.meet(names)
+        values = list(self.pick(row.values))
         problems: list[str] = []
         texts = self.text_values(values)
         plain_texts = TEXT_OR_NULL.issuperset(map(type, texts))
@@ -1728,9 +1732,17 @@ class TableSpool:
         for name in self.required:
             if row.values.get(name) is None:
                 problems.append(f"{row.where}.{name}: is missing")
-        if not row.values.keys() <= self.places.keys():
-            self.unknown.update(row.values.keys() - self.places.keys())
         return values, problems
+
+    def meet(self, names: list[str]) -> None:
+        """Note which members a row has, where they are not those of the row before it."""
+        unknown = [name for name in names if name not in self.places]
+        self.unknown.update(unknown)
+        self.names = None if unknown else names  # unknown ones are counted row by row
+        whole = len(names) - len(unknown) == len(self.places) > 1
+        self.pick = (
+            itemgetter(*self.places) if whole else lambda values: map(values.get, self.places)
+        )
 
     def append(self, text: str, rows: int) -> None:
         """Add encoded rows to a batch; ValueError if they are larger than one or no UTF-8."""
