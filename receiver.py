@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import gc
 import json
 import logging
 import math
@@ -641,9 +642,10 @@ def scopes_cte(shape: Shape) -> str:
 
 def newer_cte(table: Table) -> str:
     """Per scope, the first complete listing that is newer than this document."""
+    incoming = "SELECT covering FROM incoming UNION " if table.scope else ""
     return f"""newer AS MATERIALIZED (
     SELECT s.covering, l.collected_at
-    FROM (SELECT covering FROM incoming UNION SELECT covering FROM scopes) s CROSS JOIN this
+    FROM ({incoming}SELECT covering FROM scopes) s CROSS JOIN this
     CROSS JOIN LATERAL (
         SELECT l.collected_at FROM listings l
         WHERE l.account_id = this.account_id AND l.table_name = '{table.name}'
@@ -2538,13 +2540,22 @@ class Load:
         self.document_id = self.statement(DOCUMENT_SQL, row)[0][0]
         if any(len(table.batches) > 1 for table in self.spool.tables.values()):
             self.statement(SEEN_SQL, {})
-        for steps in in_requests(self.steps()):
-            texts = "[" + ",".join(step.text for step in steps) + "]"
-            answers = self.statement(RUN_SQL, {"document": self.document_id, "steps": texts})
-            for step, answer in zip(steps, answers, strict=True):
-                self.count(step, *answer)
+        with ThreadPoolExecutor(1, "request") as pool:
+            running: list[Future[None]] = []
+            for steps in in_requests(self.steps()):  # made while the one before is carried out
+                for before in running:
+                    before.result()
+                running = [pool.submit(self.run_steps, steps)]
+            for last in running:
+                last.result()
         reading.result()
         self.finish()
+
+    def run_steps(self, steps: Sequence[Step]) -> None:
+        texts = "[" + ",".join(step.text for step in steps) + "]"
+        answers = self.statement(RUN_SQL, {"document": self.document_id, "steps": texts})
+        for step, answer in zip(steps, answers, strict=True):
+            self.count(step, *answer)
 
     def statement(self, sql: str, parameters: Mapping[str, str | int]) -> list[list[Any]]:
         return self.db.execute(sql, parameters, self.transaction)
@@ -3104,6 +3115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: STOP.set())
     try:
+        gc.freeze()  # what rows are made of has no cycles: look for those seldom
+        gc.set_threshold(100_000, 50, 100)
         return run(flags)
     except UsageError as error:
         print(f"receiver.py: {printable(str(error))}", file=sys.stderr)
