@@ -17,11 +17,14 @@ from tests.cloud.permissions import Permission, Uploads, needed
 
 ORGANIZATION = "o-abcdefghij"
 SENDER, RECEIVER = "observability-sender", "hub-ReceiverRole"
+TASK, READER = "observability-organization", "ObservabilityReader"
+EXTERNAL_ID = "sesame"
 ADMINISTRATOR: Sequence[Statement] = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
 
 
 class Deployment:
-    """deploy/hub.yaml and deploy/spoke.yaml as deployed over an embedded cloud.
+    """deploy/hub.yaml and organization.yaml in the hub, spoke.yaml and member.yaml in all others,
+    as deployed over an embedded cloud.
 
     Attributes:
         outsiders: accounts that are not of the organization.
@@ -40,6 +43,7 @@ class Deployment:
         self._key_policy = templates.statements(templates.HUB, "DocumentsKey", names)
         self._secrets_key_policy = templates.statements(templates.HUB, "DatabaseKey", names)
         self._receiver = templates.statements(templates.HUB, "ReceiverRole", names)
+        self._task = templates.statements(templates.ORGANIZATION, "TaskRole", self._task_names())
 
     def switch_on(self, *accounts: str) -> None:
         """Enforce the policies on the accounts, and on the hub."""
@@ -77,7 +81,7 @@ class Deployment:
             identity.role_arn or identity.arn,
             organization,
             # The embedded cloud speaks HTTP, on this machine only; AWS's endpoints speak TLS.
-            {"aws:securetransport": "true", **permission.context},
+            {"aws:securetransport": "true", **self._whose(owner), **permission.context},
         )
         return is_allowed(ask, self._identity_policy(identity), policy)
 
@@ -85,6 +89,10 @@ class Deployment:
         role = identity.role_arn.rpartition("/")[2]
         if role == RECEIVER and identity.account == self.hub:
             return self._receiver
+        if role == TASK and identity.account == self.hub:
+            return self._task
+        if role == READER:
+            return templates.statements(templates.MEMBER, "Role", self._names(identity.account))
         if role == SENDER and identity.account not in self.generous:
             return self.sender_policy(identity.account)
         return ADMINISTRATOR
@@ -121,9 +129,33 @@ class Deployment:
         if resource == self._secrets_key:
             return self.hub, self._secrets_key_policy
         owned = resource.split(":")[4] if resource.count(":") > 4 else ""
+        if resource == f"arn:aws:iam::{owned}:role/{READER}":
+            return owned, self.trust(owned)
         is_key = permission.action.startswith("kms:")
         owner = owned if is_key and owned else request.account
         return owner, delegating(owner) if is_key else None
+
+    def _whose(self, owner: str) -> dict[str, str]:
+        """The organization of the account that a resource belongs to."""
+        return {"aws:resourceorgid": "o-elsewhere0" if owner in self.outsiders else ORGANIZATION}
+
+    def trust(self, account: str) -> Sequence[Statement]:
+        """Who may assume the role of member.yaml in an account; the role itself is the resource."""
+        role = templates.load(templates.MEMBER)["Resources"]["Role"]["Properties"]
+        names = self._names(account) | {
+            "OrganizationId": ORGANIZATION,
+            "HubAccountId": self.hub,
+            "ExternalId": EXTERNAL_ID,
+        }
+        held = templates.resolve(role["AssumeRolePolicyDocument"]["Statement"], names)
+        return [statement | {"Resource": "*"} for statement in held]
+
+    def task(self) -> tuple[list[str], dict[str, str]]:
+        """The task of organization.yaml: its command, and what its environment adds."""
+        task = templates.load(templates.ORGANIZATION)["Resources"]["Task"]["Properties"]
+        [container] = templates.resolve(task["ContainerDefinitions"], self._task_names())
+        environment = {held["Name"]: held["Value"] for held in container["Environment"]}
+        return [str(word) for word in container["Command"]], environment
 
     def _data_api_permissions(self, request: ApiRequest) -> list[Permission]:
         """The Data API reads the secret for its caller; there is one cluster and one secret."""
@@ -164,6 +196,18 @@ class Deployment:
             "ReceiverRole.Arn": f"arn:aws:iam::{self.hub}:role/{RECEIVER}",
             "ReceiverSecret": self.embedded.secret_arn,
         }
+
+    def _task_names(self) -> dict[str, str]:
+        parameters = templates.load(templates.ORGANIZATION)["Parameters"]
+        defaults = {name: str(held.get("Default", "")) for name, held in parameters.items()}
+        return self._names(self.hub) | defaults | {
+            "OrganizationId": ORGANIZATION,
+            "ExternalId": EXTERNAL_ID,
+            "BucketName": self.bucket,
+            "DocumentsKeyArn": self.embedded.key_arn,
+            "CUSTOMER": "Example Corp",
+            "LogGroup": "/ecs/task",
+        }  # fmt: skip
 
     def _spoke_names(self, account: str) -> dict[str, str]:
         return self._names(account) | {

@@ -737,3 +737,35 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     assert given["BucketName"] == "documents"
     assert re.fullmatch(r"sender-[0-9a-f]{16}\.zip", given["CodeKey"])
     assert given["CodeKey"] in keys(embedded, given["CodeBucket"])
+
+
+@pytest.mark.skipif(not AWS_CLI, reason="deploy.sh needs the AWS CLI, which is not installed")
+def test_deploy_sh_makes_the_task_of_an_organization_and_keeps_what_is_not_given(
+    deploy: Callable[..., subprocess.CompletedProcess[str]], embedded: EmbeddedCloud
+) -> None:
+    client = embedded.client("cloudformation", ANALYTICS)
+    outputs = {
+        "BucketName": "documents",
+        "DocumentsKeyArn": embedded.key_arn,
+        "NoticesArn": f"arn:aws:sns:us-east-1:{ANALYTICS}:notices",
+    }
+    hub = {
+        "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
+        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
+    }
+    client.create_stack(StackName="whole", TemplateBody=json.dumps(hub))
+    made = network(embedded)
+    settings = {"NAME": "whole", "ORGANIZATION": "o-abcdefghij", "EXTERNAL_ID": "sesame"}
+    settings |= {"IMAGE": IMAGE, "VPC": made["VpcId"], "SUBNETS": made["SubnetIds"]}
+    settings |= {"CUSTOMER": "Example, Inc"}
+    assert "VPC is not set" in deploy("organization", **(settings | {"VPC": ""})).stderr
+    for more in ({"PUBLIC_ADDRESS": "ENABLED"}, {"REGIONS": "us-east-1,eu-west-1"}):
+        done = deploy("organization", **settings, **more)
+        assert done.returncode == 0, done.stderr
+    [stack] = client.describe_stacks(StackName="whole-organization")["Stacks"]
+    held = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+    assert held.items() >= outputs.items()
+    assert (held["CUSTOMER"], held["PublicAddress"]) == ("Example, Inc", "ENABLED")
+    assert held["REGIONS"] == "us-east-1,eu-west-1"
+    assert held["ImageUri"] == IMAGE
+    assert made["SubnetIds"] in held["SubnetIds"]  # moto tells lists in its own way

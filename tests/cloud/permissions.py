@@ -77,6 +77,10 @@ def needed(request: ApiRequest) -> list[Permission]:
     if request.service == "kms" and request.via:
         return [key_permission(request)]
     action = action_of(request)
+    if action == "sts:AssumeRole":
+        given = request.params.get("ExternalId")
+        context = {"sts:externalid": given} if given else {}
+        return [Permission(action, resource_of(action, request), context)]
     behind = BEHIND.get((request.service, request.operation), ())
     if action == "wafv2:ListResourcesForWebACL":
         behind = BEHIND_WEB_ACLS[request.params["ResourceType"]]
@@ -202,12 +206,24 @@ def patched(request: ApiRequest) -> str:
     return own_arn(kind[0], f"{kind[1]}/{{InstanceId}}")(request)
 
 
+def in_organization(name: str) -> Callable[[ApiRequest], str]:
+    """Makes the ARN of an account, a unit or a root, which the management account owns."""
+
+    def make(request: ApiRequest) -> str:
+        thing = str(request.params[name])
+        kind = {"r": "root", "o": "ou"}.get(thing[0], "account")
+        return f"arn:aws:organizations::999999999999:{kind}/o-abcdefghij/{thing}"
+
+    return make
+
+
 OWN_ACCOUNT = own_arn("account", "account", everywhere=True)
 
 RESOURCES: Mapping[str, Callable[[ApiRequest], str]] = {
     "account:GetAccountInformation": OWN_ACCOUNT,
     "account:GetAlternateContact": OWN_ACCOUNT,
     "account:GetContactInformation": OWN_ACCOUNT,
+    "account:ListRegions": OWN_ACCOUNT,
     "acm:DescribeCertificate": parameter("CertificateArn"),
     "apprunner:ListAssociatedServicesForWebAcl": web_acl,
     "cloudtrail:GetTrailStatus": parameter("Name"),
@@ -219,15 +235,18 @@ RESOURCES: Mapping[str, Callable[[ApiRequest], str]] = {
     "kms:DescribeKey": key_arn,
     "kms:GetKeyRotationStatus": key_arn,
     "lambda:ListProvisionedConcurrencyConfigs": own_arn("lambda", "function:any"),
-    "organizations:DescribeAccount": lambda request: (
-        f"arn:aws:organizations::999999999999:account/o-abcdefghij/{request.params['AccountId']}"
-    ),
+    "organizations:DescribeAccount": in_organization("AccountId"),
+    "organizations:ListAccountsForParent": in_organization("ParentId"),
+    "organizations:ListOrganizationalUnitsForParent": in_organization("ParentId"),
+    "organizations:ListTagsForResource": in_organization("ResourceId"),
     "rds:DescribeDBInstances": own_arn("rds", "db:*"),
     "rds:DescribeReservedDBInstances": own_arn("rds", "ri:*"),
     "resiliencehub:DescribeApp": parameter("appArn"),
     "resiliencehub:DescribeResiliencyPolicy": parameter("policyArn"),
     "securityhub:GetFindings": own_arn("securityhub", "hub/default"),
+    "securityhub:ListMembers": own_arn("securityhub", "hub/default"),
     "ssm:DescribeInstancePatches": patched,
+    "sts:AssumeRole": parameter("RoleArn"),
     "wafv2:GetLoggingConfiguration": web_acl,
     "wafv2:GetWebACL": web_acl,
     "wafv2:ListResourcesForWebACL": web_acl,
