@@ -274,7 +274,11 @@ def test_errors_of_moto_keep_their_names_through_the_paging(embedded: EmbeddedCl
     assert error_of(lambda: iam.list_access_keys(UserName="nobody")) == ("NoSuchEntity", 404)
 
 
-FOR_ADMINISTRATORS = {"DescribeConfigurationAggregators", "DescribeEventsForOrganization"}
+FOR_ADMINISTRATORS = {
+    "DescribeConfigurationAggregators",
+    "DescribeEventsForOrganization",
+    "ListMembers",
+}
 """Lists that an account without members does not have."""
 
 
