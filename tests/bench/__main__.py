@@ -29,7 +29,7 @@ def main() -> int:
     if "sender" in wanted:
         sending.measure(results, quick=QUICK)
     if "organization" in wanted:
-        organization.measure(results, int(numbers[0]) if numbers else 20 if QUICK else 200)
+        organization.measure(results, int(numbers[0]) if numbers else 20 if QUICK else 40)
     if "growth" in wanted:
         growth.measure(results, quick=QUICK)
     print("\n".join(table(results)))

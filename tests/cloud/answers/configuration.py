@@ -204,10 +204,10 @@ def select_resource_config(call: Call) -> dict[str, Any]:
         query = Query.parse(call.params["Expression"])
     except QueryError as error:
         raise AwsError("InvalidExpressionException", str(error)) from None
-    found = remembered(call, lambda: query.rows(recorded(call)), "NextToken", "Limit")
+    found = remembered(call, lambda: query.matches(recorded(call)), "NextToken", "Limit")
     chunk, more = page(call, found, size="Limit", default=25, maximum=100)
     fields = [{"Name": name} for name in query.columns]
-    return {"Results": chunk, "QueryInfo": {"SelectFields": fields}, **more}
+    return {"Results": list(map(query.text, chunk)), "QueryInfo": {"SelectFields": fields}, **more}
 
 
 def recorded(call: Call) -> list[Item]:
@@ -272,13 +272,13 @@ def select_aggregate_resource_config(call: Call) -> dict[str, Any]:
     places = list(everywhere(call))
     found = remembered(
         call,
-        lambda: query.rows([item for held in places for item in recorded(held)]),
+        lambda: query.matches([item for held in places for item in recorded(held)]),
         "NextToken",
         "Limit",
     )
     chunk, more = page(call, found, size="Limit", default=25, maximum=100)
     fields = [{"Name": name} for name in query.columns]
-    return {"Results": chunk, "QueryInfo": {"SelectFields": fields}, **more}
+    return {"Results": list(map(query.text, chunk)), "QueryInfo": {"SelectFields": fields}, **more}
 
 
 @answer("config", "DescribeAggregateComplianceByConfigRules")

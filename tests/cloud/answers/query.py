@@ -120,13 +120,17 @@ class Query:
             raise QueryError("Columns that are not counted must be those that are grouped by.")
         return cls(columns, where, group, order)
 
-    def rows(self, items: list[dict[str, Any]]) -> Iterator[str]:
-        """The rows of the items that meet all conditions, each a JSON text."""
+    def matches(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The items that meet all conditions, or a row for each group of them."""
         found = [item for item in items if self.where(item)]
         if self.order:
             found.sort(key=lambda item: str(dig(item, str(self.order))))
-        for row in self.counted(found) if COUNT in self.columns else map(self.row, found):
-            yield json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+        return list(self.counted(found)) if COUNT in self.columns else found
+
+    def text(self, match: dict[str, Any]) -> str:
+        """The JSON text of a match."""
+        row = match if COUNT in self.columns else self.row(match)
+        return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
 
     def counted(self, items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """One row for each group of items, with their number."""
