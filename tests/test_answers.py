@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.accounts import GLOBAL, Account, Cloud, Item, Size, generate
+from tests.cloud.accounts import GLOBAL, Account, Aggregator, Cloud, Item, Size, generate
 from tests.cloud.answers import ANSWERS, AwsError, Call
 from tests.cloud.answers.applications import SUMMARY
 from tests.cloud.answers.core import ONE_REGION, dig
@@ -711,6 +711,7 @@ TESTED_BELOW = {
     ("cloudtrail", "DescribeTrails"),
     ("config", "BatchGetResourceConfig"),
     ("config", "DescribeAggregateComplianceByConfigRules"),
+    ("config", "DescribeConfigurationAggregatorSourcesStatus"),
     ("config", "DescribeConfigurationAggregators"),
     ("config", "GetAggregateComplianceDetailsByConfigRule"),
     ("config", "SelectAggregateResourceConfig"),
@@ -1058,6 +1059,7 @@ def test_the_advanced_query_joins_conditions(where: str, test: Callable[[Item], 
         "SELECT resourceId WHERE accountId = '1' OR",
         "SELECT resourceId, COUNT(*)",
         "SELECT COUNT(*) LIMIT 5",
+        "SELECT a, b, c, d, COUNT(*) GROUP BY a, b, c, d",
         "SELECT resourceId WHERE (accountId = '1'",
     ],
 )
@@ -1849,9 +1851,14 @@ def test_an_organizations_health_is_its_accounts_together() -> None:
         ask(cloud, "health", "DescribeEventsForOrganization", account=TWO)
 
 
+def aggregating(*aggregators: Aggregator) -> Account:
+    """An account with aggregators."""
+    return replace(small(), aggregators=aggregators)
+
+
 def test_an_aggregator_holds_what_its_accounts_hold() -> None:
     """Resources, compliance and results of all accounts in all their regions."""
-    account, member = replace(small(), delegated_for=(TWO,)), small(TWO)
+    account, member = aggregating(Aggregator("all", "us-east-1", (ONE, TWO))), small(TWO)
     cloud = cloud_of(account, member)
     [told] = ask(cloud, "config", "DescribeConfigurationAggregators")["ConfigurationAggregators"]
     named = {"ConfigurationAggregatorName": told["ConfigurationAggregatorName"]}
@@ -1882,6 +1889,62 @@ def test_an_aggregator_holds_what_its_accounts_hold() -> None:
     with pytest.raises(AwsError, match="NoSuchConfigurationAggregatorException"):
         ask(cloud, "config", "SelectAggregateResourceConfig",
             named | {"Expression": "SELECT accountId"}, account=TWO)  # fmt: skip
+
+
+def test_an_aggregator_says_what_it_does_not_hold() -> None:
+    """What it could not read is not there, what is outdated is there in part, nor other types."""
+    behind = {(TWO, "us-east-1"): "FAILED", (TWO, "eu-west-1"): "OUTDATED"}
+    kinds = ("AWS::EC2::Volume",)
+    account = aggregating(
+        Aggregator("all", "us-east-1", (ONE, TWO), behind=behind),
+        Aggregator("some", "us-east-1", (ONE,), types=kinds),
+        Aggregator("elsewhere", "eu-west-1", (ONE, TWO)),
+    )
+    cloud = cloud_of(account, small(TWO), page_size=1)
+    cloud.organizations.append(Organization(account))
+    told = aggregators("DescribeConfigurationAggregators", "ConfigurationAggregators").everything(
+        cloud
+    )
+    assert [held["ConfigurationAggregatorName"] for held in told] == ["all", "some"]
+    assert [held.get("AggregatorFilters", {}).get("ResourceType") for held in told] == [
+        None,
+        {"Type": "INCLUDE", "Value": [*kinds]},
+    ]
+    states = sources_of(cloud, "all")
+    assert [held for held in states if held[0] == TWO] == [
+        (TWO, "us-east-1", "FAILED"), (TWO, "eu-west-1", "OUTDATED")
+    ]  # fmt: skip
+    assert [held for held in states if held[2] == "SUCCEEDED"] == sources_of(
+        cloud, "all", UpdateStatus=["SUCCEEDED"]
+    )
+    assert {held[0] for held in states} == {cloud.organizations[0].id, ONE, TWO}
+    cloud.page_size = None
+    [row] = aggregate(cloud, "all", f"SELECT accountId, COUNT(*) WHERE accountId = '{TWO}' "
+                                    "GROUP BY accountId")  # fmt: skip
+    assert row["COUNT(*)"] == (len(recorded(cloud.accounts[TWO], "eu-west-1")) + 1) // 2
+    found = aggregate(cloud, "some", "SELECT resourceType, COUNT(*) GROUP BY resourceType")
+    assert [held["resourceType"] for held in found] == [*kinds]
+
+
+def sources_of(cloud: Cloud, name: str, **params: Any) -> list[tuple[str, str | None, str]]:
+    """(id, region, status) of an aggregator's sources."""
+    named = {"ConfigurationAggregatorName": name, **params}
+    found = aggregators(
+        "DescribeConfigurationAggregatorSourcesStatus", "AggregatedSourceStatusList"
+    ).everything(cloud, **named)
+    return [(one["SourceId"], one.get("AwsRegion"), one["LastUpdateStatus"]) for one in found]
+
+
+def aggregators(operation: str, member: str) -> Listing:
+    """What Config lists about aggregators."""
+    return Listing("config", operation, member, truth=lambda _: [])
+
+
+def aggregate(cloud: Cloud, name: str, expression: str) -> list[Item]:
+    """Rows of the advanced query over an aggregator."""
+    params = {"ConfigurationAggregatorName": name, "Expression": expression}
+    found = ask(cloud, "config", "SelectAggregateResourceConfig", params)["Results"]
+    return [json.loads(row) for row in found]
 
 
 # The generator

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from tests.cloud.accounts import Item
+from tests.cloud.accounts import Aggregator, Item
 from tests.cloud.answers.core import (
     AwsError,
     Call,
@@ -16,7 +16,9 @@ from tests.cloud.answers.core import (
     find,
     grouped,
     instant,
+    memo,
     page,
+    parameters_digest,
     remembered,
 )
 from tests.cloud.answers.query import Query, QueryError
@@ -197,17 +199,27 @@ def get_conformance_pack_compliance_details(call: Call) -> dict[str, Any]:
     return {"ConformancePackName": name, "ConformancePackRuleEvaluationResults": chunk, **more}
 
 
-@answer("config", "SelectResourceConfig")
-def select_resource_config(call: Call) -> dict[str, Any]:
-    """The advanced query: rows as JSON texts, 25 a page by default, 100 at most."""
+def parsed(call: Call) -> Query:
+    """The query that the request carries."""
     try:
-        query = Query.parse(call.params["Expression"])
+        return Query.parse(call.params["Expression"])
     except QueryError as error:
         raise AwsError("InvalidExpressionException", str(error)) from None
-    found = remembered(call, lambda: query.matches(recorded(call)), "NextToken", "Limit")
+
+
+def select_page(call: Call, query: Query, found: list[Item]) -> dict[str, Any]:
+    """A page of what a query has found: rows as JSON texts, 25 by default, 100 at most."""
     chunk, more = page(call, found, size="Limit", default=25, maximum=100)
     fields = [{"Name": name} for name in query.columns]
     return {"Results": list(map(query.text, chunk)), "QueryInfo": {"SelectFields": fields}, **more}
+
+
+@answer("config", "SelectResourceConfig")
+def select_resource_config(call: Call) -> dict[str, Any]:
+    """The advanced query."""
+    query = parsed(call)
+    found = remembered(call, lambda: query.matches(recorded(call)), "NextToken", "Limit")
+    return select_page(call, query, found)
 
 
 def recorded(call: Call) -> list[Item]:
@@ -215,70 +227,111 @@ def recorded(call: Call) -> list[Item]:
     return call.own("resources") + call.own("compliance")
 
 
-# Aggregators, which a delegated administrator has
+# Aggregators
 
-AGGREGATOR = "organization"
+SUCCEEDED, OUTDATED, FAILED = "SUCCEEDED", "OUTDATED", "FAILED"
 
 
 @answer("config", "DescribeConfigurationAggregators")
 def describe_configuration_aggregators(call: Call) -> dict[str, Any]:
-    """The aggregator of an organization, in its delegated administrator only."""
+    """The aggregators of the caller in the region."""
     names = call.params.get("ConfigurationAggregatorNames")
-    found = aggregators(call)
-    for name in names or []:
-        the_aggregator(call, name)
+    found = [the_aggregator(call, name) for name in names] if names else aggregators(call)
     chunk, more = page(call, found, size="Limit", default=100, maximum=100)
-    return {"ConfigurationAggregators": chunk, **more}
+    return {"ConfigurationAggregators": [aggregator_item(call, one) for one in chunk], **more}
 
 
-def aggregators(call: Call) -> list[Item]:
-    """The caller's aggregator, if it administers accounts."""
-    if not call.account.delegated_for:
-        return []
-    path = f"config-aggregator/config-aggregator-{call.account.hex(8, 'aggregator')}"
-    source = {"RoleArn": call.account.arn("iam", "role/aggregator"), "AllAwsRegions": True}
-    return [
+def aggregators(call: Call) -> list[Aggregator]:
+    """What the caller has in the region."""
+    return [held for held in call.account.aggregators if held.region == call.region]
+
+
+def aggregator_item(call: Call, held: Aggregator) -> Item:
+    """The model's ConfigurationAggregator; one of an organization does not name its accounts."""
+    path = f"config-aggregator/config-aggregator-{call.account.hex(8, held.name)}"
+    item: Item = {
+        "ConfigurationAggregatorName": held.name,
+        "ConfigurationAggregatorArn": call.account.arn("config", path, call.region),
+        "CreationTime": call.account.ago(300),
+    }
+    if call.cloud.organization_of(call.account.id):
+        role = call.account.arn("iam", "role/aggregator")
+        item["OrganizationAggregationSource"] = {"RoleArn": role, "AllAwsRegions": True}
+    else:
+        source = {"AccountIds": list(held.accounts), "AllAwsRegions": True}
+        item["AccountAggregationSources"] = [source]
+    if held.types:
+        item["AggregatorFilters"] = {"ResourceType": {"Type": "INCLUDE", "Value": [*held.types]}}
+    return item
+
+
+def the_aggregator(call: Call, name: str) -> Aggregator:
+    """The caller's aggregator of that name."""
+    for held in aggregators(call):
+        if held.name == name:
+            return held
+    message = f"The configuration aggregator does not exist: {name}"
+    raise AwsError("NoSuchConfigurationAggregatorException", message)
+
+
+@answer("config", "DescribeConfigurationAggregatorSourcesStatus")
+def describe_configuration_aggregator_sources_status(call: Call) -> dict[str, Any]:
+    """How the organization, and each account in each of its regions, was last read."""
+    held = the_aggregator(call, call.params["ConfigurationAggregatorName"])
+    organization = call.cloud.organization_of(call.account.id)
+    whole = {"SourceId": organization.id, "SourceType": "ORGANIZATION"} if organization else None
+    found = [{**whole, "LastUpdateStatus": SUCCEEDED}] if whole else []
+    found += [
         {
-            "ConfigurationAggregatorName": AGGREGATOR,
-            "ConfigurationAggregatorArn": call.account.arn("config", path, call.region),
-            "OrganizationAggregationSource": source,
-            "CreationTime": call.account.ago(300),
+            "SourceId": place.account.id,
+            "SourceType": "ACCOUNT",
+            "AwsRegion": place.region,
+            "LastUpdateStatus": status_of(held, place),
         }
+        for place in sources(call, held)
     ]
+    wanted = call.params.get("UpdateStatus")
+    found = [item for item in found if not wanted or item["LastUpdateStatus"] in wanted]
+    chunk, more = page(call, found, size="Limit", default=100, maximum=100)
+    moment = call.account.ago(0, 600)
+    return {"AggregatedSourceStatusList": [i | {"LastUpdateTime": moment} for i in chunk], **more}
 
 
-def the_aggregator(call: Call, name: str) -> None:
-    """Refuse an aggregator that does not exist."""
-    if not find(aggregators(call), "ConfigurationAggregatorName", name):
-        message = f"The configuration aggregator does not exist: {name}"
-        raise AwsError("NoSuchConfigurationAggregatorException", message)
-
-
-def everywhere(call: Call) -> Iterator[Call]:
-    """The call as each account would make it in each of its regions."""
-    the_aggregator(call, call.params["ConfigurationAggregatorName"])
-    for account in (call.account, *call.members()):
+def sources(call: Call, held: Aggregator) -> Iterator[Call]:
+    """The call as each account of an aggregator would make it in each of its regions."""
+    for account in (call.cloud.accounts[name] for name in held.accounts):
         for region in account.regions:
             yield replace(call, account=account, region=region, params={})
+
+
+def status_of(held: Aggregator, place: Call) -> str:
+    """What became of an aggregator's last look at a source."""
+    return held.behind.get((place.account.id, place.region), SUCCEEDED)
+
+
+def everywhere(call: Call) -> list[Call]:
+    """The sources of the aggregator that is asked, less those that it could not read."""
+    held = the_aggregator(call, call.params["ConfigurationAggregatorName"])
+    return [place for place in sources(call, held) if status_of(held, place) != FAILED]
+
+
+def aggregated(call: Call) -> Iterator[Item]:
+    """All that the aggregator holds."""
+    held = the_aggregator(call, call.params["ConfigurationAggregatorName"])
+    for place in everywhere(call):
+        step = 2 if status_of(held, place) == OUTDATED else 1
+        found = recorded(place)[::step]
+        yield from (one for one in found if not held.types or one["resourceType"] in held.types)
 
 
 @answer("config", "SelectAggregateResourceConfig")
 def select_aggregate_resource_config(call: Call) -> dict[str, Any]:
     """The advanced query over the resources of all accounts and regions."""
-    try:
-        query = Query.parse(call.params["Expression"])
-    except QueryError as error:
-        raise AwsError("InvalidExpressionException", str(error)) from None
-    places = list(everywhere(call))
-    found = remembered(
-        call,
-        lambda: query.matches([item for held in places for item in recorded(held)]),
-        "NextToken",
-        "Limit",
-    )
-    chunk, more = page(call, found, size="Limit", default=25, maximum=100)
-    fields = [{"Name": name} for name in query.columns]
-    return {"Results": list(map(query.text, chunk)), "QueryInfo": {"SelectFields": fields}, **more}
+    query = parsed(call)
+    revisions = tuple(place.account.revision for place in everywhere(call))
+    key = (parameters_digest(call, "NextToken", "Limit"), call.account.revision, revisions)
+    found = memo(key, lambda: query.matches(list(aggregated(call))))
+    return select_page(call, query, found)
 
 
 @answer("config", "DescribeAggregateComplianceByConfigRules")

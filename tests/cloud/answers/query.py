@@ -116,6 +116,8 @@ class Query:
         order = tokens.column() if tokens.take("ORDER", "BY") else None
         if tokens.peek():
             raise QueryError(f"Unexpected {tokens.peek()[:40]!r} in the expression")
+        if len(group) > 3:
+            raise QueryError("GROUP BY takes up to three properties.")
         if (COUNT in columns or group) and set(columns) - {COUNT} != set(group):
             raise QueryError("Columns that are not counted must be those that are grouped by.")
         return cls(columns, where, group, order)
