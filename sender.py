@@ -526,32 +526,39 @@ class Log:
     def __init__(self, stream: TextIO, *, as_json: bool = False, verbose: bool = False) -> None:
         self.stream, self.as_json, self.verbose = stream, as_json, verbose
         self.write: Callable[[str], object] = self._write
-        self.account = ""
+        self.names: Mapping[str, str] = {}
         self._lock = threading.Lock()
 
-    def of(self, account: str) -> Log:
-        """The log of one account among several: each of its lines names it."""
+    def of(self, **names: str) -> Log:
+        """The log of one account or region among several: each of its lines names it."""
         log = Log(self.stream, as_json=self.as_json, verbose=self.verbose)
-        log.account, log.write = account, lambda line: self.write(line)
+        log.names, log.write = {**self.names, **names}, lambda line: self.write(line)
         return log
 
     def say(self, kind: str, text: str, **facts: object) -> None:
         """Write a line; `facts` are for machines and appear in JSON only."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        if self.as_json:
-            line = {"time": now, "kind": kind, "message": text}
-            line |= {"account": self.account} if self.account else {}
-            self.write(json.dumps(line | facts, default=str))
-        else:
-            named = f"{self.account} {text}" if self.account else text
-            self.write(f"{now} {kind:<7} {self.safe(named)}")
+        self._say(kind, text, self.names, facts)
 
-    def call(self, name: str, region: str, seconds: float, attempts: int, outcome: str) -> None:
-        """Write one AWS call, for machines and for those who ask."""
+    def call(
+        self, name: str, account: str, region: str, seconds: float, attempts: int, outcome: str
+    ) -> None:
+        """Write one AWS call, for machines and for those who ask, and which account made it."""
         if self.as_json or self.verbose:
             text = f"{name} {region} {seconds:.3f} s, attempts {attempts}, {outcome}"
             facts = {"operation": name, "region": region, "seconds": round(seconds, 4)}
-            self.say("CALL", text, **facts, attempts=attempts, outcome=outcome)
+            names = {"account": account} if account else self.names
+            self._say("CALL", text, names, facts | {"attempts": attempts, "outcome": outcome})
+
+    def _say(
+        self, kind: str, text: str, names: Mapping[str, str], facts: Mapping[str, object]
+    ) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        if self.as_json:
+            line = {"time": now, "kind": kind, "message": text}
+            self.write(json.dumps({**line, **names, **facts}, default=str))
+        else:
+            named = " ".join((*names.values(), text))
+            self.write(f"{now} {kind:<7} {self.safe(named)}")
 
     @classmethod
     def safe(cls, text: str) -> str:
@@ -1106,7 +1113,8 @@ class Watch:
             error["Call"] = name
         attempts = 1 + parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         outcome = error.get("Code", "error") if error else "ok"
-        self.aws.log.call(name, self.region, time.monotonic() - started, attempts, outcome)
+        account = (self.aws.identity or parsed).get("Account", "")  # STS answers who it was
+        self.aws.log.call(name, account, self.region, time.monotonic() - started, attempts, outcome)
 
     def broke(self, exception: Exception, context: Row, **_: Any) -> None:
         """Note a call that got no answer at all.
@@ -1123,8 +1131,9 @@ class Watch:
         else:
             self._unanswered += isinstance(exception, silent)
         name, started = context["sender"]
-        seconds = time.monotonic() - started
-        self.aws.log.call(name, self.region, seconds, RETRIES + 1, type(exception).__name__)
+        account, seconds = self.aws.identity.get("Account", ""), time.monotonic() - started
+        outcome = type(exception).__name__
+        self.aws.log.call(name, account, self.region, seconds, RETRIES + 1, outcome)
 
     def wait(self, response: Any, attempts: int, **_: Any) -> float | None:
         """Seconds after which a throttled call is made again; None leaves the rest to botocore."""
@@ -1277,7 +1286,7 @@ def enter(hub: Aws, settings: Settings, target: Target) -> Aws:
     own = target.account == hub.account
     session = hub.session if own else hub.assume(role, settings.external_id)
     deadline = min(hub.deadline, time.monotonic() + settings.account_time_limit)
-    aws = Aws(settings, hub.log.of(target.account), deadline, session=session, hub=hub)
+    aws = Aws(settings, hub.log.of(account=target.account), deadline, session=session, hub=hub)
     try:
         aws.identify()
     except aws_errors():
@@ -4057,7 +4066,7 @@ def run_target(
     hub: Aws, settings: Settings, target: Target, screen: Screen, report: Report
 ) -> None:
     """Collect one account of several: whatever goes wrong in it is told and stays in it."""
-    log = hub.log.of(target.account)
+    log = hub.log.of(account=target.account)
 
     def tell(error: Exception) -> None:
         log.say("ERROR", because(error))

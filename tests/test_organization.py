@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -715,6 +716,38 @@ def test_lines_of_the_log_name_the_account(party: Party) -> None:
         assert any(re.search(rf" SUCCESS {account.id} security: \d+ rows", line) for line in lines)
     assert any(f" ERROR   {party.broken.id} sts:AssumeRole denied" in line for line in lines)
     assert "Traceback" not in done.stderr
+
+
+def test_each_call_in_the_log_names_the_account_that_made_it(party: Party, send: Send) -> None:
+    s3 = party.embedded.client("s3", party.embedded.analytics.id)
+    earlier = datetime.now(UTC).date() - timedelta(days=2)
+    for account in party.whole:  # what has changed since is the administrator's to read
+        key = sender.document_key("data", account.id, HOME, earlier)
+        s3.put_object(Bucket=party.environment["BUCKET"], Key=key, Body=b"{}")
+    party.embedded.calls.clear()
+    flags = ("--only", "security,account", "--exclude-accounts", party.broken.id)
+    done = send("--organization", *flags)
+    told = Counter(
+        (held.get("account"), held["operation"]) for held in done.story if held["kind"] == "CALL"
+    )
+    made = [call for call in party.embedded.calls if call.attempt == 1]
+    assert told == Counter((call.account, f"{call.service}:{call.operation}") for call in made)
+    by_administrator = {operation for account, operation in told if account == party.security.id}
+    assert "securityhub:ListMembers" in by_administrator
+    assert told[party.payer.id, "sts:AssumeRole"] >= 3
+
+
+def test_each_call_is_told_to_those_who_ask_with_its_account(party: Party) -> None:
+    done = subprocess.run(
+        [sys.executable, sender.__file__, "--accounts", party.shop.id, "--only", "security", "-v"],
+        env=os.environ | party.environment,
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    calls = re.findall(r" CALL +(\S+) (\w+:\w+) \S+ \d", done.stderr)
+    assert (party.payer.id, "sts:AssumeRole") in calls
+    assert (party.payer.id, "s3:PutObject") in calls
+    assert (party.shop.id, "kms:ListKeys") in calls
+    assert {account for account, _ in calls} == {party.payer.id, party.shop.id}
 
 
 def test_a_signal_stops_it_and_uploads_nothing_half(party: Party) -> None:
