@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from mypy_boto3_guardduty import GuardDutyClient
     from mypy_boto3_guardduty.type_defs import ConditionTypeDef
     from mypy_boto3_health import HealthClient
-    from mypy_boto3_health.type_defs import EventFilterTypeDef
+    from mypy_boto3_health.type_defs import DateTimeRangeTypeDef, EventFilterTypeDef
     from mypy_boto3_inspector2 import Inspector2Client
     from mypy_boto3_inspector2.type_defs import (
         FilterCriteriaTypeDef,
@@ -648,6 +648,11 @@ class Outcome:
             self.meet(error, item)
             return absent if judge(error)[0] == ABSENT else None
 
+    def insist(self) -> None:
+        """Raise NotNow if anything of what was read is missing, and say what."""
+        if self.problems or self.skipped:
+            raise NotNow("; ".join([*self.problems, *filter(None, [self.skipped])]))
+
     @property
     def status(self) -> str:
         """Pass, Fail or Skipped."""
@@ -771,6 +776,7 @@ UNLIKE_IAM = r"^(?!.*(not authorized to perform|explicit deny))"
 """A refusal that is not IAM's: the service's own way to say that it is off."""
 
 PLAN = "the account's support plan does not include it"
+NOT_OPTED_IN = "not opted in to it"
 
 KNOWN = (
     Known("account", "ResourceNotFoundException", ABSENT),
@@ -781,7 +787,7 @@ KNOWN = (
     Known("ce", "AccessDeniedException", SKIPPED, "Cost Explorer is not enabled", UNLIKE_IAM),
     Known("ce", "DataUnavailableException", SKIPPED, "Cost Explorer has no data for this yet"),
     Known("cloudtrail", "TrailNotFoundException", ABSENT),
-    Known("compute-optimizer", "OptInRequiredException", SKIPPED, "not opted in to it"),
+    Known("compute-optimizer", "OptInRequiredException", SKIPPED, NOT_OPTED_IN),
     Known("config", "NoSuchConfigRuleException", ABSENT),
     Known("config", "NoSuchConformancePackException", ABSENT),
     Known("config", "NoAvailableConfigurationRecorderException", SKIPPED, "Config records nothing"),
@@ -1362,16 +1368,24 @@ def why_closed(aws: Aws, region: str) -> str | None:
 # --- reads for several accounts at once ---------------------------------------------------------
 
 
+def payer(hub: Aws) -> str:
+    """The account that pays for the caller's organization (Organizations: DescribeOrganization)."""
+    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    return client.describe_organization()["Organization"]["MasterAccountId"]
+
+
 class Shared:
     """What one identity reads for many accounts of a run, each thing when it is first wanted.
 
-    A payer reads costs for all, a service's delegated administrator its members' findings. Where
-    that is refused, does not pay or does not apply, each account reads its own.
+    A payer reads costs for all, a service's delegated administrator its members' findings. Who
+    sees the whole organization, its payer or an administrator, reads Health's events, also for
+    accounts whose own support plan lacks Health, and which accounts never opted in to Compute
+    Optimizer. Where that is refused, does not pay or does not apply, each account reads its own.
 
     Not shared are forecasts, which AWS does not group, and anomalies, which an account's own
-    monitors find. Health's view of an organization answers also for accounts whose own support
-    plan lacks Health, begins when it is turned on, and tells whom an event affects by event.
-    Compute Optimizer takes one account per request. Config's aggregators lag behind their
+    monitors find. Health's view of an organization begins when it is turned on, so that all that
+    is open, and what changed on past days, is read by account; so are Compute Optimizer's
+    recommendations, as it takes one account per request. Config's aggregators lag behind their
     accounts, so that a listing by them is no complete one of now, and it takes as many pages.
     """
 
@@ -1387,6 +1401,7 @@ class Shared:
         self.store = Store()
         self.out = Outcome("shared", Drafts(self.window, self.store))
         self.administrators: list[Aws] = []
+        self.payer = Once(lambda: payer(hub))
         self._known: dict[tuple[str, object], Once[Any]] = {}
         self._told: set[str] = set()
         self._lock = threading.Lock()
@@ -1424,6 +1439,10 @@ class Shared:
             known: Once[Aws] = self._known.setdefault((service, "administrator"), enter_it)
         return known()
 
+    def overseer(self, service: str) -> Aws:
+        """AWS as who sees a service's data of the whole organization: payer or administrator."""
+        return self.hub if self.payer() == self.hub.account else self.administrator(service)
+
     def _enter(self, service: str) -> Aws:
         """Organizations: ListDelegatedAdministrators, for the payer and administrators."""
         client: OrganizationsClient = self.hub.client("organizations", self.hub.global_region)
@@ -1436,6 +1455,10 @@ class Shared:
         with self._lock:
             self.administrators.append(aws)
         return aws
+
+    def covers(self, since: datetime | None) -> bool:
+        """Whether changes since an instant are those that are read for all accounts."""
+        return since == midnight(self.window.costs_from)
 
     def spools(self, accounts: Iterable[str]) -> dict[str, Spool]:
         """A list of rows for each account."""
@@ -1693,7 +1716,7 @@ def shared_costs(shared: Shared) -> dict[str, Spool]:
     the accounts' own queries are not more than that.
     """
     hub, days_read = shared.hub, cost_days(shared.window)
-    if payer(hub) != hub.account:
+    if shared.payer() != hub.account:
         raise NotNow("the caller is not their payer")
     client: CostExplorerClient = hub.client("ce", hub.global_region)
     among = dimension("LINKED_ACCOUNT", shared.accounts)
@@ -1738,12 +1761,6 @@ def only_service(services: Mapping[str, set[str]], usage_type: str) -> str:
     if len(found) != 1:
         raise NotNow("costs have changed while they were read")
     return next(iter(found))
-
-
-def payer(hub: Aws) -> str:
-    """The account that pays for the caller's organization (Organizations: DescribeOrganization)."""
-    client: OrganizationsClient = hub.client("organizations", hub.global_region)
-    return client.describe_organization()["Organization"]["MasterAccountId"]
 
 
 def get_services(scan: Scan, out: Outcome) -> None:
@@ -2276,7 +2293,7 @@ def findings(
 def administered_rows(scan: Scan, kind: Administered, since: datetime | None) -> Spool | None:
     """An account's findings as its administrator reads them; None if they are not shared."""
     shared = scan.aws.hub.shared
-    if not shared or since is None or since != midnight(shared.window.costs_from):
+    if not shared or not shared.covers(since):
         return None
     region, what = scan.region, f"{kind.name} in {scan.region}"
     admitted = shared.once(what, "members", lambda shared: admit(shared, kind, region))
@@ -2307,8 +2324,7 @@ def read_members(
     since = midnight(shared.window.costs_from)
     for account, row in kind.read(Reading(aws, region, members, since, shared.window.until, out)):
         rows[account].add(row)
-    if out.problems or out.skipped:
-        raise NotNow("; ".join([*out.problems, *filter(None, [out.skipped])]))
+    out.insist()
     for spool in rows.values():
         spool.flush()
     return rows
@@ -3093,7 +3109,17 @@ def get_trusted_advisor(scan: Scan, out: Outcome) -> None:
 
 
 def get_health(scan: Scan, out: Outcome) -> None:
-    """Events that touch the account, by update time (Health: DescribeEvents, kept for 90 days)."""
+    """Events that touch the account, by update time (Health: DescribeEvents, kept for 90 days).
+
+    Where the run is over an organization, its events may have been read for all accounts.
+    """
+    rows: Iterable[Row] | None = shared_events(scan)
+    for row in read_events(scan) if rows is None else rows:
+        out.emit(row, day=day_of(row["last_updated_time"]))
+
+
+def read_events(scan: Scan) -> Iterator[Row]:
+    """An account's events as it reads them itself."""
     client: HealthClient = scan.world("health")
     criteria: EventFilterTypeDef = {}
     if scan.window.since:
@@ -3101,8 +3127,71 @@ def get_health(scan: Scan, out: Outcome) -> None:
     pages = client.get_paginator("describe_events").paginate(
         filter=criteria, PaginationConfig={"PageSize": 100}
     )
-    for row in (event_row(event) for page in pages for event in page.get("events", ())):
-        out.emit(row, day=day_of(row["last_updated_time"]))
+    return (event_row(event) for page in pages for event in page.get("events", ()))
+
+
+def shared_events(scan: Scan) -> Spool | None:
+    """An account's events as they are read for the organization; None if they are not shared."""
+    shared, window = scan.aws.hub.shared, scan.window
+    if not shared or window.past or not shared.covers(window.since):
+        return None
+    rows = shared.once("Health", None, organization_events)
+    return rows.pop(scan.account, None) if rows else None  # each account wants its rows once
+
+
+def organization_events(shared: Shared) -> dict[str, Spool]:
+    """The events of each account that were updated, read from the organization's view.
+
+    Health: DescribeEventsForOrganization, then DescribeAffectedAccountsForOrganization for each
+    event that is not public; a public one is every account's. NotNow if the accounts' own calls
+    are not more than that. Accounts that are named might be in another organization.
+    """
+    if not shared.settings.organization:
+        raise NotNow("the run is not over an organization (--organization)")
+    aws = shared.overseer("health")
+    public, specific = updated_events(shared, aws)
+    out = Outcome("Health", shared.out.drafts)
+    rows = shared.spools(shared.accounts)
+    touched: Iterable[tuple[Any, list[str] | None]] = aws.each(
+        specific, lambda event: affected_accounts(aws, event["arn"]), out
+    )
+    for event, accounts in itertools.chain(((event, shared.accounts) for event in public), touched):
+        for account in rows.keys() & {*(accounts or ())}:
+            rows[account].add(event_row(event))
+    out.insist()
+    for spool in rows.values():
+        spool.flush()
+    shared.tell(f"Health: {aws.account} reads for {len(rows)} accounts")
+    return rows
+
+
+def updated_events(shared: Shared, aws: Aws) -> tuple[list[Any], list[Any]]:
+    """The organization's events that were updated: public ones, and those of some accounts."""
+    client: HealthClient = aws.client("health", aws.global_region)
+    window = shared.window
+    span: DateTimeRangeTypeDef = {"from": midnight(window.costs_from), "to": window.until}
+    pages = client.get_paginator("describe_events_for_organization").paginate(
+        filter={"lastUpdatedTime": span}, PaginationConfig={"PageSize": 100}
+    )
+    found: dict[str, list[Any]] = {"PUBLIC": [], "ACCOUNT_SPECIFIC": []}
+    for event in (event for page in pages for event in page.get("events", ())):
+        if event.get("eventScopeCode") not in found:
+            raise NotNow(f"AWS does not tell whom {event['arn']} is about")
+        found[event["eventScopeCode"]].append(event)
+        if len(found["ACCOUNT_SPECIFIC"]) >= len(shared.accounts):
+            raise NotNow("that takes no more requests")
+    return found["PUBLIC"], found["ACCOUNT_SPECIFIC"]
+
+
+def affected_accounts(aws: Aws, arn: str) -> list[str]:
+    """The accounts that an event is about; NotNow if AWS names none, though it is not public."""
+    client: HealthClient = aws.client("health", aws.global_region)
+    pages = client.get_paginator("describe_affected_accounts_for_organization").paginate(
+        eventArn=arn, PaginationConfig={"PageSize": 100}
+    )
+    if not (found := [held for page in pages for held in page.get("affectedAccounts", ())]):
+        raise NotNow(f"AWS does not tell whom {arn} is about")
+    return found
 
 
 def get_application_signals(scan: Scan, out: Outcome) -> None:
@@ -3206,10 +3295,41 @@ def a_month(cost: Mapping[str, Any] | None) -> float | None:
 def get_compute_optimizer(scan: Scan, out: Outcome) -> None:
     """What Compute Optimizer would change of instances, volumes and functions; own account only.
 
-    Without accountIds AWS answers for the caller's account, also to a management account.
+    Without accountIds AWS answers for the caller's account, also to a management account. An
+    account that AWS says not to have opted in is not asked.
     """
     parts = {"instances": optimize_instances, "volumes": optimize_volumes}
-    together(scan, out, parts | {"functions": optimize_functions})
+    parts |= {"functions": optimize_functions}
+    together(scan, out, dict.fromkeys(parts, not_opted_in) if is_inactive(scan) else parts)
+
+
+def is_inactive(scan: Scan) -> bool:
+    """Whether the organization's enrollment statuses say that the account has not opted in."""
+    shared, region = scan.aws.hub.shared, scan.region
+    what = f"Compute Optimizer in {region}"
+    found = shared and shared.once(what, None, lambda shared: inactive_accounts(shared, region))
+    return scan.account in (found or ())
+
+
+def inactive_accounts(shared: Shared, region: str) -> set[str]:
+    """The organization's accounts that have not opted in, by hundreds.
+
+    Compute Optimizer: GetEnrollmentStatusesForOrganization. Any other status than Inactive may
+    still mean that there is something to read.
+    """
+    aws = shared.overseer("compute-optimizer")
+    client: ComputeOptimizerClient = aws.client("compute-optimizer", region)
+    pages = client.get_paginator("get_enrollment_statuses_for_organization").paginate(
+        filters=[{"name": "Status", "values": ["Inactive"]}], PaginationConfig={"PageSize": 100}
+    )
+    listed = [held for page in pages for held in page.get("accountEnrollmentStatuses", ())]
+    shared.tell(f"Compute Optimizer in {region}: {aws.account} says who has opted in")
+    return {held["accountId"] for held in listed if held["status"] == "Inactive"}
+
+
+def not_opted_in(scan: Scan, out: Outcome) -> None:
+    """What a part comes to in an account that has not opted in."""
+    out.skipped = NOT_OPTED_IN
 
 
 def optimize_instances(scan: Scan, out: Outcome) -> None:

@@ -721,6 +721,7 @@ TESTED_BELOW = {
     ("ec2", "DescribeRegions"),
     ("ec2", "DescribeReservedInstances"),
     ("ec2", "DescribeVpcs"),
+    ("compute-optimizer", "GetEnrollmentStatusesForOrganization"),
     ("health", "DescribeAffectedAccountsForOrganization"),
     ("health", "DescribeEventsForOrganization"),
     ("inspector2", "BatchGetAccountStatus"),
@@ -1823,8 +1824,12 @@ def test_reservations_and_plans_are_described() -> None:
 
 def test_an_organizations_health_is_its_accounts_together() -> None:
     """Public events once, those of an account with the account that they are about."""
-    account, member = replace(small(), delegated_for=(TWO,)), small(TWO)
+    account, member = small(), small(TWO)
     cloud = cloud_of(account, member, page_size=5)
+    organization = in_organization(cloud)
+    with pytest.raises(AwsError, match="no access to the organization"):
+        ask(cloud, "health", "DescribeEventsForOrganization")
+    organization.health_view = True
     listing = Listing(
         "health",
         "DescribeEventsForOrganization",
@@ -1842,13 +1847,50 @@ def test_an_organizations_health_is_its_accounts_together() -> None:
             cloud, "health", "DescribeAffectedAccountsForOrganization", {"eventArn": arn}
         )
         about = [name for name, arns in ((ONE, own), (TWO, theirs)) if arn in arns]
-        assert response["affectedAccounts"] == about
+        public = len(about) == 2
+        assert response["eventScopeCode"] == ("PUBLIC" if public else "ACCOUNT_SPECIFIC")
+        assert response["affectedAccounts"] == ([] if public else about)
     only = listing.everything(cloud, filter={"awsAccountIds": [TWO], "services": ["EC2"]})
     assert {item["arn"] for item in only} == {
         item["arn"] for item in member.items("health", "events") if item["service"] == "EC2"
     }
     with pytest.raises(AwsError, match="SubscriptionRequiredException"):
         ask(cloud, "health", "DescribeEventsForOrganization", account=TWO)
+    organization.delegate(member, "health.amazonaws.com")
+    assert ask(cloud, "health", "DescribeEventsForOrganization", account=TWO)["events"]
+
+
+def in_organization(cloud: Cloud) -> Organization:
+    """An organization of all accounts, the first being its payer."""
+    payer, *members = cloud.accounts.values()
+    organization = Organization(payer)
+    cloud.organizations.append(organization)
+    for member in members:
+        organization.join(member)
+    return organization
+
+
+def test_an_organizations_enrollment_is_that_of_its_accounts() -> None:
+    """By status; the management account is no member, and one that is not enrolled has nothing."""
+    account, member = small(), small(TWO)
+    cloud = cloud_of(account, member)
+    organization = in_organization(cloud)
+    named = ("compute-optimizer", "GetEnrollmentStatusesForOrganization")
+    for status, lists in (("Active", 1), ("Inactive", 0)):
+        member.replace(
+            "compute-optimizer", "enrollment", GLOBAL,
+            [{"status": status, "lastUpdatedTimestamp": account.ago(1)}],
+        )  # fmt: skip
+        [told] = ask(cloud, *named)["accountEnrollmentStatuses"]
+        assert (told["accountId"], told["status"]) == (TWO, status)
+        active = {"filters": [{"name": "Status", "values": ["Active"]}]}
+        assert len(ask(cloud, *named, active)["accountEnrollmentStatuses"]) == lists
+    with pytest.raises(AwsError, match="OptInRequiredException"):
+        ask(cloud, "compute-optimizer", "GetEBSVolumeRecommendations", account=TWO)
+    with pytest.raises(AwsError, match="AccessDeniedException"):
+        ask(cloud, *named, account=TWO)
+    organization.delegate(member, "compute-optimizer.amazonaws.com")
+    assert ask(cloud, *named, account=TWO)["accountEnrollmentStatuses"]
 
 
 def aggregating(*aggregators: Aggregator) -> Account:

@@ -116,7 +116,10 @@ def test_the_spokes_policy_is_what_the_sender_calls(
 
 MORE_OF_MEMBERS = {
     "account:ListRegions",
+    "compute-optimizer:GetEnrollmentStatusesForOrganization",
     "guardduty:ListMembers",
+    "health:DescribeAffectedAccountsForOrganization",
+    "health:DescribeEventsForOrganization",
     "inspector2:ListMembers",
     "securityhub:ListMembers",
 }

@@ -18,6 +18,7 @@ import sender
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
 from tests.cloud.models import operation_model
 from tests.cloud.organization import Organization
+from tests.cloud.switches import InstantAnswer
 from tests.conftest import REGIONS, MakeAccount
 from tests.warehouse import Rows, Warehouse
 
@@ -44,6 +45,12 @@ class Family:
         """The account that runs the sender."""
         return self.accounts[0]
 
+    def run_by(self, caller: Account) -> None:
+        """Let another account run the sender, which may list the organization for StackSets."""
+        self.organization.delegate(caller, "member.org.stacksets.cloudformation.amazonaws.com")
+        for account in self.accounts:
+            self.embedded.keys.make_role(account.id, ROLE, caller.id)
+
     def requests(self, *operations: str) -> Counter[str]:
         """How many requests of operations each account has made; they are forgotten then."""
         wanted = operations or ("GetCostAndUsage",)
@@ -52,7 +59,7 @@ class Family:
         return found
 
 
-SHARING = re.compile(r"costs|(Security Hub|GuardDuty|Inspector) in ")
+SHARING = re.compile(r"costs|Health|(Security Hub|GuardDuty|Inspector|Compute Optimizer) in ")
 """How what is said of shared reads begins."""
 
 MakeFamily = Callable[..., Family]
@@ -98,8 +105,12 @@ def send(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return run
 
 
-def load(family: Family) -> Rows:
-    """The rows that come of the documents, which are used up; those about runs are left out."""
+RUNS = ("logs", "log_messages")
+"""Tables about runs, whose rows differ from run to run."""
+
+
+def load(family: Family, *, leave_out: tuple[str, ...] = RUNS) -> Rows:
+    """The rows that come of the documents, which are used up, less some tables."""
     warehouse = family.warehouse
     with pytest.MonkeyPatch.context() as patch:
         for name, value in family.embedded.environment(family.embedded.analytics.id).items():
@@ -111,7 +122,7 @@ def load(family: Family) -> Rows:
     s3, bucket = warehouse.s3, warehouse.bucket
     for held in s3.list_objects_v2(Bucket=bucket)["Contents"]:
         s3.delete_object(Bucket=bucket, Key=held["Key"])
-    return {name: found for name, found in rows.items() if name not in ("logs", "log_messages")}
+    return {name: found for name, found in rows.items() if name not in leave_out}
 
 
 COSTS = ("services", "cost_reports", "service_costs")
@@ -381,3 +392,281 @@ def about_several(request: ApiRequest) -> bool:
     """Whether a request lists administrators or members, or what is of several accounts."""
     accounts = re.findall(r"\b\d{12}\b", repr(request.params))
     return request.operation.startswith(("ListDelegated", "ListMembers")) or len(accounts) > 1
+
+
+# Health
+
+HEALTH = "health.amazonaws.com"
+EVENTS = ("DescribeEvents", "DescribeEventsForOrganization")
+
+
+def happen(name: str, *accounts: Account, scope: str = "ACCOUNT_SPECIFIC", days: int = 1) -> None:
+    """Let an event happen that is about accounts; it was updated so many days ago."""
+    code = "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED"
+    updated = accounts[0].ago(days, seconds=-3600)
+    event = {
+        "arn": f"arn:aws:health:us-east-1::event/EC2/{code}/{code}_{name}",
+        "service": "EC2",
+        "eventTypeCode": code,
+        "eventTypeCategory": "scheduledChange",
+        "region": "us-east-1",
+        "availabilityZone": "us-east-1a",
+        "startTime": accounts[0].ago(-5),
+        "lastUpdatedTime": updated,
+        "statusCode": "upcoming",
+        "eventScopeCode": scope,
+    }
+    for account in accounts:
+        earlier = account.items("health", "events")
+        account.replace("health", "events", "", [event, *earlier])
+
+
+@pytest.fixture
+def make_ill(make_family: MakeFamily) -> MakeFamily:
+    """Makes families with events: a public one, one of two accounts, of one and of the last one.
+
+    One more is older than what a run reads, one has been updated since the day began.
+    """
+
+    def make() -> Family:
+        family = make_family(Size.empty())
+        accounts = family.accounts
+        happen("PUBLIC", *accounts, scope="PUBLIC")
+        happen("TWO", accounts[1], accounts[2], days=0)
+        happen("ONE", accounts[4])
+        happen("LAST", accounts[-1])
+        happen("OLD", *accounts, days=40)
+        family.organization.health_view = True
+        return family
+
+    return make
+
+
+def falls_ill(
+    family: Family,
+    send: Send,
+    *flags: str,
+    caller: Account | None = None,
+    old: tuple[Account, ...] | None = None,
+) -> tuple[Counter[str], list[str], Rows]:
+    """Read the events of all accounts: listings by account, what is said, and rows."""
+    known(family, *(family.accounts if old is None else old))
+    family.requests()
+    named = () if "--accounts" in flags else ("--organization",)
+    code, told = send(family, *named, *flags, caller=caller, only="health")
+    assert code == 0, told
+    return family.requests(*EVENTS), told, load(family)
+
+
+@pytest.mark.parametrize("page_size", [None, 1])
+@pytest.mark.parametrize("delegated", [False, True], ids=["payer", "administrator"])
+def test_events_read_for_the_organization_are_those_that_each_account_reads(
+    delegated: bool, page_size: int | None, make_ill: MakeFamily, send: Send
+) -> None:
+    """Also where an event is about an account that the run leaves out."""
+    family = make_ill()
+    _, caller, _, reader, _, left_out = family.accounts
+    family.embedded.cloud.page_size = page_size
+    if delegated:
+        family.run_by(caller)
+        family.organization.delegate(reader, HEALTH)
+    else:
+        caller = reader = family.payer
+    flags: tuple[str, ...] = ("--exclude-accounts", left_out.id)
+    asked, told, shared = falls_ill(family, send, *flags, caller=caller)
+    assert asked.keys() == {reader.id}
+    assert told == [f"Health: {reader.id} reads for 5 accounts"]
+    flags = (*flags, "--per-account-reads")
+    by_account, told, rows = falls_ill(family, send, *flags, caller=caller)
+    assert told == []
+    assert by_account.keys() == {account.id for account in family.accounts[:-1]}
+    same(shared, rows, ("health_events",))
+    found = Counter(row["account_id"][0] for row in shared["health_events"])
+    assert found == {account.id: 1 for account in family.accounts[:-1]} | {
+        family.accounts[number].id: 2 for number in (1, 2, 4)
+    }
+
+
+@pytest.mark.parametrize("whose", ["new", "past days"])
+def test_all_events_that_are_open_and_past_days_are_read_by_account(
+    whose: str, make_ill: MakeFamily, send: Send
+) -> None:
+    """The organization's view would lack what happened before it was turned on."""
+    family = make_ill()
+    new = family.accounts[2]
+    old = tuple(account for account in family.accounts if account is not new)
+    flags = () if whose == "new" else past(4)
+    asked, _, shared = falls_ill(family, send, *flags, old=old)
+    own = {new.id, family.payer.id} if whose == "new" else {a.id for a in family.accounts}
+    assert asked.keys() == own
+    _, _, rows = falls_ill(family, send, *flags, "--per-account-reads", old=old)
+    same(shared, rows, ("health_events",))
+
+
+def no_view(family: Family) -> None:
+    family.organization.health_view = False
+
+
+def many_events(family: Family) -> None:
+    for number in range(3):
+        happen(f"MORE_{number}", family.accounts[3])
+
+
+def unclear_event(family: Family) -> None:
+    happen("NONE", family.accounts[3], scope="NONE")
+
+
+def about_nobody(family: Family) -> None:
+    empty = {"affectedAccounts": [], "eventScopeCode": "ACCOUNT_SPECIFIC"}
+    family.embedded.switches.intercept(
+        "health", "DescribeAffectedAccountsForOrganization", instead(empty), times=1
+    )
+
+
+def instead(response: dict[str, Any]) -> Callable[[ApiRequest], None]:
+    """Answers a request with something else."""
+
+    def answer(_request: ApiRequest) -> None:
+        raise InstantAnswer(response)
+
+    return answer
+
+
+def refuse(service: str, operation: str, times: int | None = None) -> Callable[[Family], None]:
+    """Refuses an operation of an API."""
+
+    def switch(family: Family) -> None:
+        family.embedded.switches.fail(
+            service, operation, "AccessDeniedException", "not authorized to perform this",
+            times=times,
+        )  # fmt: skip
+
+    return switch
+
+
+UNSHARED: dict[str, Callable[[Family], None]] = {
+    "does not include it: AWS Health has no access": no_view,
+    "that takes no more requests": many_events,
+    "AWS does not tell whom": unclear_event,
+    "AWS does not tell whom arn": about_nobody,
+    "health:DescribeEventsForOrganization denied": refuse("health", EVENTS[1]),
+    "health:DescribeAffectedAccountsForOrganization denied": refuse(
+        "health", "DescribeAffectedAccountsForOrganization", 1
+    ),
+    "organizations:DescribeOrganization denied": refuse("organizations", "DescribeOrganization"),
+}
+
+
+@pytest.mark.parametrize("why", UNSHARED)
+def test_accounts_read_their_own_events_where_the_organizations_are_not_to_be_had(
+    why: str, make_ill: MakeFamily, send: Send
+) -> None:
+    family = make_ill()
+    UNSHARED[why](family)
+    asked, [told], shared = falls_ill(family, send)
+    assert told.startswith("Health: accounts read their own, since ")
+    assert why in told
+    assert asked.keys() == {account.id for account in family.accounts}
+    family.embedded.switches.reset()
+    _, _, rows = falls_ill(family, send, "--per-account-reads")
+    same(shared, rows, ("health_events",))
+
+
+def test_accounts_that_are_named_read_their_own_events(make_ill: MakeFamily, send: Send) -> None:
+    """They may be of another organization than the caller."""
+    family = make_ill()
+    named = ",".join(account.id for account in family.accounts)
+    asked, [told], _ = falls_ill(family, send, "--accounts", named)
+    assert told.endswith("since the run is not over an organization (--organization)")
+    assert asked.keys() == {account.id for account in family.accounts}
+
+
+# Compute Optimizer
+
+OPTIMIZER = "compute-optimizer.amazonaws.com"
+RECOMMENDATIONS = (
+    "GetEC2InstanceRecommendations", "GetEBSVolumeRecommendations",
+    "GetLambdaFunctionRecommendations",
+)  # fmt: skip
+SERVERS = Size(instances=2, volumes=2, functions=2)
+
+
+def enroll(status: str, *accounts: Account) -> None:
+    """Set what the enrollment of accounts has come to."""
+    for account in accounts:
+        held = {"status": status, "lastUpdatedTimestamp": account.ago(3)}
+        account.replace("compute-optimizer", "enrollment", "", [held])
+
+
+def optimize(
+    family: Family, send: Send, *flags: str, caller: Account | None = None
+) -> tuple[Counter[str], list[str], Rows]:
+    """Read recommendations: requests by account, what is said, and rows, those of logs too."""
+    family.requests()
+    named = ("--organization", *BOTH, *flags)
+    code, told = send(family, *named, caller=caller, only="compute_optimizer")
+    assert code == 0, told
+    return family.requests(*RECOMMENDATIONS), told, load(family, leave_out=())
+
+
+def statuses(rows: Rows) -> set[tuple[Any, ...]]:
+    """What the log has on each account's recommendations, less times and counts of calls."""
+    logs = {(str(row["date_created"]),): row for row in rows["logs"]}
+    assert len(logs) == len(rows["logs"])
+    said = {
+        (logs[row["log_id"]]["account_id"], row["message"])
+        for row in rows["log_messages"]
+        if row["message"].startswith("compute_optimizer") and row["message_type"] != "TIMING"
+    }
+    return {(row["account_id"], row["compute_optimizer_status"]) for row in rows["logs"]} | said
+
+
+@pytest.mark.parametrize("delegated", [False, True], ids=["payer", "administrator"])
+def test_accounts_that_have_not_opted_in_are_not_asked_for_recommendations(
+    delegated: bool, make_family: MakeFamily, send: Send
+) -> None:
+    """Any other status than Inactive is: pending, failed, or not listed, as the payer's is."""
+    family = make_family(SERVERS)
+    payer, active, pending, failed, *inactive = family.accounts
+    caller = reader = payer
+    if delegated:
+        caller, reader = pending, active
+        family.run_by(caller)
+        family.organization.delegate(reader, OPTIMIZER)
+    enroll("Pending", pending)
+    enroll("Failed", failed)
+    enroll("Inactive", payer, *inactive)
+    asked, told, shared = optimize(family, send, caller=caller)
+    assert sorted(told) == [
+        f"Compute Optimizer in {region}: {reader.id} says who has opted in"
+        for region in sorted(REGIONS)
+    ]
+    assert asked.keys() == {payer.id, active.id, pending.id, failed.id}
+    by_account, _, rows = optimize(family, send, "--per-account-reads", caller=caller)
+    assert by_account == asked | {account.id: 3 * len(REGIONS) for account in inactive}
+    assert statuses(shared) == statuses(rows)
+    facts = {name: found for name, found in shared.items() if name not in RUNS}
+    same(facts, rows, ("compute_optimizer",))
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        ("organizations", "DescribeOrganization"),
+        ("compute-optimizer", "GetEnrollmentStatusesForOrganization"),
+    ],
+)
+def test_all_accounts_are_asked_for_recommendations_if_it_is_unknown_who_has_opted_in(
+    service: str, operation: str, make_family: MakeFamily, send: Send
+) -> None:
+    family = make_family(SERVERS)
+    enroll("Inactive", *family.accounts[3:])
+    refuse(service, operation)(family)
+    asked, told, shared = optimize(family, send)
+    assert len(told) == len(REGIONS)
+    for text in told:
+        assert f"accounts read their own, since {service}:{operation} denied" in text
+    assert asked == {account.id: 3 * len(REGIONS) for account in family.accounts}
+    family.embedded.switches.reset()
+    _, _, rows = optimize(family, send, "--per-account-reads")
+    assert statuses(shared) == statuses(rows)

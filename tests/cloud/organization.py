@@ -6,7 +6,8 @@
     organization.join(account, organization.unit("Europe", shops), customer="Example Corp")
     organization.delegate(security, "securityhub.amazonaws.com")
 
-The payer sees the costs of all members; a delegated administrator sees their findings.
+The payer sees the costs of all members; a delegated administrator sees their findings. Once
+`health_view` is on, the payer and Health's administrator see the events of all.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Organization:
         self.root = f"r-{payer.hex(4, 'root')}"
         self.units: dict[str, Unit] = {}
         self.members: dict[str, Member] = {}
+        self.health_view = False
         self.join(payer, joined="INVITED")
 
     def unit(self, name: str, parent: str = "") -> str:
@@ -84,6 +86,7 @@ class Organization:
         """The ARN of the organization's own things, all of which are the payer's."""
         return f"arn:aws:organizations::{self.payer.id}:{resource}"
 
-    def administers(self, account_id: str) -> bool:
-        """Whether an account may read the organization: its payer or an administrator."""
-        return account_id == self.payer.id or bool(self.members[account_id].services)
+    def administers(self, account_id: str, service: str = "") -> bool:
+        """Whether an account is its payer, or administers that service, or any, for it."""
+        services = self.members[account_id].services
+        return account_id == self.payer.id or (service in services if service else bool(services))

@@ -92,11 +92,15 @@ def describe_affected_entities(call: Call) -> dict[str, Any]:
 
 
 def organization(call: Call) -> list[Account]:
-    """The accounts of the view; an account that administers none has no such view."""
-    if not call.account.delegated_for:
+    """The accounts of the view, once it is turned on, for those who administer it."""
+    found = call.cloud.organization_of(call.account.id)
+    if not found or not found.administers(call.account.id, "health.amazonaws.com"):
         message = "The account is not a delegated administrator of the organization."
         raise AwsError("SubscriptionRequiredException", message)
-    return [call.account, *call.members()]
+    if not found.health_view:
+        message = "AWS Health has no access to the organization."
+        raise AwsError("SubscriptionRequiredException", message)
+    return [member.account for member in found.members.values()]
 
 
 @answer("health", "DescribeEventsForOrganization")
@@ -128,12 +132,15 @@ def organization_test(name: str, wanted: Any) -> Test:
 
 @answer("health", "DescribeAffectedAccountsForOrganization")
 def describe_affected_accounts_for_organization(call: Call) -> dict[str, Any]:
-    """The accounts that an event is about."""
+    """The accounts that an event is about, none of a public one."""
     arn = call.params["eventArn"]
-    found = [
-        account.id
+    about = {
+        account.id: item["eventScopeCode"]
         for account in organization(call)
-        if any(item["arn"] == arn for item in account.items("health", "events"))
-    ]
+        for item in account.items("health", "events")
+        if item["arn"] == arn
+    }
+    scope = next(iter(about.values()), "NONE")
+    found = [*about] if scope == "ACCOUNT_SPECIFIC" else []
     chunk, more = page(call, found, token="nextToken", size="maxResults", default=100, maximum=100)
-    return {"affectedAccounts": chunk, **more}
+    return {"affectedAccounts": chunk, "eventScopeCode": scope, **more}
