@@ -435,7 +435,12 @@ def whole(
     organization.join(security, organization.unit("Security"))
     organization.join(shop, organization.unit("Shops"), customer="Shop Corp")
     organization.join(stranger)
-    organization.delegate(security, "securityhub.amazonaws.com", "guardduty.amazonaws.com")
+    services = ("securityhub", "guardduty", "health", "compute-optimizer")
+    organization.delegate(security, *(f"{service}.amazonaws.com" for service in services))
+    organization.health_view = True
+    for account in (payer, security, stranger):  # few events: many are read by account
+        account.replace("health", "events", "", [])
+    shop.replace("health", "events", "", shop.items("health", "events")[:1])
     deployment.outsiders.add(stranger.id)
     yield Whole(organization, payer, security, shop, stranger)
     embedded.cloud.organizations.remove(organization)
@@ -462,6 +467,9 @@ def test_the_task_reads_the_organization_with_the_policies_on(
     assert sent.returncode == 1, sent.stderr
     for service in ("Security Hub", "GuardDuty"):
         assert f"{service} in us-east-1: {whole.security.id} reads for 4 accounts" in sent.stderr
+    assert f"Health: {whole.security.id} reads for 4 accounts" in sent.stderr
+    assert f"Compute Optimizer in us-east-1: {whole.security.id} says" in sent.stderr
+    assert "DescribeAffectedAccountsForOrganization" in {c.operation for c in embedded.calls}
     failed = [line for line in sent.stdout.splitlines() if line.startswith("failed, ")]
     assert [line.split(": ")[:2] for line in failed] == [
         [f"failed, {whole.stranger.id}", "sts:AssumeRole denied, AccessDenied"]
