@@ -1736,8 +1736,10 @@ def shared_costs(shared: Shared) -> dict[str, Spool]:
             rows[account].add(service_row({**group, "Keys": keys}, **dates))
     for spool in rows.values():
         spool.flush()
-    shared.tell(f"costs of {len(rows)} accounts are read at once by their payer")
-    return rows
+    # An account that is named may have another payer, and then has nothing here.
+    known = {name for name in rows if shared.settings.organization or rows[name].count}
+    shared.tell(f"costs of {len(known)} accounts are read at once by their payer")
+    return {name: rows[name] for name in known}
 
 
 def shared_queries(

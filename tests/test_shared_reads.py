@@ -268,6 +268,24 @@ def test_an_account_that_has_missed_days_reads_its_own_costs(
     assert set(days.values()) == {8, 3}
 
 
+def test_an_account_of_another_payer_reads_its_own_costs(
+    make_family: MakeFamily, make_account: MakeAccount, send: Send
+) -> None:
+    """Among accounts that are named: the payer sees nothing of it, which is not to say nothing."""
+    family = make_family(PLAIN)
+    stranger = make_account(PLAIN)
+    family.embedded.keys.make_role(stranger.id, ROLE, family.payer.id)
+    named = ",".join(account.id for account in (*family.accounts, stranger))
+    family.requests()
+    code, _ = send(family, "--accounts", named)
+    assert code == 0
+    assert family.requests() == {family.payer.id: 2, stranger.id: 1}
+    shared = load(family)
+    send(family, "--accounts", named, "--per-account-reads")
+    same(shared, load(family))
+    assert stranger.id in {row["account_id"][0] for row in shared["services"]}
+
+
 def test_forecasts_and_anomalies_cannot_be_shared() -> None:
     """AWS has no way to ask for several accounts' forecasts apart from each other."""
     shape: Any = operation_model("ce", "GetCostForecast").input_shape
