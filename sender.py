@@ -1385,8 +1385,9 @@ class Shared:
     Not shared are forecasts, which AWS does not group, and anomalies, which an account's own
     monitors find. Health's view of an organization begins when it is turned on, so that all that
     is open, and what changed on past days, is read by account; so are Compute Optimizer's
-    recommendations, as it takes one account per request. Config's aggregators lag behind their
-    accounts, so that a listing by them is no complete one of now, and it takes as many pages.
+    recommendations, as it takes one account per request. An aggregator of Config leaves out rules
+    without results, so that rules are counted by account, and does not say which region has
+    recorded what is global, so that the home region's resources are listed by account.
     """
 
     LEAST = 3
@@ -2847,11 +2848,10 @@ SECURITY_STATES: dict[str, Collect] = {
 # --- collectors: compliance and inventory -------------------------------------------------------
 
 NOT_RECORDING = "AWS Config records nothing in this region"
-RESOURCES_BY_COMPLIANCE = (
-    "SELECT configuration.complianceType, COUNT(*) "
-    "WHERE resourceType = 'AWS::Config::ResourceCompliance' "
-    "GROUP BY configuration.complianceType"
-)
+BY_COMPLIANCE = "configuration.complianceType"
+BY_PLACE_AND_COMPLIANCE = f"accountId, awsRegion, {BY_COMPLIANCE}"
+GLOBAL = "global"
+"""AWS Config's region of what belongs to none."""
 
 QUALIFIER = "EvaluationResultIdentifier.EvaluationResultQualifier"
 non_compliant_row = Shape(
@@ -2936,18 +2936,127 @@ def rule_packs(client: ConfigServiceClient) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Aggregator:
+    """An aggregator of AWS Config, and the (account, region) that it is up to date with."""
+
+    client: ConfigServiceClient
+    name: str
+    sources: frozenset[tuple[str, str]]
+
+    def query(self, expression: str) -> Iterator[Row]:
+        """The rows of an advanced query over all that it has (SelectAggregateResourceConfig)."""
+        pages = self.client.get_paginator("select_aggregate_resource_config").paginate(
+            ConfigurationAggregatorName=self.name,
+            Expression=expression,
+            PaginationConfig={"PageSize": 100},
+        )
+        yield from (json.loads(text) for page in pages for text in page.get("Results", ()))
+
+
+def aggregator_of(scan: Scan) -> Aggregator | None:
+    """The aggregator that is up to date with this account and region, if the run has one."""
+    shared = scan.aws.hub.shared
+    found = shared.once("Config", "aggregator", find_aggregator) if shared else None
+    return found if found and (scan.account, scan.region) in found.sources else None
+
+
+def find_aggregator(shared: Shared) -> Aggregator:
+    """The aggregator that is up to date with most of what the run reads; NotNow without one.
+
+    It is looked for in the home region of Config's delegated administrator, else of the caller
+    (Config: DescribeConfigurationAggregators). One with a filter sees a part only.
+    """
+    try:
+        aws = shared.administrator("config")
+    except aws_errors() as error:
+        shared.tell(f"Config: the caller's own aggregators are asked, since {because(error)}")
+        aws = shared.hub
+    client: ConfigServiceClient = aws.client("config", aws.home)
+    pages = client.get_paginator("describe_configuration_aggregators").paginate()
+    listed = [held for page in pages for held in page.get("ConfigurationAggregators", ())]
+    whole = [
+        one["ConfigurationAggregatorName"] for one in listed if not one.get("AggregatorFilters")
+    ]
+    found = [Aggregator(client, name, sources_of(shared, client, name)) for name in whole]
+    best = max(found, key=lambda one: len(one.sources), default=None)
+    if not best or not best.sources:
+        raise NotNow(f"{aws.account} has no aggregator that is up to date with them")
+    count = len({account for account, _ in best.sources})
+    shared.tell(f"Config: {aws.account} reads for {count} accounts, by its aggregator {best.name}")
+    return best
+
+
+def sources_of(
+    shared: Shared, client: ConfigServiceClient, aggregator: str
+) -> frozenset[tuple[str, str]]:
+    """The (account, region) among the run's accounts that an aggregator is up to date with.
+
+    Config: DescribeConfigurationAggregatorSourcesStatus. NotNow if an aggregator of many more
+    accounts than the run's takes as many requests to say so as it would save.
+    """
+    pages = client.get_paginator("describe_configuration_aggregator_sources_status").paginate(
+        ConfigurationAggregatorName=aggregator,
+        UpdateStatus=["SUCCEEDED"],
+        PaginationConfig={"PageSize": 100},
+    )
+    wanted, found = frozenset(shared.accounts), set()
+    for number, page in enumerate(pages):
+        if number >= len(wanted):
+            raise NotNow(f"to find out what {aggregator} has takes no fewer requests")
+        for held in page.get("AggregatedSourceStatusList", ()):
+            if held["LastUpdateStatus"] == "SUCCEEDED" and held["SourceId"] in wanted:
+                found.add((held["SourceId"], held.get("AwsRegion", "")))
+    return frozenset(found)
+
+
+def aggregated_counts(scan: Scan) -> Counter[str] | None:
+    """How many resources comply here and how many do not, as an aggregator has it; None if not.
+
+    One that has nothing is not believed, nor one that has verdicts of no region.
+    """
+    aggregator = aggregator_of(scan)
+    if not aggregator or not (shared := scan.aws.hub.shared):
+        return None
+    found = shared.once("Config's counts", "", lambda _: counts_by_place(aggregator))
+    if not found or (scan.account, GLOBAL) in found:
+        return None
+    return found.get((scan.account, scan.region))
+
+
+def counts_by_place(aggregator: Aggregator) -> dict[tuple[str, str], Counter[str]]:
+    """Resources by account, region and compliance."""
+    found: dict[tuple[str, str], Counter[str]] = collections.defaultdict(Counter)
+    for row in aggregator.query(resources_by(BY_PLACE_AND_COMPLIANCE)):
+        place = row["accountId"], row.get("awsRegion", GLOBAL)
+        found[place][dig(row, BY_COMPLIANCE)] += int(row["COUNT(*)"])
+    return dict(found)
+
+
+def resources_by(columns: str) -> str:
+    """The advanced query that counts resources with a verdict by columns."""
+    kind = "resourceType = 'AWS::Config::ResourceCompliance'"
+    return f"SELECT {columns}, COUNT(*) WHERE {kind} GROUP BY {columns}"
+
+
+def own_counts(client: ConfigServiceClient) -> Counter[str]:
+    """How many resources comply and how many do not, as the account's own Config has it."""
+    rows = query(client, resources_by(BY_COMPLIANCE))
+    return Counter({dig(row, BY_COMPLIANCE): int(row["COUNT(*)"]) for row in rows})
+
+
 def count_resources(
     scan: Scan, out: Outcome, client: ConfigServiceClient, rules: Iterable[str]
 ) -> Row:
     """How many resources comply with all their rules, and how many do not.
 
-    One advanced query counts them. Where queries are not possible they are counted from all
-    results of all rules, since Config's own summaries stop counting at 25 or 100.
+    One advanced query counts them, of this account or by an aggregator of many. Where queries are
+    not possible they are counted from all results of all rules, since Config's own summaries stop
+    counting at 25 or 100.
     """
     with contextlib.suppress(*aws_errors()):
-        rows = query(client, RESOURCES_BY_COMPLIANCE)
-        counts = {dig(row, "configuration.complianceType"): int(row["COUNT(*)"]) for row in rows}
-        return compliance_counts(counts.get("COMPLIANT", 0), counts.get("NON_COMPLIANT", 0))
+        counts = aggregated_counts(scan) or own_counts(client)
+        return compliance_counts(counts["COMPLIANT"], counts["NON_COMPLIANT"])
     kinds: tuple[ComplianceTypeType, ...] = ("COMPLIANT", "NON_COMPLIANT")
     found: list[set[tuple[str, str]]] = []
     for kind in kinds:
@@ -3618,7 +3727,7 @@ def get_config_resource_inventory(scan: Scan, out: Outcome) -> None:
     global goes into the home region's document only.
     """
     try:
-        emit_recorded(scan, out, queried(scan))
+        emit_recorded(scan, out, aggregated(scan) or queried(scan))
     except aws_errors() as error:
         if out.rows or judge(error)[0] == SKIPPED:
             raise
@@ -3632,7 +3741,7 @@ def get_config_resource_inventory(scan: Scan, out: Outcome) -> None:
 
 def emit_recorded(scan: Scan, out: Outcome, rows: Iterable[Row]) -> None:
     """Emit the recorded resources that belong into this region's document."""
-    out.emit_all(row for row in rows if scan.home or row["region"] != "global")
+    out.emit_all(row for row in rows if scan.home or row["region"] != GLOBAL)
 
 
 def query(client: ConfigServiceClient, expression: str) -> Iterator[Row]:
@@ -3643,12 +3752,57 @@ def query(client: ConfigServiceClient, expression: str) -> Iterator[Row]:
     yield from (json.loads(text) for page in pages for text in page.get("Results", ()))
 
 
+def resources_where(*conditions: str) -> str:
+    """The advanced query for resources that meet all conditions."""
+    real = (f"resourceType <> '{kind}'" for kind in COMPLIANCE_KINDS)
+    columns = ", ".join(CONFIG_COLUMNS)
+    return f"SELECT accountId, {columns} WHERE {' AND '.join((*real, *conditions))}"
+
+
 def queried(scan: Scan) -> Iterator[Row]:
     """Resources by the advanced query."""
-    real = " AND ".join(f"resourceType <> '{kind}'" for kind in COMPLIANCE_KINDS)
-    expression = f"SELECT {', '.join(CONFIG_COLUMNS)} WHERE {real}"
-    for held in query(scan.client("config"), expression):
+    for held in query(scan.client("config"), resources_where()):
         yield recorded_row(held, **configured_row(held))
+
+
+ACCOUNTS_PER_QUERY = 20
+"""Accounts whose resources an aggregator is asked for at once: AWS takes 4,096 characters."""
+
+
+def aggregated(scan: Scan) -> Spool | None:
+    """Resources of this account and region as an aggregator has them; None if it has none.
+
+    It does not say which region has recorded what is global, so that the home region, whose
+    document has that, is read by account.
+    """
+    aggregator, region = aggregator_of(scan), scan.region
+    if not aggregator or scan.home or not (shared := scan.aws.hub.shared):
+        return None
+    members = [name for name in shared.accounts if (name, region) in aggregator.sources]
+    number, size = members.index(scan.account) // ACCOUNTS_PER_QUERY, ACCOUNTS_PER_QUERY
+    some = members[number * size : (number + 1) * size]
+    what = f"Config's resources in {region}"
+    rows = shared.once(what, number, lambda _: read_aggregated(shared, aggregator, region, some))
+    found = rows.pop(scan.account, None) if rows else None  # each account wants its rows once
+    return found if found and found.count else None
+
+
+def place_conditions(accounts: Iterable[str], region: str) -> tuple[str, str]:
+    """An advanced query's conditions on accounts and region."""
+    among = ", ".join(f"'{account}'" for account in accounts)
+    return f"accountId IN ({among})", f"awsRegion = '{region}'"
+
+
+def read_aggregated(
+    shared: Shared, aggregator: Aggregator, region: str, accounts: Sequence[str]
+) -> dict[str, Spool]:
+    """The resources of some accounts in a region."""
+    rows = shared.spools(accounts)
+    for held in aggregator.query(resources_where(*place_conditions(accounts, region))):
+        rows[held["accountId"]].add(recorded_row(held, **configured_row(held)))
+    for spool in rows.values():
+        spool.flush()
+    return rows
 
 
 def discovered(scan: Scan) -> Iterator[Row]:
@@ -3657,7 +3811,7 @@ def discovered(scan: Scan) -> Iterator[Row]:
     pages = tokens(lambda **t: client.get_discovered_resource_counts(limit=100, **t), "nextToken")
     kinds = {held["resourceType"]: None for p in pages for held in p.get("resourceCounts", ())}
     for kind in (kind for kind in kinds if kind not in COMPLIANCE_KINDS):
-        region = "global" if kind.startswith("AWS::IAM::") else scan.region
+        region = GLOBAL if kind.startswith("AWS::IAM::") else scan.region
         found = client.get_paginator("list_discovered_resources").paginate(
             resourceType=kind, PaginationConfig={"PageSize": 100}
         )

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 import sender
 from tests import templates
 from tests.cloud import Account, EmbeddedCloud, Size
+from tests.cloud.accounts import Aggregator
 from tests.cloud.organization import Organization
 from tests.conftest import REGIONS, MakeAccount, MakeEnvironment
 from tests.enforcement import EXTERNAL_ID, READER, RECEIVER, TASK, Deployment, client, recorder
@@ -117,6 +118,9 @@ def test_the_spokes_policy_is_what_the_sender_calls(
 MORE_OF_MEMBERS = {
     "account:ListRegions",
     "compute-optimizer:GetEnrollmentStatusesForOrganization",
+    "config:DescribeConfigurationAggregatorSourcesStatus",
+    "config:DescribeConfigurationAggregators",
+    "config:SelectAggregateResourceConfig",
     "guardduty:ListMembers",
     "health:DescribeAffectedAccountsForOrganization",
     "health:DescribeEventsForOrganization",
@@ -421,6 +425,12 @@ class Whole:
         """The accounts whose role lets the task in."""
         return {account.id for account in (self.payer, self.security, self.shop)}
 
+    def aggregate(self, account: Account) -> None:
+        """Give an account an aggregator of AWS Config, of those accounts."""
+        made = Aggregator("members", account.home_region, tuple(sorted(self.members)))
+        account.aggregators = (made,)
+        account.touch()
+
 
 @pytest.fixture
 def whole(
@@ -445,6 +455,7 @@ def whole(
     yield Whole(organization, payer, security, shop, stranger)
     embedded.cloud.organizations.remove(organization)
     embedded.analytics.delegated_for = ()
+    embedded.analytics.aggregators = ()
 
 
 def send_before(embedded: EmbeddedCloud, bucket: str, *accounts: str) -> None:
@@ -462,6 +473,8 @@ def test_the_task_reads_the_organization_with_the_policies_on(
     role = deployment.role(deployment.hub, TASK) | settings
     receiver = deployment.role(deployment.hub, RECEIVER) | {"DB_NAME": database}
     send_before(embedded, deployment.bucket, *whole.members)
+    whole.organization.delegate(whole.security, "config.amazonaws.com")
+    whole.aggregate(whole.security)
     deployment.switch_on(whole.stranger.id, *whole.members)
     sent = run("sender.py", role | {"REGIONS": "all"}, *command)
     assert sent.returncode == 1, sent.stderr
@@ -470,6 +483,7 @@ def test_the_task_reads_the_organization_with_the_policies_on(
     assert f"Health: {whole.security.id} reads for 4 accounts" in sent.stderr
     assert f"Compute Optimizer in us-east-1: {whole.security.id} says" in sent.stderr
     assert "DescribeAffectedAccountsForOrganization" in {c.operation for c in embedded.calls}
+    assert f"Config: {whole.security.id} reads for 3 accounts" in sent.stderr
     failed = [line for line in sent.stdout.splitlines() if line.startswith("failed, ")]
     assert [line.split(": ")[:2] for line in failed] == [
         [f"failed, {whole.stranger.id}", "sts:AssumeRole denied, AccessDenied"]
@@ -500,6 +514,7 @@ def test_the_task_may_do_what_a_run_asks_and_nothing_else(
     found: set[str] = set()
     embedded.switches.policies[deployment.hub] = recorder(found)
     send_before(embedded, deployment.bucket, *whole.members, whole.stranger.id)
+    whole.aggregate(embedded.analytics)
     units = {"INCLUDE_OU": whole.organization.root}
     for more in (units, {}):
         assert run("sender.py", role | more, *command).returncode == 0

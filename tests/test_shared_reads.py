@@ -6,16 +6,18 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 
 import receiver
 import sender
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
+from tests.cloud.accounts import Aggregator
 from tests.cloud.models import operation_model
 from tests.cloud.organization import Organization
 from tests.cloud.switches import InstantAnswer
@@ -59,7 +61,9 @@ class Family:
         return found
 
 
-SHARING = re.compile(r"costs|Health|(Security Hub|GuardDuty|Inspector|Compute Optimizer) in ")
+SHARING = re.compile(
+    r"costs|Health|(Security Hub|GuardDuty|Inspector|Compute Optimizer) in |Config\b"
+)
 """How what is said of shared reads begins."""
 
 MakeFamily = Callable[..., Family]
@@ -688,3 +692,193 @@ def test_all_accounts_are_asked_for_recommendations_if_it_is_unknown_who_has_opt
     family.embedded.switches.reset()
     _, _, rows = optimize(family, send, "--per-account-reads")
     assert statuses(shared) == statuses(rows)
+
+
+# AWS Config
+
+RECORDING = Size(
+    instances=3, volumes=2, buckets=2, functions=2, config_rules=5, evaluations_per_rule=6
+)
+RECORDED = ("config_inventory", "config_reports", "non_compliant_resources")
+
+
+def aggregate(family: Family, holder: Account, **fields: Any) -> None:
+    """Give an account an aggregator, of all the family's accounts if nothing else is said."""
+    accounts = tuple(account.id for account in family.accounts)
+    made = Aggregator(**{"name": "whole", "region": REGIONS[0], "accounts": accounts, **fields})
+    holder.aggregators = (*holder.aggregators, made)
+    holder.touch()
+
+
+@dataclass
+class Recorded:
+    """A run's reading of AWS Config: queries by account, what is said, statuses, and rows."""
+
+    own: Counter[str]
+    aggregated: Counter[str]
+    told: list[str]
+    statuses: dict[tuple[str, str], tuple[str, str]]
+    rows: Rows
+
+
+def record(family: Family, send: Send, *flags: str) -> Recorded:
+    """Read what AWS Config has of all accounts in both regions."""
+    family.requests()
+    flags = ("--organization", *BOTH, *flags)
+    code, told = send(family, *flags, only="config,config_inventory")
+    assert code == 0, told
+    own, aggregated = (
+        Counter(call.account for call in family.embedded.calls if call.operation == operation)
+        for operation in ("SelectResourceConfig", "SelectAggregateResourceConfig")
+    )
+    return Recorded(own, aggregated, told, said_of_config(family), load(family))
+
+
+def said_of_config(family: Family) -> dict[tuple[str, str], tuple[str, str]]:
+    """What the document of each account and region says of both categories."""
+    s3, bucket = family.warehouse.s3, family.warehouse.bucket
+    found = {}
+    for held in s3.list_objects_v2(Bucket=bucket, Prefix="data/")["Contents"]:
+        logs = json.load(s3.get_object(Bucket=bucket, Key=held["Key"])["Body"])["logs"]
+        _, account, region, _ = held["Key"].split("/")
+        found[account, region] = logs["config_status"], logs["config_inventory_status"]
+    return found
+
+
+def same_by_account(shared: Recorded, family: Family, send: Send, *flags: str) -> None:
+    """Fail unless reads by account ask no aggregator and have the same statuses and rows."""
+    found = record(family, send, "--per-account-reads", *flags)
+    assert (found.told, found.aggregated) == ([], {})
+    assert found.statuses == shared.statuses
+    same(shared.rows, found.rows, RECORDED)
+
+
+def each(accounts: Iterable[Account], times: int = 1) -> dict[str, int]:
+    """So many requests of each account."""
+    return dict.fromkeys((account.id for account in accounts), times)
+
+
+@pytest.mark.parametrize(
+    ("count", "page_size", "home"),
+    [(22, None, REGIONS[0]), (MEMBERS, 7, REGIONS[0]), (MEMBERS, None, REGIONS[1])],
+    ids=["more than a query names", "by page", "home that records nothing global"],
+)
+def test_what_an_aggregator_has_is_what_each_account_reads(
+    count: int, page_size: int | None, home: str, make_family: MakeFamily, send: Send
+) -> None:
+    """By one query of counts, and one of resources for each twenty accounts but those at home."""
+    family = make_family(RECORDING, count)
+    family.embedded.cloud.page_size = page_size
+    holder = family.accounts[2]
+    family.organization.delegate(holder, "config.amazonaws.com")
+    aggregate(family, holder, region=home)
+    shared = record(family, send, "--region", home)
+    assert shared.told == [
+        f"Config: {holder.id} reads for {count} accounts, by its aggregator whole"
+    ]
+    assert shared.aggregated.keys() == {holder.id}
+    if page_size is None:
+        assert shared.own == each(family.accounts)
+    same_by_account(shared, family, send, "--region", home)
+
+
+def test_what_an_aggregator_has_not_is_read_by_account(
+    make_family: MakeFamily, make_account: MakeAccount, send: Send
+) -> None:
+    """An account that it lacks, sources that it is behind of, and one that records nothing.
+
+    It is the caller's, and there are others: of fewer accounts, and of some types of resources.
+    """
+    family = make_family(RECORDING)
+    nothing = make_account(Size.empty())
+    family.accounts.append(family.organization.join(nothing))
+    family.embedded.keys.make_role(nothing.id, ROLE, family.payer.id)
+    lacking, outdated, failed = family.accounts[1:4]
+    here, there = REGIONS
+    held = tuple(account.id for account in family.accounts if account is not lacking)
+    behind = {(outdated.id, here): "OUTDATED", (failed.id, there): "FAILED"}
+    aggregate(family, family.payer, name="types", types=("AWS::EC2::Volume",))
+    aggregate(family, family.payer, name="few", accounts=held[:3])
+    aggregate(family, family.payer, accounts=held, behind=behind)
+    shared = record(family, send)
+    assert shared.told == [
+        "Config: the caller's own aggregators are asked, since it has no delegated administrator",
+        f"Config: {family.payer.id} reads for {MEMBERS} accounts, by its aggregator whole",
+    ]
+    resources_at_home = each(family.accounts)
+    more = {
+        lacking.id: 4,  # counts and resources, in both regions
+        outdated.id: 2,  # counts too
+        failed.id: 3,  # both in the other region
+        nothing.id: 2,  # of nothing in the other region one is never sure
+    }
+    assert shared.own == resources_at_home | more
+    assert shared.aggregated == {family.payer.id: 2}
+    for region in REGIONS:
+        assert shared.statuses[nothing.id, region] == ("Skipped", "Skipped")
+    same_by_account(shared, family, send)
+
+
+def test_an_aggregator_that_has_nothing_of_an_account_is_not_believed(
+    make_family: MakeFamily, send: Send
+) -> None:
+    """What it lacks would look as if it were gone."""
+    family = make_family(RECORDING)
+    aggregate(family, family.payer)
+    late = family.accounts[3]
+    held = {kind: late.items("config", kind, REGIONS[1]) for kind in ("resources", "compliance")}
+
+    def lose(_request: ApiRequest) -> None:
+        for kind in held:
+            late.replace("config", kind, REGIONS[1], [])
+
+    def find(_request: ApiRequest) -> None:
+        for kind, items in held.items():
+            late.replace("config", kind, REGIONS[1], items)
+
+    switches = family.embedded.switches
+    switches.intercept("config", "SelectAggregateResourceConfig", lose)
+    switches.intercept("config", "SelectResourceConfig", find, account=late.id)
+    shared = record(family, send)
+    assert shared.own == each(family.accounts) | {late.id: 3}
+    switches.reset()
+    same_by_account(shared, family, send)
+
+
+@pytest.mark.parametrize(
+    ("operation", "why"),
+    [
+        ("DescribeConfigurationAggregators", "config:DescribeConfigurationAggregators denied"),
+        ("DescribeConfigurationAggregatorSourcesStatus", "SourcesStatus denied"),
+        ("SelectAggregateResourceConfig", "config:SelectAggregateResourceConfig denied"),
+        ("", "has no aggregator that is up to date with them"),
+        ("pages", "to find out what whole has takes no fewer requests"),
+    ],
+)
+def test_accounts_read_their_own_config_where_no_aggregator_answers(
+    operation: str, why: str, make_family: MakeFamily, send: Send
+) -> None:
+    """Because it is refused, there is none, or it takes too many pages to say what it has."""
+    family = make_family(RECORDING, sender.Shared.LEAST)
+    if operation:
+        aggregate(family, family.payer)
+    if operation == "pages":
+        family.embedded.cloud.page_size = 1
+    elif operation:
+        family.embedded.switches.deny("config", operation)
+    shared = record(family, send)
+    refused = [text for text in shared.told if "accounts read their own" in text]
+    assert len(refused) == (2 if operation.startswith("Select") else 1)  # counts; resources
+    assert all(why in text for text in refused)
+    assert shared.own.keys() == each(family.accounts).keys()
+    family.embedded.switches.reset()
+    same_by_account(shared, family, send)
+
+
+def test_a_query_of_an_aggregator_is_no_longer_than_it_may_be() -> None:
+    shape: Any = operation_model("config", "SelectAggregateResourceConfig").input_shape
+    longest = max(boto3.session.Session().get_available_regions("config"), key=len)
+    accounts = ["1" * 12] * sender.ACCOUNTS_PER_QUERY
+    text = sender.resources_where(*sender.place_conditions(accounts, longest))
+    assert len(text) < shape.members["Expression"].metadata["max"]
+    assert len(sender.BY_PLACE_AND_COMPLIANCE.split(", ")) == 3  # which AWS takes at most
