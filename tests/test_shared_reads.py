@@ -787,14 +787,17 @@ def test_what_an_aggregator_has_not_is_read_by_account(
 ) -> None:
     """An account that it lacks, sources that it is behind of, and one that records nothing.
 
-    It is the caller's, and there are others: of fewer accounts, and of some types of resources.
+    Nor does it say which region has a verdict on something global. It is the caller's, and there
+    are others: of fewer accounts, and of some types of resources.
     """
     family = make_family(RECORDING)
     nothing = make_account(Size.empty())
     family.accounts.append(family.organization.join(nothing))
     family.embedded.keys.make_role(nothing.id, ROLE, family.payer.id)
-    lacking, outdated, failed = family.accounts[1:4]
+    lacking, outdated, failed, worldly = family.accounts[1:5]
     here, there = REGIONS
+    first, *others = worldly.items("config", "compliance", there)
+    worldly.replace("config", "compliance", there, [first | {"awsRegion": "global"}, *others])
     held = tuple(account.id for account in family.accounts if account is not lacking)
     behind = {(outdated.id, here): "OUTDATED", (failed.id, there): "FAILED"}
     aggregate(family, family.payer, name="types", types=("AWS::EC2::Volume",))
@@ -810,6 +813,7 @@ def test_what_an_aggregator_has_not_is_read_by_account(
         lacking.id: 4,  # counts and resources, in both regions
         outdated.id: 2,  # counts too
         failed.id: 3,  # both in the other region
+        worldly.id: 3,  # counts, in both regions
         nothing.id: 2,  # of nothing in the other region one is never sure
     }
     assert shared.own == resources_at_home | more
