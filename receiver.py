@@ -654,7 +654,10 @@ def newer_cte(table: Table) -> str:
 
 
 def seen_before(table: Table) -> str:
-    """The ids of the rows that earlier batches of this document have dealt with."""
+    """The ids of the rows that earlier batches of this document have met.
+
+    Those that they made are known by the document's id, and no newer than it.
+    """
     return f"SELECT row_id FROM seen WHERE table_name = '{table.name}'"
 
 
@@ -724,7 +727,8 @@ def written_ctes(shape: Shape, complete: bool) -> list[str]:
     RETURNING id)""",
         f"""updated AS (
     UPDATE "{table.name}" t SET {", ".join(updates)}
-    FROM judged j CROSS JOIN this WHERE t.id = j.row_id AND j.wins{moves})""",
+    FROM judged j CROSS JOIN this
+    WHERE j.row_id IS NOT NULL AND t.id = j.row_id AND j.wins{moves})""",
     ]
 
 
@@ -819,8 +823,8 @@ def merge_sql(shape: Shape, extent: Extent) -> str:
         absent = "(SELECT count(*) FROM vanished)"
     elif extent is Extent.MORE:
         ctes.append(f"""remembered AS (
-    INSERT INTO seen (table_name, row_id) SELECT '{table.name}', id FROM inserted
-    UNION ALL SELECT '{table.name}', row_id FROM judged WHERE row_id IS NOT NULL)""")
+    INSERT INTO seen (table_name, row_id)
+    SELECT '{table.name}', row_id FROM judged WHERE row_id IS NOT NULL)""")
     revived = "was_gone_at IS NOT NULL AND NOT outdated"
     return f"""WITH {", ".join(ctes)}
 SELECT (SELECT count(*) FROM inserted),
