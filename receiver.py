@@ -615,7 +615,7 @@ def incoming_cte(shape: Shape) -> str:
     join = f"LEFT {parent_join(table, 'r')}" if parent else ""
     later = f'"{table.version}" DESC NULLS LAST, ' if table.version else ""
     key = ", ".join(shape.key_of("i."))
-    return f"""incoming AS MATERIALIZED (
+    return f"""incoming AS (
     SELECT DISTINCT ON ({key}) i.*, {scope_text(table, "i")} AS covering FROM (
         SELECT {", ".join(picked)}
         FROM this CROSS JOIN {rows_of(shape.fields)} r {join}) i
@@ -1613,6 +1613,11 @@ def size_in_request(text: str) -> int:
     return len(json.dumps(text))
 
 
+def room_after(earlier: int) -> int:
+    """Bytes of a batch or request after so many: small at first, so that loading begins early."""
+    return BATCH_BYTES >> max(0, 3 - earlier)
+
+
 class Casting(NamedTuple):
     """How a row's values are cast to a table's columns."""
 
@@ -1756,7 +1761,7 @@ class TableSpool:
         size = size_in_request(text) + 1
         if size > BATCH_BYTES:
             raise ValueError(f"is larger than {BATCH_BYTES / MIB} MiB")
-        if self.open_bytes + size > BATCH_BYTES:
+        if self.open_bytes + size > room_after(len(self.batches) - 1):
             self.flush()
             with self.progress:
                 self.batches.append(Batch(self.file.seek(0, os.SEEK_END), 0, 0))
@@ -2664,12 +2669,12 @@ class Step:
 def in_requests(steps: Iterable[Step]) -> Iterator[list[Step]]:
     """Steps in order, as many at once as one request has room for."""
     taken: list[Step] = []
-    size = 0
+    size = made = 0
     for step in steps:
         more = size_in_request(step.text)
-        if taken and size + more > BATCH_BYTES:
+        if taken and size + more > room_after(made):
             yield taken
-            taken, size = [], 0
+            taken, size, made = [], 0, made + 1
         taken.append(step)
         size += more
     if taken:
