@@ -36,7 +36,7 @@ import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -212,7 +212,7 @@ class Settings:
         return self.organization or bool(self.accounts)
 
     def home_first(self, regions: Iterable[str]) -> list[str]:
-        """Regions to read, the home region first: other documents repeat its account row."""
+        """Regions to read, the home region first: it has the most to read."""
         return sorted(regions, key=lambda region: region != self.region)
 
 
@@ -714,6 +714,41 @@ class Once(Generic[Result]):
             return self._value[0]
 
 
+class Turns:
+    """How many regions are read at once, over all accounts of a run.
+
+    Accounts that are not over share them evenly, each has at least one, and no more accounts than
+    `at_once` are read at once. So none waits for another one's regions, however slow they are, and
+    the last ones get what the others had.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self.at_once, self.accounts = at_once, 1
+        self._taken: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    def take(self, account: str) -> None:
+        """Wait until the account may read one more region."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken[account] < self._share())
+            self._taken[account] += 1
+
+    def give_back(self, account: str) -> None:
+        """The account has read a region."""
+        with self._changed:
+            self._taken[account] -= 1
+            self._changed.notify_all()
+
+    def leave(self) -> None:
+        """An account is over."""
+        with self._changed:
+            self.accounts -= 1
+            self._changed.notify_all()
+
+    def _share(self) -> int:
+        return max(1, self.at_once // max(1, self.accounts))
+
+
 class Scan:
     """What a collector is given: one account in one region, the window, and AWS."""
 
@@ -903,7 +938,8 @@ class Aws:
     """One account's session, and the only place that makes clients.
 
     Documents are uploaded as the `hub`: the caller of the run, who is another account where the
-    run is over several.
+    run is over several. Each region is read through an `Aws` of its own, with clients and workers
+    that no other region can hold up.
 
     Throttling is met in one place, botocore's own retry loop: its adaptive mode slows the client
     down, and `Watch.wait` lets a throttled call try again for as long as the run has time.
@@ -925,11 +961,11 @@ class Aws:
         self.workers = settings.workers
         self.deadline = deadline or time.monotonic() + settings.time_limit
         self.stopped = threading.Event()
-        self.shipping = False
         self.identity: Row = {}
-        self.about: Row = {}
+        self.about = Once(lambda: read_account(self))
         self.throttles = 0
         self.shared: Shared | None = None
+        self.turns = Turns(settings.at_once)
         self.home = settings.region
         self.session = session or boto3.session.Session(region_name=settings.region)
         self._clients: dict[tuple[str, str], Any] = {}
@@ -940,6 +976,13 @@ class Aws:
         """Learn whose credentials these are (STS: GetCallerIdentity)."""
         answer = self.client("sts", self.home).get_caller_identity()
         self.identity = {name: answer[name] for name in ("Account", "Arn", "UserId")}
+
+    def apart(self, settings: Settings, region: str) -> Aws:
+        """The same account for one of its regions; where there are several, its log names it."""
+        log = self.log.of(region=region) if len(settings.regions) > 1 else self.log
+        aws = Aws(settings, log, self.deadline, session=self.session, hub=self.hub)
+        aws.identity, aws.about = self.identity, self.about
+        return aws
 
     def assume(self, role: str, external_id: str | None) -> Any:
         """A session as a role of another account (STS: AssumeRole, once it is needed).
@@ -1020,11 +1063,11 @@ class Aws:
     def time_left(self) -> float:
         """Seconds until the run's time is used up; none once it was told to stop.
 
-        What was collected may be shipped even if collecting took all the time, and some more.
+        The hub has some more: what was collected may be shipped if collecting took all the time.
         """
         if self.stopped.is_set():
             return 0.0
-        return self.deadline - time.monotonic() + (GRACE if self.shipping else 0.0)
+        return self.deadline - time.monotonic() + (GRACE if self.hub is self else 0.0)
 
     def each(
         self, items: Iterable[Item], read: Callable[[Item], Result], out: Outcome
@@ -1180,9 +1223,14 @@ def attempt(read: Collect, scan: Scan, out: Outcome) -> None:
 
 
 def contain(work: Callable[[], None], tell: Callable[[Exception], None], log: Log) -> None:
-    """Do some work of which other work must not suffer: whatever goes wrong in it is only told."""
+    """Do some work of which other work must not suffer: whatever goes wrong in it is only told.
+
+    But BrokenPipeError is raised: nobody reads any longer what the run writes.
+    """
     try:
         work()
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001  a category or an account must not take others down
         tell(error)
         if log.verbose and not isinstance(error, aws_errors()):
@@ -1571,14 +1619,10 @@ alternate_contact_row = Shape(name="Name", title="Title", email="EmailAddress", 
 
 
 def account_row(scan: Scan) -> Row:
-    """What every document says of its account: who it is and how it is tagged.
-
-    Past days and other regions than the home region have no more than this, and what the home
-    region's document of the same run found out.
-    """
-    settings, aws = scan.settings, scan.aws
-    return aws.about | {
-        "account_id": aws.account,
+    """What every document says of its account: who it is and how it is tagged."""
+    settings = scan.settings
+    return {
+        "account_id": scan.account,
         "region": scan.region,
         "partner_name": settings.partner,
         "customer_name": settings.customer,
@@ -1591,9 +1635,9 @@ def account_row(scan: Scan) -> Row:
 def get_account_details(scan: Scan, out: Outcome) -> None:
     """Name, state, email, contacts (Account; Organizations; STS has named the account before)."""
     client: AccountClient = scan.world("account")
-    organizations: OrganizationsClient = scan.world("organizations")
-    found: Mapping[str, Any] = out.ask(client.get_account_information) or {}
-    member = out.ask(lambda: organizations.describe_account(AccountId=scan.account)["Account"])
+    details, refused = scan.aws.about()
+    for error in refused:
+        out.meet(error)
     contact = out.ask(lambda: client.get_contact_information()["ContactInformation"])
     alternates: Row = {kind.lower(): None for kind in CONTACT_TYPES} | {
         kind.lower(): held and alternate_contact_row(held)
@@ -1605,15 +1649,35 @@ def get_account_details(scan: Scan, out: Outcome) -> None:
             out,
         )
     }
-    scan.aws.about = account_details(scan, found, member or {})
-    out.head(account_row(scan))
+    out.head(details)
     out.head({"contact_info": contact and contact_row(contact), "alternate_contacts": alternates})
     out.rows += 1
 
 
-def account_details(scan: Scan, found: Mapping[str, Any], member: Mapping[str, Any]) -> Row:
+def read_account(aws: Aws) -> tuple[Row, list[Exception]]:
+    """What all documents of an account say of it, and what AWS refused to tell.
+
+    Account: GetAccountInformation; Organizations: DescribeAccount.
+    """
+    client: AccountClient = aws.client("account", aws.global_region)
+    organizations: OrganizationsClient = aws.client("organizations", aws.global_region)
+    refused: list[Exception] = []
+
+    def ask(read: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        try:
+            return read()
+        except aws_errors() as error:
+            refused.append(error)
+            return {}
+
+    found = ask(client.get_account_information)
+    member = ask(lambda: organizations.describe_account(AccountId=aws.account)["Account"])
+    return account_details(aws, found, member), refused
+
+
+def account_details(aws: Aws, found: Mapping[str, Any], member: Mapping[str, Any]) -> Row:
     """The account by its own information and by its organization's, which members rarely see."""
-    root = f"arn:{scan.aws.partition}:iam::{scan.account}:root"
+    root = f"arn:{aws.partition}:iam::{aws.account}:root"
     return {
         "account_name": found.get("AccountName") or member.get("Name"),
         "account_email": member.get("Email"),
@@ -4005,6 +4069,7 @@ def collect(scan: Scan, drafts: Drafts, screen: Screen) -> dict[str, Outcome]:
             for future in as_completed(running):
                 future.result()
                 tell(scan.aws.log, running[future])
+            pool.submit(repeat_account_details, scan, outcomes["account"]).result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     return outcomes
@@ -4026,6 +4091,18 @@ def why_not(scan: Scan, collector: Collector) -> str | None:
     if collector.past == NOW and scan.window.past:
         return "AWS does not tell what was there on a past day"
     return None
+
+
+def repeat_account_details(scan: Scan, out: Outcome) -> None:
+    """What the home region's document says of the account, the others of a run say as well."""
+    if scan.home or scan.window.past or out.skipped == NOT_ASKED:
+        return
+    CURRENT.set(out)
+    contain(
+        lambda: out.head(scan.aws.about()[0]),
+        lambda error: out.note(because(error)),
+        scan.aws.log,
+    )
 
 
 def tell(log: Log, out: Outcome) -> None:
@@ -4275,11 +4352,11 @@ class Report:
 
     def lines(self, *, several: bool) -> Iterator[str]:
         """The documents, what was left out, which of several accounts have failed, the summary."""
-        yield from self.written
+        yield from sorted(self.written)
         for why, held in sorted(self.left_out.items()):
             yield f"left out, {why}: {shortened(sorted(held), 5)}"
         for account, problems in sorted(self.problems.items() if several else ()):
-            yield f"failed, {account}: {'; '.join(problems)}"
+            yield f"failed, {account}: {'; '.join(sorted(problems))}"
         yield self.summary
 
 
@@ -4294,10 +4371,12 @@ def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = N
     hub = Aws(settings, log, deadline)
     report = Report()
     hub.identify()
-    if settings.several:
-        run_accounts(hub, settings, screen, report)
-    else:
-        run_account(hub, settings, screen, report)
+    wide = settings.several or settings.regions != (settings.region,)
+    with screen.over(report) if wide else contextlib.nullcontext():
+        if settings.several:
+            run_accounts(hub, settings, screen, report)
+        else:
+            run_account(hub, settings, screen, report)
     hub.close()
     return report
 
@@ -4310,7 +4389,6 @@ accounts. It saves a fifth of the CPU."""
 
 def run_accounts(hub: Aws, settings: Settings, screen: Screen, report: Report) -> None:
     """Collect several accounts, so many at once; the hub lists, assumes roles and uploads."""
-    hub.shipping = True  # each account has its own time; what it has collected may be shipped
 
     def note(why: str, account: str) -> None:
         hub.log.say("INFO", f"{account} is left out: {why}", account=account)
@@ -4318,20 +4396,19 @@ def run_accounts(hub: Aws, settings: Settings, screen: Screen, report: Report) -
 
     targets = find_targets(hub, settings, note)
     random.shuffle(targets)  # if time runs out, let it not be for the same accounts each day
-    report.accounts = len(targets)
-    hub.log.say("INFO", f"{len(targets)} accounts, {settings.at_once} at once")
+    report.accounts = hub.turns.accounts = len(targets)
+    hub.log.say("INFO", f"{len(targets)} accounts, {settings.at_once} regions at once")
     if len(targets) >= Shared.LEAST and not settings.per_account_reads:
         hub.shared = Shared(hub, settings, [target.account for target in targets])
     gc.set_threshold(*RARELY)
     pool = ThreadPoolExecutor(settings.at_once, "account")
-    with screen.over(hub, report):
-        try:
-            for future in [
-                pool.submit(run_target, hub, settings, target, screen, report) for target in targets
-            ]:
-                future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    try:
+        for future in [
+            pool.submit(run_target, hub, settings, target, screen, report) for target in targets
+        ]:
+            future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     if hub.shared:
         report.calls += hub.shared.out.total_calls
         report.throttles += sum(aws.throttles for aws in hub.shared.administrators)
@@ -4349,6 +4426,7 @@ def run_target(
         report.fail(target.account, because(error))
 
     contain(lambda: read_target(hub, settings, target, screen, report), tell, log)
+    hub.turns.leave()
     with report.lock:
         report.over += 1
         due = report.over % settings.at_once == 0
@@ -4374,42 +4452,85 @@ def read_target(
 
 
 def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) -> None:
-    """Collect every region of an account and ship its documents; the home region comes first."""
+    """Collect the regions of an account, as many at once as it has turns, and ship its documents.
 
-    def note(why: str, region: str) -> None:
-        aws.log.say("INFO", f"{region} is left out: {why}", region=region)
-        report.leave_out(f"region {region}, {why}", aws.account)
-
-    regions = regions_to_read(aws, settings, note)
+    The home region begins.
+    """
+    regions = regions_to_read(aws, settings, functools.partial(leave_out, aws, report))
     settings = dataclasses.replace(settings, regions=tuple(regions))
-    for region in regions:
-        try:
-            if aws.time_left() <= 0:
-                raise NotNow("the run's time is used up; the next run reads this region")
-            if settings.resume and settings.bucket and is_uploaded(aws, settings, region):
-                note("uploaded earlier today", region)
-            else:
-                run_region(aws, settings, region, screen, report)
-        except aws_errors() as error:
-            aws.log.say("ERROR", f"{region}: {because(error)}", region=region)
-            report.fail(aws.account, f"{region}: {because(error)}")
-        aws.forget(region)
+    pool = ThreadPoolExecutor(settings.at_once, "region")
+    running: list[Future[None]] = []
+    try:
+        for region in regions:
+            aws.hub.turns.take(aws.account)
+            earlier = running[-1:]
+            running.append(pool.submit(read_region, aws, settings, region, screen, report, earlier))
+        for future in running:
+            future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def run_region(aws: Aws, settings: Settings, region: str, screen: Screen, report: Report) -> None:
-    """Collect one region and ship its documents."""
+def leave_out(aws: Aws, report: Report, why: str, region: str) -> None:
+    """A region of an account is not read, and that is no failure."""
+    aws.log.say("INFO", f"{region} is left out: {why}", region=region)
+    report.leave_out(f"region {region}, {why}", aws.account)
+
+
+def read_region(
+    aws: Aws,
+    settings: Settings,
+    region: str,
+    screen: Screen,
+    report: Report,
+    earlier: Sequence[Future[None]],
+) -> None:
+    """Collect one region of an account: whatever goes wrong in it is told and stays in it."""
+    own = aws.apart(settings, region)
+
+    def tell(error: Exception) -> None:
+        aws.log.say("ERROR", f"{region}: {because(error)}", region=region)
+        report.fail(aws.account, f"{region}: {because(error)}")
+
+    def work() -> None:
+        if own.time_left() <= 0:
+            raise NotNow("the run's time is used up; the next run reads this region")
+        if settings.resume and settings.bucket and is_uploaded(own, settings, region):
+            leave_out(aws, report, "uploaded earlier today", region)
+        else:
+            run_region(own, settings, region, screen, report, earlier)
+
+    try:
+        contain(work, tell, aws.log)
+    finally:
+        own.close()
+        with report.lock:
+            report.throttles += own.throttles
+        aws.hub.turns.give_back(aws.account)
+
+
+def run_region(
+    aws: Aws,
+    settings: Settings,
+    region: str,
+    screen: Screen,
+    report: Report,
+    earlier: Sequence[Future[None]],
+) -> None:
+    """Collect one region and ship its documents, in a dry run after those of `earlier` regions."""
     scan = Scan(aws, settings, region, *choose_window(aws, settings, region))
-    aws.log.say("INFO", f"account {aws.account}, region {region}, {scan.title}")
+    place = f"account {aws.account}, region {region}"
+    aws.hub.log.say("INFO", f"{place}, {scan.title}", account=aws.account, region=region)
     for note in scan.notes:
         aws.log.say("INFO", note)
     with contextlib.closing(scan.store):
         drafts = Drafts(scan.window, scan.store)
         outcomes = collect(scan, drafts, screen)
         report.add(scan, outcomes)
-        aws.shipping = True
+        if settings.dry_run:
+            wait(earlier)
         for draft in drafts.all:
             ship(scan, draft, outcomes, report)
-        aws.shipping = False
 
 
 FULL_EVERY = 7
@@ -4460,7 +4581,7 @@ def ship(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome], report: Repo
         for piece in encode(document(scan, draft, outcomes)):
             body.write(piece)
         if settings.dry_run:
-            with report.lock:  # accounts that are read at once write one document after the other
+            with report.lock:  # what is read at once is written one document after the other
                 put_locally(body, settings.output, more=bool(report.written))
                 report.written.append(settings.output or "-")
             return
@@ -4612,8 +4733,8 @@ class Screen:
         yield
 
     @contextlib.contextmanager
-    def over(self, hub: Aws, report: Report) -> Iterator[None]:
-        """Show the progress of a run over several accounts while the block runs."""
+    def over(self, report: Report) -> Iterator[None]:
+        """Show the progress of a run over several accounts or regions while the block runs."""
         yield
 
 
@@ -4637,34 +4758,33 @@ class Showing:
 
 
 class Terminal(Screen):
-    """A table on a terminal: the categories of an account, or the accounts that are being read."""
+    """A table on a terminal: the categories of a region, or the regions that are being read."""
 
     def __init__(self, log: Log) -> None:
         from rich.console import Console
 
         self.console = Console(file=log.stream)
-        self.running: dict[str, Showing] = {}
-        self.several = False
+        self.running: dict[tuple[str, str], Showing] = {}
+        self.wide = False
         log.write = functools.partial(
             self.console.print, markup=False, highlight=False, soft_wrap=True
         )
 
     @contextlib.contextmanager
     def showing(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
-        """Show the categories, or the account among those that are being read."""
-        shown = self.running[scan.account] = Showing(scan, outcomes)
+        """Show the categories, or the region among those that are being read."""
+        place = (scan.account, scan.region)
+        shown = self.running[place] = Showing(scan, outcomes)
         try:
-            with (
-                contextlib.nullcontext() if self.several else self._live(lambda: categories(shown))
-            ):
+            with contextlib.nullcontext() if self.wide else self._live(lambda: categories(shown)):
                 yield
         finally:
-            del self.running[scan.account]
+            del self.running[place]
 
     @contextlib.contextmanager
-    def over(self, hub: Aws, report: Report) -> Iterator[None]:
-        """Show the accounts of a run, and those that are being read."""
-        self.several = True
+    def over(self, report: Report) -> Iterator[None]:
+        """Show how far a run is, and the regions that are being read."""
+        self.wide = True
         since = time.monotonic()
         with self._live(lambda: overview(report, list(self.running.values()), since)):
             yield
@@ -4694,7 +4814,7 @@ def categories(shown: Showing) -> Any:
 
 
 def overview(report: Report, running: Sequence[Showing], since: float) -> Any:
-    """A table of the accounts that are being read, under how far the whole run is."""
+    """A table of the regions that are being read, under how far the whole run is."""
     from rich.table import Table
 
     now = time.monotonic()
@@ -4702,12 +4822,14 @@ def overview(report: Report, running: Sequence[Showing], since: float) -> Any:
         known = sum(report.calls.values())
     waiting = report.accounts - report.over
     left = f"{(now - since) / report.over * waiting:.0f} s left" if report.over else "…"
+    done = f"{report.over} of {report.accounts} accounts done, {len(report.problems)} failed"
+    if not report.accounts:
+        done = f"{len(report.written)} documents"
     rows = report.rows + sum(shown.rows for shown in running)
     calls = known + sum(shown.calls for shown in running)
     throttles = report.throttles + sum(shown.scan.aws.throttles for shown in running)
     title = (
-        f"{report.over} of {report.accounts} accounts done, {len(report.problems)} failed, "
-        f"{len(running)} running; {rows} rows, {calls} calls, {throttles} throttled; {left}"
+        f"{done}, {len(running)} running; {rows} rows, {calls} calls, {throttles} throttled; {left}"
     )
     table = Table("account", "region", "rows", "calls", "seconds", title=title, box=None)
     for shown in running:
@@ -4732,7 +4854,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     log.say("INFO", report.summary)
     if report.problems:
         raise RuntimeError(f"failed: {report.summary}")
-    return {"documents": report.written, "summary": report.summary}
+    return {"documents": sorted(report.written), "summary": report.summary}
 
 
 class Terminated(KeyboardInterrupt):
@@ -4759,7 +4881,7 @@ def arguments() -> argparse.ArgumentParser:
     for name, variable, flag, meaning in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS):
         value: Row = {"action": "store_true"} if name in SWITCHES else {"metavar": name.upper()}
         add(flag, dest=name, help=f"{meaning} [{variable}]", **value)
-    add("--at-once", type=positive, metavar="N", help="accounts read at once (8)")
+    add("--at-once", type=positive, metavar="N", help="regions read at once, over all accounts (8)")
     add(
         "--account-time-limit", type=positive, metavar="SECONDS",
         help="time that each of several accounts may take (1800)",
@@ -4827,7 +4949,6 @@ def check_accounts(settings: Settings, log: Log) -> int:
     """--check over several accounts: whether each can be entered; 1 if one cannot."""
     hub = Aws(settings, log)
     hub.identify()
-    hub.shipping = True
     targets = find_targets(
         hub, settings, lambda why, account: log.say("INFO", f"{account} is left out: {why}")
     )

@@ -484,7 +484,6 @@ def test_a_throttled_upload_is_given_up(
     settings = sender.read_settings({})
     almost_over = time.monotonic() - sender.GRACE + 2
     aws = sender.Aws(settings, sender.Log(io.StringIO()), almost_over)
-    aws.shipping = True
     with pytest.raises(sender.aws_errors()):
         sender.upload_to_s3(aws, settings, "data/document.json", io.BytesIO(b"{}"))
     aws.close()

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ import pytest
 
 import receiver
 import sender
-from tests.cloud import Account, EmbeddedCloud, Size
+from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
 from tests.cloud.organization import Organization
 from tests.cloud.switches import InstantAnswer
 from tests.conftest import REGIONS, MakeAccount, MakeEnvironment
@@ -573,6 +574,108 @@ def test_the_callers_own_account_may_be_read_in_all_regions(party: Party, send: 
     assert not called(party, "AssumeRole", party.payer)
 
 
+# Regions at once
+
+
+def meet(party: Party, account: Account) -> None:
+    """Hold an account's listing of keys in each of two regions until both have been asked."""
+    both = threading.Barrier(2)
+
+    def hold(_request: ApiRequest) -> None:
+        both.wait(60)
+
+    party.embedded.switches.intercept("kms", "ListKeys", hold, account=account.id, times=2)
+
+
+def first_call(party: Party, account: Account, region: str) -> datetime:
+    """When an account's region was begun."""
+    return min(
+        call.started
+        for call in party.embedded.calls
+        if (call.account, call.region, call.operation) == (account.id, region, "ListKeys")
+    )
+
+
+@pytest.mark.parametrize("who", ["the caller", "another account"])
+def test_regions_of_an_account_are_read_at_once(party: Party, send: Send, who: str) -> None:
+    account = party.payer if who == "the caller" else party.shop
+    meet(party, account)
+    accounts = () if account is party.payer else ("--accounts", account.id)
+    done = send(*accounts, *BOTH, "--only", "security,account")
+    assert done.code == 0, done.out
+    found = documents(party)
+    assert found.keys() == places(account)
+    assert all(held["security"]["kms"] for held in found.values())
+    names = {held["account"]["account_name"] for held in found.values()}
+    assert len(names) == 1
+    assert all(names)
+    written = done.beginning("s3://")
+    assert written == sorted(written)
+    told = {held["region"] for held in done.story if held["message"].startswith("security: ")}
+    assert told == {*REGIONS}
+
+
+def test_no_more_regions_are_read_at_once_than_the_run_is_told(party: Party, send: Send) -> None:
+    party.payer.regions = (*REGIONS, "ap-east-1", "me-south-1")
+    meet(party, party.payer)
+    begun: set[str] = set()
+    most: list[int] = []
+
+    def begin(request: ApiRequest) -> None:
+        if "Prefix" in request.params:  # else it is this test
+            begun.add(request.params["Prefix"].split("/")[2])
+            most.append(len(begun))
+
+    def end(request: ApiRequest) -> None:
+        begun.remove(request.params["Key"].split("/")[2])
+
+    party.embedded.switches.intercept("s3", "ListObjectsV2", begin)
+    party.embedded.switches.intercept("s3", "PutObject", end)
+    done = send("--regions", "all", "--only", "security", "--at-once", "2")
+    assert done.code == 0, done.out
+    assert documents(party).keys() == places(party.payer, regions=party.payer.regions)
+    assert max(most) == 2
+
+
+def test_an_account_whose_regions_wait_takes_no_other_accounts_turn(
+    party: Party, send: Send
+) -> None:
+    """Its second region is begun when the other account is over, and has no more use for one."""
+    meet(party, party.shop)
+    asked = ("--accounts", f"{party.shop.id},{party.europe.id}", *BOTH, "--at-once", "2")
+    done = send(*asked, "--only", "security")
+    assert done.code == 0, done.out
+    assert documents(party).keys() == places(party.shop, party.europe)
+    others = [first_call(party, party.europe, region) for region in REGIONS]
+    assert max(others) < max(first_call(party, party.shop, region) for region in REGIONS)
+
+
+def test_a_region_that_breaks_the_sender_is_not_the_others_harm(party: Party, send: Send) -> None:
+    def answer(_request: object) -> None:
+        raise InstantAnswer({"Contents": [{"Size": 1}]})
+
+    party.embedded.switches.intercept(
+        "s3", "ListObjectsV2", answer,
+        predicate=lambda request: f"/{HOME}/" in request.params.get("Prefix", ""),
+    )  # fmt: skip
+    done = send(*BOTH, "--only", "security,account")
+    assert done.code == 1
+    assert documents(party).keys() == places(party.payer, regions=(OTHER,))
+    assert f"{HOME}: KeyError: 'Key'" in done.messages()
+
+
+def test_a_region_knows_its_account_also_where_the_home_region_is_not_read_again(
+    party: Party, send: Send
+) -> None:
+    asked = ("--accounts", party.shop.id, "--only", "security,account")
+    assert send(*asked).code == 0
+    assert send(*asked, *BOTH, "--resume").code == 0
+    home, other = (documents(party)[f"{party.shop.id}/{region}"] for region in REGIONS)
+    assert other["account"]["account_name"]
+    for name in ("account_name", "account_status", "account_arn", "joined_timestamp"):
+        assert other["account"][name] == home["account"][name]
+
+
 # Going on
 
 
@@ -769,10 +872,9 @@ def test_a_signal_stops_it_and_uploads_nothing_half(party: Party) -> None:
     assert documents(party).keys() == places(*others, regions=(HOME,))
 
 
-def test_a_terminal_shows_how_far_the_run_is(party: Party) -> None:
+def on_a_terminal(party: Party, *flags: str) -> tuple[int, str, str]:
+    """Run the sender on a terminal: exit code, stdout, and what the terminal has shown."""
     outside, inside = pty.openpty()
-    party.embedded.switches.slow("kms", "ListKeys", 1.0)
-    flags = ("--organization", "--only", "security")
     with subprocess.Popen(
         [sys.executable, sender.__file__, *flags],
         env=os.environ | party.environment | {"TERM": "xterm", "COLUMNS": "160"},
@@ -788,11 +890,27 @@ def test_a_terminal_shows_how_far_the_run_is(party: Party) -> None:
         assert process.stdout
         out = process.stdout.read()
     os.close(outside)
-    assert process.returncode == 1
+    return process.returncode, out, shown.decode()
+
+
+def test_a_terminal_shows_how_far_the_run_is(party: Party) -> None:
+    party.embedded.switches.slow("kms", "ListKeys", 1.0)
+    code, out, shown = on_a_terminal(party, "--organization", "--only", "security")
+    assert code == 1
     assert "5 accounts, 1 failed" in out
-    text = shown.decode()
-    assert re.search(r"[0-4] of 5 accounts done, [01] failed, [1-5] running", text)
-    assert re.search(rf"{party.shop.id}\s+{HOME}\s+\d+\s+\d+", text)
+    assert re.search(r"[0-4] of 5 accounts done, [01] failed, [1-5] running", shown)
+    assert re.search(rf"{party.shop.id}\s+{HOME}\s+\d+\s+\d+", shown)
+
+
+def test_a_terminal_shows_the_regions_of_the_callers_own_account(party: Party) -> None:
+    meet(party, party.payer)
+    party.embedded.switches.slow("secretsmanager", "ListSecrets", 1.0)
+    code, out, shown = on_a_terminal(party, *BOTH, "--only", "security")
+    assert (code, out.count("s3://")) == (0, 2)
+    assert "0 documents, 2 running; " in shown
+    for region in REGIONS:
+        assert re.search(rf"{party.payer.id}\s+{region}\s+\d+\s+\d+", shown)
+        assert re.search(rf" SUCCESS {region} security: \d+ rows", shown)
 
 
 def test_a_lambda_function_reads_the_accounts_that_the_event_names(

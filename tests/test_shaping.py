@@ -790,9 +790,7 @@ def test_an_account_is_what_it_says_itself_and_else_what_its_organization_says(
 ) -> None:
     aws = sender.Aws(SETTINGS, sender.Log(io.StringIO()))
     aws.identity = {"Account": "111122223333", "Arn": "arn:aws-cn:iam::111122223333:user/x"}
-    window = sender.Window.of_past(date(2024, 2, 29), date(2024, 2, 29))
-    scan = sender.Scan(aws, SETTINGS, REGION, window)
-    row = sender.account_details(scan, information, member)
+    row = sender.account_details(aws, information, member)
     assert (row["account_name"], row["account_status"]) == (name, status)
     assert row["account_arn"] == "arn:aws-cn:iam::111122223333:root"
 
