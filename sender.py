@@ -2914,6 +2914,8 @@ SECURITY_STATES: dict[str, Collect] = {
 NOT_RECORDING = "AWS Config records nothing in this region"
 BY_COMPLIANCE = "configuration.complianceType"
 BY_PLACE_AND_COMPLIANCE = f"accountId, awsRegion, {BY_COMPLIANCE}"
+PAGE = 100
+"""Rows that AWS gives at once of an advanced query."""
 GLOBAL = "global"
 """AWS Config's region of what belongs to none."""
 
@@ -3013,7 +3015,7 @@ class Aggregator:
         pages = self.client.get_paginator("select_aggregate_resource_config").paginate(
             ConfigurationAggregatorName=self.name,
             Expression=expression,
-            PaginationConfig={"PageSize": 100},
+            PaginationConfig={"PageSize": PAGE},
         )
         yield from (json.loads(text) for page in pages for text in page.get("Results", ()))
 
@@ -3809,18 +3811,21 @@ def emit_recorded(scan: Scan, out: Outcome, rows: Iterable[Row]) -> None:
 
 
 def query(client: ConfigServiceClient, expression: str) -> Iterator[Row]:
-    """The rows of an advanced query, a hundred a page."""
+    """The rows of an advanced query."""
     pages = client.get_paginator("select_resource_config").paginate(
-        Expression=expression, PaginationConfig={"PageSize": 100}
+        Expression=expression, PaginationConfig={"PageSize": PAGE}
     )
     yield from (json.loads(text) for page in pages for text in page.get("Results", ()))
 
 
+REAL = " AND ".join(f"resourceType <> '{kind}'" for kind in COMPLIANCE_KINDS)
+"""An advanced query's condition for what is a resource."""
+
+
 def resources_where(*conditions: str) -> str:
     """The advanced query for resources that meet all conditions."""
-    real = (f"resourceType <> '{kind}'" for kind in COMPLIANCE_KINDS)
     columns = ", ".join(CONFIG_COLUMNS)
-    return f"SELECT accountId, {columns} WHERE {' AND '.join((*real, *conditions))}"
+    return f"SELECT accountId, {columns} WHERE {' AND '.join((REAL, *conditions))}"
 
 
 def queried(scan: Scan) -> Iterator[Row]:
@@ -3837,18 +3842,30 @@ def aggregated(scan: Scan) -> Spool | None:
     """Resources of this account and region as an aggregator has them; None if it has none.
 
     It does not say which region has recorded what is global, so that the home region, whose
-    document has that, is read by account.
+    document has that, is read by account. So is one that has a page of resources or more, which
+    takes no more requests and keeps no other account waiting.
     """
     aggregator, region = aggregator_of(scan), scan.region
     if not aggregator or scan.home or not (shared := scan.aws.hub.shared):
         return None
-    members = [name for name in shared.accounts if (name, region) in aggregator.sources]
+    sizes = shared.once("Config's sizes", "", lambda _: sizes_by_place(aggregator)) or {}
+    known = [name for name in shared.accounts if (name, region) in aggregator.sources]
+    members = [name for name in known if sizes.get((name, region), PAGE) < PAGE]
+    if scan.account not in members:
+        return None
     number, size = members.index(scan.account) // ACCOUNTS_PER_QUERY, ACCOUNTS_PER_QUERY
     some = members[number * size : (number + 1) * size]
     what = f"Config's resources in {region}"
     rows = shared.once(what, number, lambda _: read_aggregated(shared, aggregator, region, some))
     found = rows.pop(scan.account, None) if rows else None  # each account wants its rows once
     return found if found and found.count else None
+
+
+def sizes_by_place(aggregator: Aggregator) -> dict[tuple[str, str], int]:
+    """How many resources each account has in each region."""
+    place = "accountId, awsRegion"
+    rows = aggregator.query(f"SELECT {place}, COUNT(*) WHERE {REAL} GROUP BY {place}")
+    return {(row["accountId"], row.get("awsRegion", GLOBAL)): int(row["COUNT(*)"]) for row in rows}
 
 
 def place_conditions(accounts: Iterable[str], region: str) -> tuple[str, str]:

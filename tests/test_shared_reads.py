@@ -766,7 +766,7 @@ def each(accounts: Iterable[Account], times: int = 1) -> dict[str, int]:
 def test_what_an_aggregator_has_is_what_each_account_reads(
     count: int, page_size: int | None, home: str, make_family: MakeFamily, send: Send
 ) -> None:
-    """By one query of counts, and one of resources for each twenty accounts but those at home."""
+    """By two queries of counts, and one of resources for each twenty accounts but those at home."""
     family = make_family(RECORDING, count)
     family.embedded.cloud.page_size = page_size
     holder = family.accounts[2]
@@ -817,9 +817,23 @@ def test_what_an_aggregator_has_not_is_read_by_account(
         nothing.id: 2,  # of nothing in the other region one is never sure
     }
     assert shared.own == resources_at_home | more
-    assert shared.aggregated == {family.payer.id: 2}
+    assert shared.aggregated == {family.payer.id: 3}
     for region in REGIONS:
         assert shared.statuses[nothing.id, region] == ("Skipped", "Skipped")
+    same_by_account(shared, family, send)
+
+
+def test_an_account_of_many_resources_lists_its_own(
+    make_family: MakeFamily, make_account: MakeAccount, send: Send
+) -> None:
+    """It takes as many requests either way, and other accounts would wait for it."""
+    family = make_family(RECORDING)
+    large = make_account(replace(RECORDING, volumes=sender.PAGE))
+    family.accounts.append(family.organization.join(large))
+    family.embedded.keys.make_role(large.id, ROLE, family.payer.id)
+    aggregate(family, family.payer)
+    shared = record(family, send)
+    assert shared.own == each(family.accounts) | {large.id: 2 * len(REGIONS)}  # two pages in each
     same_by_account(shared, family, send)
 
 
