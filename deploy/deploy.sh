@@ -19,6 +19,13 @@ need() {
     done
 }
 
+# fits SETTING PATTERN MEANING: end with one line if it is given and does not match
+fits() {
+    [[ -z ${!1:-} || ${!1} =~ ^($2)$ ]] && return
+    say "$1='${!1}' is not $3; see deploy/README.md"
+    exit 2
+}
+
 confirm() {
     [ "${YES:-}" = 1 ] && return
     read -rp "$1 [y/N] " answer
@@ -165,6 +172,14 @@ finished() {
 
 organization() {
     need ORGANIZATION EXTERNAL_ID IMAGE VPC SUBNETS
+    fits TASK_CPU '1024|2048|4096' "1024, 2048 or 4096"
+    case ${TASK_CPU:-} in
+        2048) fits TASK_MEMORY '4096|8192' "4096 or 8192, as TASK_CPU=2048 needs" ;;
+        4096) fits TASK_MEMORY '8192' "8192, as TASK_CPU=4096 needs" ;;
+        *) fits TASK_MEMORY '2048|4096|8192' "2048, 4096 or 8192" ;;
+    esac
+    fits SCHEDULE 'cron\([^ ]+( [^ ]+){5}\)|rate\([1-9][0-9]* (minute|hour|day)s?\)' \
+        "cron(...) with six fields or rate(...)"
     local bucket kms_key notices pair settings
     bucket=$(output "$NAME" BucketName)
     kms_key=$(output "$NAME" DocumentsKeyArn)
@@ -178,7 +193,8 @@ organization() {
     done < <(given PublicAddress=PUBLIC_ADDRESS RoleName=ROLE_NAME IncludeUnits=INCLUDE_OU \
         ExcludeAccounts=EXCLUDE_ACCOUNTS CUSTOMER=CUSTOMER PARTNER=PARTNER CATEGORY=CATEGORY \
         ENVIRONMENT=ENVIRONMENT PRODUCT=PRODUCT REGIONS=REGIONS \
-        ReservedCapacity=RESERVED_CAPACITY TimeLimitSeconds=TIME_LIMIT)
+        ReservedCapacity=RESERVED_CAPACITY TimeLimitSeconds=TIME_LIMIT Cpu=TASK_CPU \
+        Memory=TASK_MEMORY Schedule=SCHEDULE)
     stack "$NAME-organization" deploy/organization.yaml "${settings[@]}"
 }
 

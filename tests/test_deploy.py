@@ -739,6 +739,47 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     assert given["CodeKey"] in keys(embedded, given["CodeBucket"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"TASK_CPU": "3"}, "TASK_CPU='3' is not 1024, 2048 or 4096"),
+        ({"TASK_MEMORY": "4G"}, "TASK_MEMORY='4G' is not 2048, 4096 or 8192"),
+        (
+            {"TASK_CPU": "2048", "TASK_MEMORY": "2048"},
+            "TASK_MEMORY='2048' is not 4096 or 8192, as TASK_CPU=2048 needs",
+        ),
+        (
+            {"TASK_CPU": "4096", "TASK_MEMORY": "4096"},
+            "TASK_MEMORY='4096' is not 8192, as TASK_CPU=4096 needs",
+        ),
+        *(
+            ({"SCHEDULE": wrong}, f"SCHEDULE='{wrong}' is not cron(...) with six fields or rate(")
+            for wrong in ("daily", "cron(30 5 * * *)", "rate(0 days)", "xrate(1 day)")
+        ),
+    ],
+)
+def test_deploy_sh_tells_in_a_line_what_no_task_can_have(
+    deploy: Callable[..., subprocess.CompletedProcess[str]], settings: dict[str, str], told: str
+) -> None:
+    needed = ("ORGANIZATION", "EXTERNAL_ID", "IMAGE", "VPC", "SUBNETS")
+    done = deploy("organization", **dict.fromkeys(needed, "x"), **settings)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith(told)
+    assert "deploy/README.md" in line
+
+
+def test_the_template_lets_a_task_be_what_deploy_sh_lets_it_be() -> None:
+    """deploy.sh tells it before anything is done; who deploys the template alone is held, too."""
+    held = templates.load(templates.ORGANIZATION)["Parameters"]
+    script = (ROOT / "deploy" / "deploy.sh").read_text()
+    for name, setting in (("Cpu", "TASK_CPU"), ("Memory", "TASK_MEMORY")):
+        assert f"fits {setting} '{'|'.join(held[name]['AllowedValues'])}' " in script
+    [ours] = re.findall(r"fits SCHEDULE '(.+)'", script)
+    assert held["Schedule"]["AllowedPattern"].replace(r"\d", "[0-9]") == ours
+    assert re.fullmatch(ours, held["Schedule"]["Default"])
+
+
 @pytest.mark.skipif(not AWS_CLI, reason="deploy.sh needs the AWS CLI, which is not installed")
 def test_deploy_sh_makes_the_task_of_an_organization_and_keeps_what_is_not_given(
     deploy: Callable[..., subprocess.CompletedProcess[str]], embedded: EmbeddedCloud
@@ -759,7 +800,8 @@ def test_deploy_sh_makes_the_task_of_an_organization_and_keeps_what_is_not_given
     settings |= {"IMAGE": IMAGE, "VPC": made["VpcId"], "SUBNETS": made["SubnetIds"]}
     settings |= {"CUSTOMER": "Example, Inc"}
     assert "VPC is not set" in deploy("organization", **(settings | {"VPC": ""})).stderr
-    for more in ({"PUBLIC_ADDRESS": "ENABLED"}, {"REGIONS": "us-east-1,eu-west-1"}):
+    task = {"TASK_CPU": "2048", "TASK_MEMORY": "8192", "SCHEDULE": "cron(0 7 * * ? *)"}
+    for more in ({"PUBLIC_ADDRESS": "ENABLED"} | task, {"REGIONS": "us-east-1,eu-west-1"}):
         done = deploy("organization", **settings, **more)
         assert done.returncode == 0, done.stderr
     [stack] = client.describe_stacks(StackName="whole-organization")["Stacks"]
@@ -768,4 +810,5 @@ def test_deploy_sh_makes_the_task_of_an_organization_and_keeps_what_is_not_given
     assert (held["CUSTOMER"], held["PublicAddress"]) == ("Example, Inc", "ENABLED")
     assert held["REGIONS"] == "us-east-1,eu-west-1"
     assert held["ImageUri"] == IMAGE
+    assert [held[name] for name in ("Cpu", "Memory", "Schedule")] == [*task.values()]
     assert made["SubnetIds"] in held["SubnetIds"]  # moto tells lists in its own way
