@@ -201,7 +201,7 @@ class Settings:
     lookback: int = 3
     catch_up: int = 30
     full: bool = False
-    workers: int = 16
+    workers: int = 10
     time_limit: float = 3600.0
     dry_run: bool = False
     output: str | None = None
@@ -923,7 +923,7 @@ GRACE = 2 * RESERVE
 
 CONCURRENCY = {
     "account": 4, "ce": 3, "cloudtrail": 2, "cost-optimization-hub": 2, "organizations": 1,
-    "resiliencehub": 4, "securityhub": 3, "support": 3, "wafv2": 4,
+    "resiliencehub": 4, "securityhub": 3, "support": 3, "wafv2": 1,
 }  # fmt: skip
 """Calls of a service under way at once where AWS allows few a second; CALLS_AT_ONCE otherwise."""
 CALLS_AT_ONCE = 10
@@ -970,7 +970,6 @@ class Aws:
         self.session = session or boto3.session.Session(region_name=settings.region)
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock: threading.Lock = hub._lock if hub else threading.Lock()
-        self._pool = ThreadPoolExecutor(settings.workers, "item")
 
     def identify(self) -> None:
         """Learn whose credentials these are (STS: GetCallerIdentity)."""
@@ -1072,11 +1071,12 @@ class Aws:
     def each(
         self, items: Iterable[Item], read: Callable[[Item], Result], out: Outcome
     ) -> Iterator[tuple[Item, Result | None]]:
-        """Read every item with the shared workers; (item, what was read) in the items' order.
+        """Read every item, some at once; (item, what was read) in the items' order.
 
         What AWS refuses is None, and recorded in `out`; what AWS lacks, say because it vanished
         since it was listed, is left out. If the listing of the items breaks off, those that it
-        gave are read first. `read` must not call `each`.
+        gave are read first. The workers are this listing's own: those that wait for a throttled
+        service hold up no other one.
         """
         pending: deque[tuple[Item, Future[list[Result | None]]]] = deque()
         broken: Exception | None = None
@@ -1090,25 +1090,28 @@ class Aws:
                     out.meet(error, item if isinstance(item, str) else "", whole=True)
                 return [] if absent else [None]
 
+        pool = ThreadPoolExecutor(self.workers, "item")
         try:
-            for item in items:
-                run = contextvars.copy_context().run
-                pending.append((item, self._pool.submit(run, one, item)))
-                if len(pending) > 4 * self.workers:
-                    first, future = pending.popleft()
-                    yield from ((first, found) for found in future.result())
-        except aws_errors() as error:
-            broken = error
-        while pending:
-            first, future = pending.popleft()
-            yield from ((first, found) for found in future.result())
+            try:
+                for item in items:
+                    run = contextvars.copy_context().run
+                    pending.append((item, pool.submit(run, one, item)))
+                    if len(pending) > 4 * self.workers:
+                        first, future = pending.popleft()
+                        yield from ((first, found) for found in future.result())
+            except aws_errors() as error:
+                broken = error
+            while pending:
+                first, future = pending.popleft()
+                yield from ((first, found) for found in future.result())
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
         if broken:
             raise broken
 
     def close(self) -> None:
-        """Refuse every further call, and give back what clients and workers hold."""
+        """Refuse every further call, and give back what clients hold."""
         self.stopped.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
         self.forget(*{region for _, region in tuple(self._clients)})
 
     def forget(self, *regions: str) -> None:
@@ -4918,7 +4921,7 @@ def arguments() -> argparse.ArgumentParser:
         help="read everything open, and all days of --catch-up, as each 7th document does",
     )
     add("--catch-up", type=positive, metavar="DAYS", help="most days caught up with at once (30)")
-    add("--workers", type=positive, metavar="N", help="calls for single items at once (16)")
+    add("--workers", type=positive, metavar="N", help="items of a listing read at once (10)")
     add("--time-limit", type=positive, metavar="SECONDS", help="time that a run may take (3600)")
     add("--dry-run", action="store_true", help="write the document to stdout; needs no bucket")
     add("--output", metavar="FILE", help="with --dry-run: write the document to a file")
