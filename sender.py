@@ -25,6 +25,7 @@ import functools
 import gc
 import itertools
 import json
+import math
 import os
 import random
 import re
@@ -573,6 +574,8 @@ class Log:
 
 CURRENT: contextvars.ContextVar[Outcome | None] = contextvars.ContextVar("current", default=None)
 """The outcome that AWS calls of this thread are counted for."""
+NO_LATER: contextvars.ContextVar[float] = contextvars.ContextVar("no_later", default=math.inf)
+"""When what others wait for has to be read, on the monotonic clock."""
 
 
 class Outcome:
@@ -1066,7 +1069,8 @@ class Aws:
         """
         if self.stopped.is_set():
             return 0.0
-        return self.deadline - time.monotonic() + (GRACE if self.hub is self else 0.0)
+        own = self.deadline + (GRACE if self.hub is self else 0.0)
+        return min(own, NO_LATER.get()) - time.monotonic()
 
     def each(
         self, items: Iterable[Item], read: Callable[[Item], Result], out: Outcome
@@ -1443,6 +1447,8 @@ class Shared:
 
     LEAST = 3
     """Accounts from which on a shared read can take fewer requests than their own ones."""
+    LONGEST, PART = 300.0, 1 / 6
+    """Seconds that a shared read may take, and the part of an account's time."""
 
     def __init__(self, hub: Aws, settings: Settings, accounts: Sequence[str]) -> None:
         self.hub, self.settings, self.accounts = hub, settings, accounts
@@ -1455,26 +1461,38 @@ class Shared:
         self.administrators: list[Aws] = []
         self.payer = Once(lambda: payer(hub))
         self._known: dict[tuple[str, object], Once[Any]] = {}
+        self._failed: set[str] = set()
         self._told: set[str] = set()
         self._lock = threading.Lock()
 
     def once(self, what: str, key: object, read: Callable[[Shared], Result]) -> Result | None:
-        """What is read when it is first wanted; None if it cannot be, and the log says why."""
+        """What is read when it is first wanted; None if it cannot be, and the log says why.
+
+        Accounts wait for it, so it may take a part of their time only. What has failed with one
+        key is not tried with others.
+        """
         with self._lock:
             known = self._known.setdefault((what, key), Once(lambda: self._read(what, read)))
         found: Result | None = known()
         return found
 
     def _read(self, what: str, read: Callable[[Shared], Result]) -> Result | None:
-        def counted() -> Result:
-            CURRENT.set(self.out)
-            return read(self)
+        found: list[Result] = []
+        limit = min(self.LONGEST, self.settings.account_time_limit * self.PART)
 
-        try:
-            return contextvars.copy_context().run(counted)
-        except aws_errors() as error:
+        def bounded() -> None:
+            CURRENT.set(self.out)
+            NO_LATER.set(time.monotonic() + limit)
+            found.append(read(self))
+
+        def tell(error: Exception) -> None:
+            self._failed.add(what)
             self.tell(f"{what}: accounts read their own, since {because(error)}")
-            return None
+
+        if what not in self._failed:
+            run = contextvars.copy_context().run
+            contain(lambda: run(bounded), tell, self.hub.log)
+        return found[0] if found else None
 
     def tell(self, text: str) -> None:
         """Say something about many accounts, once."""
@@ -3047,13 +3065,22 @@ def find_aggregator(shared: Shared) -> Aggregator:
     whole = [
         one["ConfigurationAggregatorName"] for one in listed if not one.get("AggregatorFilters")
     ]
-    found = [Aggregator(client, name, sources_of(shared, client, name)) for name in whole]
+    found = [one for name in whole if (one := try_aggregator(shared, client, name))]
     best = max(found, key=lambda one: len(one.sources), default=None)
     if not best or not best.sources:
         raise NotNow(f"{aws.account} has no aggregator that is up to date with them")
     count = len({account for account, _ in best.sources})
     shared.tell(f"Config: {aws.account} reads for {count} accounts, by its aggregator {best.name}")
     return best
+
+
+def try_aggregator(shared: Shared, client: ConfigServiceClient, name: str) -> Aggregator | None:
+    """An aggregator with its sources; None if they cannot be read."""
+    try:
+        return Aggregator(client, name, sources_of(shared, client, name))
+    except aws_errors() as error:
+        shared.tell(f"Config: the aggregator {name} is not asked, since {because(error)}")
+        return None
 
 
 def sources_of(
@@ -3329,7 +3356,11 @@ def organization_events(shared: Shared) -> dict[str, Spool]:
     if not shared.settings.organization:
         raise NotNow("the run is not over an organization (--organization)")
     aws = shared.overseer("health")
+    if not has_older_events(aws, midnight(shared.window.costs_from)):
+        raise NotNow("the organization's view may be younger than what changed")
     public, specific = updated_events(shared, aws)
+    if not public and not specific:
+        raise NotNow("the organization's view has nothing")
     out = Outcome("Health", shared.out.drafts)
     rows = shared.spools(shared.accounts)
     touched: Iterable[tuple[Any, list[str] | None]] = aws.each(
@@ -3343,6 +3374,15 @@ def organization_events(shared: Shared) -> dict[str, Spool]:
         spool.flush()
     shared.tell(f"Health: {aws.account} reads for {len(rows)} accounts")
     return rows
+
+
+def has_older_events(aws: Aws, since: datetime) -> bool:
+    """Whether the organization's view, which begins when it is turned on, had begun by then."""
+    client: HealthClient = aws.client("health", aws.global_region)
+    pages = client.get_paginator("describe_events_for_organization").paginate(
+        filter={"lastUpdatedTime": {"to": since}}, PaginationConfig={"PageSize": 1}
+    )
+    return any(page.get("events") for page in itertools.islice(pages, 2))
 
 
 def updated_events(shared: Shared, aws: Aws) -> tuple[list[Any], list[Any]]:
@@ -3861,7 +3901,7 @@ def aggregated(scan: Scan) -> Spool | None:
     what = f"Config's resources in {region}"
     rows = shared.once(what, number, lambda _: read_aggregated(shared, aggregator, region, some))
     found = rows.pop(scan.account, None) if rows else None  # each account wants its rows once
-    return found if found and found.count else None
+    return found if found and found.count == sizes[scan.account, region] else None
 
 
 def sizes_by_place(aggregator: Aggregator) -> dict[tuple[str, str], int]:
