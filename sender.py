@@ -722,7 +722,7 @@ class Turns:
 
     Accounts that are not over share them evenly, each has at least one, and no more accounts than
     `at_once` are read at once. So none waits for another one's regions, however slow they are, and
-    the last ones get what the others had.
+    the last ones get what the others had. What does not divide goes to who asks first, one each.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -730,16 +730,19 @@ class Turns:
         self._taken: Counter[str] = Counter()
         self._changed = threading.Condition()
 
-    def take(self, account: str) -> None:
-        """Wait until the account may read one more region."""
+    def take(self, account: str, deadline: float) -> None:
+        """Wait until the account may read one more region; NotNow if its time is used up."""
         with self._changed:
-            self._changed.wait_for(lambda: self._taken[account] < self._share())
+            left = deadline - time.monotonic()
+            free = self._changed.wait_for(lambda: self._is_free(account), left)
+            if not free or deadline <= time.monotonic():
+                raise NotNow("the run's time is used up; the next run reads this region")
             self._taken[account] += 1
 
     def give_back(self, account: str) -> None:
         """The account has read a region."""
         with self._changed:
-            self._taken[account] -= 1
+            self._taken -= Counter([account])
             self._changed.notify_all()
 
     def leave(self) -> None:
@@ -748,8 +751,11 @@ class Turns:
             self.accounts -= 1
             self._changed.notify_all()
 
-    def _share(self) -> int:
-        return max(1, self.at_once // max(1, self.accounts))
+    def _is_free(self, account: str) -> bool:
+        share, rest = divmod(self.at_once, max(1, min(self.at_once, self.accounts)))
+        taken = self._taken[account]
+        more = [held for held in self._taken.values() if held > share]
+        return taken < share or (taken == share and len(more) < rest)
 
 
 class Scan:
@@ -921,6 +927,8 @@ CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 5, 10, 2
 LONGEST_WAIT = 20.0
 RESERVE = 60.0
 """Seconds kept at the end of a run for calls under way to end and for the upload."""
+ABORT_WITHIN = 3.0
+"""Seconds for aborting the uploads that a run leaves unfinished when it is told to stop."""
 GRACE = 2 * RESERVE
 """Seconds after a run's time in which what it has collected may still be shipped."""
 
@@ -941,8 +949,8 @@ class Aws:
     """One account's session, and the only place that makes clients.
 
     Documents are uploaded as the `hub`: the caller of the run, who is another account where the
-    run is over several. Each region is read through an `Aws` of its own, with clients and workers
-    that no other region can hold up.
+    run is over several. Its `uploads` are those in parts that are under way, by key. Each region is
+    read through an `Aws` of its own, with clients and workers that no other region can hold up.
 
     Throttling is met in one place, botocore's own retry loop: its adaptive mode slows the client
     down, and `Watch.wait` lets a throttled call try again for as long as the run has time.
@@ -969,6 +977,7 @@ class Aws:
         self.throttles = 0
         self.shared: Shared | None = None
         self.turns = Turns(settings.at_once)
+        self.uploads: dict[str, Row] = {}
         self.home = settings.region
         self.session = session or boto3.session.Session(region_name=settings.region)
         self._clients: dict[tuple[str, str], Any] = {}
@@ -1114,9 +1123,33 @@ class Aws:
             raise broken
 
     def close(self) -> None:
-        """Refuse every further call, and give back what clients hold."""
+        """Refuse every further call, abort uploads under way, give back what clients hold."""
         self.stopped.set()
+        if self.uploads:
+            aborting = threading.Thread(target=self._abort_uploads, daemon=True)
+            aborting.start()
+            aborting.join(ABORT_WITHIN)
+        for upload in tuple(self.uploads.values()):
+            place = f"s3://{upload['Bucket']}/{upload['Key']}"
+            self.log.say(
+                "ERROR", f"{place}: the upload in parts {upload['UploadId']} is left there"
+            )
         self.forget(*{region for _, region in tuple(self._clients)})
+
+    def _abort_uploads(self) -> None:
+        """Abort the uploads in parts, whose parts S3 would keep (S3: AbortMultipartUpload).
+
+        The client is another one, as parts that do not get through may take all turns of theirs.
+        """
+        with self._lock:
+            client: S3Client = self._open("s3", self.home)
+        for key, upload in tuple(self.uploads.items()):
+            try:
+                client.abort_multipart_upload(**upload)
+            except aws_errors() as error:
+                if dig(getattr(error, "response", None), "Error.Code") != "NoSuchUpload":
+                    continue
+            self.uploads.pop(key, None)
 
     def forget(self, *regions: str) -> None:
         """Give back what the clients of regions hold; who needs one again gets a new one."""
@@ -1145,10 +1178,19 @@ class Watch:
         events.register("after-call", self.after)
         events.register("after-call-error", self.broke)
         events.register("needs-retry", self.wait)
+        events.register("provide-client-params.s3.UploadPart", self.part)
+
+    def part(self, params: Row, **_: Any) -> None:
+        """Note which upload a part belongs to: none may be left behind when the run ends."""
+        upload = {name: params[name] for name in ("Bucket", "Key", "UploadId")}
+        self.aws.uploads[params["Key"]] = upload
 
     def before(self, model: Any, context: Row, **_: Any) -> None:
-        """Count a call and wait for its turn; NotNow if it is not to be made."""
-        if self.aws.time_left() <= 0:
+        """Count a call and wait for its turn; NotNow if it is not to be made.
+
+        An upload may always be aborted: that is how it ends once the time is used up.
+        """
+        if self.aws.time_left() <= 0 and model.name != "AbortMultipartUpload":
             raise NotNow("the run's time is used up")
         if self._unanswered >= UNREACHABLE_AFTER:
             raise NotNow(f"{self.service} in {self.region} does not answer")
@@ -4303,7 +4345,10 @@ def upload_to_s3(
     size = body.seek(0, os.SEEK_END)
     body.seek(0)
     if replace and size > ONE_PUT:
-        client.upload_fileobj(body, bucket, key, ExtraArgs=how)
+        try:
+            client.upload_fileobj(body, bucket, key, ExtraArgs=how)
+        finally:
+            aws.hub.uploads.pop(key, None)  # it is complete, or boto3 has aborted it
     else:
         how |= {} if replace else {"IfNoneMatch": "*"}
         client.put_object(Bucket=bucket, Key=key, Body=body, **how)
@@ -4430,14 +4475,16 @@ def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = N
     """Collect and ship the documents of one account, or of several at once."""
     hub = Aws(settings, log, deadline)
     report = Report()
-    hub.identify()
     wide = settings.several or settings.regions != (settings.region,)
-    with screen.over(report) if wide else contextlib.nullcontext():
-        if settings.several:
-            run_accounts(hub, settings, screen, report)
-        else:
-            run_account(hub, settings, screen, report)
-    hub.close()
+    try:
+        hub.identify()
+        with screen.over(report) if wide else contextlib.nullcontext():
+            if settings.several:
+                run_accounts(hub, settings, screen, report)
+            else:
+                run_account(hub, settings, screen, report)
+    finally:
+        hub.close()
     return report
 
 
@@ -4463,9 +4510,10 @@ def run_accounts(hub: Aws, settings: Settings, screen: Screen, report: Report) -
     gc.set_threshold(*RARELY)
     pool = ThreadPoolExecutor(settings.at_once, "account")
     try:
-        for future in [
+        running = [
             pool.submit(run_target, hub, settings, target, screen, report) for target in targets
-        ]:
+        ]
+        for future in as_completed(running):
             future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -4522,13 +4570,25 @@ def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) ->
     running: list[Future[None]] = []
     try:
         for region in regions:
-            aws.hub.turns.take(aws.account)
+            try:
+                aws.hub.turns.take(aws.account, aws.deadline)
+            except NotNow as error:
+                fail_region(aws, report, region, error)
+                continue
             earlier = running[-1:]
-            running.append(pool.submit(read_region, aws, settings, region, screen, report, earlier))
-        for future in running:
+            future = pool.submit(read_region, aws, settings, region, screen, report, earlier)
+            future.add_done_callback(lambda _: aws.hub.turns.give_back(aws.account))
+            running.append(future)
+        for future in as_completed(running):
             future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def fail_region(aws: Aws, report: Report, region: str, error: Exception) -> None:
+    """A region of an account could not be read."""
+    aws.log.say("ERROR", f"{region}: {because(error)}", region=region)
+    report.fail(aws.account, f"{region}: {because(error)}")
 
 
 def leave_out(aws: Aws, report: Report, why: str, region: str) -> None:
@@ -4546,27 +4606,20 @@ def read_region(
     earlier: Sequence[Future[None]],
 ) -> None:
     """Collect one region of an account: whatever goes wrong in it is told and stays in it."""
-    own = aws.apart(settings, region)
-
-    def tell(error: Exception) -> None:
-        aws.log.say("ERROR", f"{region}: {because(error)}", region=region)
-        report.fail(aws.account, f"{region}: {because(error)}")
 
     def work() -> None:
-        if own.time_left() <= 0:
-            raise NotNow("the run's time is used up; the next run reads this region")
-        if settings.resume and settings.bucket and is_uploaded(own, settings, region):
+        if settings.resume and settings.bucket and is_uploaded(aws, settings, region):
             leave_out(aws, report, "uploaded earlier today", region)
-        else:
+            return
+        own = aws.apart(settings, region)
+        try:
             run_region(own, settings, region, screen, report, earlier)
+        finally:
+            own.close()
+            with report.lock:
+                report.throttles += own.throttles
 
-    try:
-        contain(work, tell, aws.log)
-    finally:
-        own.close()
-        with report.lock:
-            report.throttles += own.throttles
-        aws.hub.turns.give_back(aws.account)
+    contain(work, functools.partial(fail_region, aws, report, region), aws.log)
 
 
 def run_region(

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ import time_machine
 import receiver
 import sender
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size, Switches, generate
-from tests.cloud.switches import CutError
+from tests.cloud.switches import CutError, InstantAnswer
 from tests.conftest import REGIONS, MakeAccount, MakeEnvironment
 from tests.sending import Document, lists, period, rows, send, statuses
 from tests.warehouse import Warehouse
@@ -56,10 +56,12 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def launch(environment: dict[str, str], *flags: str) -> subprocess.Popen[str]:
-    """Start sender.py."""
+def launch(
+    environment: dict[str, str], *flags: str, program: Sequence[str] = (str(SENDER),)
+) -> subprocess.Popen[str]:
+    """Start sender.py, or a program around it."""
     return subprocess.Popen(
-        [sys.executable, str(SENDER), *flags],
+        [sys.executable, *program, *flags],
         env=os.environ | environment,
         preexec_fn=heed_interrupts,
         text=True,
@@ -258,6 +260,45 @@ def test_a_signal_stops_it_within_seconds_and_uploads_nothing_half(
     assert story.splitlines()[-1] == (
         f"sender.py: stopped by {number.name}; nothing half is uploaded"
     )
+    assert stored(embedded, environment) == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("regions", [1, 2])
+def test_a_signal_leaves_no_part_of_an_upload_behind(
+    embedded: EmbeddedCloud,
+    account: Account,
+    environment: dict[str, str],
+    released: threading.Event,
+    number: signal.Signals,
+    regions: int,
+) -> None:
+    """Each region's document goes in three parts at once, of which none gets through."""
+    held = threading.Barrier(3 * regions + 1)
+
+    def hold(_request: ApiRequest) -> None:
+        held.wait(60)
+        released.wait(60)
+        raise CutError
+
+    def answer(_request: ApiRequest) -> None:
+        arn = f"arn:aws:secretsmanager:{HOME}:{account.id}:secret:".ljust(2000, "x")
+        raise InstantAnswer({"SecretList": [{"ARN": f"{arn}{n:05}"} for n in range(10_000)]})
+
+    embedded.switches.intercept("secretsmanager", "ListSecrets", answer)
+    embedded.switches.intercept("s3", "UploadPart", hold)
+    process = launch(
+        environment | {"REGIONS": ",".join(REGIONS[:regions])},
+        program=("-c", "import sender; sender.ONE_PUT = 1_000_000; sender.command()"),
+    )  # fmt: skip
+    held.wait(60)
+    process.send_signal(number)
+    _, story = process.communicate(timeout=60)
+    released.set()
+    assert process.returncode == 128 + number
+    assert "is left there" not in story
+    s3 = embedded.client("s3", embedded.analytics.id)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=environment["BUCKET"])
     assert stored(embedded, environment) == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -648,6 +650,61 @@ def test_an_account_whose_regions_wait_takes_no_other_accounts_turn(
     assert documents(party).keys() == places(party.shop, party.europe)
     others = [first_call(party, party.europe, region) for region in REGIONS]
     assert max(others) < max(first_call(party, party.shop, region) for region in REGIONS)
+
+
+def turns_taken(turns: sender.Turns, *accounts: str) -> list[str]:
+    """The accounts that may begin a region now, of those that ask one after the other."""
+    taken = []
+    for account in accounts:
+        with contextlib.suppress(sender.NotNow):
+            turns.take(account, time.monotonic() + 0.3)
+            taken.append(account)
+    return taken
+
+
+def test_accounts_share_all_turns_and_none_takes_what_another_may_need() -> None:
+    turns = sender.Turns(8)
+    turns.accounts = 5  # one each, and three of them have one more
+    assert turns_taken(turns, *"aaabbccdd") == [*"aabbcc", "d"]
+    assert turns_taken(turns, "e") == ["e"]
+    turns.give_back("a")
+    assert turns_taken(turns, *"aadd") == ["a"]
+    turns.give_back("b")
+    assert turns_taken(turns, *"dd") == ["d"]
+
+
+def test_an_account_alone_has_all_turns_and_one_of_many_has_one() -> None:
+    alone, among = sender.Turns(3), sender.Turns(3)
+    assert turns_taken(alone, *"aaaa") == [*"aaa"]
+    among.accounts = 100
+    assert turns_taken(among, *"abca") == [*"abc"]
+    among.give_back("a")
+    among.give_back("b")
+    for _ in range(98):
+        among.leave()
+    assert turns_taken(among, *"aaac") == ["a", "a"]
+
+
+def test_an_account_whose_time_is_used_up_does_not_wait_for_a_turn() -> None:
+    turns = sender.Turns(1)
+    with pytest.raises(sender.NotNow, match="time is used up"):
+        turns.take("a", time.monotonic())
+    turns.take("a", time.monotonic() + 60)
+    with pytest.raises(sender.NotNow, match="time is used up"):
+        turns.take("a", time.monotonic() + 0.05)
+    turns.give_back("a")
+    turns.take("a", time.monotonic() + 60)
+
+
+def test_a_region_that_cannot_begin_for_lack_of_time_is_a_failure(party: Party, send: Send) -> None:
+    """Its account has one turn, which another region takes with it beyond the account's time."""
+    party.embedded.switches.hang("kms", account=party.shop.id, region=HOME)
+    accounts = ("--accounts", f"{party.shop.id},{party.europe.id}", *BOTH, "--at-once", "1")
+    done = send(*accounts, "--only", "security", "--account-time-limit", "2")
+    assert done.code == 1
+    [failed] = [line for line in done.beginning("failed, ") if party.shop.id in line]
+    assert f"{OTHER}: the run's time is used up; the next run reads this region" in failed
+    assert documents(party).keys() >= places(party.europe)
 
 
 def test_a_region_that_breaks_the_sender_is_not_the_others_harm(party: Party, send: Send) -> None:
