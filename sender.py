@@ -130,6 +130,7 @@ NAMED_SETTINGS = (
         "reserved_capacity", "RESERVED_CAPACITY", "--reserved-capacity",
         "read ri_sp_savings too, for which Cost Explorer charges (1: on)",
     ),
+    ("at_once", "AT_ONCE", "--at-once", "regions read at once, over all accounts (8)"),
 )  # fmt: skip
 """(setting, environment variable, flag, meaning); a flag wins over the variable."""
 
@@ -226,6 +227,10 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
             raise UsageError(f"{variable} is not set: set it in the environment or give {flag}")
     for name in SWITCHES & named.keys():
         named[name] = is_on(named[name])
+    if named["at_once"]:
+        named["at_once"] = read_number("AT_ONCE (--at-once)", named["at_once"])
+    else:
+        named["at_once"] = Settings.at_once
     regions = split(named.pop("regions")) or (str(named["region"]),)
     if not {named["region"], ALL_REGIONS} & {*regions}:
         home = f"the home region {named['region']}, whose document has what is global"
@@ -244,7 +249,7 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
 
 
 PLAIN_FLAGS = (
-    "lookback", "catch_up", "full", "workers", "time_limit", "at_once", "account_time_limit",
+    "lookback", "catch_up", "full", "workers", "time_limit", "account_time_limit",
     "resume", "per_account_reads", "dry_run", "output",
 )  # fmt: skip
 """Flags that are settings as they are."""
@@ -314,6 +319,22 @@ def flaw(held: Mapping[str | None, Any], seen: set[str]) -> str | None:
 def split(text: str | None) -> tuple[str, ...]:
     """The names in a comma-separated list, each once."""
     return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+
+
+def positive(text: str) -> int:
+    """A whole number above zero; ValueError for anything else."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def read_number(setting: str, text: str) -> int:
+    """A setting that is a whole number above zero."""
+    try:
+        return positive(text)
+    except ValueError:
+        raise UsageError(f"{setting}: {text!r} is not a whole number above zero") from None
 
 
 def read_days(start: str | None, end: str | None) -> tuple[date | None, date | None]:
@@ -4974,14 +4995,6 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, as cron, systemd and Kubernetes send it."""
 
 
-def positive(text: str) -> int:
-    """A whole number above zero."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
-
-
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     about = (__doc__ or "").partition("\n\n")
@@ -4994,7 +5007,6 @@ def arguments() -> argparse.ArgumentParser:
     for name, variable, flag, meaning in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS):
         value: Row = {"action": "store_true"} if name in SWITCHES else {"metavar": name.upper()}
         add(flag, dest=name, help=f"{meaning} [{variable}]", **value)
-    add("--at-once", type=positive, metavar="N", help="regions read at once, over all accounts (8)")
     add(
         "--account-time-limit", type=positive, metavar="SECONDS",
         help="time that each of several accounts may take (1800)",

@@ -132,6 +132,7 @@ parameters() {
             parameter "$name" "${!name:-}"
         done
         parameter ReservedCapacity "${RESERVED_CAPACITY:-0}"
+        parameter AtOnce "${AT_ONCE:-8}"
     } | paste -sd, - | sed 's/.*/[&]/'
 }
 
@@ -193,8 +194,8 @@ organization() {
     done < <(given PublicAddress=PUBLIC_ADDRESS RoleName=ROLE_NAME IncludeUnits=INCLUDE_OU \
         ExcludeAccounts=EXCLUDE_ACCOUNTS CUSTOMER=CUSTOMER PARTNER=PARTNER CATEGORY=CATEGORY \
         ENVIRONMENT=ENVIRONMENT PRODUCT=PRODUCT REGIONS=REGIONS \
-        ReservedCapacity=RESERVED_CAPACITY TimeLimitSeconds=TIME_LIMIT Cpu=TASK_CPU \
-        Memory=TASK_MEMORY Schedule=SCHEDULE)
+        ReservedCapacity=RESERVED_CAPACITY AtOnce=AT_ONCE TimeLimitSeconds=TIME_LIMIT \
+        Cpu=TASK_CPU Memory=TASK_MEMORY Schedule=SCHEDULE)
     stack "$NAME-organization" deploy/organization.yaml "${settings[@]}"
 }
 

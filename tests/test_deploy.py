@@ -727,6 +727,7 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
         StackName="one", TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs})
     )
     settings = {"NAME": "one", "OU": "ou-abcd-12345678", "REGIONS": "us-east-1,eu-west-1"}
+    settings["AT_ONCE"] = "3"
     for _ in ("first", "again"):
         done = deploy("spokes", CUSTOMER="Example, Inc", **settings)
         assert done.returncode == 0, done.stderr
@@ -734,6 +735,7 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     given = {held["ParameterKey"]: held["ParameterValue"] for held in found}
     assert given["CUSTOMER"] == "Example, Inc"
     assert given["REGIONS"] == "us-east-1,eu-west-1"
+    assert given["AtOnce"] == "3"
     assert given["BucketName"] == "documents"
     assert re.fullmatch(r"sender-[0-9a-f]{16}\.zip", given["CodeKey"])
     assert given["CodeKey"] in keys(embedded, given["CodeBucket"])
@@ -801,6 +803,7 @@ def test_deploy_sh_makes_the_task_of_an_organization_and_keeps_what_is_not_given
     settings |= {"CUSTOMER": "Example, Inc"}
     assert "VPC is not set" in deploy("organization", **(settings | {"VPC": ""})).stderr
     task = {"TASK_CPU": "2048", "TASK_MEMORY": "8192", "SCHEDULE": "cron(0 7 * * ? *)"}
+    task["AT_ONCE"] = "4"
     for more in ({"PUBLIC_ADDRESS": "ENABLED"} | task, {"REGIONS": "us-east-1,eu-west-1"}):
         done = deploy("organization", **settings, **more)
         assert done.returncode == 0, done.stderr
@@ -810,5 +813,5 @@ def test_deploy_sh_makes_the_task_of_an_organization_and_keeps_what_is_not_given
     assert (held["CUSTOMER"], held["PublicAddress"]) == ("Example, Inc", "ENABLED")
     assert held["REGIONS"] == "us-east-1,eu-west-1"
     assert held["ImageUri"] == IMAGE
-    assert [held[name] for name in ("Cpu", "Memory", "Schedule")] == [*task.values()]
+    assert [held[name] for name in ("Cpu", "Memory", "Schedule", "AtOnce")] == [*task.values()]
     assert made["SubnetIds"] in held["SubnetIds"]  # moto tells lists in its own way

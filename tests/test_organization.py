@@ -351,7 +351,8 @@ def test_a_delegated_administrator_may_run_it_too(
         (("--include-ou", "ou-1"), "--organization"),
         (("--accounts", "111122223333", "--exclude-accounts", "x"), "'x'"),
         (("--accounts-file", "/nowhere/accounts.csv"), "/nowhere/accounts.csv"),
-        (("--organization", "--at-once", "0"), "--at-once"),
+        (("--organization", "--at-once", "0"), "AT_ONCE (--at-once): '0'"),
+        (("--at-once", "few"), "AT_ONCE (--at-once): 'few'"),
     ],
 )
 def test_settings_that_make_no_sense_are_exit_2(
@@ -617,7 +618,10 @@ def test_regions_of_an_account_are_read_at_once(party: Party, send: Send, who: s
     assert told == {*REGIONS}
 
 
-def test_no_more_regions_are_read_at_once_than_the_run_is_told(party: Party, send: Send) -> None:
+@pytest.mark.parametrize("by", ["flag", "variable"])
+def test_no_more_regions_are_read_at_once_than_the_run_is_told(
+    party: Party, send: Send, by: str
+) -> None:
     party.payer.regions = (*REGIONS, "ap-east-1", "me-south-1")
     meet(party, party.payer)
     begun: set[str] = set()
@@ -633,7 +637,8 @@ def test_no_more_regions_are_read_at_once_than_the_run_is_told(party: Party, sen
 
     party.embedded.switches.intercept("s3", "ListObjectsV2", begin)
     party.embedded.switches.intercept("s3", "PutObject", end)
-    done = send("--regions", "all", "--only", "security", "--at-once", "2")
+    flags, variables = (("--at-once", "2"), {}) if by == "flag" else ((), {"AT_ONCE": "2"})
+    done = send("--regions", "all", "--only", "security", *flags, **variables)
     assert done.code == 0, done.out
     assert documents(party).keys() == places(party.payer, regions=party.payer.regions)
     assert max(most) == 2
