@@ -1212,7 +1212,8 @@ class Watch:
         An upload may always be aborted: that is how it ends once the time is used up.
         """
         if self.aws.time_left() <= 0 and model.name != "AbortMultipartUpload":
-            raise NotNow("the run's time is used up")
+            whose = "the run" if NO_LATER.get() == math.inf else "a shared read"
+            raise NotNow(f"{whose}'s time is used up")
         if self._unanswered >= UNREACHABLE_AFTER:
             raise NotNow(f"{self.service} in {self.region} does not answer")
         self._gate.acquire()
