@@ -138,9 +138,9 @@ ACCOUNT_SETTINGS = (
     ("accounts", "ACCOUNTS", "--accounts", "accounts to read in one run, with commas"),
     ("accounts_file", "ACCOUNTS_FILE", "--accounts-file", "CSV file of accounts and their tags"),
     ("organization", "ORGANIZATION", "--organization", "read the organization's active accounts"),
-    ("include_ou", "INCLUDE_OU", "--include-ou", "of these units only, and units in them"),
-    ("exclude_ou", "EXCLUDE_OU", "--exclude-ou", "of all units but these, and units in them"),
-    ("exclude_accounts", "EXCLUDE_ACCOUNTS", "--exclude-accounts", "accounts not to read"),
+    ("include_ou", "INCLUDE_OU", "--include-ou", "of these units, with commas, and those in them"),
+    ("exclude_ou", "EXCLUDE_OU", "--exclude-ou", "of all but these units and those in them"),
+    ("exclude_accounts", "EXCLUDE_ACCOUNTS", "--exclude-accounts", "not to read, with commas"),
     ("role_name", "ROLE_NAME", "--role-name", "role to assume in each (ObservabilityReader)"),
     ("external_id", "EXTERNAL_ID", "--external-id", "external id that the role asks for"),
 )
@@ -218,6 +218,9 @@ class Settings:
         return sorted(regions, key=lambda region: region != self.region)
 
 
+REGION_NAME = re.compile(r"[a-z]+(-[a-z]+)+-\d")
+
+
 def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings:
     """Settings from flags and the environment; UsageError names what is missing."""
     named = {name: flags.get(name) or os.environ.get(var) for name, var, _, _ in NAMED_SETTINGS}
@@ -232,6 +235,8 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
     else:
         named["at_once"] = Settings.at_once
     regions = split(named.pop("regions")) or (str(named["region"]),)
+    if not REGION_NAME.fullmatch(str(named["region"])):
+        raise UsageError(f"REGION (--region): {named['region']!r} is no region; give one")
     if not {named["region"], ALL_REGIONS} & {*regions}:
         home = f"the home region {named['region']}, whose document has what is global"
         raise UsageError(f"REGIONS (--regions) lacks {home}")
@@ -4451,7 +4456,8 @@ class Report:
     def add(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> None:
         """Count a region's categories in."""
         with self.lock:
-            self.statuses.update(out.status for out in outcomes.values())
+            asked = (out for out in outcomes.values() if out.skipped != NOT_ASKED)
+            self.statuses.update(out.status for out in asked)
             self.rows += sum(out.total_rows for out in outcomes.values())
             self.calls += sum((out.total_calls for out in outcomes.values()), Counter[str]())
         if failed := [name for name, out in outcomes.items() if out.status == FAIL]:
@@ -4493,6 +4499,14 @@ def shortened(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + more
 
 
+def meet_regions(hub: Aws, settings: Settings) -> None:
+    """UsageError if a region is named that does not exist: nobody would notice it missing."""
+    for region in settings.regions:
+        if region != ALL_REGIONS and not hub.knows(region):
+            known = "check its name, or install a newer boto3"
+            raise UsageError(f"REGIONS (--regions): botocore knows no region {region!r}: {known}")
+
+
 def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = None) -> Report:
     """Collect and ship the documents of one account, or of several at once."""
     hub = Aws(settings, log, deadline)
@@ -4500,6 +4514,7 @@ def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = N
     wide = settings.several or settings.regions != (settings.region,)
     try:
         hub.identify()
+        meet_regions(hub, settings)
         with screen.over(report) if wide else contextlib.nullcontext():
             if settings.several:
                 run_accounts(hub, settings, screen, report)
@@ -5029,8 +5044,8 @@ def arguments() -> argparse.ArgumentParser:
     add("--catch-up", type=positive, metavar="DAYS", help="most days caught up with at once (30)")
     add("--workers", type=positive, metavar="N", help="items of a listing read at once (10)")
     add("--time-limit", type=positive, metavar="SECONDS", help="time that a run may take (3600)")
-    add("--dry-run", action="store_true", help="write the document to stdout; needs no bucket")
-    add("--output", metavar="FILE", help="with --dry-run: write the document to a file")
+    add("--dry-run", action="store_true", help="write documents to stdout, a line each; no bucket")
+    add("--output", metavar="FILE", help="with --dry-run: a file to write to instead")
     add("--list", action="store_true", help="list the categories and exit")
     add("--check", action="store_true", help="show what this identity can read and exit")
     add("--log-format", choices=("text", "json"), default="text", help="form of the log on stderr")
