@@ -2,7 +2,8 @@
 # deploy.sh hub | spokes | organization | destroy-hub | destroy-spokes: see README.md beside it.
 #
 # Runs the AWS CLI with whatever credentials and region it is configured with. Settings come from
-# the environment; a setting of a stack that is not given keeps its value from the last time.
+# the environment; a setting of a stack or StackSet that is not given keeps its value from the last
+# time, or has the template's default the first time. One that is given empty becomes empty.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +22,7 @@ need() {
 
 # fits SETTING PATTERN MEANING: end with one line if it is given and does not match
 fits() {
-    [[ -z ${!1:-} || ${!1} =~ ^($2)$ ]] && return
+    [[ -z ${!1+given} || ${!1} =~ ^($2)$ ]] && return
     say "$1='${!1}' is not $3; see deploy/README.md"
     exit 2
 }
@@ -46,11 +47,17 @@ output() {
     esac
 }
 
-# given NAME=SETTING ...: those pairs whose setting is set, as parameters of `cloudformation deploy`
+# made STACK: its name if it has been made, else nothing; a change set that waits makes none
+made() {
+    aws cloudformation describe-stacks --output text \
+        --query "Stacks[?StackName=='$1' && StackStatus!='REVIEW_IN_PROGRESS'].StackName"
+}
+
+# given NAME=SETTING ...: those pairs whose setting is set, if only to nothing, as NAME=VALUE
 given() {
     for pair in "$@"; do
         local setting=${pair#*=}
-        [ -z "${!setting:-}" ] || printf '%s=%s\n' "${pair%%=*}" "${!setting}"
+        [ -z "${!setting+given}" ] || printf '%s=%s\n' "${pair%%=*}" "${!setting}"
     done
 }
 
@@ -61,7 +68,7 @@ stack() {
     say "== $name"
     said=$(aws cloudformation deploy --stack-name "$name" --template-file "$template" \
         --capabilities CAPABILITY_NAMED_IAM --no-execute-changeset --no-fail-on-empty-changeset \
-        --parameter-overrides "$@")
+        ${1+--parameter-overrides} "$@")
     change_set=$(printf '%s\n' "$said" | grep -o 'arn:[^ ]*changeSet/[^ ]*' || true)
     [ -n "$change_set" ] || { say "nothing changes"; return; }
     aws cloudformation describe-change-set --change-set-name "$change_set" --output table \
@@ -89,15 +96,18 @@ package() {
 }
 
 hub() {
-    need ORGANIZATION
-    stack "$NAME-packages" deploy/artifacts.yaml "OrganizationId=$ORGANIZATION"
-    local key packages
+    local before key owner packages
+    before=$(made "$NAME")
+    [ -n "$before" ] || need ORGANIZATION
+    owner=$(given OrganizationId=ORGANIZATION)
+    # Unquoted, here and below: each pair is a word, and none of these values has a space.
+    # shellcheck disable=SC2086
+    stack "$NAME-packages" deploy/artifacts.yaml $owner
     packages=$(output "$NAME-packages" BucketName)
     key=$(package receiver)
-    # Unquoted: each pair is a word, and none of these values has a space.
-    # shellcheck disable=SC2046
-    stack "$NAME" deploy/hub.yaml "OrganizationId=$ORGANIZATION" "CodeBucket=$packages" \
-        "CodeKey=$key" $(given AlarmEmail=EMAIL MaximumCapacity=MAXIMUM_CAPACITY \
+    # shellcheck disable=SC2046,SC2086
+    stack "$NAME" deploy/hub.yaml "CodeBucket=$packages" "CodeKey=$key" $owner \
+        $(given AlarmEmail=EMAIL MaximumCapacity=MAXIMUM_CAPACITY \
             PauseAfterSeconds=PAUSE_AFTER LoadedDays=LOADED_DAYS BackupDays=BACKUP_DAYS \
             SnapshotArn=SNAPSHOT)
     say "== schema"
@@ -110,13 +120,8 @@ hub() {
         --cluster-arn "$cluster" --database "$database" --secret-arn "$secret"
 }
 
-# parameter NAME VALUE: one parameter of a StackSet as JSON, which leaves commas alone
-parameter() {
-    "$PYTHON" -c 'import json, sys; name, value = sys.argv[1:]
-print(json.dumps({"ParameterKey": name, "ParameterValue": value}))' "$1" "$2"
-}
-
-# parameters: those of the StackSet, as a JSON list
+# parameters [NAME ...]: those of the StackSet as a JSON list, which leaves commas alone; of these
+# names, those that are not given keep their value
 parameters() {
     local bucket key kms_key packages
     packages=$(output "$NAME-packages" BucketName) || return
@@ -124,35 +129,49 @@ parameters() {
     kms_key=$(output "$NAME" DocumentsKeyArn) || return
     key=$(package sender) || return
     {
-        parameter BucketName "$bucket"
-        parameter DocumentsKeyArn "$kms_key"
-        parameter CodeBucket "$packages"
-        parameter CodeKey "$key"
-        for name in CUSTOMER PARTNER CATEGORY ENVIRONMENT PRODUCT REGIONS; do
-            parameter "$name" "${!name:-}"
-        done
-        parameter ReservedCapacity "${RESERVED_CAPACITY:-0}"
-        parameter AtOnce "${AT_ONCE:-8}"
-    } | paste -sd, - | sed 's/.*/[&]/'
+        printf '%s\n' "BucketName=$bucket" "DocumentsKeyArn=$kms_key" "CodeBucket=$packages" \
+            "CodeKey=$key"
+        given CUSTOMER=CUSTOMER PARTNER=PARTNER CATEGORY=CATEGORY ENVIRONMENT=ENVIRONMENT \
+            PRODUCT=PRODUCT REGIONS=REGIONS ReservedCapacity=RESERVED_CAPACITY \
+            AtOnce=AT_ONCE
+    } | "$PYTHON" -c 'import json, sys
+given = dict(line.rstrip("\n").split("=", 1) for line in sys.stdin)
+kept = [name for name in sys.argv[1:] if name not in given]
+print(json.dumps([{"ParameterKey": name, "ParameterValue": given[name]} for name in given]
+    + [{"ParameterKey": name, "UsePreviousValue": True} for name in kept]))' "$@"
+}
+
+# keepable STACKSET: names of its parameters that the template still has; only these have a value
+# that an update can keep
+keepable() {
+    local had
+    had=$(aws cloudformation describe-stack-set --stack-set-name "$1" --call-as "$CALL_AS" \
+        --query 'StackSet.Parameters[].ParameterKey' --output json) || return
+    aws cloudformation get-template-summary --template-body file://deploy/spoke.yaml \
+        --query "Parameters[?contains(\`$had\`, ParameterKey)].ParameterKey" --output text
 }
 
 spokes() {
-    need OU CUSTOMER
-    local set=$NAME-spokes region wanted
+    local set=$NAME-spokes before kept region wanted
+    before=$(aws cloudformation list-stack-sets --status ACTIVE --call-as "$CALL_AS" \
+        --query "Summaries[?StackSetName=='$set'].StackSetName" --output text)
+    if [ -n "$before" ]; then kept=$(keepable "$set"); else need OU CUSTOMER; fi
     region=$(aws configure get region || true)
     region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$region}}
-    wanted=$(parameters)
+    # Unquoted: each name is a word.
+    # shellcheck disable=SC2086
+    wanted=$(parameters ${kept:-})
     local how=(--stack-set-name "$set" --template-body file://deploy/spoke.yaml
         --capabilities CAPABILITY_NAMED_IAM --parameters "$wanted" --call-as "$CALL_AS")
     local pace=(--operation-preferences FailureTolerancePercentage=10,MaxConcurrentPercentage=25)
-    confirm "Deploy the sender to all accounts of $OU?"
-    if aws cloudformation describe-stack-set --stack-set-name "$set" --call-as "$CALL_AS" \
-        >/dev/null 2>&1; then
+    confirm "Deploy the sender to all accounts of ${OU:-the StackSet $set}?"
+    if [ -n "$before" ]; then
         finished update-stack-set "${how[@]}" "${pace[@]}"
     else
         aws cloudformation create-stack-set "${how[@]}" --permission-model SERVICE_MANAGED \
             --auto-deployment Enabled=true,RetainStacksOnAccountRemoval=false >/dev/null
     fi
+    [ -n "${OU:-}" ] || return 0
     finished create-stack-instances --stack-set-name "$set" --call-as "$CALL_AS" \
         --deployment-targets "OrganizationalUnitIds=$OU" --regions "$region" "${pace[@]}"
 }
@@ -172,7 +191,6 @@ finished() {
 }
 
 organization() {
-    need ORGANIZATION EXTERNAL_ID IMAGE VPC SUBNETS
     fits TASK_CPU '1024|2048|4096' "1024, 2048 or 4096"
     case ${TASK_CPU:-} in
         2048) fits TASK_MEMORY '4096|8192' "4096 or 8192, as TASK_CPU=2048 needs" ;;
@@ -181,20 +199,21 @@ organization() {
     esac
     fits SCHEDULE 'cron\([^ ]+( [^ ]+){5}\)|rate\([1-9][0-9]* (minute|hour|day)s?\)' \
         "cron(...) with six fields or rate(...)"
-    local bucket kms_key notices pair settings
+    local before bucket kms_key notices pair settings
+    before=$(made "$NAME-organization")
+    [ -n "$before" ] || need ORGANIZATION EXTERNAL_ID IMAGE VPC SUBNETS
     bucket=$(output "$NAME" BucketName)
     kms_key=$(output "$NAME" DocumentsKeyArn)
     notices=$(output "$NAME" NoticesArn)
-    settings=("OrganizationId=$ORGANIZATION" "ExternalId=$EXTERNAL_ID" "ImageUri=$IMAGE"
-        "VpcId=$VPC" "SubnetIds=$SUBNETS" "BucketName=$bucket" "DocumentsKeyArn=$kms_key"
-        "NoticesArn=$notices")
+    settings=("BucketName=$bucket" "DocumentsKeyArn=$kms_key" "NoticesArn=$notices")
     # One line is one setting: tags have spaces.
     while IFS= read -r pair; do
         settings+=("$pair")
-    done < <(given PublicAddress=PUBLIC_ADDRESS RoleName=ROLE_NAME IncludeUnits=INCLUDE_OU \
-        ExcludeAccounts=EXCLUDE_ACCOUNTS CUSTOMER=CUSTOMER PARTNER=PARTNER CATEGORY=CATEGORY \
-        ENVIRONMENT=ENVIRONMENT PRODUCT=PRODUCT REGIONS=REGIONS \
-        ReservedCapacity=RESERVED_CAPACITY AtOnce=AT_ONCE TimeLimitSeconds=TIME_LIMIT \
+    done < <(given OrganizationId=ORGANIZATION ExternalId=EXTERNAL_ID ImageUri=IMAGE VpcId=VPC \
+        SubnetIds=SUBNETS PublicAddress=PUBLIC_ADDRESS RoleName=ROLE_NAME IncludeUnits=INCLUDE_OU \
+        ExcludeUnits=EXCLUDE_OU ExcludeAccounts=EXCLUDE_ACCOUNTS CUSTOMER=CUSTOMER \
+        PARTNER=PARTNER CATEGORY=CATEGORY ENVIRONMENT=ENVIRONMENT PRODUCT=PRODUCT \
+        REGIONS=REGIONS ReservedCapacity=RESERVED_CAPACITY AtOnce=AT_ONCE TimeLimitSeconds=TIME_LIMIT \
         Cpu=TASK_CPU Memory=TASK_MEMORY Schedule=SCHEDULE)
     stack "$NAME-organization" deploy/organization.yaml "${settings[@]}"
 }

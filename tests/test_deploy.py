@@ -683,8 +683,13 @@ AWS_CLI = shutil.which("aws")
 
 @pytest.fixture
 def deploy(embedded: EmbeddedCloud) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs deploy.sh in the hub's account, all questions answered with yes."""
-    environment = embedded.environment(ANALYTICS) | {
+    """Runs deploy.sh in the hub's account, all questions answered with yes, no setting given."""
+    access = {
+        name: value
+        for name, value in embedded.environment(ANALYTICS).items()
+        if name.startswith("AWS_") or name == "NO_PROXY"
+    }
+    environment = access | {
         "BIN": str(Path(sys.executable).parent),
         "CALL_AS": "SELF",
         "YES": "1",
@@ -707,7 +712,8 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     deploy: Callable[..., subprocess.CompletedProcess[str]], embedded: EmbeddedCloud
 ) -> None:
     """moto lacks Aurora, so a stack stands in for the hub; it also does not tell the outputs of
-    stacks that a change set has made, which ends `hub` after its first stack."""
+    stacks that a change set has made, and refuses one without changes, as AWS does not; so `hub`
+    ends at its first stack."""
     client = embedded.client("cloudformation", ANALYTICS)
     done = deploy("hub", NAME="first", ORGANIZATION="o-abcdefghij")
     [made] = client.describe_stacks(StackName="first-packages")["Stacks"]
@@ -726,19 +732,31 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     client.create_stack(
         StackName="one", TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs})
     )
-    settings = {"NAME": "one", "OU": "ou-abcd-12345678", "REGIONS": "us-east-1,eu-west-1"}
+    settings = {"REGIONS": "us-east-1,eu-west-1", "PARTNER": "Partner", "RESERVED_CAPACITY": "1"}
     settings["AT_ONCE"] = "3"
-    for _ in ("first", "again"):
-        done = deploy("spokes", CUSTOMER="Example, Inc", **settings)
-        assert done.returncode == 0, done.stderr
+    done = deploy("spokes", NAME="one", **settings)
+    assert (done.returncode, done.stderr) == (2, "OU is not set; see deploy/README.md\n")
+    settings |= {"OU": "ou-abcd-12345678", "CUSTOMER": "Example, Inc"}
+    done = deploy("spokes", NAME="one", **settings)
+    assert done.returncode == 0, done.stderr
     found = client.describe_stack_set(StackSetName="one-spokes")["StackSet"]["Parameters"]
     given = {held["ParameterKey"]: held["ParameterValue"] for held in found}
+    assert "CATEGORY" not in given  # the template's default
+    assert (given["PARTNER"], given["ReservedCapacity"]) == ("Partner", "1")
     assert given["CUSTOMER"] == "Example, Inc"
     assert given["REGIONS"] == "us-east-1,eu-west-1"
     assert given["AtOnce"] == "3"
     assert given["BucketName"] == "documents"
     assert re.fullmatch(r"sender-[0-9a-f]{16}\.zip", given["CodeKey"])
     assert given["CodeKey"] in keys(embedded, given["CodeBucket"])
+    done = deploy("spokes", NAME="one", PARTNER="", CATEGORY="Shop")
+    assert done.returncode == 0, done.stderr
+    assert "create-stack-instances" not in done.stderr
+    found = client.describe_stack_set(StackSetName="one-spokes")["StackSet"]["Parameters"]
+    kept = {held["ParameterKey"]: held["ParameterValue"] for held in found}
+    assert kept == given | {"PARTNER": "", "CATEGORY": "Shop"}
+    done = deploy("hub", NAME="one")  # needs no setting either, and has nothing to change
+    assert (done.stderr.split("\n")[0], "No updates" in done.stderr) == ("== one-packages", True)
 
 
 @pytest.mark.parametrize(
@@ -803,9 +821,12 @@ def test_deploy_sh_makes_the_task_of_an_organization_and_keeps_what_is_not_given
     settings |= {"CUSTOMER": "Example, Inc"}
     assert "VPC is not set" in deploy("organization", **(settings | {"VPC": ""})).stderr
     task = {"TASK_CPU": "2048", "TASK_MEMORY": "8192", "SCHEDULE": "cron(0 7 * * ? *)"}
-    task["AT_ONCE"] = "4"
-    for more in ({"PUBLIC_ADDRESS": "ENABLED"} | task, {"REGIONS": "us-east-1,eu-west-1"}):
-        done = deploy("organization", **settings, **more)
+    task |= {"AT_ONCE": "4", "PUBLIC_ADDRESS": "ENABLED", "PARTNER": "Partner"}
+    task["EXCLUDE_OU"] = "ou-abcd-11111111,ou-abcd-22222222"
+    later = {"NAME": "whole", "REGIONS": "us-east-1,eu-west-1", "PARTNER": ""}
+    later["SUBNETS"] = made["SubnetIds"]  # moto cannot keep a list
+    for given in (settings | task, later):
+        done = deploy("organization", **given)
         assert done.returncode == 0, done.stderr
     [stack] = client.describe_stacks(StackName="whole-organization")["Stacks"]
     held = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
@@ -813,5 +834,7 @@ def test_deploy_sh_makes_the_task_of_an_organization_and_keeps_what_is_not_given
     assert (held["CUSTOMER"], held["PublicAddress"]) == ("Example, Inc", "ENABLED")
     assert held["REGIONS"] == "us-east-1,eu-west-1"
     assert held["ImageUri"] == IMAGE
-    assert [held[name] for name in ("Cpu", "Memory", "Schedule", "AtOnce")] == [*task.values()]
+    assert (held["Cpu"], held["Memory"], held["PARTNER"]) == ("2048", "8192", "")
+    assert (held["Schedule"], held["AtOnce"]) == (task["SCHEDULE"], "4")
+    assert held["ExcludeUnits"] == task["EXCLUDE_OU"]
     assert made["SubnetIds"] in held["SubnetIds"]  # moto tells lists in its own way
