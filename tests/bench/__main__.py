@@ -29,7 +29,7 @@ def main() -> int:
     if "sender" in wanted:
         sending.measure(results, quick=QUICK)
     if "organization" in wanted:
-        organization.measure(results, int(numbers[0]) if numbers else 20 if QUICK else 40)
+        organization.measure(results, int(numbers[0]) if numbers else 16 if QUICK else 40)
     if "growth" in wanted:
         growth.measure(results, quick=QUICK)
     print("\n".join(table(results)))
@@ -39,8 +39,9 @@ def main() -> int:
 
 def measure_receiver(results: Results) -> None:
     with running_cloud(account(Size.empty())) as embedded:
-        receiving.throughput(embedded, results, (500, 20_000) if QUICK else (500, 20_000, 200_000))
-        receiving.latency(embedded, results, 40 if QUICK else 200)
+        sizes = (500, 20_000) if QUICK else (500, 20_000, 200_000)
+        receiving.throughput(embedded, results, sizes, 1 if QUICK else 3)
+        receiving.latency(embedded, results, 20 if QUICK else 200)
         receiving.memory(embedded, results, (10,) if QUICK else (10, 100, 1000))
 
 

@@ -23,7 +23,7 @@ def measure(results: Results, *, quick: bool) -> None:
     with running_cloud(account(Size.empty())) as embedded:
         rows(embedded, results, 200 if quick else 2000)
         files(embedded, results, (10, 50) if quick else (10, 100, 1000))
-        history(embedded, results, *((100, 60) if quick else (1000, 365)))
+        history(embedded, results, *((50, 30) if quick else (1000, 365)))
 
 
 def rows(embedded: EmbeddedCloud, results: Results, base: int) -> None:

@@ -14,7 +14,7 @@ from tests.cloud import EmbeddedCloud, Size, generate
 from tests.cloud.organization import Organization
 
 REGIONS = ("us-east-1", "eu-west-1", "eu-central-1")
-SEPARATE = 5
+SEPARATE = 3
 """Accounts that are read by a run of their own each, for comparison."""
 SECTION = "Organization: empty accounts in three regions"
 
@@ -56,7 +56,7 @@ def measure(results: Results, accounts: int) -> None:
     with running_cloud(*made) as embedded:
         embedded.cloud.organizations.append(organization)
         names = [account.id for account in made]
-        few = together(embedded, names, max(accounts // 10, 16))
+        few = together(embedded, names, max(accounts // 10, 8))
         apart = [separate(embedded, name) for name in names[-SEPARATE:]]
         whole = together(embedded, names, accounts)
     tell(results, whole, few, apart)

@@ -18,7 +18,6 @@ BATCH = 3.5 * MIB
 LATENCY = 0.020
 WORKERS = 8
 BYTES_PER_ROW = 470
-TRIALS = 3
 FIRST, AGAIN, NEWER = "first load", "the same document again", "a newer document, rows unchanged"
 BOUND_FROM = 200_000
 """Rows from which on the throughput has a bound."""
@@ -99,7 +98,9 @@ class Trial:
         return self.limit / self.seconds
 
 
-def throughput(embedded: EmbeddedCloud, results: Results, sizes: tuple[int, ...]) -> None:
+def throughput(
+    embedded: EmbeddedCloud, results: Results, sizes: tuple[int, ...], times: int
+) -> None:
     """Rows a second of the whole process beside COPY and one upsert per table.
 
     The bound is for a document as it comes first, and for the same object once more. A newer
@@ -107,7 +108,7 @@ def throughput(embedded: EmbeddedCloud, results: Results, sizes: tuple[int, ...]
     """
     for size in sizes:
         trials: dict[str, list[Trial]] = {}
-        for _ in range(TRIALS):
+        for _ in range(times):
             first, touched, made = trial(embedded, size)
             for what, one in made.items():
                 trials.setdefault(what, []).append(one)
@@ -141,9 +142,9 @@ def rate_line(size: int, what: str, trials: list[Trial]) -> Line:
     ordered = sorted(trials, key=lambda one: one.ratio)
     middle = ordered[len(ordered) // 2]
     bound = size >= BOUND_FROM and what != NEWER
+    spread = f"ratio in {len(trials)} trials {ordered[0].ratio:.2f} to {ordered[-1].ratio:.2f}"
     return Line(
-        f"{size:,} rows, {what}; ratio in {len(trials)} trials "
-        f"{ordered[0].ratio:.2f} to {ordered[-1].ratio:.2f}",
+        f"{size:,} rows, {what}" + (f"; {spread}" if len(trials) > 1 else ""),
         f"{middle.rows / middle.seconds:,.0f} rows/s",
         f"{middle.rows / middle.limit:,.0f} rows/s",
         middle.ratio,

@@ -101,7 +101,7 @@ class Sent:
 def measure(results: Results, *, quick: bool) -> None:
     start(results)
     with running_cloud(account(Size.small())) as embedded:
-        wall_time(embedded, results, "a small account", trials=3)
+        wall_time(embedded, results, "a small account", 1 if quick else 3)
         daily = money(embedded, results)
         backfill(embedded, results, 30 if quick else 365, daily)
     large = Size.large().scaled(0.05) if quick else Size.large()
