@@ -260,7 +260,8 @@ def test_the_sender_ends_in_time_and_ships_no_region_that_it_did_not_read(
 ) -> None:
     """The first region takes all the time there is; the second has to wait for the next run."""
     embedded.switches.slow("support", "DescribeCases", 4.0)
-    environment = environment_of(make_account(Size.small())) | {"REGIONS": "us-east-1,eu-west-1"}
+    regions = {"REGIONS": "us-east-1,eu-west-1", "AT_ONCE": "1"}
+    environment = environment_of(make_account(Size.small())) | regions
     began = datetime.now(UTC)
     answer = invoke("sender.lambda_handler", environment, {}, 8.0)
     assert answer["errorType"] == "RuntimeError"

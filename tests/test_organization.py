@@ -484,7 +484,7 @@ def test_a_session_that_ends_in_the_middle_of_a_run_is_renewed(
 def test_a_hung_account_takes_its_own_time_only(party: Party, send: Send) -> None:
     party.embedded.switches.hang("*", account=party.shop.id)
     done = send(
-        "--organization", "--only", "security", "--at-once", "2", "--account-time-limit", "2",
+        "--organization", "--only", "security", "--at-once", "2", "--account-time-limit", "9",
         "--exclude-accounts", party.broken.id,
     )  # fmt: skip
     assert done.code == 1
