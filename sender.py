@@ -20,7 +20,6 @@ import collections
 import contextlib
 import contextvars
 import csv
-import dataclasses
 import functools
 import gc
 import itertools
@@ -38,12 +37,11 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
-from typing import IO, TYPE_CHECKING, Any, Generic, NoReturn, TextIO, TypeVar
+from types import MappingProxyType, SimpleNamespace
+from typing import IO, TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TextIO, TypeVar
 
 if TYPE_CHECKING:
     from mypy_boto3_account import AccountClient
@@ -164,16 +162,14 @@ class UsageError(Exception):
     """A setting that is missing or makes no sense: a line for the user each, exit code 2."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """An account among those of a run, with the tags that are known of it."""
 
     account: str
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything that a run is told. Times in seconds, `end` is the last day included."""
 
     region: str
@@ -369,8 +365,7 @@ def read_day(flag: str, text: str) -> date:
 # --- vocabulary ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """The days that a run is about, half open, and from when on it reads what.
 
     `reads` are the listings of findings: those updated since an instant, or (None) all that are
@@ -826,8 +821,7 @@ class Scan:
 # --- expected AWS errors ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """An error that AWS is expected to answer: of which calls, with which code and words."""
 
     call: str
@@ -2402,8 +2396,7 @@ def is_open(row: Row) -> bool:
     return row["record_state"] != "ARCHIVED" and not settled
 
 
-@dataclass(frozen=True)
-class Administered:
+class Administered(NamedTuple):
     """A service whose delegated administrator reads findings for its members.
 
     `members` are those of an administrator in a region, with what `read` has to know of each (a
@@ -2418,8 +2411,7 @@ class Administered:
     read: Callable[[Reading], Iterator[tuple[str, Row]]]
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """Which findings are read: of which accounts, from when on, by whom."""
 
     aws: Aws
@@ -3092,8 +3084,7 @@ def rule_packs(client: ConfigServiceClient) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True)
-class Aggregator:
+class Aggregator(NamedTuple):
     """An aggregator of AWS Config, and the (account, region) that it is up to date with."""
 
     client: ConfigServiceClient
@@ -4020,8 +4011,7 @@ WORLD, REGION = "global", "regional"
 PERIOD, EVENT, NOW = "period", "event", "now"
 
 
-@dataclass(frozen=True)
-class Collector:
+class Collector(NamedTuple):
     """A category of the document: who collects it, where, and what a past day means to it.
 
     `scope`: global data goes into the home region's document only. `past`: `period` facts and
@@ -4435,23 +4425,22 @@ DATED = re.compile(rf"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])_{INTERVAL}\.
 # --- entry points -------------------------------------------------------------------------------
 
 
-@dataclass
 class Report:
     """What a run has done: documents, failures, what was left out.
 
     `accounts` is how many it is over, `over` how many of them are done; both 0 without any named.
     """
 
-    accounts: int = 0
-    over: int = 0
-    written: list[str] = field(default_factory=list)
-    problems: dict[str, list[str]] = field(default_factory=lambda: collections.defaultdict(list))
-    left_out: dict[str, list[str]] = field(default_factory=lambda: collections.defaultdict(list))
-    statuses: Counter[str] = field(default_factory=Counter)
-    rows: int = 0
-    calls: Counter[str] = field(default_factory=Counter)
-    throttles: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self) -> None:
+        self.accounts = self.over = 0
+        self.written: list[str] = []
+        self.problems: dict[str, list[str]] = collections.defaultdict(list)
+        self.left_out: dict[str, list[str]] = collections.defaultdict(list)
+        self.statuses: Counter[str] = Counter()
+        self.rows = 0
+        self.calls: Counter[str] = Counter()
+        self.throttles = 0
+        self.lock = threading.Lock()
 
     def add(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> None:
         """Count a region's categories in."""
@@ -4586,7 +4575,7 @@ def read_target(
     if hub.deadline <= time.monotonic():
         raise NotNow("the run's time is used up; the next run reads this account")
     tags: Row = dict(tags_of(hub, settings, target))
-    own = dataclasses.replace(settings, **tags)
+    own = settings._replace(**tags)
     aws = enter(hub, own, target)
     try:
         run_account(aws, own, screen, report)
@@ -4602,7 +4591,7 @@ def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) ->
     The home region begins.
     """
     regions = regions_to_read(aws, settings, functools.partial(leave_out, aws, report))
-    settings = dataclasses.replace(settings, regions=tuple(regions))
+    settings = settings._replace(regions=tuple(regions))
     pool = ThreadPoolExecutor(settings.at_once, "region")
     running: list[Future[None]] = []
     try:
@@ -4888,13 +4877,12 @@ class Screen:
         yield
 
 
-@dataclass
 class Showing:
     """A region that is being collected."""
 
-    scan: Scan
-    outcomes: Mapping[str, Outcome]
-    since: float = field(default_factory=time.monotonic)
+    def __init__(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> None:
+        self.scan, self.outcomes = scan, outcomes
+        self.since = time.monotonic()
 
     @property
     def rows(self) -> int:
