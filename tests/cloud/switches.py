@@ -89,20 +89,21 @@ class Rule:
 
 @dataclass
 class TokenBucket:
-    """AWS's kind of rate limit: `burst` requests at once, refilled by `per_second`."""
+    """AWS's kind of rate limit: `burst` requests at once, refilled by `per_second`.
+
+    `level` is how many requests are left of it at first.
+    """
 
     per_second: float
     burst: float
-    level: float = field(init=False)
-    filled: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.level, self.filled = self.burst, time.monotonic()
+    level: float
+    filled: float | None = field(default=None, init=False)
 
     def take(self) -> bool:
         """Take one request out of the bucket; False if it is empty."""
         now = time.monotonic()
-        self.level = min(self.burst, self.level + (now - self.filled) * self.per_second)
+        passed = 0.0 if self.filled is None else now - self.filled
+        self.level = min(self.burst, self.level + passed * self.per_second)
         self.filled = now
         if self.level < 1:
             return False
@@ -173,26 +174,41 @@ class Switches:
         return self.add(Rule(service, operation, _throttle, **where))
 
     def rate_limit(
-        self, service: str, operation: str, per_second: float, burst: float, **where: Any
+        self,
+        service: str,
+        operation: str,
+        per_second: float,
+        burst: float,
+        *,
+        used_up: bool = False,
+        **where: Any,
     ) -> Rule:
-        """Throttle operations above a rate, for each account and region by itself."""
+        """Throttle operations above a rate, for each account and region by itself.
+
+        With `used_up` nothing is left of it at the first request, which is throttled, therefore.
+        """
         buckets: dict[tuple[str, str], TokenBucket] = {}
         lock = threading.Lock()
+        level = 0.0 if used_up else burst
 
         def limit(request: ApiRequest) -> None:
             with lock:
                 place = (request.account, request.region)
-                bucket = buckets.setdefault(place, TokenBucket(per_second, burst))
+                bucket = buckets.setdefault(place, TokenBucket(per_second, burst, level))
                 allowed = bucket.take()
             if not allowed:
                 _throttle(request)
 
         return self.add(Rule(service, operation, limit, **where))
 
-    def realistic_quotas(self, share: float = 1.0) -> None:
-        """Set the rates that AWS allows an account by default, times `share`."""
-        for (service, operation), (per_second, burst) in QUOTAS.items():
-            self.rate_limit(service, operation, per_second * share, max(1.0, burst * share))
+    def realistic_quotas(self, *, used_up: bool = False) -> None:
+        """Set the rates that AWS allows an account by default.
+
+        With `used_up` other programs of the account have just taken all that there was, so that
+        the first request that each of them counts is throttled, however slow the caller is.
+        """
+        for (service, operation), rate in QUOTAS.items():
+            self.rate_limit(service, operation, *rate, used_up=used_up)
 
     def hang(self, service: str, operation: str = ALL, **where: Any) -> Rule:
         """Let operations wait for an answer that never comes, until `reset`."""
