@@ -226,10 +226,9 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
             raise UsageError(f"{variable} is not set: set it in the environment or give {flag}")
     for name in SWITCHES & named.keys():
         named[name] = is_on(named[name])
-    if named["at_once"]:
-        named["at_once"] = read_number("AT_ONCE (--at-once)", named["at_once"])
-    else:
-        named["at_once"] = Settings.at_once
+    at_once = named.pop("at_once")
+    if at_once:
+        named["at_once"] = read_number("AT_ONCE (--at-once)", at_once)
     regions = split(named.pop("regions")) or (str(named["region"]),)
     if not REGION_NAME.fullmatch(str(named["region"])):
         raise UsageError(f"REGION (--region): {named['region']!r} is no region; give one")
