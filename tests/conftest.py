@@ -6,6 +6,7 @@ call log as new, and may have an account, a bucket and a database of its own at 
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import os
@@ -13,8 +14,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import botocore.session
 import psycopg
 import pytest
+from botocore.loaders import create_loader
 
 from tests.cloud import Account, Cloud, EmbeddedCloud, Size, generate
 from tests.warehouse import Warehouse
@@ -37,10 +40,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def seldom_searched_for_garbage() -> None:
-    """Let the garbage collector search less often, as far as memory allows it.
+    """Let the garbage collector search less often than Python's own thresholds make it.
 
-    Each run of the sender leaves the clients that it had, which hold whole models of services: at
-    Python's own thresholds almost half of the tests' time was spent on finding them.
+    Set for each test anew, since a receiver's command sets what is good for itself.
     """
     gc.set_threshold(50_000, 5, 3)
 
@@ -54,6 +56,18 @@ def no_real_aws() -> Iterator[None]:
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_are_parsed_once() -> Iterator[None]:
+    """Let botocore's sessions of this process share a loader, as the accounts of one run do.
+
+    Else each run in this process parses the models of all services anew and leaves them to the
+    garbage collector, which takes more time than all the rest of it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(create_loader))
         yield
 
 

@@ -6,7 +6,7 @@ import functools
 import threading
 from collections.abc import Mapping
 
-import botocore.session
+from botocore.loaders import create_loader
 from botocore.model import OperationModel, ServiceModel
 
 SIGNED_AS = {
@@ -25,7 +25,7 @@ SHARED = {
 }
 """Names that several services sign with; the request's target tells them apart."""
 
-_session = botocore.session.Session()
+_loader = create_loader()  # of its own, since clients change the models that theirs loads
 _loading = threading.Lock()
 
 
@@ -45,7 +45,7 @@ def service_of(signing_name: str, target: str = "") -> str:
 def service_model(service: str) -> ServiceModel:
     """The model of a service. Raises botocore's UnknownServiceError for one that AWS has not."""
     with _loading:
-        return _session.get_service_model(service)
+        return ServiceModel(_loader.load_service_model(service, "service-2"), service)
 
 
 @functools.cache
@@ -58,13 +58,11 @@ def operation_model(service: str, operation: str) -> OperationModel:
 def paginators(service: str) -> Mapping[str, Mapping[str, object]]:
     """How boto3 pages the service's operations, by operation; empty for a service without."""
     with _loading:
-        loader = _session.get_component("data_loader")
-        if "paginators-1" not in _paging_files(service):
+        if service not in _loader.list_available_services("paginators-1"):
             return {}
-        pagination: Mapping[str, Mapping[str, object]] = loader.load_service_model(
-            service, "paginators-1"
-        )["pagination"]
-        return pagination
+        found: Mapping[str, Mapping[str, object]]
+        found = _loader.load_service_model(service, "paginators-1")["pagination"]
+        return found
 
 
 def protocol_of(service: str, headers: Mapping[str, str]) -> str:
@@ -80,9 +78,3 @@ def protocol_of(service: str, headers: Mapping[str, str]) -> str:
     if "query" in protocols and "json" in protocols:
         return "query"
     return str(service_model(service).metadata["protocol"])
-
-
-def _paging_files(service: str) -> list[str]:
-    loader = _session.get_component("data_loader")
-    available = loader.list_available_services("paginators-1")
-    return ["paginators-1"] if service in available else []
