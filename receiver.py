@@ -318,6 +318,14 @@ TABLES = {
         ),
     )
 }
+AWAITED = {
+    table.parent.table
+    for table in TABLES.values()
+    if table.parent and table.parent.table in TABLES
+    if TABLES[table.parent.table].kind is Kind.OWNER
+}
+"""Owners whose rows are loaded as soon as they are met: those that hang on them follow."""
+
 OTHER_TABLES = ("products", "documents", "listings")
 FUNCTION = "run_steps()"
 
@@ -1657,6 +1665,8 @@ class TableSpool:
         self.shape = shape
         self.progress = progress
         self.finished = False  # no row follows
+        self.ready = 0  # batches that no row follows
+        self.fetched = 0  # of those, for `read_more`
         self.casts, self.places, self.required, self.checked, self.text_values = casting(shape)
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MIB // 4)  # noqa: SIM115
         self.waiting: list[tuple[str, list[Any]]] = []  # rows that are not encoded yet
@@ -1764,6 +1774,7 @@ class TableSpool:
         if self.open_bytes + size > room_after(len(self.batches) - 1):
             self.flush()
             with self.progress:
+                self.ready = len(self.batches)
                 self.batches.append(Batch(self.file.seek(0, os.SEEK_END), 0, 0))
                 self.progress.notify_all()
             self.open_bytes = 0
@@ -1782,6 +1793,13 @@ class TableSpool:
             self.file.write(self.unwritten)
         self.unwritten.clear()
 
+    def cut(self) -> list[str]:
+        """Let the rows so far be read as they are; what is wrong with the last of them."""
+        problems = self.settle()
+        self.flush()
+        self.ready, self.open_bytes = len(self.batches), BATCH_BYTES
+        return problems
+
     def finish(self) -> list[str]:
         """Encode and write the last rows; what is wrong with them."""
         problems = self.settle()
@@ -1793,6 +1811,13 @@ class TableSpool:
         with self.progress:
             self.file.seek(batch.offset)
             return self.file.read(batch.length).decode() + "]"
+
+    def read_more(self) -> tuple[str, int]:
+        """The rows of all batches that are ready and that this has not read, and their number."""
+        fresh = self.batches[self.fetched : self.ready]
+        self.fetched += len(fresh)
+        texts = ",".join(self.read(batch)[1:-1] for batch in fresh)
+        return f"[{texts}]", sum(batch.rows for batch in fresh)
 
 
 @dataclass
@@ -1825,6 +1850,8 @@ class Spool:
         table = self.tables[loaded.table]
         if isinstance(loaded, Row):
             self.complain(table.add(loaded))
+            if loaded.table in AWAITED:
+                self.complain(table.cut())
             return
         with suppress(ValueError):  # the row that carries the value says what is wrong with it
             table.cover(loaded.values)
@@ -1856,16 +1883,22 @@ class Spool:
             if self.problems or not ready():
                 raise Unusable
 
+    def large(self) -> bool:
+        """Whether a table takes several batches."""
+        return any(
+            len(table.batches) > 1 for name, table in self.tables.items() if name not in AWAITED
+        )
+
     def loadable(self) -> bool:
         """Whether loading may begin: all is read, or much, and what decides how it is loaded."""
         facts = self.facts
-        much = any(len(table.batches) > 1 for table in self.tables.values())
-        return self.ended or bool(much and facts.meta and facts.account and facts.statuses)
+        known = facts.meta and facts.account and facts.statuses
+        return self.ended or bool(known and self.large())
 
     def batches(self, table: TableSpool) -> Iterator[tuple[Batch, bool]]:
         """The batches of a table as they are finished, and whether it is the last one."""
         for number in count():
-            self.wait(lambda n=number: table.finished or len(table.batches) > n + 1)  # type: ignore[misc]
+            self.wait(lambda n=number: table.finished or table.ready > n)  # type: ignore[misc]
             if number == len(table.batches):
                 return
             yield table.batches[number], table.finished and number + 1 == len(table.batches)
@@ -2547,7 +2580,7 @@ class Load:
         self.account_created = len(self.statement(LOCK_SQL, lock))
         row = {"document": json.dumps(self.document)}
         self.document_id = self.statement(DOCUMENT_SQL, row)[0][0]
-        if any(len(table.batches) > 1 for table in self.spool.tables.values()):
+        if self.spool.large():
             self.statement(SEEN_SQL, {})
         with ThreadPoolExecutor(1, "request") as pool:
             running: list[Future[None]] = []
@@ -2580,9 +2613,21 @@ class Load:
         for name, spool in self.spool.tables.items():
             if spool.shape.table.kind is not Kind.OWNER:
                 yield from self.merges(name, spool)
-                continue
-            for batch, _ in self.spool.batches(spool):
-                yield Step(name, self.owner_sql(name, spool.shape), spool.read(batch), batch.rows)
+            elif name not in AWAITED:
+                for batch, _ in self.spool.batches(spool):
+                    yield self.owner(spool, spool.read(batch), batch.rows)
+
+    def owner(self, spool: TableSpool, rows: str, count: int) -> Step:
+        name = spool.shape.table.name
+        return Step(name, self.owner_sql(name, spool.shape), rows, count)
+
+    def owners(self, table: Table) -> Iterator[Step]:
+        """What rows of a table hang on and has been met since this was last asked."""
+        if table.parent and table.parent.table in AWAITED:
+            spool = self.spool.tables[table.parent.table]
+            rows, count = spool.read_more()
+            if count:
+                yield self.owner(spool, rows, count)
 
     def owner_sql(self, name: str, shape: Shape) -> str:
         if name == "accounts":
@@ -2598,7 +2643,9 @@ class Load:
                 extent = Extent.LAST if last else Extent.MORE
             if name == "product_accounts":
                 yield Step("products", products_sql(spool.shape), rows, batch.rows)
+            yield from self.owners(spool.shape.table)
             yield self.merge(spool, extent, rows, batch.rows)
+        yield from self.owners(spool.shape.table)
         if not spool.batches and self.vouches_for(spool):
             yield self.merge(spool, extent, "[]", 0)
 
