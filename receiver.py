@@ -1216,15 +1216,26 @@ class Covers:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-Loaded = Iterator[Row | Covers]
+@dataclass(slots=True)
+class Over:
+    """No row of a table follows: those that come after it need not wait for the whole category."""
+
+    table: str
+
+
+Loaded = Iterator[Row | Covers | Over]
 Parts = Iterable[Part]
 
 
 def straight(parts: Parts, tables: Mapping[str, str]) -> Loaded:
-    """Rows whose fields are named as their table's columns."""
+    """Rows whose fields are named as their table's columns, one list after another."""
+    before = ""
     for part in parts:
         if part.opened:
-            yield Covers(tables[part.path])
+            if before:
+                yield Over(before)
+            before = tables[part.path]
+            yield Covers(before)
         elif part.path in tables:
             yield Row(tables[part.path], part.where, part.value)
 
@@ -1358,11 +1369,15 @@ SECURITY_NAMES = {
 def load_security_data(parts: Parts) -> Loaded:
     """Security Hub's findings under their service, and the lists of the eight other parts."""
     hub = HubGroups()
+    before: tuple[str, ...] = ()
     for part in parts:
         if part.path.startswith("security.security_hub"):
             yield from hub.rows(part)
+            before = ("security", "findings")
         elif part.opened:
-            yield Covers(SECURITY_TABLES[part.path])
+            yield from map(Over, before)
+            before = (SECURITY_TABLES[part.path],)
+            yield from map(Covers, before)
         elif part.path in SECURITY_TABLES:
             columns = SECURITY_NAMES.get(part.path, {})
             row = {columns.get(name, name): value for name, value in part.value.items()}
@@ -1767,6 +1782,7 @@ class TableSpool:
 
     def append(self, text: str, rows: int) -> None:
         """Add encoded rows to a batch; ValueError if they are larger than one or no UTF-8."""
+        assert not self.finished, f"a row of {self.shape.table.name} after its last one"
         encoded = text.encode()
         size = size_in_request(text) + 1
         if size > BATCH_BYTES:
@@ -1801,7 +1817,7 @@ class TableSpool:
         return problems
 
     def finish(self) -> list[str]:
-        """Encode and write the last rows; what is wrong with them."""
+        """Encode and write the last rows, if there are any more; what is wrong with them."""
         problems = self.settle()
         self.flush()
         self.finished = True
@@ -1846,15 +1862,17 @@ class Spool:
         self.ended = False  # all is read, or no more will be
         self.abandoned = False  # nobody wants the rest
 
-    def take(self, loaded: Row | Covers) -> None:
+    def take(self, loaded: Row | Covers | Over) -> None:
         table = self.tables[loaded.table]
         if isinstance(loaded, Row):
             self.complain(table.add(loaded))
             if loaded.table in AWAITED:
                 self.complain(table.cut())
-            return
-        with suppress(ValueError):  # the row that carries the value says what is wrong with it
-            table.cover(loaded.values)
+        elif isinstance(loaded, Over):
+            self.finish(table)
+        else:
+            with suppress(ValueError):  # the row with the value says what is wrong with it
+                table.cover(loaded.values)
 
     def complain(self, problems: Sequence[str]) -> None:
         if problems:
@@ -1862,13 +1880,17 @@ class Spool:
                 self.problem_count += len(problems)
                 self.problems += problems[: LISTED_PROBLEMS - len(self.problems)]
 
-    def finish(self, category: str) -> None:
+    def finish(self, table: TableSpool) -> None:
+        """Note that no row of a table follows."""
+        self.complain(table.finish())
+        with self.progress:
+            self.progress.notify_all()
+
+    def finish_category(self, category: str) -> None:
         """Note that no row of a category follows."""
         for table in self.tables.values():
             if table.shape.table.category == category:
-                self.complain(table.finish())
-        with self.progress:
-            self.progress.notify_all()
+                self.finish(table)
 
     def end(self) -> None:
         """Note that nothing follows at all."""
@@ -1961,7 +1983,7 @@ def run_loader(loader: Loader, feed: Feed, spool: Spool) -> None:
     finally:
         for _ in feed:  # after a failure: keep the reader from waiting for this loader
             pass
-        spool.finish(loader.category)
+        spool.finish_category(loader.category)
 
 
 def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
