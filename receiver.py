@@ -43,7 +43,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import cached_property, lru_cache, partial
 from itertools import chain, count, groupby
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from queue import Queue
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
@@ -545,6 +545,28 @@ def caster(column: Column) -> Callable[[Any], Any]:
     return casts.get(kind, as_text)
 
 
+TEXT_OR_NULL = {str, type(None)}
+INTEGER_OR_NULL = {int, type(None)}
+
+
+def column_caster(column: Column) -> Callable[[list[Any]], list[Any]]:
+    """The same for the values of many rows, of which most are what the column wants already."""
+    cast, bits = caster(column), INTEGER_BITS.get(column.type, 0)
+
+    def each(values: list[Any]) -> list[Any]:
+        return [None if value is None else cast(value) for value in values]
+
+    def texts(values: list[Any]) -> list[Any]:
+        return values if TEXT_OR_NULL.issuperset(map(type, values)) else each(values)
+
+    def integers(values: list[Any]) -> list[Any]:
+        whole = INTEGER_OR_NULL.issuperset(map(type, values))
+        fit = whole and max(map(abs, filter(None, values)), default=0) < 2**bits
+        return values if fit else each(values)
+
+    return texts if cast is as_text else integers if bits else each
+
+
 def as_label(value: Any, labels: Sequence[str]) -> str:
     if not isinstance(value, str) or value.upper() not in labels:
         raise ValueError(f"is none of {', '.join(labels)}")
@@ -1010,11 +1032,9 @@ class Part:
     where: str  # the same with positions, for people: security.kms[12]
     value: Any
     context: Mapping[str, Any]  # what the enclosing object has said so far
+    category: str
+    size: int = 0  # of a row: characters of its text
     opened: bool = False
-
-    @property
-    def category(self) -> str:
-        return self.path.partition(".")[0]
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -1164,32 +1184,39 @@ class DocumentReader:
             else:
                 self.value()  # a category of others: nothing here is for us
         self.position += 1
-        yield Part(path, where, context, context)
+        yield Part(path, where, context, context, category_of(path))
 
     def walk(self, path: str, where: str, context: Mapping[str, Any]) -> Iterator[Part]:
         first = self.peek()
         if first == "{" and path in self.holders:
             yield from self.read_object(path, where, {})
         elif first == "[" and path in self.rows - OBJECTS:
-            yield Part(path, where, None, context, opened=True)
+            yield Part(path, where, None, context, category_of(path), opened=True)
             yield from self.elements(path, where, context)
         else:
             value = self.value()
             if value is not None:
-                yield Part(path, where, value, context)
+                yield Part(path, where, value, context, category_of(path), MIB)
 
     def elements(self, path: str, where: str, context: Mapping[str, Any]) -> Iterator[Part]:
         self.expect("[")
-        position = 0
+        position, category = 0, category_of(path)
         while self.peek() != "]":
             if position:
                 self.expect(",")
             if path in self.holders and self.peek() == "{":
                 yield from self.read_object(path, f"{where}[{position}]", {})
             else:
-                yield Part(path, f"{where}[{position}]", self.value(), context)
+                begin = self.consumed + self.position
+                value = self.value()
+                size = self.consumed + self.position - begin
+                yield Part(path, f"{where}[{position}]", value, context, category, size)
             position += 1
         self.position += 1
+
+
+def category_of(path: str) -> str:
+    return path.partition(".")[0]
 
 
 def cut_off(found: str) -> str:
@@ -1206,6 +1233,7 @@ class Row:
     table: str
     where: str
     values: Any  # an object by field; what is none is refused when it is taken
+    size: int = MIB  # characters of its text, about
 
 
 @dataclass(slots=True)
@@ -1237,7 +1265,7 @@ def straight(parts: Parts, tables: Mapping[str, str]) -> Loaded:
             before = tables[part.path]
             yield Covers(before)
         elif part.path in tables:
-            yield Row(tables[part.path], part.where, part.value)
+            yield Row(tables[part.path], part.where, part.value, part.size)
 
 
 # The first two are the S3 key's to say; the others have tables of their own.
@@ -1346,7 +1374,7 @@ def load_service_data(parts: Parts) -> Loaded:
         row = dict(part.value)
         if isinstance(row.get("usage_types"), list):
             row["usage_types"] = ",".join(str(usage) for usage in row["usage_types"])
-        yield Row("services", part.where, row)
+        yield Row("services", part.where, row, part.size)
         yield Covers("services", {"date_from": row.get("date_from")})
 
 
@@ -1381,7 +1409,7 @@ def load_security_data(parts: Parts) -> Loaded:
         elif part.path in SECURITY_TABLES:
             columns = SECURITY_NAMES.get(part.path, {})
             row = {columns.get(name, name): value for name, value in part.value.items()}
-            yield Row(SECURITY_TABLES[part.path], part.where, row)
+            yield Row(SECURITY_TABLES[part.path], part.where, row, part.size)
 
 
 class HubGroups:
@@ -1407,7 +1435,7 @@ class HubGroups:
     def finding(self, part: Part, service: Any) -> Loaded:
         own = part.value.get("service") or service
         yield from self.service(own, part.where)
-        yield Row("findings", part.where, {**part.value, "service": own})
+        yield Row("findings", part.where, {**part.value, "service": own}, part.size)
 
     def service(self, name: Any, where: str) -> Loaded:
         """The row of a service, once."""
@@ -1441,6 +1469,7 @@ def non_compliant(part: Part, report: Mapping[str, Any]) -> Row:
         "non_compliant_resources",
         part.where,
         {**row, "status": "OPEN", "created_at": invoked, "date_from": report.get("date_from")},
+        part.size,
     )
 
 
@@ -1622,7 +1651,6 @@ def has_nul(value: Any) -> bool:
     return isinstance(value, str) and "\0" in value
 
 
-TEXT_OR_NULL = {str, type(None)}
 ENCODED_AT_ONCE = 64
 
 # One encoder for all rows: json.dumps makes a new one for each.
@@ -1642,24 +1670,21 @@ def room_after(earlier: int) -> int:
 
 
 class Casting(NamedTuple):
-    """How a row's values are cast to a table's columns."""
+    """How a row's values, and those of many rows by column, are cast to a table's columns."""
 
-    casts: Mapping[str, Callable[[Any], Any]]
-    places: Mapping[str, int]  # of a column in the row
+    one: Mapping[str, Callable[[Any], Any]]
+    many: Mapping[str, Callable[[list[Any]], list[Any]]]
     required: Sequence[str]
-    checked: Sequence[str]  # columns that are not plain text
-    text_values: Callable[[list[Any]], tuple[Any, ...]]
 
 
 @lru_cache(maxsize=1024)
 def casting(shape: Shape) -> Casting:
-    casts = {name: caster(column) for name, column in shape.fields.items()}
-    places = {name: place for place, name in enumerate(casts)}
-    required = [name for name, column in shape.fields.items() if column.required]
-    checked = [name for name, cast in casts.items() if cast is not as_text]
-    texts = [places[name] for name in casts if name not in checked]
-    values = itemgetter(*texts, *texts[:1]) if texts else lambda _: ()
-    return Casting(casts, places, required, checked, values)
+    fields = shape.fields
+    return Casting(
+        {name: caster(column) for name, column in fields.items()},
+        {name: column_caster(column) for name, column in fields.items()},
+        [name for name, column in fields.items() if column.required],
+    )
 
 
 @dataclass
@@ -1682,12 +1707,10 @@ class TableSpool:
         self.finished = False  # no row follows
         self.ready = 0  # batches that no row follows
         self.fetched = 0  # of those, for `read_more`
-        self.casts, self.places, self.required, self.checked, self.text_values = casting(shape)
+        self.casts = casting(shape)
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MIB // 4)  # noqa: SIM115
-        self.waiting: list[tuple[str, list[Any]]] = []  # rows that are not encoded yet
+        self.waiting: list[Row] = []  # those that are not cast and encoded yet
         self.waiting_characters = 0
-        self.names: list[str] | None = None  # members of the last row; how its values are taken:
-        self.pick: Callable[[Mapping[str, Any]], Iterable[Any]] = lambda _: ()
         self.unwritten = bytearray()  # what follows in the file
         self.batches: list[Batch] = []
         self.scopes: dict[str, None] = {}
@@ -1701,84 +1724,78 @@ class TableSpool:
 
     def cover(self, values: Mapping[str, Any]) -> None:
         self.covered = True
-        cast = {name: self.casts[name](value) for name, value in values.items() if value}
+        cast = {name: self.casts.one[name](value) for name, value in values.items() if value}
         if len(cast) == len(values) and values:
             self.scopes[json.dumps(cast)] = None
         if len(self.scopes) > PERIODS:
             raise Refused(f"{self.shape.table.name}: more than {PERIODS} periods in one document")
 
     def add(self, row: Row) -> list[str]:
-        """Append a row; returns what is wrong with its values instead if anything is."""
+        """Append a row; what is wrong with it or with those that waited for it."""
         if not isinstance(row.values, dict):
             return [f"{row.where}: must be an object, is {type(row.values).__name__}"]
-        values, problems = self.cast(row)
-        if problems:
-            return problems
-        self.waiting.append((row.where, values))
+        self.waiting.append(row)
+        self.waiting_characters += row.size
         full = len(self.waiting) == ENCODED_AT_ONCE or self.waiting_characters > MIB // 16
         return self.settle() if full else []
 
     def settle(self) -> list[str]:
         """Encode the rows that wait, together if nothing is wrong with them; what is wrong."""
         waiting, self.waiting, self.waiting_characters = self.waiting, [], 0
+        if not waiting:
+            return []
+        rows = [row.values for row in waiting]
+        for names, times in Counter(map(tuple, rows)).items():
+            self.unknown.update({n: times for n in names if n not in self.casts.one})
         with suppress(RecursionError, ValueError):
-            text = encode([values for _, values in waiting])
-            if waiting and "\\u0000" not in text:
+            text = encode(self.cast_columns(rows))
+            if "\\u0000" not in text:
                 self.append(text[1:-1], len(waiting))
                 return []
-        return [problem for where, values in waiting for problem in self.encode_row(where, values)]
+        return [problem for row in waiting for problem in self.encode_row(row)]
 
-    def encode_row(self, where: str, values: list[Any]) -> list[str]:
-        """Encode a row by itself; what is wrong with it."""
+    def cast_columns(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+        """The rows' values in the order of the fields; ValueError if anything is wrong."""
+        columns = {
+            name: cast([row.get(name) for row in rows]) for name, cast in self.casts.many.items()
+        }
+        if any(None in columns[name] for name in self.casts.required):
+            raise ValueError("is missing")
+        return list(zip(*columns.values(), strict=True))
+
+    def encode_row(self, row: Row) -> list[str]:
+        """Cast and encode a row by itself; what is wrong with it."""
+        values, problems = self.cast(row)
+        if problems:
+            return problems
         try:
-            text = encode(values)
-            if "\\u0000" in text and has_nul(values):
-                named = [name for name, place in self.places.items() if has_nul(values[place])]
-                return [f"{where}.{name}: holds a NUL character" for name in named]
+            text = encode([*values.values()])
+            if "\\u0000" in text and has_nul([*values.values()]):
+                named = [name for name, value in values.items() if has_nul(value)]
+                return [f"{row.where}.{name}: holds a NUL character" for name in named]
             self.append(text, 1)
         except RecursionError:
-            return [f"{where}: is nested too deeply"]
+            return [f"{row.where}: is nested too deeply"]
         except UnicodeEncodeError:
-            return [f"{where}: a text holds half of a surrogate pair"]
+            return [f"{row.where}: a text holds half of a surrogate pair"]
         except ValueError as error:
-            return [f"{where}: {error}"]
+            return [f"{row.where}: {error}"]
         return []
 
-    def cast(self, row: Row) -> tuple[list[Any], list[str]]:
-        """The row's values in the order of the fields, and what is wrong with them.
-
-        Most values are text for a column of text: those are looked at all at once.
-        """
-        if (names := list(row.values)) != self.names:
-            self.meet(names)
-        values = list(self.pick(row.values))
+    def cast(self, row: Row) -> tuple[dict[str, Any], list[str]]:
+        """The row's values in the order of the fields, and what is wrong with them."""
+        values = {name: row.values.get(name) for name in self.casts.one}
         problems: list[str] = []
-        texts = self.text_values(values)
-        plain_texts = TEXT_OR_NULL.issuperset(map(type, texts))
-        self.waiting_characters += sum(map(len, filter(None, texts))) if plain_texts else MIB
-        for name in self.checked if plain_texts else self.casts:
-            place = self.places[name]
-            if values[place] is not None:
-                try:
-                    values[place] = self.casts[name](values[place])
-                except ValueError as error:
-                    problems.append(f"{row.where}.{name}: {error}")
-                except RecursionError:
-                    problems.append(f"{row.where}.{name}: is nested too deeply")
-        for name in self.required:
-            if row.values.get(name) is None:
-                problems.append(f"{row.where}.{name}: is missing")
+        for name, cast in self.casts.one.items():
+            try:
+                values[name] = None if values[name] is None else cast(values[name])
+            except ValueError as error:
+                problems.append(f"{row.where}.{name}: {error}")
+            except RecursionError:
+                problems.append(f"{row.where}.{name}: is nested too deeply")
+        missing = [name for name in self.casts.required if row.values.get(name) is None]
+        problems += [f"{row.where}.{name}: is missing" for name in missing]
         return values, problems
-
-    def meet(self, names: list[str]) -> None:
-        """Note which members a row has, where they are not those of the row before it."""
-        unknown = [name for name in names if name not in self.places]
-        self.unknown.update(unknown)
-        self.names = None if unknown else names  # unknown ones are counted row by row
-        whole = len(names) - len(unknown) == len(self.places) > 1
-        self.pick = (
-            itemgetter(*self.places) if whole else lambda values: map(values.get, self.places)
-        )
 
     def append(self, text: str, rows: int) -> None:
         """Add encoded rows to a batch; ValueError if they are larger than one or no UTF-8."""
@@ -1996,7 +2013,7 @@ def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
     with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
         running = [pool.submit(run_loader, x, feeds[x.category], spool) for x in LOADERS]
         try:
-            for category, parts in groupby(reader.parts(), lambda part: part.category):
+            for category, parts in groupby(reader.parts(), attrgetter("category")):
                 for part in parts:
                     deal(part, feeds, spool)
                     if reader.read_more_than(MIB) and category in feeds:
@@ -2023,25 +2040,30 @@ def deal(part: Part, feeds: Mapping[str, Feed], spool: Spool) -> None:
     """Hand a part to its category's loader; keep what the document says about itself."""
     if spool.abandoned:
         raise Unusable
-    facts = spool.facts
-    text_allowed = part.path == "logs.message" and isinstance(part.value, str)
-    if not part.path:
-        return
-    if not part.opened and not text_allowed and not isinstance(part.value, dict):
+    if isinstance(part.value, dict):
+        if part.path in FACTS:
+            note_facts(part, spool.facts)
+    elif not part.opened and not (part.path == "logs.message" and isinstance(part.value, str)):
         spool.complain([f"{part.where}: must be an object, is {type(part.value).__name__}"])
         return
+    if part.category in feeds:
+        feeds[part.category].put(part)
+
+
+FACTS = frozenset({"meta", "account", "logs"})
+
+
+def note_facts(part: Part, facts: Facts) -> None:
     if part.path == "meta":
         facts.meta = part.value
     elif part.path == "account":
         facts.account = part.value
-    elif part.path == "logs":
+    else:
         facts.statuses = {
             name.removesuffix("_status"): str(value)
             for name, value in part.value.items()
             if name.endswith("_status")
         }
-    if part.category in feeds:
-        feeds[part.category].put(part)
 
 
 # ── Database: the Data API, one call at a time, and what its errors mean ────────────────────────
