@@ -18,6 +18,7 @@ from tests.warehouse import Warehouse
 
 DAY = date(2026, 11, 20)
 NEXT = DAY + timedelta(days=1)
+BULK = {"description": "x" * 1_000_000}
 
 
 def large(day: date, numbers: range, **more: Any) -> Document:
@@ -101,6 +102,41 @@ def test_early_and_late_loading_give_the_same_rows(warehouse: Warehouse) -> None
         each["logs"] = each.pop("logs")
         warehouse.load(each, documents.key(DAY if each is made[0] else NEXT))
     assert warehouse.rows() == early
+
+
+def test_findings_are_loaded_with_their_services_while_others_follow(slow: Warehouse) -> None:
+    """The security category is last, and more of its findings than a batch holds."""
+    made = large(DAY, range(0))
+    one = made["security"]["security_hub"][0]["findings"][0]
+    groups = [
+        {
+            "service": service,
+            "findings": [
+                {**one, "service": service, "finding_id": f"{service}-{n}"} | BULK for n in range(4)
+            ],
+        }
+        for service in ("Inspector", "Macie", "Security Hub")
+    ]
+    security = made.pop("security")
+    made["security"] = {**security, "security_hub": [*groups, {"service": "Quiet"}]}
+    assert slow.load(made, documents.key(DAY)).outcome is receiver.Outcome.LOADED
+    rows = slow.rows()
+    assert len(rows["findings"]) == 12
+    counts = {row["service"]: row["total_findings"] for row in rows["security"]}
+    assert counts == {"Inspector": 4, "Macie": 4, "Security Hub": 4, "Quiet": 0}
+
+
+def test_machines_are_loaded_while_their_parts_follow(slow: Warehouse) -> None:
+    """The inventory is last, and more of its applications than a batch holds."""
+    made = large(DAY, range(0))
+    inventory = made.pop("inventory")
+    app = inventory["applications"][0]
+    inventory["applications"] = [
+        {**app, "name": f"app-{n}", "publisher": "x" * 1_000_000} for n in range(12)
+    ]
+    made["inventory"] = inventory
+    assert slow.load(made, documents.key(DAY)).outcome is receiver.Outcome.LOADED
+    assert len(slow.rows()["inventory_applications"]) == 12
 
 
 BROKEN: dict[str, tuple[Document, str]] = {
