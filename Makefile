@@ -16,8 +16,9 @@ demo-org: $(READY)
 soak: $(READY)
 	$(BIN)/python -m tests.soak
 
+# Three at once on two cores, since many tests wait: for limits, budgets, and what hangs.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 lint: $(READY)
 	$(BIN)/ruff check .
