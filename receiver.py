@@ -42,7 +42,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import cached_property, lru_cache, partial
-from itertools import chain, count, groupby
+from itertools import accumulate, chain, count, groupby
 from operator import attrgetter
 from pathlib import Path
 from queue import Queue
@@ -1484,7 +1484,8 @@ def load_inventory_data(parts: Parts) -> Loaded:
     """inventory_instances, and the applications and patches of each.
 
     A part of a machine that the document does not list is refused, whatever the database has:
-    what a document is worth must not depend on what was loaded before it.
+    what a document is worth must not depend on what was loaded before it. So parts are not said
+    to be over before all are known to have their machine.
     """
     listed: set[str] = set()
     named: dict[str, str] = {}
@@ -1495,7 +1496,8 @@ def load_inventory_data(parts: Parts) -> Loaded:
                 listed.add(instance)
             else:
                 named.setdefault(instance, loaded.where)
-        yield loaded
+        if not isinstance(loaded, Over) or loaded.table == "inventory_instances":
+            yield loaded
     lost = [where for instance, where in named.items() if instance not in listed]
     if lost:
         raise Refused(*(f"{w}.instance_id: no instance of this document" for w in lost))
@@ -1689,9 +1691,12 @@ def casting(shape: Shape) -> Casting:
 
 @dataclass
 class Batch:
+    """Where rows lie in the file of their table; `size` is their bytes in a request."""
+
     offset: int
-    length: int
-    rows: int
+    length: int = 0
+    rows: int = 0
+    size: int = 0
 
 
 class TableSpool:
@@ -1808,7 +1813,7 @@ class TableSpool:
             self.flush()
             with self.progress:
                 self.ready = len(self.batches)
-                self.batches.append(Batch(self.file.seek(0, os.SEEK_END), 0, 0))
+                self.batches.append(Batch(self.file.seek(0, os.SEEK_END)))
                 self.progress.notify_all()
             self.open_bytes = 0
         batch = self.batches[-1]
@@ -1817,6 +1822,7 @@ class TableSpool:
         self.open_bytes += size
         batch.rows += rows
         batch.length += 1 + len(encoded)
+        batch.size += size
         if len(self.unwritten) > MIB // 16:
             self.flush()
 
@@ -1846,8 +1852,10 @@ class TableSpool:
             return self.file.read(batch.length).decode() + "]"
 
     def read_more(self) -> tuple[str, int]:
-        """The rows of all batches that are ready and that this has not read, and their number."""
-        fresh = self.batches[self.fetched : self.ready]
+        """Rows that are ready and were not read by this, as many as one has room for; how many."""
+        sizes = accumulate(b.size for b in self.batches[self.fetched : self.ready])
+        room = sum(1 for size in sizes if size <= BATCH_BYTES)
+        fresh = self.batches[self.fetched : self.fetched + room]
         self.fetched += len(fresh)
         texts = ",".join(self.read(batch)[1:-1] for batch in fresh)
         return f"[{texts}]", sum(batch.rows for batch in fresh)
@@ -2669,9 +2677,8 @@ class Load:
         """What rows of a table hang on and has been met since this was last asked."""
         if table.parent and table.parent.table in AWAITED:
             spool = self.spool.tables[table.parent.table]
-            rows, count = spool.read_more()
-            if count:
-                yield self.owner(spool, rows, count)
+            while (more := spool.read_more())[1]:
+                yield self.owner(spool, *more)
 
     def owner_sql(self, name: str, shape: Shape) -> str:
         if name == "accounts":

@@ -139,6 +139,16 @@ def test_machines_are_loaded_while_their_parts_follow(slow: Warehouse) -> None:
     assert len(slow.rows()["inventory_applications"]) == 12
 
 
+def test_services_with_long_names_take_several_requests(warehouse: Warehouse) -> None:
+    """Together they are larger than the Data API takes."""
+    made = document(DAY)
+    names = [f"{number:02}" + "x" * 100_000 for number in range(60)]
+    made["security"]["security_hub"] = [{"service": name, "findings": []} for name in names]
+    assert warehouse.load(made, documents.key(DAY)).outcome is receiver.Outcome.LOADED
+    counts = {row["service"]: row["total_findings"] for row in warehouse.rows()["security"]}
+    assert counts == dict.fromkeys(names, 0)
+
+
 BROKEN: dict[str, tuple[Document, str]] = {
     "a value": ({"support_tickets": [{"case_id": None}]}, "case_id: is missing"),
     "a category": ({"health": [5]}, "health[0]: must be an object"),
