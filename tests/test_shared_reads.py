@@ -923,24 +923,10 @@ def test_an_aggregator_that_has_nothing_of_an_account_is_not_believed(
 ) -> None:
     """What it lacks would look as if it were gone."""
     family = make_family(RECORDING)
-    aggregate(family, family.payer)
     late = family.accounts[3]
-    held = {kind: late.items("config", kind, REGIONS[1]) for kind in ("resources", "compliance")}
-
-    def lose(_request: ApiRequest) -> None:
-        for kind in held:
-            late.replace("config", kind, REGIONS[1], [])
-
-    def find(_request: ApiRequest) -> None:
-        for kind, items in held.items():
-            late.replace("config", kind, REGIONS[1], items)
-
-    switches = family.embedded.switches
-    switches.intercept("config", "SelectAggregateResourceConfig", lose)
-    switches.intercept("config", "SelectResourceConfig", find, account=late.id)
+    aggregate(family, family.payer, empty=[(late.id, REGIONS[1])])
     shared = record(family, send)
     assert shared.own == each(family.accounts) | {late.id: 3}
-    switches.reset()
     same_by_account(shared, family, send)
 
 

@@ -22,7 +22,7 @@ import hashlib
 import itertools
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -131,7 +131,8 @@ class Aggregator:
     """One of AWS Config in a region: what has been recorded in all regions of some accounts.
 
     It holds `types` only, if there are any. `behind` are the sources (account, region) that are
-    OUTDATED, of which it holds every other item, or FAILED, of which it holds none.
+    OUTDATED, of which it holds every other item, or FAILED, of which it holds none; of those in
+    `empty` it holds none though it says SUCCEEDED.
     """
 
     name: str
@@ -139,6 +140,7 @@ class Aggregator:
     accounts: tuple[str, ...]
     types: tuple[str, ...] = ()
     behind: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    empty: Collection[tuple[str, str]] = ()
 
 
 @dataclass

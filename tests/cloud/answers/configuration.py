@@ -310,9 +310,13 @@ def status_of(held: Aggregator, place: Call) -> str:
 
 
 def everywhere(call: Call) -> list[Call]:
-    """The sources of the aggregator that is asked, less those that it could not read."""
+    """The sources of the aggregator that is asked, less those of which it holds nothing."""
     held = the_aggregator(call, call.params["ConfigurationAggregatorName"])
-    return [place for place in sources(call, held) if status_of(held, place) != FAILED]
+    return [
+        place
+        for place in sources(call, held)
+        if status_of(held, place) != FAILED and (place.account.id, place.region) not in held.empty
+    ]
 
 
 def aggregated(call: Call) -> Iterator[Item]:
