@@ -28,9 +28,10 @@ fits() {
 }
 
 confirm() {
+    local answer
     [ "${YES:-}" = 1 ] && return
-    read -rp "$1 [y/N] " answer
-    [ "$answer" = y ] || { say "nothing was done"; exit 1; }
+    read -rp "$1 [y/N] " answer || answer=
+    [ "$answer" = y ] || { say "nothing more was done; YES=1 answers for you"; exit 1; }
 }
 
 # Bash does not end a command substitution at its first failure, so what is used in one says

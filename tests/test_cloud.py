@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 
 import boto3
 import psutil  # type: ignore[import-untyped]
+import psycopg
 import pytest
 from botocore.config import Config
 from botocore.exceptions import (
@@ -31,6 +32,9 @@ from botocore.exceptions import (
 
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size, generate
 from tests.cloud.answers import ANSWERS, Call
+from tests.cloud.demo import REGIONS as DEMO_REGIONS
+from tests.cloud.demo import show
+from tests.cloud.demo_organization import BROKEN, PAYER, ROLE, SHOP
 from tests.cloud.models import operation_model, paginators
 from tests.cloud.organization import Organization
 from tests.cloud.switches import NOT_ENABLED, Rule
@@ -805,6 +809,17 @@ def start_program(*arguments: str) -> tuple[subprocess.Popen[str], dict[str, str
     return process, exports
 
 
+def connect(exports: dict[str, str], service: Any) -> Any:
+    """A client of whoever the exports are for."""
+    return boto3.client(
+        service,
+        endpoint_url=exports["AWS_ENDPOINT_URL"],
+        region_name=exports["REGION"],
+        aws_access_key_id=exports["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key="x",
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_the_program_takes_its_children_with_it(number: signal.Signals) -> None:
     process, exports = start_program("--size", "empty")
@@ -824,13 +839,7 @@ def test_the_program_takes_its_children_with_it(number: signal.Signals) -> None:
 def test_big_objects_pass_through_without_being_held() -> None:
     process, exports = start_program("--size", "empty")
     try:
-        s3: Any = boto3.client(
-            "s3",
-            endpoint_url=exports["AWS_ENDPOINT_URL"],
-            region_name="us-east-1",
-            aws_access_key_id=exports["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key="x",
-        )
+        s3 = connect(exports, "s3")
         s3.put_object(Bucket=exports["BUCKET"], Key="warm", Body=b"1")
         gateway = psutil.Process(process.pid)
         before = gateway.memory_info().rss
@@ -849,20 +858,51 @@ def test_accounts_and_sizes_can_be_chosen() -> None:
         "--accounts", "2", "--page-size", "3", "--regions", "eu-west-1"
     )
     try:
-        assert exports["REGION"] == "eu-west-1"
-        kms: Any = boto3.client(
-            "kms",
-            endpoint_url=exports["AWS_ENDPOINT_URL"],
-            region_name="eu-west-1",
-            aws_access_key_id="AKIA0000111122224444",
-            aws_secret_access_key="x",
-        )
-        page = kms.list_keys()
+        assert exports["REGION"] == exports["REGIONS"] == "eu-west-1"
+        second = exports | {"AWS_ACCESS_KEY_ID": "AKIA0000111122224444"}
+        page = connect(second, "kms").list_keys()
         assert len(page["Keys"]) == 3
         assert page["Truncated"]
     finally:
         process.terminate()
         process.wait(DEADLINE_SECONDS)
+
+
+def test_the_organization_of_the_demo_can_be_tried_by_hand() -> None:
+    process, exports = start_program("--organization")
+    try:
+        assert exports["REGIONS"] == ",".join(DEMO_REGIONS)
+        below = connect(exports, "organizations").list_accounts_for_parent(
+            ParentId=exports["SHOPS"]
+        )
+        assert [held["Id"] for held in below["Accounts"]] == [SHOP]
+        sts = connect(exports, "sts")
+        assert sts.get_caller_identity()["Account"] == PAYER
+
+        def enter(account: str) -> Any:
+            role = f"arn:aws:iam::{account}:role/{ROLE}"
+            return sts.assume_role(RoleArn=role, RoleSessionName="tried")
+
+        assert enter(SHOP)["Credentials"]
+        assert error_of(lambda: enter(BROKEN)) == ("AccessDenied", 403)
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_SECONDS)
+
+
+def test_a_table_on_a_narrow_terminal_has_account_ids_whole(
+    embedded: EmbeddedCloud,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    wide = ", ".join(f"'{name * 30}' AS {name}" for name in "abcd")
+    with psycopg.connect(embedded.postgres.dsn_for(database)) as connection:
+        show(connection, "Accounts", f"SELECT {wide}, '{PAYER}' AS account_id")
+    shown = capsys.readouterr().out
+    assert PAYER in shown
+    assert max(map(len, shown.splitlines())) <= 60
 
 
 def test_all_canned_operations_exist() -> None:

@@ -700,12 +700,23 @@ def deploy(embedded: EmbeddedCloud) -> Callable[..., subprocess.CompletedProcess
         return subprocess.run(
             [str(ROOT / "deploy" / "deploy.sh"), what],
             env=os.environ | environment | settings,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
 
     return run
+
+
+def test_deploy_sh_says_why_it_ends_where_nobody_answers(
+    deploy: Callable[..., subprocess.CompletedProcess[str]], embedded: EmbeddedCloud
+) -> None:
+    """`destroy-spokes` asks first, and so needs no AWS CLI for this."""
+    done = deploy("destroy-spokes", OU="ou-abcd-12345678", AWS_REGION="us-east-1", YES="")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "nothing more was done; YES=1 answers for you"
+    assert embedded.calls == []
 
 
 @pytest.mark.skipif(not AWS_CLI, reason="deploy.sh needs the AWS CLI, which is not installed")

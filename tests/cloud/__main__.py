@@ -1,7 +1,10 @@
 """`python -m tests.cloud`: start the embedded cloud, print what to export, and stay up.
 
-    $ python -m tests.cloud --size small > cloud.env & # "ready" is when the exports are there
-    $ . cloud.env && ./sender.py && ./receiver.py
+    $ python -m tests.cloud > cloud.env &
+    $ until sleep 1; [ -s cloud.env ]; do :; done; . ./cloud.env
+
+With --organization it is the organization of `make demo-org`, seen by its payer; each of its units
+is exported under its name, such as SHOPS, for --include-ou.
 
 It ends cleanly on SIGTERM and SIGINT, and its children end with it whatever ends it.
 """
@@ -16,6 +19,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from tests.cloud import Cloud, EmbeddedCloud, Size, generate
+from tests.cloud.demo_organization import make_organization, set_up
 
 FIRST_ACCOUNT = 111122223333
 
@@ -39,6 +43,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     """The command line; errors end the program with status 2."""
     parser = argparse.ArgumentParser(prog="python -m tests.cloud", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--organization", action="store_true", help="of make demo-org, in place of the next three"
+    )
     parser.add_argument("--size", choices=SIZES, default="small", help="of each account (small)")
     parser.add_argument("--accounts", type=int, default=1, metavar="N", help="how many (1)")
     parser.add_argument(
@@ -54,17 +61,32 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     return parser.parse_args(arguments)
 
 
+def exports(embedded: EmbeddedCloud) -> dict[str, str]:
+    """What to export: the environment of the scripts, and the organization's units by name."""
+    units = {
+        unit.name.upper(): unit.id
+        for organization in embedded.cloud.organizations
+        for unit in organization.units.values()
+    }
+    regions = {"REGIONS": ",".join(embedded.analytics.regions)}
+    return units | regions | embedded.environment(embedded.analytics.id)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run until a signal comes."""
     options = parse_arguments(arguments)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopped.set())
-    cloud = make_cloud(SIZES[options.size](), options.accounts, options.regions.split(","))
+    if options.organization:
+        cloud = make_organization()
+    else:
+        cloud = make_cloud(SIZES[options.size](), options.accounts, options.regions.split(","))
     cloud.page_size = options.page_size
     with EmbeddedCloud(cloud, latency=options.latency, port=options.port) as embedded:
-        exports = embedded.environment(embedded.analytics.id)
-        lines = (f"export {name}={shlex.quote(value)}" for name, value in exports.items())
+        if options.organization:
+            set_up(embedded)
+        lines = (f"export {name}={shlex.quote(value)}" for name, value in exports(embedded).items())
         print("\n".join(lines), flush=True)
         stopped.wait()
 

@@ -26,6 +26,8 @@ ACCOUNT = "111122223333"
 REGIONS = ("us-east-1", "eu-west-1")
 SHOWN_SERVICES = 8
 SHOWN_CERTIFICATES = 5
+WHOLE = ("account_id",)
+"""Columns that are not cut however narrow the terminal is."""
 
 ACCOUNTS = """
 SELECT a.account_id, a.region, a.account_name, a.customer_name AS customer, a.category,
@@ -113,11 +115,11 @@ def report(connection: psycopg.Connection[Any]) -> None:
 def show(
     connection: psycopg.Connection[Any], title: str, query: str, values: Sequence[Any] = ()
 ) -> None:
-    """Print a query's rows as a table."""
+    """Print a query's rows as a table; on a narrow terminal other columns than WHOLE are cut."""
     cursor = connection.execute(query.encode(), values)
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in cursor.description or ():
-        table.add_column(column.name)
+        table.add_column(column.name, no_wrap=column.name in WHOLE)
     for row in cursor.fetchall():
         table.add_row(*("" if value is None else str(value) for value in row))
     Console().print(table)

@@ -46,8 +46,8 @@ WHERE f.status NOT IN ('RESOLVED', 'SUPPRESSED') AND f.record_state = 'ACTIVE'
 GROUP BY 1, 2 ORDER BY 3 DESC, 4 DESC, 1, 2"""
 
 
-def make_organization() -> tuple[Cloud, Organization]:
-    """The cloud, and its organization of seven accounts."""
+def make_organization() -> Cloud:
+    """A cloud of seven accounts that are one organization."""
     today = datetime.now(UTC).date()
     little = Size.small().scaled(0.4)
     sizes = {PAYER: little, SHOP: Size.small(), CLOSED: Size.empty()}
@@ -69,18 +69,22 @@ def make_organization() -> tuple[Cloud, Organization]:
     organization.delegate(accounts[SECURITY], "securityhub.amazonaws.com")
     cloud = Cloud.of(*accounts.values())
     cloud.organizations.append(organization)
-    return cloud, organization
+    return cloud
+
+
+def set_up(embedded: EmbeddedCloud) -> None:
+    """What the accounts of `make_organization` let the payer do, once their cloud runs."""
+    for name in (SECURITY, SHOP, TILLS, SANDBOX):
+        embedded.keys.make_role(name, ROLE, PAYER)
+    embedded.keys.make_role(BROKEN, "Administrator", PAYER)
+    embedded.switches.deny_by_scp(REGIONS[1], account=SANDBOX)
 
 
 def main() -> None:
     """Run the demo; ends with the exit code of a script that failed otherwise than is shown."""
     started = time.monotonic()
-    cloud, _ = make_organization()
-    with EmbeddedCloud(cloud) as embedded:
-        for name in (SECURITY, SHOP, TILLS, SANDBOX):
-            embedded.keys.make_role(name, ROLE, PAYER)
-        embedded.keys.make_role(BROKEN, "Administrator", PAYER)
-        embedded.switches.deny_by_scp(REGIONS[1], account=SANDBOX)
+    with EmbeddedCloud(make_organization()) as embedded:
+        set_up(embedded)
         environment = embedded.environment(PAYER)
         run(environment, "receiver.py", "--init-schema")
         run(environment, "sender.py", "--organization", "--check", codes=(BROKEN_ACCOUNT,))
