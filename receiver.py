@@ -96,6 +96,25 @@ SETTINGS = {
     "kms_key": ("ANALYTICS_KMS_KEY", "KMS key for moved objects (default: the bucket's own)"),
 }
 OPTIONAL_SETTINGS = {"kms_key", "region"}
+ARNS = {"cluster_arn": ("rds", "cluster"), "secret_arn": ("secretsmanager", "secret")}
+"""Settings that the Data API takes as ARNs only: the service and the kind of thing."""
+
+
+def flag_of(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def not_set(name: str) -> UsageError:
+    return UsageError(f"{SETTINGS[name][0]} is not set: export it or give {flag_of(name)}")
+
+
+def check_arn(name: str, value: str) -> None:
+    """Raise UsageError if a setting is not the ARN of what it names."""
+    service, kind = ARNS[name]
+    if not re.fullmatch(rf"arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{kind}:[^:\s]+", value):
+        form = f"arn:aws:{service}:<region>:<account>:{kind}:<name>"
+        setting = f"{SETTINGS[name][0]} ({flag_of(name)})"
+        raise UsageError(f"{setting}: {value!r} is no ARN of a {kind}; its form is {form}")
 
 
 @dataclass(frozen=True)
@@ -118,13 +137,11 @@ class Settings:
         for name, (variable, _) in SETTINGS.items():
             values[name] = flags.get(name) or os.environ.get(variable) or None
             if values[name] is None and name not in OPTIONAL_SETTINGS:
-                flag = "--" + name.replace("_", "-")
-                raise UsageError(f"{variable} is not set: export it or give {flag}")
+                raise not_set(name)
+        for name in ARNS:
+            check_arn(name, values[name])
         numbers = {name: flags.get(name) for name in ("workers", "patience")}
-        settings = cls(**values, **{name: n for name, n in numbers.items() if n is not None})
-        if settings.workers < 1:
-            raise UsageError("--workers must be at least 1")
-        return settings
+        return cls(**values, **{name: n for name, n in numbers.items() if n is not None})
 
 
 # ── The story on stderr ─────────────────────────────────────────────────────────────────────────
@@ -430,7 +447,9 @@ def read_catalogue(records: Iterable[Sequence[Any]]) -> Catalogue:
         known = tuple(filter(None, labels.split(",")))
         column = Column(name, type_, required, nullable, position, known)
         catalogue.setdefault(table, {})[name] = column
-    stored = [table.stored_in or name for name, table in TABLES.items()]
+    stored = dict.fromkeys(table.stored_in or name for name, table in TABLES.items())
+    if catalogue.keys().isdisjoint(stored):
+        raise UsageError("the database has no schema: run receiver.py --init-schema")
     missing = [name for name in (*stored, *OTHER_TABLES, FUNCTION) if name not in catalogue]
     missing += [
         f"{name}.document_id"
@@ -2105,7 +2124,20 @@ PASSING_CODES = {
     "TransactionNotFoundException",
 }
 RESUMING = "DatabaseResumingException"
-STOP = threading.Event()  # set by SIGTERM and SIGINT
+
+
+class Stop(threading.Event):
+    """Set once a signal asks the process to stop: files under way are done, no more begun."""
+
+    by = signal.SIGTERM
+
+    def ask(self, number: int, _frame: object) -> None:
+        """The handler of SIGTERM and SIGINT."""
+        self.by = signal.Signals(number)
+        self.set()
+
+
+STOP = Stop()
 
 
 def wait(seconds: float) -> None:
@@ -2119,14 +2151,16 @@ def backoff(attempt: int) -> float:
     return min(8.0, 2.0**attempt) * random.uniform(0.7, 1.3)
 
 
-def aws_meaning(error: Exception) -> Exception:
+def aws_meaning(error: Exception, service: str) -> Exception:
     """What an error of an AWS call means for the file: Transient, Refused, or itself."""
     from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
     from botocore.exceptions import ConnectionError as NotConnected
 
     # Timeouts, lost connections, endpoints that cannot be reached, bodies that break off.
     if isinstance(error, HTTPClientError | NotConnected | IncompleteReadError):
-        return Unreachable(f"no answer: {type(error).__name__}")
+        advice = "; check REGION, network and VPC endpoint"
+        more = advice if isinstance(error, NotConnected) else ""
+        return Unreachable(f"no answer from {service}: {error}{more}")
     if not isinstance(error, ClientError):
         return error
     code = error.response["Error"].get("Code", "")
@@ -2146,6 +2180,27 @@ def aws_meaning(error: Exception) -> Exception:
 def without_values(message: str) -> str:
     """An error of PostgreSQL without the values that it quotes after a colon."""
     return re.sub(r': "[^"]*"', "", message)[:300]
+
+
+def connect(service: str, settings: Settings, attempts: int) -> Any:
+    """A client of boto3; raises UsageError where boto3 is missing or finds no region."""
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import NoRegionError
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error.name} is missing: pip install -r requirements.txt") from None
+    client: Callable[..., Any] = boto3.client
+    config = Config(
+        connect_timeout=5,
+        read_timeout=60,
+        max_pool_connections=settings.workers + 1,
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+    )
+    try:
+        return client(service, region_name=settings.region, config=config)
+    except NoRegionError:
+        raise not_set("region") from None
 
 
 class Calls:
@@ -2186,20 +2241,8 @@ class DBManager:
     """
 
     def __init__(self, settings: Settings, deadline: float = math.inf) -> None:
-        import boto3
-        from botocore.config import Config
-
         self.settings = settings
-        self.client: RDSDataServiceClient = boto3.client(
-            "rds-data",
-            region_name=settings.region,
-            config=Config(
-                connect_timeout=5,
-                read_timeout=60,
-                max_pool_connections=settings.workers + 1,
-                retries={"total_max_attempts": 1, "mode": "standard"},
-            ),
-        )
+        self.client: RDSDataServiceClient = connect("rds-data", settings, attempts=1)
         self.calls = Calls(self.client)
         self.gave_up = threading.Event()
         self.deadline = deadline
@@ -2229,7 +2272,7 @@ class DBManager:
             try:
                 return getattr(self.client, operation)(**target, **parameters)
             except (BotoCoreError, ClientError) as error:
-                meaning = aws_meaning(error)
+                meaning = aws_meaning(error, "the RDS Data API")
                 alone = isinstance(meaning, Transient) and "transactionId" not in parameters
                 late = self.gave_up.is_set() or time.monotonic() > deadline
                 if late or not (alone or RESUMING in str(error)):
@@ -2278,7 +2321,8 @@ class DBManager:
                 transactionId=transaction,
             )
         except (BotoCoreError, ClientError) as error:
-            tell("INFO", f"rollback not confirmed: {aws_meaning(error)}")
+            meaning = aws_meaning(error, "the RDS Data API")
+            tell("INFO", f"rollback not confirmed: {meaning}")
 
     def catalogue(self) -> Catalogue:
         """Columns, types and keys; raises UsageError where the schema is missing or too old."""
@@ -2374,20 +2418,8 @@ class S3Manager:
     """The bucket: data/ to read from, loaded/ and rejected/ to move to."""
 
     def __init__(self, settings: Settings) -> None:
-        import boto3
-        from botocore.config import Config
-
         self.bucket = settings.bucket
-        self.client: S3Client = boto3.client(
-            "s3",
-            region_name=settings.region,
-            config=Config(
-                connect_timeout=5,
-                read_timeout=60,
-                max_pool_connections=settings.workers + 1,
-                retries={"total_max_attempts": 5, "mode": "standard"},
-            ),
-        )
+        self.client: S3Client = connect("s3", settings, attempts=5)
         self.calls = Calls(self.client)
         self.encryption: dict[str, Any] = {}
         if settings.kms_key:
@@ -2406,7 +2438,7 @@ class S3Manager:
                 if not item["Key"].endswith("/"):
                     yield file_at(item["Key"], item["ETag"], item["Size"], item["LastModified"])
         except (BotoCoreError, ClientError) as error:
-            raise aws_meaning(error) from error
+            raise aws_meaning(error, "S3") from error
 
     def find(self, key: str) -> File | None:
         """The object at a key as it is now."""
@@ -2424,7 +2456,7 @@ class S3Manager:
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and error.response["Error"].get("Code") in codes:
                 return None
-            raise aws_meaning(error) from error
+            raise aws_meaning(error, "S3") from error
 
     def open(self, file: File) -> tuple[File, Iterator[bytes]]:
         """The object and its bytes, if it still is the one that was found; raises Changed if not.
@@ -2448,7 +2480,7 @@ class S3Manager:
         try:
             yield from body.iter_chunks(MIB)
         except (BotoCoreError, ClientError) as error:
-            raise aws_meaning(error) from error
+            raise aws_meaning(error, "S3") from error
 
     def copy(self, file: File, key: str, **how: Any) -> bool:
         """Copy exactly this version of an object; False where another one is in its place."""
@@ -2482,7 +2514,7 @@ class S3Manager:
             (),
             "put_object",
             Key=f"rejected/{file.rest}{REASON}",
-            Body="\n".join(printable(reason) for reason in reasons).encode(errors="replace"),
+            Body="".join(f"{printable(reason)}\n" for reason in reasons).encode(errors="replace"),
             ContentType="text/plain; charset=utf-8",
             **self.encryption,
         )
@@ -2954,7 +2986,7 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[Result]:
         return [result for done in as_completed(running) for result in done.result()]
 
 
-def summary(results: Sequence[Result], seconds: float) -> str:
+def summary(results: Sequence[Result], seconds: float, not_begun: int = 0) -> str:
     """Counters per table over all files, then the files by outcome."""
     tables: dict[str, Counter[str]] = {}
     for result in results:
@@ -2964,6 +2996,7 @@ def summary(results: Sequence[Result], seconds: float) -> str:
     for name in sorted(tables):
         lines.append(f"{name:26}" + "".join(f"{tables[name][c]:>10}" for c in COUNTED))
     outcomes = Counter(result.outcome.value for result in results)
+    outcomes += Counter({"not begun": not_begun})
     total = sum(tables.values(), Counter())
     told = ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items())) or "nothing to do"
     lines.append(f"{len(results)} files ({told}), {total['TOTAL']} rows, {seconds:.1f} s")
@@ -3038,7 +3071,16 @@ def event_keys(event: Mapping[str, Any], bucket: str) -> list[str]:
     named = [(s3["bucket"]["name"], unquote_plus(s3["object"]["key"])) for s3 in places]
     if detail := event.get("detail"):
         named.append((detail["bucket"]["name"], detail["object"]["key"]))
-    return [key for place, key in named if place == bucket and key.startswith("data/")]
+    return [key for place, key in named if is_ours(place, key, bucket)]
+
+
+def is_ours(place: str, key: str, bucket: str) -> bool:
+    """Whether an object is one to load; says why if not."""
+    ours = place == bucket and key.startswith("data/")
+    if not ours:
+        why = "it is not under data/" if place == bucket else f"the bucket is not {bucket}"
+        tell("INFO", f"s3://{place}/{key} is ignored: {why}")
+    return ours
 
 
 def found(s3: S3Manager, keys: Iterable[str]) -> list[File]:
@@ -3087,12 +3129,26 @@ def log_to(stream: IO[str], *, as_json: bool, verbose: bool) -> None:
     log.propagate = False
 
 
+def above_zero(number: type[float]) -> Callable[[str], float]:
+    """Reads the number of a flag; what it raises for any other argparse tells."""
+
+    def read(text: str) -> float:
+        with suppress(ValueError):
+            if (value := number(text)) > 0:
+                return value
+        kind = "whole number" if number is int else "number"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {kind} above zero")
+
+    return read
+
+
 def parser() -> argparse.ArgumentParser:
     summary_line = "Load documents from S3 data/ into Aurora PostgreSQL through the RDS Data API."
     arguments = argparse.ArgumentParser(
         prog="receiver.py",
         description=summary_line,
-        epilog="Exit codes: 0 all well, 1 something was not loaded, 2 wrong use or configuration.",
+        epilog="Exit codes: 0 all well, 1 something was not loaded, 2 wrong use or configuration,"
+        " 128 and its number after a signal (SIGINT 130, SIGTERM 143).",
     )
     what = arguments.add_mutually_exclusive_group()
     what.add_argument("--init-schema", action="store_true", help="apply schema.sql, then exit")
@@ -3107,22 +3163,25 @@ def parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="load in a transaction that is rolled back"
     )
     for name, (variable, meaning) in SETTINGS.items():
-        flag = "--" + name.replace("_", "-")
-        arguments.add_argument(flag, metavar="…", help=f"{meaning} [{variable}]")
+        arguments.add_argument(flag_of(name), metavar="…", help=f"{meaning} [{variable}]")
     arguments.add_argument(
-        "--workers", type=int, default=8, metavar="N", help="files loaded at once [8]"
+        "--workers",
+        type=above_zero(int),
+        metavar="N",
+        help=f"files loaded at once ({Settings.workers})",
     )
     arguments.add_argument(
         "--patience",
-        type=float,
-        default=180.0,
+        type=above_zero(float),
         metavar="SECONDS",
-        help="how long a file may wait for a database that is not ready [180]",
+        help=f"how long a file may wait for a database that is not ready ({Settings.patience:g})",
     )
     arguments.add_argument(
         "--log-format", choices=("text", "json"), default="text", help="form of the log on stderr"
     )
-    arguments.add_argument("-v", "--verbose", action="store_true", help="timings and tracebacks")
+    arguments.add_argument(
+        "-v", "--verbose", action="store_true", help="log every AWS call, timings, tracebacks"
+    )
     arguments.add_argument("--version", action="version", version=THIS)
     return arguments
 
@@ -3145,6 +3204,8 @@ def check(settings: Settings) -> int:
             test()
             print(f"ok      {name}")
         except (BotoCoreError, ClientError, UsageError, Transient, Refused) as error:
+            if STOP.is_set():
+                raise
             failures += 1
             print(f"FAILED  {name}: {printable(str(error))}")
     return 1 if failures else 0
@@ -3159,12 +3220,27 @@ def init_schema(settings: Settings) -> int:
     return 0
 
 
+def check_key(key: str, bucket: str) -> None:
+    """Raise UsageError for a --file that is not under data/, with the way to get it there."""
+    if not key.startswith("data/"):
+        top, _, rest = key.partition("/")
+        copy = f"aws s3 cp s3://{bucket}/{key} s3://{bucket}/data/{rest}"
+        advice = f"; copy it there: {copy}" if top in ("loaded", "rejected") else ""
+        raise UsageError(f"--file {key}: only what lies under data/ is loaded{advice}")
+
+
+def stopped(what: str) -> int:
+    """Say that a signal has ended the run and what is left; returns the exit code that tells it."""
+    print(f"receiver.py: stopped by {STOP.by.name}; {what}", file=sys.stderr)
+    return 128 + STOP.by
+
+
 def run(flags: argparse.Namespace) -> int:
     """What the command line asks for; returns the exit code."""
     settings = Settings.of(vars(flags))
-    if flags.file and not flags.file.startswith("data/"):
-        raise UsageError(f"--file {flags.file}: only what lies under data/ is loaded")
-    if flags.dry_run and (flags.init_schema or flags.retry_rejected):
+    if flags.file:
+        check_key(flags.file, settings.bucket)
+    if flags.dry_run and (flags.init_schema or flags.check or flags.retry_rejected):
         raise UsageError("--dry-run changes nothing, so it goes with loading only")
     if flags.init_schema:
         return init_schema(settings)
@@ -3176,9 +3252,9 @@ def run(flags: argparse.Namespace) -> int:
     if flags.retry_rejected:
         retried = receiver.s3.put_back()
         tell("INFO", f"{len(retried)} documents are back from rejected/")
-    files = list_data(receiver)
-    if flags.file:
-        files = iter(found(receiver.s3, [flags.file]))
+    files = found(receiver.s3, [flags.file]) if flags.file else list(list_data(receiver))
+    if flags.file and not files:
+        raise UsageError(f"there is no object {flags.file} in the bucket {settings.bucket}")
     results = load_all(receiver, files)
     loaded = {result.key for result in results if result.outcome is Outcome.LOADED}
     for file in retried:  # only now: until it is loaded, the copy in rejected/ is the safe one
@@ -3187,12 +3263,13 @@ def run(flags: argparse.Namespace) -> int:
     calls = receiver.s3.calls.counts + receiver.db.calls.counts
     said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
     tell("INFO", f"calls: {said}", calls=dict(calls))
-    if flags.file and not results:
-        raise UsageError(f"there is no object {flags.file} in the bucket")
-    print(summary(results, time.monotonic() - started))
+    print(summary(results, time.monotonic() - started, len(files) - len(results)))
     if flags.dry_run:
         print("dry run: everything was rolled back, nothing was moved")
-    return 1 if failed(results) or STOP.is_set() else 0
+    if STOP.is_set():
+        gone = sum(result.outcome in SETTLED for result in results if not flags.dry_run)
+        return stopped(f"{len(files) - gone} files stay in data/")
+    return int(failed(results))
 
 
 BLAMED = {
@@ -3200,13 +3277,15 @@ BLAMED = {
     "SecretsErrorException": "secret_arn",
     "SQLState: 3D000": "database",
     "NoSuchBucket": "bucket",
+    "Invalid bucket name": "bucket",
 }
 
 
 def blame(error: Exception) -> str:
     """An error of AWS, after the setting that is wrong where that is known."""
     names = (SETTINGS[name][0] for sign, name in BLAMED.items() if sign in str(error))
-    return "".join(f"{name} is wrong: " for name in names) + printable(str(error))
+    text = " ".join(str(error).splitlines())
+    return "".join(f"{name} is wrong: " for name in names) + printable(text)
 
 
 def aws_errors() -> tuple[type[Exception], ...]:
@@ -3220,7 +3299,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags = parser().parse_args(arguments)
     log_to(sys.stderr, as_json=flags.log_format == "json", verbose=flags.verbose)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: STOP.set())
+        signal.signal(number, STOP.ask)
     try:
         gc.freeze()  # what rows are made of has no cycles: look for those seldom
         gc.set_threshold(100_000, 50, 100)
@@ -3229,6 +3308,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"receiver.py: {printable(str(error))}", file=sys.stderr)
         return 2
     except Transient as error:
+        if STOP.is_set():
+            return stopped("what is not loaded stays in data/")
         tell("FAIL", str(error))
         return 1
     except aws_errors() as error:  # such as no credentials, or a bucket that does not exist
@@ -3236,5 +3317,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+def command() -> int:
+    """Run as a command: what stdout does not take is told in a line."""
+    try:
+        try:
+            return main()
+        finally:
+            print(end="", flush=True)  # also what --help wrote, which ends in SystemExit
+    except OSError as error:
+        print(
+            f"receiver.py: {error.filename or 'stdout'}: {error.strerror or error}", file=sys.stderr
+        )
+        sys.stderr.flush()
+        os._exit(1)  # the interpreter's own end would write to stdout once more
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

@@ -428,6 +428,25 @@ def test_the_receiver_takes_an_event_of_s3_through_eventbridge(
     assert invoke("receiver.lambda_handler", hub, event)["result"]["files"] == 1
 
 
+def test_the_receiver_says_what_it_ignores(
+    invoke: Invoke, embedded: EmbeddedCloud, bucket: str, hub: dict[str, str], upload: Upload
+) -> None:
+    named = upload("300000000901")
+    moved = named.replace("data/", "loaded/")
+    for event, words in (
+        (
+            s3_event("another-bucket", named),
+            f"another-bucket/{named} is ignored: the bucket is not",
+        ),
+        (s3_event(bucket, moved), f"{bucket}/{moved} is ignored: it is not under data/"),
+    ):
+        answer = invoke("receiver.lambda_handler", hub, event)
+        assert answer["result"] == {"files": 0, "rows": 0}
+        [line] = [json.loads(line) for line in answer["log"].splitlines()]
+        assert (line["kind"], line["message"].startswith(f"s3://{words}")) == ("INFO", True)
+    assert keys(embedded, bucket) == [named]
+
+
 def test_the_receiver_answers_a_batch_in_part(
     invoke: Invoke, embedded: EmbeddedCloud, bucket: str, hub: dict[str, str], upload: Upload
 ) -> None:

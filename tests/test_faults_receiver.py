@@ -7,6 +7,7 @@ import contextlib
 import io
 import itertools
 import json
+import signal
 import socket
 import socketserver
 import threading
@@ -322,10 +323,62 @@ def test_a_receiver_that_waits_stops_when_it_is_told_to(warehouse: Warehouse) ->
     )
     process = soak.launch(warehouse, "--patience", "600")
     started.set()
-    _, lines = process.communicate(timeout=60)
-    assert process.returncode == 1
+    result, story = process.communicate(timeout=60)
+    *lines, last = story.splitlines()
+    assert process.returncode == 128 + signal.SIGTERM
     assert time.monotonic() - told[0] < 5
-    assert [line for line in lines.splitlines() if f"FAIL    deferred {KEY}" in line], lines
+    assert [line for line in lines if f"FAIL    deferred {KEY}" in line], lines
+    assert last == "receiver.py: stopped by SIGTERM; 1 files stay in data/"
+    assert result.startswith("1 files (1 deferred), 0 rows")
+    assert keys(warehouse, "") == [KEY]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_file_under_way_be_finished(
+    warehouse: Warehouse, number: signal.Signals
+) -> None:
+    names = [documents.key(account=f"4444000000{n:02}") for n in range(3)]
+    for name in names:
+        put(warehouse, document(account=name.split("/")[1]), name)
+    started = threading.Event()
+
+    def tell_it_to_stop(_request: ApiRequest) -> None:
+        started.wait(30)
+        process.send_signal(number)
+
+    warehouse.embedded.switches.intercept("rds-data", "CommitTransaction", tell_it_to_stop, times=1)
+    process = soak.launch(warehouse, "--workers", "1")
+    started.set()
+    result, story = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    *_, last = story.splitlines()
+    assert last == f"receiver.py: stopped by {number.name}; 2 files stay in data/"
+    assert result.splitlines()[-1].startswith("1 files (1 loaded, 2 not begun), ")
+    assert len(keys(warehouse, "data/")) == 2
+    assert len(keys(warehouse, "loaded/")) == 1
+
+
+@pytest.mark.parametrize("flags", [(), ("--check",), ("--init-schema",)])
+def test_a_receiver_that_has_not_begun_stops_too(
+    warehouse: Warehouse, flags: tuple[str, ...]
+) -> None:
+    """While it waits for a database that sleeps it does not know what is in data/."""
+    put(warehouse, document(NEXT))
+    warehouse.embedded.data_api.faults.resume()
+    started = threading.Event()
+
+    def tell_it_to_stop(_request: ApiRequest) -> None:
+        started.wait(30)
+        process.terminate()
+
+    warehouse.embedded.switches.intercept("rds-data", "ExecuteStatement", tell_it_to_stop, times=1)
+    process = soak.launch(warehouse, *flags)
+    started.set()
+    result, story = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    *_, last = story.splitlines()
+    assert last == "receiver.py: stopped by SIGTERM; what is not loaded stays in data/"
+    assert "files" not in result
     assert keys(warehouse, "") == [KEY]
 
 
@@ -634,4 +687,7 @@ def test_an_endpoint_that_nobody_listens_on_is_exit_1(warehouse: Warehouse) -> N
     )
     assert code == 1
     assert " FAIL " in lines[-1]
+    assert "no answer from the RDS Data API: " in lines[-1]
+    assert "http://127.0.0.1:1/" in lines[-1]
+    assert "check REGION, network and VPC endpoint" in lines[-1]
     assert keys(warehouse, "") == [KEY]

@@ -26,20 +26,21 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def run(embedded: EmbeddedCloud, bucket: str, database: str) -> Run:
-    """Runs receiver.py with the documented environment; keywords replace or (None) remove some."""
+def environment(embedded: EmbeddedCloud, bucket: str, database: str) -> dict[str, str]:
+    """The documented environment."""
+    ours = {"BUCKET": bucket, "DB_NAME": database}
+    return {**os.environ, **embedded.environment(embedded.analytics.id), **ours}
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    """Runs receiver.py in the environment, of which keywords replace or (None) remove some."""
 
     def run(*arguments: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
-        environment: dict[str, str | None] = {
-            **os.environ,
-            **embedded.environment(embedded.analytics.id),
-            "BUCKET": bucket,
-            "DB_NAME": database,
-            **changes,
-        }
+        changed = {**environment, **changes}
         return subprocess.run(
             [sys.executable, str(SCRIPT), *arguments],
-            env={name: value for name, value in environment.items() if value is not None},
+            env={name: value for name, value in changed.items() if value is not None},
             capture_output=True,
             text=True,
             timeout=120,
@@ -68,6 +69,135 @@ def test_a_missing_setting_is_one_line_with_its_variable_and_flag(run: Run, name
     assert f"--{flag.replace('_', '-')}" in line
 
 
+CLUSTER = "arn:aws:rds:eu-west-1:111122223333:cluster:analytics"
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:receiver-AbCdEf"
+NO_ARNS = [
+    ("AURORA_CLUSTER_ARN", "--cluster-arn", "nope"),
+    ("AURORA_CLUSTER_ARN", "--cluster-arn", SECRET),
+    ("AURORA_CLUSTER_ARN", "--cluster-arn", CLUSTER.replace(":cluster:", ":db:")),
+    ("AURORA_CLUSTER_ARN", "--cluster-arn", CLUSTER + "\r"),
+    ("AURORA_SECRET_ARN", "--secret-arn", "observability/receiver"),
+    ("AURORA_SECRET_ARN", "--secret-arn", CLUSTER),
+]
+
+
+@pytest.mark.parametrize(("variable", "flag", "value"), NO_ARNS)
+def test_what_is_no_arn_is_told_before_any_call(
+    run: Run, embedded: EmbeddedCloud, variable: str, flag: str, value: str
+) -> None:
+    embedded.calls.clear()
+    for done in (run(**{variable: value}), run(flag, value)):
+        assert (done.returncode, done.stdout) == (2, "")
+        [line] = done.stderr.splitlines()
+        assert line.startswith(f"receiver.py: {variable} ({flag}): {value!r} is no ARN of a ")
+    assert not embedded.calls
+
+
+@pytest.mark.parametrize(
+    ("cluster", "secret"),
+    [
+        (CLUSTER, SECRET),
+        (CLUSTER.replace("eu-west", "cn-north"), SECRET.replace("receiver", "rds!cluster-1a2b")),
+        (CLUSTER.replace("aws", "aws-us-gov"), SECRET.replace("receiver", "team/a_b+c=d.e@f-g")),
+        (CLUSTER.replace("aws", "aws-iso-b"), SECRET.replace("aws", "aws-cn")),
+    ],
+)
+def test_arns_of_all_partitions_and_names_are_taken(cluster: str, secret: str) -> None:
+    named = {"bucket": "b", "database": "d", "cluster_arn": cluster, "secret_arn": secret}
+    settings = receiver.Settings.of(named)
+    assert (settings.cluster_arn, settings.secret_arn) == (cluster, secret)
+
+
+def test_without_any_region_the_setting_is_named(run: Run) -> None:
+    nowhere = dict.fromkeys(("REGION", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"))
+    for flag in ("--check", "--dry-run"):
+        done = run(flag, **nowhere, AWS_CONFIG_FILE=os.devnull)
+        assert (done.returncode, done.stdout) == (2, "")
+        [line] = done.stderr.splitlines()
+        assert line == "receiver.py: REGION is not set: export it or give --region"
+    assert run(**nowhere | {"AWS_DEFAULT_REGION": "us-east-1"}).returncode == 0
+
+
+@pytest.mark.parametrize("flag", ["--check", "--dry-run", "--init-schema"])
+def test_without_boto3_it_says_what_to_install(environment: dict[str, str], flag: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(SCRIPT), flag],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line == "receiver.py: boto3 is missing: pip install -r requirements.txt"
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "kind"),
+    [
+        ("--workers", "0", "whole number"),
+        ("--workers", "1.5", "whole number"),
+        ("--patience", "-1", "number"),
+        ("--patience", "0", "number"),
+        ("--patience", "nan", "number"),
+        ("--patience", "long", "number"),
+    ],
+)
+def test_a_number_is_above_zero(run: Run, flag: str, value: str, kind: str) -> None:
+    done = run(flag, value)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].endswith(f"{flag}: {value!r} is not a {kind} above zero")
+
+
+def test_a_bucket_that_cannot_be_one_is_one_line(run: Run) -> None:
+    done = run(BUCKET="s3://mine")
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert line.startswith("receiver.py: BUCKET is wrong: ")
+    assert "\\x" not in line
+
+
+@pytest.mark.parametrize(
+    ("flag", "unbuffered"),
+    [("--help", ""), ("--version", ""), ("--check", ""), ("--check", "1"), ("--dry-run", "")],
+)
+def test_a_full_disk_under_stdout_is_told_in_one_line(
+    environment: dict[str, str], flag: str, unbuffered: str
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, str(SCRIPT), flag],
+            env=environment | {"PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    *story, last = done.stderr.splitlines()
+    assert last == "receiver.py: stdout: No space left on device"
+    assert all(" INFO " in line for line in story)
+    assert done.returncode == 1
+
+
+def test_a_reader_that_stops_reading_is_told_in_one_line(environment: dict[str, str]) -> None:
+    """As `| head` does."""
+    process = subprocess.Popen(
+        [sys.executable, str(SCRIPT), "--check"],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout
+    process.stdout.close()
+    assert process.stderr
+    with process.stderr as stderr:
+        assert stderr.read() == "receiver.py: stdout: Broken pipe\n"
+    assert process.wait(60) == 1
+
+
 def test_a_flag_wins_over_the_environment(run: Run, bucket: str) -> None:
     assert run("--bucket", bucket, BUCKET="no-such-bucket").returncode == 0
 
@@ -76,11 +206,22 @@ def test_the_schema_is_applied_and_again(run: Run, embedded: EmbeddedCloud) -> N
     empty = embedded.create_database()
     before = run(DB_NAME=empty)
     assert before.returncode == 2
-    assert "--init-schema" in before.stderr
+    [line] = before.stderr.splitlines()
+    assert line == "receiver.py: the database has no schema: run receiver.py --init-schema"
     assert run("--init-schema", DB_NAME=empty).returncode == 0
     again = run("--init-schema", DB_NAME=empty)
     assert (again.returncode, again.stderr) == (0, "")
     assert run(DB_NAME=empty).returncode == 0
+
+
+def test_each_table_that_lacks_is_named_once(run: Run, warehouse: Warehouse) -> None:
+    """Three loaders write to cost_reports."""
+    warehouse.query("DROP TABLE cost_reports, listings CASCADE", fetch=False)
+    done = run()
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    lacks = "the database lacks cost_reports, listings: run receiver.py --init-schema"
+    assert line == f"receiver.py: {lacks}"
 
 
 def test_a_new_schema_keeps_what_is_loaded(run: Run, warehouse: Warehouse) -> None:
@@ -103,6 +244,11 @@ def test_good_files_are_loaded_beside_a_bad_one_and_the_exit_code_tells(
         BAD.replace("data/", "rejected/") + receiver.REASON,
     ]
     assert f"rejected {BAD}: not JSON" in done.stderr
+    reason = BAD.replace("data/", "rejected/") + receiver.REASON
+    body = warehouse.s3.get_object(Bucket=warehouse.bucket, Key=reason)["Body"].read()
+    assert body.startswith(b"not JSON")
+    assert body.endswith(b"\n")
+    assert body.count(b"\n") == 1
     last = done.stdout.splitlines()[-1]
     assert "1 loaded, 1 rejected" in last
 
@@ -163,11 +309,22 @@ def test_one_file_is_loaded_by_its_key(run: Run, warehouse: Warehouse) -> None:
     assert run("--file", documents.key()).returncode == 0
     assert BAD in keys(warehouse)
     missing = run("--file", "data/nothing.json")
-    assert missing.returncode == 2
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert f"no object data/nothing.json in the bucket {warehouse.bucket}" in missing.stderr
+
+
+def test_what_is_not_under_data_is_to_be_copied_there(run: Run, warehouse: Warehouse) -> None:
     loaded = documents.key().replace("data/", "loaded/")
-    assert run("--file", loaded).returncode == 2
-    assert loaded in keys(warehouse)
-    assert "data/nothing.json" in missing.stderr
+    put(warehouse, loaded, document())
+    done = run("--file", loaded)
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    place = f"s3://{warehouse.bucket}/"
+    assert line.endswith(f"copy it there: aws s3 cp {place}{loaded} {place}{documents.key()}")
+    assert keys(warehouse) == [loaded]
+    elsewhere = run("--file", "elsewhere/x.json")
+    assert elsewhere.returncode == 2
+    assert elsewhere.stderr.endswith("only what lies under data/ is loaded\n")
 
 
 def test_refused_files_come_back_after_a_fix(run: Run, warehouse: Warehouse) -> None:
@@ -268,7 +425,7 @@ def test_help_needs_no_sdk() -> None:
 def test_wrong_use_is_exit_code_two(run: Run) -> None:
     assert run("--no-such-flag").returncode == 2
     assert run("--check", "--init-schema").returncode == 2
-    for flag in ("--init-schema", "--retry-rejected"):
+    for flag in ("--init-schema", "--check", "--retry-rejected"):
         assert run(flag, "--dry-run").returncode == 2
 
 
