@@ -27,10 +27,10 @@ REGIONS = ("us-east-1", "eu-west-1")
 SHOWN_SERVICES = 8
 SHOWN_CERTIFICATES = 5
 WHOLE = ("account_id",)
-"""Columns that are not cut however narrow the terminal is."""
+"""Columns that stay on a line however narrow the terminal is."""
 
 ACCOUNTS = """
-SELECT a.account_id, a.region, a.account_name, a.customer_name AS customer, a.category,
+SELECT a.account_id, a.region, a.account_name AS name, a.customer_name AS customer, a.category,
        string_agg(p.name, ', ' ORDER BY p.name) AS products
 FROM accounts a
 LEFT JOIN product_accounts pa ON pa.account_id = a.id AND pa.gone_at IS NULL
@@ -50,7 +50,8 @@ GROUP BY f.severity
 ORDER BY array_position(ARRAY['CRITICAL', 'HIGH', 'MEDIUM', 'LOW', 'INFORMATIONAL'], f.severity)"""
 
 COMPLIANCE = """
-SELECT a.region, r.date_from AS day, r.compliant_rules, r.total_rules, r.compliance_score AS score,
+SELECT a.region, r.date_from AS day, r.compliant_rules AS compliant, r.total_rules AS rules,
+       r.compliance_score AS score,
        (SELECT count(*) FROM non_compliant_resources n
         WHERE n.account_id = a.id AND n.status = 'OPEN') AS open_resources
 FROM config_reports r JOIN accounts a ON a.id = r.account_id ORDER BY 1, 2"""
@@ -107,7 +108,7 @@ def report(connection: psycopg.Connection[Any]) -> None:
     counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in names)
     rows = connection.execute(counts.encode()).fetchall()
     print("\nRows per table")
-    width = 4
+    width = max(Console().width // 32, 1)
     for line in (rows[i : i + width] for i in range(0, len(rows), width)):
         print("  " + "  ".join(f"{name:<24}{count:>6}" for name, count in line))
 
@@ -115,11 +116,11 @@ def report(connection: psycopg.Connection[Any]) -> None:
 def show(
     connection: psycopg.Connection[Any], title: str, query: str, values: Sequence[Any] = ()
 ) -> None:
-    """Print a query's rows as a table; on a narrow terminal other columns than WHOLE are cut."""
+    """Print a query's rows as a table; on a narrow terminal columns not in WHOLE are folded."""
     cursor = connection.execute(query.encode(), values)
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in cursor.description or ():
-        table.add_column(column.name, no_wrap=column.name in WHOLE)
+        table.add_column(column.name, no_wrap=column.name in WHOLE, overflow="fold")
     for row in cursor.fetchall():
         table.add_row(*("" if value is None else str(value) for value in row))
     Console().print(table)
