@@ -146,9 +146,13 @@ ACCOUNT_SETTINGS = (
 
 SOURCES = ("accounts", "accounts_file", "organization")
 """What may name the accounts of a run, one of them; else it is over the caller's own account."""
+SOURCE_FLAGS = tuple(flag for name, _, flag, _ in ACCOUNT_SETTINGS if name in SOURCES)
 
 TAGS = ("customer", "partner", "category", "environment", "product")
 """The settings that an account among several may have as tags of its own."""
+
+FORMS = {"role_name": r"[\w+=,.@-]{1,64}", "external_id": r"[\w+=,.@:/-]{2,1224}"}
+"""What IAM and STS: AssumeRole take."""
 
 ALL_REGIONS = "all"
 ACCOUNT_ID = re.compile(r"\d{12}")
@@ -219,6 +223,9 @@ REGION_NAME = re.compile(r"[a-z]+(-[a-z]+)+-\d")
 
 def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings:
     """Settings from flags and the environment; UsageError names what is missing."""
+    for name in MEANT:
+        if flags.get(name) is not None and not flags[name]:
+            raise UsageError(f"--{name.replace('_', '-')} is empty: name something or leave it out")
     named = {name: flags.get(name) or os.environ.get(var) for name, var, _, _ in NAMED_SETTINGS}
     needed = {"region"} | ({"bucket", "kms_key"} if uploads else set())
     for name, variable, flag, _ in NAMED_SETTINGS:
@@ -241,12 +248,20 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
         raise UsageError(f"--only: no such category: {', '.join(sorted(unknown))}; see --list")
     if flags.get("output") and not flags.get("dry_run"):
         raise UsageError("--output is for --dry-run only")
+    if flags.get("resume") and flags.get("dry_run"):
+        raise UsageError("--resume is not for --dry-run, which uploads nothing")
     if flags.get("output") and not Path(str(flags["output"])).absolute().parent.is_dir():
         raise UsageError(f"--output {flags['output']}: there is no such folder")
     rest = {name: flags[name] for name in PLAIN_FLAGS if flags.get(name) is not None}
     rest |= read_sources(flags)
     return Settings(regions=regions, start=start, end=end, only=only, **named, **rest)  # type: ignore[arg-type]
 
+
+MEANT = (
+    "regions", "accounts", "accounts_file", "include_ou", "exclude_ou", "exclude_accounts",
+    "start", "end", "only",
+)  # fmt: skip
+"""Flags that say what is read: without a value, say of a variable, much else would be read."""
 
 PLAIN_FLAGS = (
     "lookback", "catch_up", "full", "workers", "time_limit", "account_time_limit",
@@ -264,6 +279,12 @@ def read_sources(flags: Mapping[str, Any]) -> Row:
         raise UsageError(f"{' and '.join(given)}: give one of them")
     if (named["include_ou"] or named["exclude_ou"]) and not named["organization"]:
         raise UsageError("--include-ou and --exclude-ou are for --organization only")
+    for name, _, flag, _ in ACCOUNT_SETTINGS:
+        text = str(named[name] or "")
+        if text and not given:
+            raise UsageError(f"{flag} is for {', '.join(SOURCE_FLAGS)} only")
+        if text and name in FORMS and not re.fullmatch(FORMS[name], text, re.ASCII):
+            raise UsageError(f"{flag}: {text!r} is not of the form {FORMS[name]}")
     lists = ("accounts", "include_ou", "exclude_ou", "exclude_accounts")
     found: Row = {name: split(named[name]) for name in lists}
     for flag, name in (("--accounts", "accounts"), ("--exclude-accounts", "exclude_accounts")):
@@ -291,7 +312,9 @@ def read_accounts_file(path: Path) -> tuple[Target, ...]:
             if unknown or "account_id" not in (reader.fieldnames or ()):
                 raise UsageError(f"{path}: the header is not account_id[,{','.join(TAGS)}]")
             lines = [(reader.line_num, held) for held in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise UsageError(f"--accounts-file {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path}: {error}") from None
     seen: set[str] = set()
     wrong = [f"{path}:{number}: {what}" for number, held in lines if (what := flaw(held, seen))]
@@ -322,19 +345,18 @@ def split(text: str | None) -> tuple[str, ...]:
 
 
 def positive(text: str) -> int:
-    """A whole number above zero; ValueError for anything else."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    """A whole number above zero; argparse's error for anything else."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    return int(text)
 
 
 def read_number(setting: str, text: str) -> int:
     """A setting that is a whole number above zero."""
     try:
         return positive(text)
-    except ValueError:
-        raise UsageError(f"{setting}: {text!r} is not a whole number above zero") from None
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"{setting}: {error}") from None
 
 
 def read_days(start: str | None, end: str | None) -> tuple[date | None, date | None]:
@@ -346,10 +368,10 @@ def read_days(start: str | None, end: str | None) -> tuple[date | None, date | N
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     first = read_day("--start", start)
     last = read_day("--end", end) if end else yesterday
+    if (latest := max(first, last)) > yesterday:
+        raise UsageError(f"{latest} is not over yet (UTC); the last complete day is {yesterday}")
     if first > last:
         raise UsageError(f"--start {first} is after --end {last}")
-    if last > yesterday:
-        raise UsageError(f"{last} is not over yet (UTC); the last complete day is {yesterday}")
     return first, last
 
 
@@ -756,7 +778,7 @@ class Turns:
             left = deadline - time.monotonic()
             free = self._changed.wait_for(lambda: self._is_free(account), left)
             if not free or deadline <= time.monotonic():
-                raise NotNow("the run's time is used up; the next run reads this region")
+                raise NotNow("its time is used up; the next run reads this region")
             self._taken[account] += 1
 
     def give_back(self, account: str) -> None:
@@ -1210,8 +1232,7 @@ class Watch:
         An upload may always be aborted: that is how it ends once the time is used up.
         """
         if self.aws.time_left() <= 0 and model.name != "AbortMultipartUpload":
-            whose = "the run" if NO_LATER.get() == math.inf else "a shared read"
-            raise NotNow(f"{whose}'s time is used up")
+            raise NotNow(f"{self.whose}'s time is used up")
         if self._unanswered >= UNREACHABLE_AFTER:
             raise NotNow(f"{self.service} in {self.region} does not answer")
         self._gate.acquire()
@@ -1220,6 +1241,13 @@ class Watch:
         if out := CURRENT.get():
             with out._lock:
                 out.calls[name] += 1
+
+    @property
+    def whose(self) -> str:
+        """What calls have a limit of: the run, an account among several, or a shared read."""
+        if NO_LATER.get() != math.inf:
+            return "a shared read"
+        return "the account" if self.aws.deadline < self.aws.hub.deadline else "the run"
 
     def after(self, parsed: Row, context: Row, **_: Any) -> None:
         """Note how a call ended, and in an error which call it was."""
@@ -1343,7 +1371,7 @@ def organization_targets(
 ) -> list[Target]:
     """The organization's active accounts, or those below its units (Organizations: ListAccounts).
 
-    UsageError if a unit to leave out is not there: its accounts would be read.
+    UsageError if a unit is not there: accounts would be missed, or read that should not be.
     """
     client: OrganizationsClient = hub.client("organizations", hub.global_region)
     if settings.include_ou or settings.exclude_ou:
@@ -1367,6 +1395,8 @@ def accounts_below(client: OrganizationsClient, settings: Settings) -> list[Acco
     Organizations: ListRoots, ListAccountsForParent, ListOrganizationalUnitsForParent.
     """
     roots = [held["Id"] for held in client.list_roots()["Roots"]]
+    for unit in settings.include_ou:
+        meet_unit(client, unit)
     waiting = list(settings.include_ou or roots)
     found: list[AccountTypeDef] = []
     met: set[str] = set()
@@ -1384,6 +1414,15 @@ def accounts_below(client: OrganizationsClient, settings: Settings) -> list[Acco
     if unknown := set(settings.exclude_ou) - met:
         raise UsageError(f"--exclude-ou: {', '.join(sorted(unknown))} is in none of the units read")
     return found
+
+
+def meet_unit(client: OrganizationsClient, unit: str) -> None:
+    """UsageError if the organization has no such unit (ListOrganizationalUnitsForParent)."""
+    missing = client.exceptions.ParentNotFoundException, client.exceptions.InvalidInputException
+    try:
+        client.list_organizational_units_for_parent(ParentId=unit, MaxResults=1)
+    except missing:
+        raise UsageError(f"--include-ou: {unit} is no unit of the organization") from None
 
 
 def tags_of(hub: Aws, settings: Settings, target: Target) -> Mapping[str, str]:
@@ -1419,12 +1458,7 @@ def enter(hub: Aws, settings: Settings, target: Target) -> Aws:
 
 
 def regions_to_read(aws: Aws, settings: Settings, note: Callable[[str, str], None]) -> list[str]:
-    """The regions to read in an account, home first; `note` is told which are left out and why.
-
-    A run over its own account and named regions reads just those.
-    """
-    if ALL_REGIONS not in settings.regions and not settings.several:
-        return settings.home_first(settings.regions)
+    """The regions to read in an account, home first; `note` is told which are left out and why."""
     wanted: Sequence[str] = settings.regions
     if ALL_REGIONS in wanted:
         wanted, closed = enabled_regions(aws)
@@ -4433,6 +4467,7 @@ class Report:
     def __init__(self) -> None:
         self.accounts = self.over = 0
         self.written: list[str] = []
+        self.documents = 0
         self.problems: dict[str, list[str]] = collections.defaultdict(list)
         self.left_out: dict[str, list[str]] = collections.defaultdict(list)
         self.statuses: Counter[str] = Counter()
@@ -4468,7 +4503,7 @@ class Report:
         found = ", ".join(f"{self.statuses[name]} {name}" for name in (PASS, FAIL, SKIPPED))
         return (
             f"{over if self.accounts else ''}{found}; {self.rows} rows, "
-            f"{self.calls.total()} calls, {len(self.written)} documents"
+            f"{self.calls.total()} calls, {self.documents} documents"
         )
 
     def lines(self, *, several: bool) -> Iterator[str]:
@@ -4495,6 +4530,20 @@ def meet_regions(hub: Aws, settings: Settings) -> None:
             raise UsageError(f"REGIONS (--regions): botocore knows no region {region!r}: {known}")
 
 
+def meet_bucket(hub: Aws, settings: Settings) -> None:
+    """UsageError if there is no such bucket: all would be read in vain (S3: ListObjectsV2)."""
+    if not settings.bucket:
+        return
+    client: S3Client = hub.client("s3", settings.region)
+    own = f"{DATA_PREFIXES[0]}/{hub.account}/"
+    try:
+        client.list_objects_v2(Bucket=settings.bucket, Prefix=own, MaxKeys=1)
+    except aws_errors() as error:
+        if dig(getattr(error, "response", None), "Error.Code") == "NoSuchBucket":
+            text = f"BUCKET (--bucket): there is no bucket {settings.bucket!r}"
+            raise UsageError(text) from None
+
+
 def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = None) -> Report:
     """Collect and ship the documents of one account, or of several at once."""
     hub = Aws(settings, log, deadline)
@@ -4503,6 +4552,7 @@ def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = N
     try:
         hub.identify()
         meet_regions(hub, settings)
+        meet_bucket(hub, settings)
         with screen.over(report) if wide else contextlib.nullcontext():
             if settings.several:
                 run_accounts(hub, settings, screen, report)
@@ -4633,7 +4683,7 @@ def read_region(
     """Collect one region of an account: whatever goes wrong in it is told and stays in it."""
 
     def work() -> None:
-        if settings.resume and settings.bucket and is_uploaded(aws, settings, region):
+        if settings.resume and is_uploaded(aws, settings, region):
             leave_out(aws, report, "uploaded earlier today", region)
             return
         own = aws.apart(settings, region)
@@ -4720,8 +4770,8 @@ def ship(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome], report: Repo
             body.write(piece)
         if settings.dry_run:
             with report.lock:  # what is read at once is written one document after the other
-                put_locally(body, settings.output, more=bool(report.written))
-                report.written.append(settings.output or "-")
+                put_locally(body, settings.output, more=bool(report.documents))
+                report.documents += 1
             return
         key = document_key("data", scan.account, scan.region, draft.start)
         place = f"s3://{settings.bucket}/{key}"
@@ -4734,6 +4784,7 @@ def ship(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome], report: Repo
             report.fail(scan.account, failure)
         else:
             report.written.append(f"{place} {size} bytes")
+            report.documents += 1
             log.say("SUCCESS", f"{place}: {size} bytes", key=key, size=size)
 
 
@@ -4773,8 +4824,11 @@ class AWSBoto3Permissions:
 
     def test(self) -> list[tuple[str, str, str, str]]:
         """(category, call, yes | no | off, reason) for each probe."""
+        only = self.scan.settings.only
+        wanted = only | {"cost"} if "service" in only else only or CATEGORIES  # both read costs
+        probes = [probe for probe in PROBES if probe[0] in wanted]
         with ThreadPoolExecutor(8, "probe") as pool:
-            return list(pool.map(lambda probe: self._probe(*probe), PROBES))
+            return list(pool.map(lambda probe: self._probe(*probe), probes))
 
     def _probe(
         self, category: str, call: str, parameters: Row | Callable[[Scan], Row]
@@ -4961,7 +5015,7 @@ def overview(report: Report, running: Sequence[Showing], since: float) -> Any:
     left = f"{(now - since) / report.over * waiting:.0f} s left" if report.over else "…"
     done = f"{report.over} of {report.accounts} accounts done, {len(report.problems)} failed"
     if not report.accounts:
-        done = f"{len(report.written)} documents"
+        done = f"{report.documents} documents"
     rows = report.rows + sum(shown.rows for shown in running)
     calls = known + sum(shown.calls for shown in running)
     throttles = report.throttles + sum(shown.scan.aws.throttles for shown in running)
@@ -4975,16 +5029,34 @@ def overview(report: Report, running: Sequence[Showing], since: float) -> Any:
     return table
 
 
+TOLD = frozenset({"start", "end", "only", "full", "accounts", "resume"})
+"""What an event may give."""
+
+
+def read_event(event: Mapping[str, Any]) -> Row:
+    """The flags that an event gives; EventBridge's own schedule gives none.
+
+    UsageError for a name that is none of them: with a misspelt `start` another day would be read.
+    """
+    if "detail-type" in event:
+        return {}
+    if unknown := sorted(event.keys() - TOLD):
+        raise UsageError(
+            f"the event has {', '.join(unknown)}; it may have {', '.join(sorted(TOLD))}"
+        )
+    return {
+        name: ",".join(held) if isinstance(held, list) else held for name, held in event.items()
+    }
+
+
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
-    """AWS Lambda: the event may give what `told` names; the environment gives the rest.
+    """AWS Lambda: the event may give what TOLD names; the environment gives the rest.
 
     Raises on any failure, so that retries and alarms see it. Calls end in time for what was
     collected to be uploaded before Lambda's own limit.
     """
     log = Log(sys.stderr, as_json=True)
-    told = ("start", "end", "only", "full", "accounts", "resume")
-    flags = {name: value for name in told if (value := (event or {}).get(name))}
-    flags |= {name: ",".join(held) for name, held in flags.items() if isinstance(held, list)}
+    flags = read_event(event or {})
     left = context.get_remaining_time_in_millis() / 1000
     deadline = time.monotonic() + max(left - RESERVE, left / 2)
     report = run(read_settings(flags), log, Screen(), deadline)
@@ -5031,10 +5103,13 @@ def arguments() -> argparse.ArgumentParser:
     add("--catch-up", type=positive, metavar="DAYS", help="most days caught up with at once (30)")
     add("--workers", type=positive, metavar="N", help="items of a listing read at once (10)")
     add("--time-limit", type=positive, metavar="SECONDS", help="time that a run may take (3600)")
-    add("--dry-run", action="store_true", help="write documents to stdout, a line each; no bucket")
+    instead = parser.add_mutually_exclusive_group().add_argument
+    instead(
+        "--dry-run", action="store_true", help="write documents to stdout, a line each; no bucket"
+    )
     add("--output", metavar="FILE", help="with --dry-run: a file to write to instead")
-    add("--list", action="store_true", help="list the categories and exit")
-    add("--check", action="store_true", help="show what this identity can read and exit")
+    instead("--list", action="store_true", help="list the categories and exit")
+    instead("--check", action="store_true", help="show what this identity can read and exit")
     add("--log-format", choices=("text", "json"), default="text", help="form of the log on stderr")
     add("-v", "--verbose", action="store_true", help="log every AWS call")
     add("--version", action="version", version=f"sender.py {__version__}")
@@ -5108,7 +5183,9 @@ def collect_and_ship(settings: Settings, log: Log) -> int:
     report = run(settings, log, Terminal(log) if fancy else Screen())
     log.say("TIMING", f"{time.monotonic() - started:.3f} s, {report.calls.total()} calls")
     stream = sys.stderr if settings.dry_run and not settings.output else sys.stdout
-    print(*report.lines(several=settings.several), sep="\n", file=stream)
+    if settings.output and report.documents:
+        print(settings.output)
+    print(*map(Log.safe, report.lines(several=settings.several)), sep="\n", file=stream)
     return int(bool(report.problems))
 
 
@@ -5128,7 +5205,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except aws_errors() as error:
         log.say("ERROR", because(error))
-        return 1
+        return 2 if type(error).__name__ in MISCONFIGURED else 1
+
+
+MISCONFIGURED = frozenset(
+    {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ConfigParseError"}
+)
+"""Errors of the SDK before any call: they are as wrong in each later run."""
 
 
 def stop(number: int, frame: object) -> NoReturn:
@@ -5142,10 +5225,13 @@ def command() -> NoReturn:
     try:
         code = main()
         sys.stdout.flush()
-    except BrokenPipeError:  # as `| head` leaves it
+    except OSError as error:  # as `| head` leaves it, or a full disk
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print("sender.py: stdout was closed before all was written", file=sys.stderr)
+        print(f"sender.py: stdout: {error.strerror}; not all was written", file=sys.stderr)
         code = 1
+    except ModuleNotFoundError as error:
+        print(f"sender.py: {error}: pip install -r requirements.txt", file=sys.stderr)
+        code = 2
     except KeyboardInterrupt as error:
         number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
         print(f"sender.py: stopped by {number.name}; nothing half is uploaded", file=sys.stderr)

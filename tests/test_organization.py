@@ -316,9 +316,8 @@ def test_units_choose_the_accounts_and_check_tells_which_can_be_entered(
 def test_a_unit_that_is_not_there_cannot_be_left_out(party: Party, send: Send) -> None:
     unknown = "ou-abcd-12345678"
     assert send("--organization", "--exclude-ou", unknown).code == 2
-    done = send("--organization", "--include-ou", unknown)
-    assert done.code == 1
-    assert "ParentNotFoundException" in done.messages()[-1]
+    assert send("--organization", "--include-ou", unknown).code == 2
+    assert send("--organization", "--include-ou", "Shops").code == 2
     assert not documents(party)
 
 
@@ -510,6 +509,17 @@ def test_an_account_out_of_time_ships_what_it_has(party: Party, send: Send) -> N
     assert statuses(found[f"{party.europe.id}/{HOME}"])["security"] == "Pass"
 
 
+@pytest.mark.parametrize(
+    ("flag", "whose"), [("--account-time-limit", "account"), ("--time-limit", "run")]
+)
+def test_whose_time_is_used_up_is_told(flag: str, whose: str, party: Party, send: Send) -> None:
+    """So that it is known which limit to raise."""
+    party.embedded.switches.slow("kms", "ListKeys", 4, account=party.shop.id)
+    done = send("--accounts", party.shop.id, "--only", "security", flag, "3")
+    assert done.code == 1
+    assert any(f"the {whose}'s time is used up" in text for text in done.messages())
+
+
 def test_accounts_for_which_no_time_is_left_are_told(party: Party, send: Send) -> None:
     for account in (party.shop, party.europe):
         party.embedded.switches.slow("sts", "GetCallerIdentity", 4.5, account=account.id)
@@ -521,7 +531,7 @@ def test_accounts_for_which_no_time_is_left_are_told(party: Party, send: Send) -
     reasons = sorted(line.partition(": ")[2] for line in done.beginning("failed, "))
     assert reasons == [
         "the run's time is used up; the next run reads this account",
-        f"{HOME}: the run's time is used up; the next run reads this region",
+        f"{HOME}: its time is used up; the next run reads this region",
     ]
 
 
@@ -559,14 +569,16 @@ def test_all_regions_are_asked_of_ec2_where_the_account_may_not_say(
     ]
 
 
-def test_regions_that_are_named_but_closed_are_left_out(party: Party, send: Send) -> None:
-    named = f"{HOME},me-south-1"
-    done = send("--accounts", party.shop.id, "--regions", named, "--only", "security")
+@pytest.mark.parametrize("several", [False, True])
+def test_regions_that_are_named_but_closed_are_left_out(
+    several: bool, party: Party, send: Send
+) -> None:
+    account = party.shop if several else party.payer
+    accounts = ("--accounts", account.id) if several else ()
+    done = send(*accounts, "--regions", f"{HOME},me-south-1", "--only", "security")
     assert done.code == 0, done.out
-    assert documents(party).keys() == places(party.shop, regions=(HOME,))
-    assert done.beginning("left out") == [
-        f"left out, region me-south-1, not enabled: {party.shop.id}"
-    ]
+    assert documents(party).keys() == places(account, regions=(HOME,))
+    assert done.beginning("left out") == [f"left out, region me-south-1, not enabled: {account.id}"]
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -636,7 +648,7 @@ def test_no_more_regions_are_read_at_once_than_the_run_is_told(
     most: list[int] = []
 
     def begin(request: ApiRequest) -> None:
-        if "Prefix" in request.params:  # else it is this test
+        if "StartAfter" in request.params:  # else it is this test, or asks for the bucket
             begun.add(request.params["Prefix"].split("/")[2])
             most.append(len(begun))
 
@@ -716,7 +728,7 @@ def test_a_region_that_cannot_begin_for_lack_of_time_is_a_failure(party: Party, 
     done = send(*accounts, "--only", "security", "--account-time-limit", "2")
     assert done.code == 1
     [failed] = [line for line in done.beginning("failed, ") if party.shop.id in line]
-    assert f"{OTHER}: the run's time is used up; the next run reads this region" in failed
+    assert f"{OTHER}: its time is used up; the next run reads this region" in failed
     assert documents(party).keys() >= places(party.europe)
 
 
@@ -994,3 +1006,14 @@ def test_a_lambda_function_reads_the_accounts_that_the_event_names(
     assert documents(party).keys() == places(party.shop, party.europe, regions=(HOME,))
     with pytest.raises(RuntimeError, match="1 failed"):
         sender.lambda_handler({**event, "accounts": [party.broken.id]}, Context(300.0))
+
+
+@pytest.mark.parametrize("event", [{"strat": "2026-01-01"}, {"accounts": []}, {"only": ""}])
+def test_a_lambda_function_does_not_guess_what_an_event_means(
+    event: dict[str, Any], party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in party.environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(sender.UsageError, match=next(iter(event))):
+        sender.lambda_handler(event, Context(300.0))
+    assert documents(party) == {}

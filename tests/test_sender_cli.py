@@ -164,6 +164,15 @@ def test_a_missing_setting_is_named_in_one_line(variable: str, flag: str, empty:
         (("--catch-up", "-1"), "--catch-up"),
         (("--log-format", "xml"), "--log-format"),
         (("--frobnicate",), "--frobnicate"),
+        (("--only", ""), "--only"),
+        (("--accounts", ""), "--accounts"),
+        (("--exclude-accounts", "111122223333"), "--exclude-accounts"),
+        (("--external-id", "sesame"), "--external-id"),
+        (("--organization", "--external-id", "a"), "--external-id"),
+        (("--organization", "--role-name", "a/b"), "--role-name"),
+        (("--accounts-file", "nothere.csv"), "--accounts-file"),
+        (("--dry-run", "--resume"), "--resume"),
+        (("--check", "--dry-run"), "--dry-run"),
     ],
 )
 def test_a_flag_that_makes_no_sense_is_exit_2_and_said(flags: tuple[str, ...], named: str) -> None:
@@ -257,8 +266,8 @@ def test_a_dry_run_may_write_to_a_file(
     )
     done = run(*flags)
     assert done.returncode == 0
-    *written, summary = done.stdout.splitlines()
-    assert set(written) == {str(target)}
+    written, summary = done.stdout.splitlines()
+    assert written == str(target)
     assert summary.startswith("1 Pass")
     regions = [json.loads(line)["meta"]["region"] for line in target.read_text().splitlines()]
     assert regions == list(REGIONS)
@@ -444,8 +453,40 @@ def test_a_reader_that_stops_reading_is_told_in_one_line(environment: dict[str, 
     process.stdout.close()
     story = process.stderr.read()
     assert process.wait(TIMEOUT) == 1
-    assert story.splitlines()[-1] == "sender.py: stdout was closed before all was written"
+    assert story.splitlines()[-1] == "sender.py: stdout: Broken pipe; not all was written"
     assert "Traceback" not in story
+
+
+def test_results_that_find_no_room_are_told_in_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, str(SENDER), "--list"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "sender.py: stdout: No space left on device; not all was written\n"
+
+
+def test_check_asks_only_what_only_names(run: Run) -> None:
+    assert {category for category, _ in checked(run("--check", "--only", "health"))} == {"health"}
+    assert {category for category, _ in checked(run("--check", "--only", "service"))} == {"cost"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("BUCKET", "nosuch", "BUCKET (--bucket): there is no bucket 'nosuch'"),
+        ("AWS_PROFILE", "nosuch", "The config profile (nosuch) could not be found"),
+    ],
+)
+def test_a_setting_that_aws_knows_to_be_wrong_is_exit_2_before_anything_is_read(
+    variable: str, value: str, told: str, run: Run, embedded: EmbeddedCloud
+) -> None:
+    embedded.calls.clear()
+    done = run(**{variable: value})
+    assert done.returncode == 2
+    assert told in done.stderr.splitlines()[-1]
+    assert {call.service for call in embedded.calls} <= {"sts", "s3"}
 
 
 @pytest.mark.parametrize("character", ["\n", "\r", "\x1b", "\u2028", "\u202e", "\x85"])

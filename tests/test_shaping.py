@@ -641,6 +641,7 @@ def test_an_instant_stays_the_same_instant(moment: datetime) -> None:
         ("01.02.2024", None, "YYYY-MM-DD"),
         ("2024-01-02", "2024-01-01", "after"),
         ("2024-01-01", "2999-01-01", "not over"),
+        ("2999-01-01", None, "not over"),
     ],
 )
 def test_days_that_make_no_sense_are_refused(
