@@ -2126,15 +2126,17 @@ PASSING_CODES = {
 RESUMING = "DatabaseResumingException"
 
 
-class Stop(threading.Event):
-    """Set once a signal asks the process to stop: files under way are done, no more begun."""
+class Stop:
+    """The signal that asks the process to stop, if any: no more files are begun.
 
-    by = signal.SIGTERM
+    It is no Event: a handler that takes a lock may wait for the very thread that it interrupts.
+    """
+
+    by: signal.Signals | None = None
 
     def ask(self, number: int, _frame: object) -> None:
         """The handler of SIGTERM and SIGINT."""
         self.by = signal.Signals(number)
-        self.set()
 
 
 STOP = Stop()
@@ -2142,7 +2144,10 @@ STOP = Stop()
 
 def wait(seconds: float) -> None:
     """Sleep, unless the process is asked to stop: then raise Transient."""
-    if STOP.wait(seconds):
+    until = time.monotonic() + seconds
+    while not STOP.by and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, 0.2))
+    if STOP.by:
         raise Transient("stopped while waiting")
 
 
@@ -2853,7 +2858,7 @@ class Receiver:
             except Refused as refused:
                 return self.refuse(file, refused)
             except Transient as transient:
-                if self.db.gave_up.is_set() or STOP.is_set() or time.monotonic() > deadline:
+                if self.db.gave_up.is_set() or STOP.by or time.monotonic() > deadline:
                     if isinstance(transient, Unreachable):
                         self.db.gave_up.set()
                     return Result(file.key, Outcome.DEFERRED, reasons=(str(transient),))
@@ -2976,7 +2981,7 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[Result]:
     def load_group(group: list[File]) -> list[Result]:
         results = []
         for file in sorted(group, key=lambda f: (f.day, f.key)):
-            if STOP.is_set():
+            if STOP.by:
                 break
             results.append(load_safely(receiver, file))
         return results
@@ -3204,7 +3209,7 @@ def check(settings: Settings) -> int:
             test()
             print(f"ok      {name}")
         except (BotoCoreError, ClientError, UsageError, Transient, Refused) as error:
-            if STOP.is_set():
+            if STOP.by:
                 raise
             failures += 1
             print(f"FAILED  {name}: {printable(str(error))}")
@@ -3229,10 +3234,10 @@ def check_key(key: str, bucket: str) -> None:
         raise UsageError(f"--file {key}: only what lies under data/ is loaded{advice}")
 
 
-def stopped(what: str) -> int:
+def stopped(by: signal.Signals, what: str) -> int:
     """Say that a signal has ended the run and what is left; returns the exit code that tells it."""
-    print(f"receiver.py: stopped by {STOP.by.name}; {what}", file=sys.stderr)
-    return 128 + STOP.by
+    print(f"receiver.py: stopped by {by.name}; {what}", file=sys.stderr)
+    return 128 + by
 
 
 def run(flags: argparse.Namespace) -> int:
@@ -3266,9 +3271,9 @@ def run(flags: argparse.Namespace) -> int:
     print(summary(results, time.monotonic() - started, len(files) - len(results)))
     if flags.dry_run:
         print("dry run: everything was rolled back, nothing was moved")
-    if STOP.is_set():
+    if STOP.by:
         gone = sum(result.outcome in SETTLED for result in results if not flags.dry_run)
-        return stopped(f"{len(files) - gone} files stay in data/")
+        return stopped(STOP.by, f"{len(files) - gone} files stay in data/")
     return int(failed(results))
 
 
@@ -3308,8 +3313,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"receiver.py: {printable(str(error))}", file=sys.stderr)
         return 2
     except Transient as error:
-        if STOP.is_set():
-            return stopped("what is not loaded stays in data/")
+        if STOP.by:
+            return stopped(STOP.by, "what is not loaded stays in data/")
         tell("FAIL", str(error))
         return 1
     except aws_errors() as error:  # such as no credentials, or a bucket that does not exist
