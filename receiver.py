@@ -29,6 +29,7 @@ import math
 import os
 import random
 import re
+import shlex
 import signal
 import sys
 import tempfile
@@ -97,7 +98,7 @@ SETTINGS = {
 }
 OPTIONAL_SETTINGS = {"kms_key", "region"}
 ARNS = {"cluster_arn": ("rds", "cluster"), "secret_arn": ("secretsmanager", "secret")}
-"""Settings that the Data API takes as ARNs only: the service and the kind of thing."""
+"""Settings that are ARNs, as ExecuteStatement wants them: the service and the kind of thing."""
 
 
 def flag_of(name: str) -> str:
@@ -3134,15 +3135,16 @@ def log_to(stream: IO[str], *, as_json: bool, verbose: bool) -> None:
     log.propagate = False
 
 
-def above_zero(number: type[float]) -> Callable[[str], float]:
-    """Reads the number of a flag; what it raises for any other argparse tells."""
+def at_least(least: float) -> Callable[[str], float]:
+    """Reads the number of a flag, of the type of the least; argparse tells what it raises."""
+    number = type(least)
 
     def read(text: str) -> float:
         with suppress(ValueError):
-            if (value := number(text)) > 0:
+            if (value := number(text)) >= least:
                 return value
         kind = "whole number" if number is int else "number"
-        raise argparse.ArgumentTypeError(f"{text!r} is not a {kind} above zero")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {kind} of {least:g} or more")
 
     return read
 
@@ -3171,13 +3173,13 @@ def parser() -> argparse.ArgumentParser:
         arguments.add_argument(flag_of(name), metavar="…", help=f"{meaning} [{variable}]")
     arguments.add_argument(
         "--workers",
-        type=above_zero(int),
+        type=at_least(1),
         metavar="N",
         help=f"files loaded at once ({Settings.workers})",
     )
     arguments.add_argument(
         "--patience",
-        type=above_zero(float),
+        type=at_least(0.0),
         metavar="SECONDS",
         help=f"how long a file may wait for a database that is not ready ({Settings.patience:g})",
     )
@@ -3225,11 +3227,13 @@ def init_schema(settings: Settings) -> int:
     return 0
 
 
-def check_key(key: str, bucket: str) -> None:
+def check_key(key: str, settings: Settings) -> None:
     """Raise UsageError for a --file that is not under data/, with the way to get it there."""
     if not key.startswith("data/"):
         top, _, rest = key.partition("/")
-        copy = f"aws s3 cp s3://{bucket}/{key} s3://{bucket}/data/{rest}"
+        places = [f"s3://{settings.bucket}/{key}", f"s3://{settings.bucket}/data/{rest}"]
+        kms = ["--sse", "aws:kms", "--sse-kms-key-id", settings.kms_key] if settings.kms_key else []
+        copy = shlex.join(["aws", "s3", "cp", *places, *kms])
         advice = f"; copy it there: {copy}" if top in ("loaded", "rejected") else ""
         raise UsageError(f"--file {key}: only what lies under data/ is loaded{advice}")
 
@@ -3244,7 +3248,7 @@ def run(flags: argparse.Namespace) -> int:
     """What the command line asks for; returns the exit code."""
     settings = Settings.of(vars(flags))
     if flags.file:
-        check_key(flags.file, settings.bucket)
+        check_key(flags.file, settings)
     if flags.dry_run and (flags.init_schema or flags.check or flags.retry_rejected):
         raise UsageError("--dry-run changes nothing, so it goes with loading only")
     if flags.init_schema:

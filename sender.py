@@ -213,10 +213,6 @@ class Settings(NamedTuple):
         """Whether the run is over accounts that are named, not just the caller's own."""
         return self.organization or bool(self.accounts)
 
-    def home_first(self, regions: Iterable[str]) -> list[str]:
-        """Regions to read, the home region first: it has the most to read."""
-        return sorted(regions, key=lambda region: region != self.region)
-
 
 REGION_NAME = re.compile(r"[a-z]+(-[a-z]+)+-\d")
 
@@ -279,12 +275,12 @@ def read_sources(flags: Mapping[str, Any]) -> Row:
         raise UsageError(f"{' and '.join(given)}: give one of them")
     if (named["include_ou"] or named["exclude_ou"]) and not named["organization"]:
         raise UsageError("--include-ou and --exclude-ou are for --organization only")
-    for name, _, flag, _ in ACCOUNT_SETTINGS:
+    for name, variable, flag, _ in ACCOUNT_SETTINGS:
         text = str(named[name] or "")
-        if text and not given:
-            raise UsageError(f"{flag} is for {', '.join(SOURCE_FLAGS)} only")
+        if text and not given and (flags.get(name) or name == "exclude_accounts"):
+            raise UsageError(f"{variable} ({flag}) is for {', '.join(SOURCE_FLAGS)} only")
         if text and name in FORMS and not re.fullmatch(FORMS[name], text, re.ASCII):
-            raise UsageError(f"{flag}: {text!r} is not of the form {FORMS[name]}")
+            raise UsageError(f"{variable} ({flag}): {text!r} is not of the form {FORMS[name]}")
     lists = ("accounts", "include_ou", "exclude_ou", "exclude_accounts")
     found: Row = {name: split(named[name]) for name in lists}
     for flag, name in (("--accounts", "accounts"), ("--exclude-accounts", "exclude_accounts")):
@@ -346,7 +342,7 @@ def split(text: str | None) -> tuple[str, ...]:
 
 def positive(text: str) -> int:
     """A whole number above zero; argparse's error for anything else."""
-    if not (text.isdecimal() and int(text)):
+    if not (text.isascii() and text.isdecimal() and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
     return int(text)
 
@@ -1458,19 +1454,16 @@ def enter(hub: Aws, settings: Settings, target: Target) -> Aws:
 
 
 def regions_to_read(aws: Aws, settings: Settings, note: Callable[[str, str], None]) -> list[str]:
-    """The regions to read in an account, home first; `note` is told which are left out and why."""
+    """The regions to read in an account, home first: it has the most to read, and begins.
+
+    `note` is told which of `all` are not enabled.
+    """
     wanted: Sequence[str] = settings.regions
     if ALL_REGIONS in wanted:
         wanted, closed = enabled_regions(aws)
         for region in closed:
             note(NOT_ENABLED, region)
-    found = [settings.region]
-    for region in (region for region in wanted if region != settings.region):
-        if why := why_closed(aws, region):
-            note(why, region)
-        else:
-            found.append(region)
-    return found
+    return [settings.region, *(region for region in wanted if region != settings.region)]
 
 
 NOT_ENABLED = "not enabled"
@@ -1496,23 +1489,37 @@ def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
     return found, sorted(states.keys() - {*found})
 
 
-def why_closed(aws: Aws, region: str) -> str | None:
-    """Why a region cannot be read at all, if that is so (EC2: DescribeInstances, asked there).
+DENIED_BY_SCP = "denied by a service control policy"
 
-    A region that is not enabled knows no credentials of the account; a service control policy
-    says that it is one, and policies that close regions mostly spare calls that only list them.
+
+def why_closed(aws: Aws, region: str) -> str | None:
+    """Why a region cannot be read at all, if that is so.
+
+    A region that is not enabled knows no credentials of the account. A service control policy
+    says that it is one; it has closed the region, not a service, if it denies two that policies
+    which close regions do not spare (EC2: DescribeInstances, SSM: DescribeInstanceInformation).
     Whatever else goes wrong is the collectors' to tell.
     """
     if not aws.knows(region):
         return "no region that botocore knows"
+    ec2: EC2Client = aws.client("ec2", region)
+    ssm: SSMClient = aws.client("ssm", region)
+    why = refusal(lambda: ec2.describe_instances(MaxResults=5))
+    if why == DENIED_BY_SCP:
+        return refusal(lambda: ssm.describe_instance_information(MaxResults=5))
+    return why
+
+
+def refusal(ask: Callable[[], object]) -> str | None:
+    """Why a region does not answer a call, if it is closed."""
     try:
-        aws.client("ec2", region).describe_instances(MaxResults=5)
+        ask()
     except aws_errors() as error:
         told = dig(getattr(error, "response", None), "Error") or {}
         if told.get("Code") in ("AuthFailure", "OptInRequired"):
             return NOT_ENABLED
         if re.search("(deny in a|because no) service control policy", told.get("Message", "")):
-            return "denied by a service control policy"
+            return DENIED_BY_SCP
     return None
 
 
@@ -4486,6 +4493,12 @@ class Report:
         if failed := [name for name, out in outcomes.items() if out.status == FAIL]:
             self.fail(scan.account, f"{scan.region} {', '.join(failed)}")
 
+    def add_document(self, place: str) -> None:
+        """A document is uploaded."""
+        with self.lock:
+            self.written.append(place)
+            self.documents += 1
+
     def fail(self, account: str, text: str) -> None:
         """Something of an account has failed."""
         with self.lock:
@@ -4532,14 +4545,15 @@ def meet_regions(hub: Aws, settings: Settings) -> None:
 
 def meet_bucket(hub: Aws, settings: Settings) -> None:
     """UsageError if there is no such bucket: all would be read in vain (S3: ListObjectsV2)."""
-    if not settings.bucket:
+    if not settings.bucket or settings.dry_run:
         return
     client: S3Client = hub.client("s3", settings.region)
     own = f"{DATA_PREFIXES[0]}/{hub.account}/"
     try:
         client.list_objects_v2(Bucket=settings.bucket, Prefix=own, MaxKeys=1)
     except aws_errors() as error:
-        if dig(getattr(error, "response", None), "Error.Code") == "NoSuchBucket":
+        malformed = type(error).__name__ == "ParamValidationError"
+        if malformed or dig(getattr(error, "response", None), "Error.Code") == "NoSuchBucket":
             text = f"BUCKET (--bucket): there is no bucket {settings.bucket!r}"
             raise UsageError(text) from None
 
@@ -4686,6 +4700,9 @@ def read_region(
         if settings.resume and is_uploaded(aws, settings, region):
             leave_out(aws, report, "uploaded earlier today", region)
             return
+        if region != settings.region and (why := why_closed(aws, region)):
+            leave_out(aws, report, why, region)
+            return
         own = aws.apart(settings, region)
         try:
             run_region(own, settings, region, screen, report, earlier)
@@ -4783,8 +4800,7 @@ def ship(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome], report: Repo
             log.say("ERROR", failure)
             report.fail(scan.account, failure)
         else:
-            report.written.append(f"{place} {size} bytes")
-            report.documents += 1
+            report.add_document(f"{place} {size} bytes")
             log.say("SUCCESS", f"{place}: {size} bytes", key=key, size=size)
 
 
@@ -5036,17 +5052,25 @@ TOLD = frozenset({"start", "end", "only", "full", "accounts", "resume"})
 def read_event(event: Mapping[str, Any]) -> Row:
     """The flags that an event gives; EventBridge's own schedule gives none.
 
-    UsageError for a name that is none of them: with a misspelt `start` another day would be read.
+    UsageError for what is none of them: with a misspelt `start` another day would be read.
     """
-    if "detail-type" in event:
+    if event.get("source") in ("aws.events", "aws.scheduler"):
         return {}
     if unknown := sorted(event.keys() - TOLD):
         raise UsageError(
             f"the event has {', '.join(unknown)}; it may have {', '.join(sorted(TOLD))}"
         )
-    return {
-        name: ",".join(held) if isinstance(held, list) else held for name, held in event.items()
-    }
+    return {name: read_value(name, held) for name, held in event.items()}
+
+
+def read_value(name: str, held: Any) -> Any:
+    """What an event says of a flag: a text, a list of texts, or true and false."""
+    if name in ("full", "resume"):
+        return is_on(held)
+    texts = held if isinstance(held, list) else [held]
+    if not all(isinstance(text, str | None) for text in texts):
+        raise UsageError(f"the event's {name} must be a text or a list of texts, is {held!r}")
+    return held if held is None else ",".join(texts)
 
 
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
@@ -5076,7 +5100,8 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sender.py",
         description=about[0],
-        epilog="exit code: 0 complete, 1 something failed, 2 usage or settings",
+        epilog="exit code: 0 complete, 1 something failed, 2 usage or settings, "
+        "128 and its number after a signal (SIGINT 130, SIGTERM 143)",
     )
     add = parser.add_argument
     for name, variable, flag, meaning in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS):
@@ -5211,7 +5236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 MISCONFIGURED = frozenset(
     {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ConfigParseError"}
 )
-"""Errors of the SDK before any call: they are as wrong in each later run."""
+"""Errors of the SDK before any call: what it was told, or found, lets it make none."""
 
 
 def stop(number: int, frame: object) -> NoReturn:
@@ -5223,12 +5248,14 @@ def command() -> NoReturn:
     """Run as a command: signals end it at once, though calls may still be waiting for AWS."""
     signal.signal(signal.SIGTERM, stop)
     try:
-        code = main()
-        sys.stdout.flush()
-    except OSError as error:  # as `| head` leaves it, or a full disk
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"sender.py: stdout: {error.strerror}; not all was written", file=sys.stderr)
-        code = 1
+        try:
+            code = main()
+        finally:
+            sys.stdout.flush()  # also what --help wrote, which ends in SystemExit
+    except OSError as error:  # a closed or full stdout, or a file of credentials that is not there
+        told = error.filename or "stdout, to which not all was written"
+        print(f"sender.py: {told}: {error.strerror}", file=sys.stderr)
+        os._exit(1)  # whatever else is written to stdout fails as well
     except ModuleNotFoundError as error:
         print(f"sender.py: {error}: pip install -r requirements.txt", file=sys.stderr)
         code = 2

@@ -581,6 +581,35 @@ def test_regions_that_are_named_but_closed_are_left_out(
     assert done.beginning("left out") == [f"left out, region me-south-1, not enabled: {account.id}"]
 
 
+def test_a_region_where_only_ec2_is_denied_is_read(party: Party, send: Send) -> None:
+    """The policy closes a service, not the region."""
+    message = "not authorized with an explicit deny in a service control policy"
+    party.embedded.switches.fail(
+        "ec2", "DescribeInstances", "UnauthorizedOperation", message, 403, region=OTHER
+    )
+    done = send(*BOTH, "--only", "security")
+    assert done.code == 0, done.out
+    assert documents(party).keys() == places(party.payer)
+    assert not done.beginning("left out")
+
+
+def test_a_region_that_does_not_answer_does_not_hold_up_the_home_region(
+    party: Party, send: Send
+) -> None:
+    uploaded = threading.Event()
+    waited: list[bool] = []
+    switches = party.embedded.switches
+    switches.intercept("s3", "PutObject", lambda _: uploaded.set())
+    switches.intercept(
+        "ec2", "DescribeInstances", lambda _: waited.append(uploaded.wait(60)), region=OTHER,
+        times=1,
+    )  # fmt: skip
+    done = send(*BOTH, "--only", "security")
+    assert done.code == 0, done.out
+    assert waited == [True]
+    assert documents(party).keys() == places(party.payer)
+
+
 @pytest.mark.parametrize("several", [False, True])
 def test_a_region_that_there_is_not_is_a_mistake(several: bool, party: Party, send: Send) -> None:
     """Nobody would notice that it is left out night for night."""
@@ -1008,7 +1037,13 @@ def test_a_lambda_function_reads_the_accounts_that_the_event_names(
         sender.lambda_handler({**event, "accounts": [party.broken.id]}, Context(300.0))
 
 
-@pytest.mark.parametrize("event", [{"strat": "2026-01-01"}, {"accounts": []}, {"only": ""}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"strat": "2026-01-01"}, {"accounts": []}, {"accounts": 111122223333}, {"only": ""},
+        {"only": ["health", 5]},
+    ],
+)  # fmt: skip
 def test_a_lambda_function_does_not_guess_what_an_event_means(
     event: dict[str, Any], party: Party, monkeypatch: pytest.MonkeyPatch
 ) -> None:

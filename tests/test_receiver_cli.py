@@ -136,18 +136,17 @@ def test_without_boto3_it_says_what_to_install(environment: dict[str, str], flag
 @pytest.mark.parametrize(
     ("flag", "value", "kind"),
     [
-        ("--workers", "0", "whole number"),
-        ("--workers", "1.5", "whole number"),
-        ("--patience", "-1", "number"),
-        ("--patience", "0", "number"),
-        ("--patience", "nan", "number"),
-        ("--patience", "long", "number"),
+        ("--workers", "0", "whole number of 1"),
+        ("--workers", "1.5", "whole number of 1"),
+        ("--patience", "-1", "number of 0"),
+        ("--patience", "nan", "number of 0"),
+        ("--patience", "long", "number of 0"),
     ],
 )
-def test_a_number_is_above_zero(run: Run, flag: str, value: str, kind: str) -> None:
+def test_a_number_is_large_enough(run: Run, flag: str, value: str, kind: str) -> None:
     done = run(flag, value)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1].endswith(f"{flag}: {value!r} is not a {kind} above zero")
+    assert done.stderr.splitlines()[-1].endswith(f"{flag}: {value!r} is not a {kind} or more")
 
 
 def test_a_bucket_that_cannot_be_one_is_one_line(run: Run) -> None:
@@ -320,7 +319,8 @@ def test_what_is_not_under_data_is_to_be_copied_there(run: Run, warehouse: Wareh
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     place = f"s3://{warehouse.bucket}/"
-    assert line.endswith(f"copy it there: aws s3 cp {place}{loaded} {place}{documents.key()}")
+    copy = f"aws s3 cp {place}{loaded} {place}{documents.key()} --sse aws:kms --sse-kms-key-id "
+    assert f"copy it there: {copy}" in line
     assert keys(warehouse) == [loaded]
     elsewhere = run("--file", "elsewhere/x.json")
     assert elsewhere.returncode == 2

@@ -453,18 +453,21 @@ def test_a_reader_that_stops_reading_is_told_in_one_line(environment: dict[str, 
     process.stdout.close()
     story = process.stderr.read()
     assert process.wait(TIMEOUT) == 1
-    assert story.splitlines()[-1] == "sender.py: stdout: Broken pipe; not all was written"
+    assert story.splitlines()[-1] == "sender.py: stdout, to which not all was written: Broken pipe"
     assert "Traceback" not in story
 
 
-def test_results_that_find_no_room_are_told_in_one_line() -> None:
+@pytest.mark.parametrize("flag", ["--list", "--help", "--version"])
+def test_results_that_find_no_room_are_told_in_one_line(flag: str) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, str(SENDER), "--list"],
+            [sys.executable, str(SENDER), flag],
+            env=os.environ | {"PYTHONUNBUFFERED": ""},
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT, check=False,
         )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == "sender.py: stdout: No space left on device; not all was written\n"
+    told = "stdout, to which not all was written: No space left on device"
+    assert done.stderr == f"sender.py: {told}\n"
 
 
 def test_check_asks_only_what_only_names(run: Run) -> None:
@@ -476,6 +479,7 @@ def test_check_asks_only_what_only_names(run: Run) -> None:
     ("variable", "value", "told"),
     [
         ("BUCKET", "nosuch", "BUCKET (--bucket): there is no bucket 'nosuch'"),
+        ("BUCKET", "s3://mine", "BUCKET (--bucket): there is no bucket 's3://mine'"),
         ("AWS_PROFILE", "nosuch", "The config profile (nosuch) could not be found"),
     ],
 )
