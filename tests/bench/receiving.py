@@ -188,11 +188,12 @@ def latency(embedded: EmbeddedCloud, results: Results, files: int) -> None:
     many = warehouse.receive()
     embedded.switches.reset()
     each = many.cost.seconds / files
+    bound = ("< 0.1 s", each < 0.1) if files >= 200 else ()  # of fewer the start is too much
     results.add(
         section,
         Line(f"{files} such documents of {files} accounts, each", f"{each:.3f} s",
              f"{many.calls / files:.1f} calls, {many.cost.cpu / files:.3f} s CPU of receiver.py",
-             each / 0.1, "< 0.1 s", each < 0.1)
+             each / 0.1, *bound)
     )  # fmt: skip
     warehouse.drop()
 
