@@ -987,7 +987,8 @@ class Aws:
 
     Documents are uploaded as the `hub`: the caller of the run, who is another account where the
     run is over several. Its `uploads` are those in parts that are under way, by key. Each region is
-    read through an `Aws` of its own, with clients and workers that no other region can hold up.
+    read through an `Aws` of its own, with clients and workers that no other region can hold up;
+    `closed` tells of each but the home region why it cannot be read, if that is so.
 
     Throttling is met in one place, botocore's own retry loop: its adaptive mode slows the client
     down, and `Watch.wait` lets a throttled call try again for as long as the run has time.
@@ -1011,6 +1012,7 @@ class Aws:
         self.stopped = threading.Event()
         self.identity: Row = {}
         self.about = Once(lambda: read_account(self))
+        self.closed: dict[str, Once[str | None]] = {}
         self.throttles = 0
         self.shared: Shared | None = None
         self.turns = Turns(settings.at_once)
@@ -1029,7 +1031,7 @@ class Aws:
         """The same account for one of its regions; where there are several, its log names it."""
         log = self.log.of(region=region) if len(settings.regions) > 1 else self.log
         aws = Aws(settings, log, self.deadline, session=self.session, hub=self.hub)
-        aws.identity, aws.about = self.identity, self.about
+        aws.identity, aws.about, aws.closed = self.identity, self.about, self.closed
         return aws
 
     def assume(self, role: str, external_id: str | None) -> Any:
@@ -1508,6 +1510,12 @@ def why_closed(aws: Aws, region: str) -> str | None:
     if why == DENIED_BY_SCP:
         return refusal(lambda: ssm.describe_instance_information(MaxResults=5))
     return why
+
+
+def open_regions(scan: Scan, out: Outcome) -> list[str]:
+    """The regions of the account that the run reads, less those that are closed."""
+    closed = dict(scan.aws.each(scan.aws.closed, lambda region: scan.aws.closed[region](), out))
+    return [region for region in scan.settings.regions if not closed.get(region)]
 
 
 def refusal(ask: Callable[[], object]) -> str | None:
@@ -2263,7 +2271,7 @@ def read_reservations(
     Cost Explorer numbers subscriptions by itself; the lease is what it shares with the service.
     """
     list_region = functools.partial(listing, scan)
-    listed = scan.aws.each(scan.settings.regions, list_region, out)
+    listed = scan.aws.each(open_regions(scan, out), list_region, out)
     held = {
         lease: row | {"region": region, "service": service, "reservation_type": "ReservedInstance"}
         for region, rows in listed
@@ -2748,7 +2756,7 @@ def get_cloudtrail_security(scan: Scan, out: Outcome) -> None:
     """
     client: CloudTrailClient = scan.client("cloudtrail")
     trails = client.describe_trails(includeShadowTrails=scan.home)["trailList"]
-    others = set(scan.settings.regions) - {scan.region}
+    others = set(open_regions(scan, out)) - {scan.region}
     latest = out.ask(lambda: latest_event(client, scan.window))
     for trail, status in scan.aws.each(
         [trail for trail in trails if trail.get("HomeRegion") not in others],
@@ -4655,6 +4663,7 @@ def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) ->
     """
     regions = regions_to_read(aws, settings, functools.partial(leave_out, aws, report))
     settings = settings._replace(regions=tuple(regions))
+    aws.closed = {name: Once(functools.partial(why_closed, aws, name)) for name in regions[1:]}
     pool = ThreadPoolExecutor(settings.at_once, "region")
     running: list[Future[None]] = []
     try:
@@ -4700,7 +4709,7 @@ def read_region(
         if settings.resume and is_uploaded(aws, settings, region):
             leave_out(aws, report, "uploaded earlier today", region)
             return
-        if region != settings.region and (why := why_closed(aws, region)):
+        if region in aws.closed and (why := aws.closed[region]()):
             leave_out(aws, report, why, region)
             return
         own = aws.apart(settings, region)

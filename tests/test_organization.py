@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -593,20 +593,37 @@ def test_a_region_where_only_ec2_is_denied_is_read(party: Party, send: Send) -> 
     assert not done.beginning("left out")
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_trail_is_in_the_document_of_its_region_or_if_that_is_closed_of_the_home_region(
+    closed: bool, party: Party, send: Send
+) -> None:
+    party.payer.size = replace(LITTLE, trails=1)  # the first one records all regions
+    party.payer.touch()
+    if closed:
+        party.embedded.switches.deny_by_scp(OTHER, account=party.payer.id)
+    assert send(*BOTH, "--only", "security").code == 0
+    arn = party.payer.items("cloudtrail", "trails", OTHER)[0]["TrailARN"]
+    told = {
+        place
+        for place, held in documents(party).items()
+        if arn in {row["arn"] for row in held["security"]["cloudtrail"]}
+    }
+    assert told == places(party.payer, regions=(HOME if closed else OTHER,))
+
+
 def test_a_region_that_does_not_answer_does_not_hold_up_the_home_region(
     party: Party, send: Send
 ) -> None:
-    uploaded = threading.Event()
-    waited: list[bool] = []
+    begun = threading.Event()
+    first: list[bool] = []
     switches = party.embedded.switches
-    switches.intercept("s3", "PutObject", lambda _: uploaded.set())
+    switches.intercept("kms", "ListKeys", lambda _: begun.set(), region=HOME)
     switches.intercept(
-        "ec2", "DescribeInstances", lambda _: waited.append(uploaded.wait(60)), region=OTHER,
-        times=1,
-    )  # fmt: skip
+        "ec2", "DescribeInstances", lambda _: first.append(begun.wait(8)), region=OTHER
+    )
     done = send(*BOTH, "--only", "security")
     assert done.code == 0, done.out
-    assert waited == [True]
+    assert first[0], "the home region waited for the other one's answer"
     assert documents(party).keys() == places(party.payer)
 
 
