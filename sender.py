@@ -1492,6 +1492,8 @@ def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
 
 
 DENIED_BY_SCP = "denied by a service control policy"
+PROBE_SECONDS = 60.0
+"""Time for a region to say whether it is closed; one that is throttled for longer is read."""
 
 
 def why_closed(aws: Aws, region: str) -> str | None:
@@ -1504,12 +1506,16 @@ def why_closed(aws: Aws, region: str) -> str | None:
     """
     if not aws.knows(region):
         return "no region that botocore knows"
-    ec2: EC2Client = aws.client("ec2", region)
-    ssm: SSMClient = aws.client("ssm", region)
-    why = refusal(lambda: ec2.describe_instances(MaxResults=5))
-    if why == DENIED_BY_SCP:
+    until = NO_LATER.set(min(NO_LATER.get(), time.monotonic() + PROBE_SECONDS))
+    try:
+        ec2: EC2Client = aws.client("ec2", region)
+        why = refusal(lambda: ec2.describe_instances(MaxResults=5))
+        if why != DENIED_BY_SCP:
+            return why
+        ssm: SSMClient = aws.client("ssm", region)
         return refusal(lambda: ssm.describe_instance_information(MaxResults=5))
-    return why
+    finally:
+        NO_LATER.reset(until)
 
 
 def open_regions(scan: Scan, out: Outcome) -> list[str]:
@@ -2756,7 +2762,7 @@ def get_cloudtrail_security(scan: Scan, out: Outcome) -> None:
     """
     client: CloudTrailClient = scan.client("cloudtrail")
     trails = client.describe_trails(includeShadowTrails=scan.home)["trailList"]
-    others = set(open_regions(scan, out)) - {scan.region}
+    others = set(open_regions(scan, out)) - {scan.region} if scan.home else set()
     latest = out.ask(lambda: latest_event(client, scan.window))
     for trail, status in scan.aws.each(
         [trail for trail in trails if trail.get("HomeRegion") not in others],
@@ -4663,7 +4669,8 @@ def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) ->
     """
     regions = regions_to_read(aws, settings, functools.partial(leave_out, aws, report))
     settings = settings._replace(regions=tuple(regions))
-    aws.closed = {name: Once(functools.partial(why_closed, aws, name)) for name in regions[1:]}
+    asking = aws.apart(settings, settings.region)
+    aws.closed = {name: Once(functools.partial(why_closed, asking, name)) for name in regions[1:]}
     pool = ThreadPoolExecutor(settings.at_once, "region")
     running: list[Future[None]] = []
     try:
@@ -4673,7 +4680,7 @@ def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) ->
             except NotNow as error:
                 fail_region(aws, report, region, error)
                 continue
-            earlier = running[-1:]
+            earlier = tuple(running)
             future = pool.submit(read_region, aws, settings, region, screen, report, earlier)
             future.add_done_callback(lambda _: aws.hub.turns.give_back(aws.account))
             running.append(future)
@@ -4681,6 +4688,7 @@ def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) ->
             future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        asking.close()
 
 
 def fail_region(aws: Aws, report: Report, region: str, error: Exception) -> None:
@@ -5076,10 +5084,12 @@ def read_value(name: str, held: Any) -> Any:
     """What an event says of a flag: a text, a list of texts, or true and false."""
     if name in ("full", "resume"):
         return is_on(held)
+    if held is None:
+        return None
     texts = held if isinstance(held, list) else [held]
-    if not all(isinstance(text, str | None) for text in texts):
+    if not all(isinstance(text, str) for text in texts):
         raise UsageError(f"the event's {name} must be a text or a list of texts, is {held!r}")
-    return held if held is None else ",".join(texts)
+    return ",".join(texts)
 
 
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
@@ -5260,7 +5270,7 @@ def command() -> NoReturn:
         try:
             code = main()
         finally:
-            sys.stdout.flush()  # also what --help wrote, which ends in SystemExit
+            print(end="", flush=True)  # also what --help wrote, which ends in SystemExit
     except OSError as error:  # a closed or full stdout, or a file of credentials that is not there
         told = error.filename or "stdout, to which not all was written"
         print(f"sender.py: {told}: {error.strerror}", file=sys.stderr)
@@ -5272,7 +5282,7 @@ def command() -> NoReturn:
         number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
         print(f"sender.py: stopped by {number.name}; nothing half is uploaded", file=sys.stderr)
         code = 128 + number
-    sys.stdout.flush()
+    print(end="", flush=True)
     sys.stderr.flush()
     os._exit(code)  # threads that wait for AWS would keep the interpreter for many seconds
 

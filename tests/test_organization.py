@@ -581,6 +581,18 @@ def test_regions_that_are_named_but_closed_are_left_out(
     assert done.beginning("left out") == [f"left out, region me-south-1, not enabled: {account.id}"]
 
 
+def test_a_closed_region_changes_no_order_of_documents(
+    party: Party, send: Send, tmp_path: Path
+) -> None:
+    party.embedded.switches.slow("kms", "ListKeys", 2, region=HOME)
+    target = tmp_path / "documents"
+    regions = f"{HOME},me-south-1,{OTHER}"
+    flags = ("--regions", regions, "--only", "security", "--dry-run", "--output", str(target))
+    assert send(*flags).code == 0
+    told = [json.loads(line)["meta"]["region"] for line in target.read_text().splitlines()]
+    assert told == [HOME, OTHER]
+
+
 def test_a_region_where_only_ec2_is_denied_is_read(party: Party, send: Send) -> None:
     """The policy closes a service, not the region."""
     message = "not authorized with an explicit deny in a service control policy"
@@ -1058,7 +1070,7 @@ def test_a_lambda_function_reads_the_accounts_that_the_event_names(
     "event",
     [
         {"strat": "2026-01-01"}, {"accounts": []}, {"accounts": 111122223333}, {"only": ""},
-        {"only": ["health", 5]},
+        {"only": ["health", 5]}, {"only": [None]},
     ],
 )  # fmt: skip
 def test_a_lambda_function_does_not_guess_what_an_event_means(
