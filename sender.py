@@ -340,15 +340,25 @@ def split(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
 
 
-def positive(text: str) -> int:
+LONGEST_LOOK_BACK = 400
+"""Days: more than the 13 months that Cost Explorer and the last documents of an account reach."""
+
+
+def positive(text: str, most: int = 999_999) -> int:
     """A whole number above zero; argparse's error for anything else."""
-    if not (text.isascii() and text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above zero")
+    short = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    if not (short and 1 <= int(text) <= most):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most}")
     return int(text)
 
 
+def day_count(text: str) -> int:
+    """How many days to look back; argparse's error for what is none."""
+    return positive(text, LONGEST_LOOK_BACK)
+
+
 def read_number(setting: str, text: str) -> int:
-    """A setting that is a whole number above zero."""
+    """A setting that is a whole number above zero, and not absurdly large."""
     try:
         return positive(text)
     except argparse.ArgumentTypeError as error:
@@ -614,6 +624,16 @@ CURRENT: contextvars.ContextVar[Outcome | None] = contextvars.ContextVar("curren
 """The outcome that AWS calls of this thread are counted for."""
 NO_LATER: contextvars.ContextVar[float] = contextvars.ContextVar("no_later", default=math.inf)
 """When what others wait for has to be read, on the monotonic clock."""
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Let AWS calls of the block be made for so long only, as others wait for it."""
+    until = NO_LATER.set(min(NO_LATER.get(), time.monotonic() + seconds))
+    try:
+        yield
+    finally:
+        NO_LATER.reset(until)
 
 
 class Outcome:
@@ -1110,15 +1130,11 @@ class Aws:
         known, everywhere = regions(service, self.partition), regions("ec2", self.partition)
         return not known or region in known or region not in everywhere
 
-    def time_left(self) -> float:
-        """Seconds until the run's time is used up; none once it was told to stop.
-
-        The hub has some more: what was collected may be shipped if collecting took all the time.
-        """
+    def time_left(self, grace: float = 0.0) -> float:
+        """Seconds until the run's time, and some `grace`, is used up; none once told to stop."""
         if self.stopped.is_set():
             return 0.0
-        own = self.deadline + (GRACE if self.hub is self else 0.0)
-        return min(own, NO_LATER.get()) - time.monotonic()
+        return min(self.deadline + grace, NO_LATER.get()) - time.monotonic()
 
     def each(
         self, items: Iterable[Item], read: Callable[[Item], Result], out: Outcome
@@ -1210,6 +1226,7 @@ class Watch:
         self.aws, self.service, self.region = aws, service, region
         self._gate = threading.Semaphore(CONCURRENCY.get(service, CALLS_AT_ONCE))
         self._unanswered = 0
+        self._is_hub = aws.hub is aws
 
     def register(self, events: Any) -> None:
         """Listen to a client's events."""
@@ -1225,26 +1242,42 @@ class Watch:
         self.aws.uploads[params["Key"]] = upload
 
     def before(self, model: Any, context: Row, **_: Any) -> None:
-        """Count a call and wait for its turn; NotNow if it is not to be made.
-
-        An upload may always be aborted: that is how it ends once the time is used up.
-        """
-        if self.aws.time_left() <= 0 and model.name != "AbortMultipartUpload":
-            raise NotNow(f"{self.whose}'s time is used up")
-        if self._unanswered >= UNREACHABLE_AFTER:
-            raise NotNow(f"{self.service} in {self.region} does not answer")
+        """Count a call and wait for its turn; NotNow if it is not to be made, then or by then."""
+        self._meet_limits(model.name)
         self._gate.acquire()
+        try:
+            self._meet_limits(model.name)
+        except NotNow:
+            self._gate.release()
+            raise
         name = f"{self.service}:{model.name}"
         context["sender"] = (name, time.monotonic())
         if out := CURRENT.get():
             with out._lock:
                 out.calls[name] += 1
 
+    def _meet_limits(self, operation: str) -> None:
+        """NotNow if the time is used up, or if the endpoint does not answer.
+
+        An upload may always be aborted: that is how it ends once the time is used up. The hub asks
+        again whatever did not answer: it uploads for all, and what is read costs time and money.
+        """
+        if self._time_left() <= 0 and operation != "AbortMultipartUpload":
+            raise NotNow(f"{self.whose}'s time is used up")
+        if self._unanswered >= UNREACHABLE_AFTER and not self._is_hub:
+            raise NotNow(f"{self.service} in {self.region} does not answer")
+
+    def _time_left(self) -> float:
+        """Seconds for calls; what was collected may be shipped if collecting took all the time."""
+        return self.aws.time_left(GRACE if self._is_hub and self.service == "s3" else 0.0)
+
     @property
     def whose(self) -> str:
-        """What calls have a limit of: the run, an account among several, or a shared read."""
+        """What calls have a limit of: a read that others wait for, an account among several,
+        or the run.
+        """
         if NO_LATER.get() != math.inf:
-            return "a shared read"
+            return "the read"
         return "the account" if self.aws.deadline < self.aws.hub.deadline else "the run"
 
     def after(self, parsed: Row, context: Row, **_: Any) -> None:
@@ -1287,7 +1320,7 @@ class Watch:
         with self.aws._lock:
             self.aws.throttles += 1
         pause = random.uniform(0.5, 1.0) * min(2.0 ** (attempts - 1), LONGEST_WAIT)
-        return pause if pause < self.aws.time_left() else None
+        return pause if pause < self._time_left() else None
 
 
 def tokens(fetch: Callable[..., Page], sent: str, got: str | None = None) -> Iterator[Page]:
@@ -1469,6 +1502,10 @@ def regions_to_read(aws: Aws, settings: Settings, note: Callable[[str, str], Non
 
 
 NOT_ENABLED = "not enabled"
+PROBE_SECONDS = 60.0
+"""Time for what is asked before an account or a region is read; who is throttled for longer has
+not answered.
+"""
 
 
 def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
@@ -1479,7 +1516,8 @@ def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
     client: AccountClient = aws.client("account", aws.global_region)
     try:
         pages = client.get_paginator("list_regions").paginate(PaginationConfig={"PageSize": 50})
-        listed = [held for page in pages for held in page["Regions"]]
+        with within(PROBE_SECONDS):
+            listed = [held for page in pages for held in page["Regions"]]
         states: dict[str, str] = {held["RegionName"]: held["RegionOptStatus"] for held in listed}
     except aws_errors() as error:
         aws.log.say("INFO", f"{because(error)}; EC2 is asked for the regions")
@@ -1492,30 +1530,29 @@ def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
 
 
 DENIED_BY_SCP = "denied by a service control policy"
-PROBE_SECONDS = 60.0
-"""Time for a region to say whether it is closed; one that is throttled for longer is read."""
 
 
-def why_closed(aws: Aws, region: str) -> str | None:
+def why_closed(aws: Aws, region: str, *, enabled: bool) -> str | None:
     """Why a region cannot be read at all, if that is so.
 
-    A region that is not enabled knows no credentials of the account. A service control policy
-    says that it is one; it has closed the region, not a service, if it denies two that policies
-    which close regions do not spare (EC2: DescribeInstances, SSM: DescribeInstanceInformation).
-    Whatever else goes wrong is the collectors' to tell.
+    A region that is not enabled knows no credentials of the account; one that the account calls
+    `enabled` has to, and is read to show what it says. A service control policy says that it is
+    one; it has closed the region, not a service, if it denies two that policies which close
+    regions do not spare (EC2: DescribeInstances, SSM: DescribeInstanceInformation). Whatever else
+    goes wrong is the collectors' to tell.
     """
     if not aws.knows(region):
-        return "no region that botocore knows"
-    until = NO_LATER.set(min(NO_LATER.get(), time.monotonic() + PROBE_SECONDS))
+        return "no region that botocore knows (install a newer boto3)"
     try:
-        ec2: EC2Client = aws.client("ec2", region)
-        why = refusal(lambda: ec2.describe_instances(MaxResults=5))
-        if why != DENIED_BY_SCP:
-            return why
-        ssm: SSMClient = aws.client("ssm", region)
-        return refusal(lambda: ssm.describe_instance_information(MaxResults=5))
+        with within(PROBE_SECONDS):
+            ec2: EC2Client = aws.client("ec2", region)
+            why = refusal(lambda: ec2.describe_instances(MaxResults=5))
+            if why == DENIED_BY_SCP:
+                ssm: SSMClient = aws.client("ssm", region)
+                why = refusal(lambda: ssm.describe_instance_information(MaxResults=5))
     finally:
-        NO_LATER.reset(until)
+        aws.forget(region)
+    return None if enabled and why == NOT_ENABLED else why
 
 
 def open_regions(scan: Scan, out: Outcome) -> list[str]:
@@ -1565,7 +1602,7 @@ class Shared:
     LEAST = 3
     """Accounts from which on a shared read can take fewer requests than their own ones."""
     LONGEST, PART = 300.0, 1 / 6
-    """Seconds that a shared read may take, and the part of an account's time."""
+    """Seconds that a shared read may take, and the part of an account's time and the run's."""
 
     def __init__(self, hub: Aws, settings: Settings, accounts: Sequence[str]) -> None:
         self.hub, self.settings, self.accounts = hub, settings, accounts
@@ -1595,12 +1632,12 @@ class Shared:
 
     def _read(self, what: str, read: Callable[[Shared], Result]) -> Result | None:
         found: list[Result] = []
-        limit = min(self.LONGEST, self.settings.account_time_limit * self.PART)
+        whole = min(self.settings.account_time_limit, self.hub.time_left())
 
         def bounded() -> None:
             CURRENT.set(self.out)
-            NO_LATER.set(time.monotonic() + limit)
-            found.append(read(self))
+            with within(min(self.LONGEST, whole * self.PART)):
+                found.append(read(self))
 
         def tell(error: Exception) -> None:
             self._failed.add(what)
@@ -1771,11 +1808,19 @@ def account_row(scan: Scan) -> Row:
 
 
 def get_account_details(scan: Scan, out: Outcome) -> None:
-    """Name, state, email, contacts (Account; Organizations; STS has named the account before)."""
-    client: AccountClient = scan.world("account")
+    """Name, state and email; in the home region contacts (STS has named the account before)."""
     details, refused = scan.aws.about()
     for error in refused:
         out.meet(error)
+    out.head(details)
+    out.rows += 1
+    if scan.home:
+        out.head(read_contacts(scan, out))
+
+
+def read_contacts(scan: Scan, out: Outcome) -> Row:
+    """Whom to reach (Account: GetContactInformation, GetAlternateContact)."""
+    client: AccountClient = scan.world("account")
     contact = out.ask(lambda: client.get_contact_information()["ContactInformation"])
     alternates: Row = {kind.lower(): None for kind in CONTACT_TYPES} | {
         kind.lower(): held and alternate_contact_row(held)
@@ -1787,9 +1832,7 @@ def get_account_details(scan: Scan, out: Outcome) -> None:
             out,
         )
     }
-    out.head(details)
-    out.head({"contact_info": contact and contact_row(contact), "alternate_contacts": alternates})
-    out.rows += 1
+    return {"contact_info": contact and contact_row(contact), "alternate_contacts": alternates}
 
 
 def read_account(aws: Aws) -> tuple[Row, list[Exception]]:
@@ -4061,14 +4104,15 @@ def discovered(scan: Scan) -> Iterator[Row]:
 
 Collect = Callable[[Scan, Outcome], None]
 
-WORLD, REGION = "global", "regional"
+WORLD, REGION, ALWAYS = "global", "regional", "always"
 PERIOD, EVENT, NOW = "period", "event", "now"
 
 
 class Collector(NamedTuple):
     """A category of the document: who collects it, where, and what a past day means to it.
 
-    `scope`: global data goes into the home region's document only. `past`: `period` facts and
+    `scope`: global data goes into the home region's document only, but who an account is does
+    `always`, as each region's document has to say. `past`: `period` facts and
     `event`s of past days can be read, what exists `now` cannot. An `essential` one that fails is
     an ERROR, another one a FAIL. `parts` are the lists in its object; without any it is a list.
     `actions` are what IAM calls the APIs. One with a `switch` is collected only if that setting
@@ -4092,7 +4136,7 @@ SECURITY_PARTS = (
 
 COLLECTORS = (
     Collector(
-        "account", get_account_details, WORLD, NOW, True,
+        "account", get_account_details, ALWAYS, NOW, True,
         (
             "sts:GetCallerIdentity", "account:GetAccountInformation",
             "account:GetContactInformation", "account:GetAlternateContact",
@@ -4242,7 +4286,6 @@ def collect(scan: Scan, drafts: Drafts, screen: Screen) -> dict[str, Outcome]:
             for future in as_completed(running):
                 future.result()
                 tell(scan.aws.log, running[future])
-            pool.submit(repeat_account_details, scan, outcomes["account"]).result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     return outcomes
@@ -4264,18 +4307,6 @@ def why_not(scan: Scan, collector: Collector) -> str | None:
     if collector.past == NOW and scan.window.past:
         return "AWS does not tell what was there on a past day"
     return None
-
-
-def repeat_account_details(scan: Scan, out: Outcome) -> None:
-    """What the home region's document says of the account, the others of a run say as well."""
-    if scan.home or scan.window.past or out.skipped == NOT_ASKED:
-        return
-    CURRENT.set(out)
-    contain(
-        lambda: out.head(scan.aws.about()[0]),
-        lambda error: out.note(because(error)),
-        scan.aws.log,
-    )
 
 
 def tell(log: Log, out: Outcome) -> None:
@@ -4443,7 +4474,7 @@ def days_with_documents(aws: Aws, settings: Settings, region: str, last: date) -
         pages = client.get_paginator("list_objects_v2").paginate(
             Bucket=str(settings.bucket),
             Prefix=folder,
-            StartAfter=f"{folder}{last - timedelta(days=400)}",
+            StartAfter=f"{folder}{last - timedelta(days=LONGEST_LOOK_BACK)}",
         )
         names = [held["Key"][len(folder) :] for page in pages for held in page.get("Contents", ())]
         bound = str(last if prefix == "data" else last + timedelta(days=1))
@@ -4668,9 +4699,11 @@ def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) ->
     The home region begins.
     """
     regions = regions_to_read(aws, settings, functools.partial(leave_out, aws, report))
+    enabled = ALL_REGIONS in settings.regions
     settings = settings._replace(regions=tuple(regions))
     asking = aws.apart(settings, settings.region)
-    aws.closed = {name: Once(functools.partial(why_closed, asking, name)) for name in regions[1:]}
+    ask = functools.partial(why_closed, asking, enabled=enabled)
+    aws.closed = {name: Once(functools.partial(ask, name)) for name in regions[1:]}
     pool = ThreadPoolExecutor(settings.at_once, "region")
     running: list[Future[None]] = []
     try:
@@ -4869,7 +4902,7 @@ class AWSBoto3Permissions:
         from botocore import xform_name
 
         service, _, operation = call.partition(":")
-        everywhere = CATEGORIES[category].scope == WORLD and service not in ("ec2", "rds")
+        everywhere = CATEGORIES[category].scope != REGION and service not in ("ec2", "rds")
         client = self.scan.world(service) if everywhere else self.scan.client(service)
         asked = parameters(self.scan) if callable(parameters) else parameters
         try:
@@ -5138,13 +5171,13 @@ def arguments() -> argparse.ArgumentParser:
     add("--start", metavar="DAY", help="first past day to read, YYYY-MM-DD; one document a day")
     add("--end", metavar="DAY", help="last past day to read, included (default: yesterday, UTC)")
     add("--only", metavar="CATEGORIES", help="collect these categories only, with commas")
-    add("--lookback", type=positive, metavar="DAYS", help="days read again in each run (3)")
+    add("--lookback", type=day_count, metavar="DAYS", help="days read again in each run (3)")
     add(
         "--full",
         action="store_true",
         help="read everything open, and all days of --catch-up, as each 7th document does",
     )
-    add("--catch-up", type=positive, metavar="DAYS", help="most days caught up with at once (30)")
+    add("--catch-up", type=day_count, metavar="DAYS", help="most days caught up with at once (30)")
     add("--workers", type=positive, metavar="N", help="items of a listing read at once (10)")
     add("--time-limit", type=positive, metavar="SECONDS", help="time that a run may take (3600)")
     instead = parser.add_mutually_exclusive_group().add_argument
