@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -135,6 +136,21 @@ def test_an_endpoint_that_hangs_costs_its_own_category_and_bounded_time(
     assert "ReadTimeoutError" in story
     attempts, reserve = 1 + sender.RETRIES, 20
     assert seconds < attempts * sender.READ_TIMEOUT + reserve
+
+
+def test_calls_that_wait_for_a_silent_endpoint_are_not_made(
+    embedded: EmbeddedCloud, make_account: MakeAccount, environment_of: MakeEnvironment
+) -> None:
+    """WAF allows one call at a time, and all web ACLs wait for theirs at once."""
+    embedded.switches.cut("wafv2", "GetWebACL")
+    environment = environment_of(make_account(replace(Size.small(), web_acls=12)))
+    embedded.calls.clear()
+    code, story = ship(environment, "--only", "security")
+    embedded.switches.reset()
+    asked = sum(call.operation == "GetWebACL" for call in embedded.calls)
+    assert asked == sender.UNREACHABLE_AFTER * (1 + sender.RETRIES)
+    assert code == 1
+    assert "wafv2 in us-east-1 does not answer" in story
 
 
 def test_the_time_limit_ends_a_throttled_run_with_what_it_has(

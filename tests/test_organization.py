@@ -26,7 +26,7 @@ import receiver
 import sender
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
 from tests.cloud.organization import Organization
-from tests.cloud.switches import InstantAnswer
+from tests.cloud.switches import CutError, InstantAnswer
 from tests.conftest import REGIONS, MakeAccount, MakeEnvironment
 from tests.enforcement import recorder
 from tests.lambda_runtime import Context
@@ -37,6 +37,7 @@ HOME, OTHER = REGIONS
 BOTH = ("--regions", ",".join(REGIONS))
 LITTLE = Size(keys=3, volumes=4, security_hub_findings=5, buckets=2, cost_lines=3, secrets=2)
 ROLE = "ObservabilityReader"
+ATTEMPTS = 1 + sender.RETRIES
 
 
 @dataclass
@@ -535,6 +536,37 @@ def test_accounts_for_which_no_time_is_left_are_told(party: Party, send: Send) -
     ]
 
 
+def test_an_outage_of_the_bucket_costs_no_later_document(party: Party, send: Send) -> None:
+    """All accounts upload through one client, which must ask again once it is over."""
+    uploads: list[str] = []
+
+    def cut(request: ApiRequest) -> None:
+        uploads.append(request.operation)
+        if len(uploads) <= 3 * ATTEMPTS:
+            raise CutError
+
+    party.embedded.switches.intercept(
+        "s3", "*", cut, predicate=lambda request: bool(uploads) or request.operation == "PutObject"
+    )
+    accounts = f"{party.shop.id},{party.europe.id},{party.security.id}"
+    done = send("--accounts", accounts, *BOTH, "--only", "security", "--at-once", "1")
+    assert done.code == 1
+    failed = sum("is not uploaded" in text for text in done.messages())
+    assert 0 < failed < 3
+    assert len(documents(party)) == 6 - failed
+
+
+def test_a_shared_read_leaves_accounts_the_time_to_read_their_own(party: Party, send: Send) -> None:
+    party.embedded.switches.throttle("ce", "GetCostAndUsage", account=party.payer.id)
+    done = send(
+        "--organization", "--exclude-accounts", f"{party.broken.id},{party.payer.id}",
+        "--only", "service", "--time-limit", "15",
+    )  # fmt: skip
+    assert done.code == 0, done.out
+    assert any("accounts read their own" in text for text in done.messages())
+    assert all(held["service"] for held in documents(party).values())
+
+
 # Regions
 
 
@@ -567,6 +599,18 @@ def test_all_regions_are_asked_of_ec2_where_the_account_may_not_say(
         f"left out, region {region}, not enabled: {party.shop.id}"
         for region in ("ap-east-1", "me-south-1")
     ]
+
+
+def test_an_enabled_region_that_takes_no_credentials_is_a_failure(party: Party, send: Send) -> None:
+    """Nothing is known of it, though the account says that it is there."""
+    text = "AWS was not able to validate the provided access credentials"
+    party.embedded.switches.fail(
+        "*", "*", "AuthFailure", text, 401, region=OTHER, account=party.shop.id
+    )
+    done = send("--accounts", party.shop.id, "--regions", "all", "--only", "security")
+    assert done.code == 1
+    assert done.beginning("failed, ") == [f"failed, {party.shop.id}: {OTHER} security"]
+    assert statuses(documents(party)[f"{party.shop.id}/{OTHER}"])["security"] == "Fail"
 
 
 @pytest.mark.parametrize("several", [False, True])
@@ -814,6 +858,32 @@ def test_a_region_knows_its_account_also_where_the_home_region_is_not_read_again
     assert other["account"]["account_name"]
     for name in ("account_name", "account_status", "account_arn", "joined_timestamp"):
         assert other["account"][name] == home["account"][name]
+
+
+def test_no_later_run_takes_away_what_is_known_of_an_account_in_any_region(
+    party: Party, send: Send, warehouse: Warehouse
+) -> None:
+    facts = """SELECT region, account_name, account_status, account_arn, joined_timestamp
+        FROM accounts ORDER BY region"""
+
+    def load() -> Rows:
+        receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
+        return warehouse.query(facts)
+
+    asked = ("--accounts", party.shop.id, *BOTH)
+    assert send(*asked, "--only", "account,security").code == 0
+    known = load()
+    assert [row["region"] for row in known] == sorted(REGIONS)
+    assert all(None not in row.values() for row in known)
+    assert send(*asked, "--only", "security").code == 0
+    assert load() == known
+    party.embedded.switches.deny("account", "GetAccountInformation")
+    party.embedded.switches.deny("organizations", "DescribeAccount")
+    done = send(*asked, "--only", "account")
+    assert done.code == 1
+    problems = "; ".join(f"{region} account" for region in sorted(REGIONS))
+    assert done.beginning("failed, ") == [f"failed, {party.shop.id}: {problems}"]
+    assert load() == known
 
 
 # Going on
@@ -1064,6 +1134,23 @@ def test_a_lambda_function_reads_the_accounts_that_the_event_names(
     assert documents(party).keys() == places(party.shop, party.europe, regions=(HOME,))
     with pytest.raises(RuntimeError, match="1 failed"):
         sender.lambda_handler({**event, "accounts": [party.broken.id]}, Context(300.0))
+
+
+def test_a_lambda_function_uploads_before_its_end_though_its_account_is_throttled(
+    party: Party, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in party.environment.items():
+        monkeypatch.setenv(name, value)
+    context = Context(16.0)
+    left: list[int] = []
+    party.embedded.switches.throttle("account", "GetAccountInformation")
+    party.embedded.switches.intercept(
+        "s3", "PutObject", lambda _: left.append(context.get_remaining_time_in_millis())
+    )
+    with pytest.raises(RuntimeError, match="1 Fail"):
+        sender.lambda_handler({"only": "account"}, context)
+    assert len(left) == 1
+    assert left[0] > 0
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,8 @@ def test_a_missing_setting_is_named_in_one_line(variable: str, flag: str, empty:
         (("--output", "file"), "--dry-run"),
         (("--workers", "0"), "--workers"),
         (("--catch-up", "-1"), "--catch-up"),
+        (("--lookback", "401"), "--lookback"),
+        (("--time-limit", "9" * 5000), "--time-limit"),
         (("--log-format", "xml"), "--log-format"),
         (("--frobnicate",), "--frobnicate"),
         (("--only", ""), "--only"),
