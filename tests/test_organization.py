@@ -866,7 +866,7 @@ def test_no_later_run_takes_away_what_is_known_of_an_account_in_any_region(
     facts = """SELECT region, account_name, account_status, account_arn, joined_timestamp
         FROM accounts ORDER BY region"""
 
-    def load() -> Rows:
+    def load() -> list[dict[str, Any]]:
         receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
         return warehouse.query(facts)
 
