@@ -135,17 +135,21 @@ NAMED_SETTINGS = (
 ACCOUNT_SETTINGS = (
     ("accounts", "ACCOUNTS", "--accounts", "accounts to read in one run, with commas"),
     ("accounts_file", "ACCOUNTS_FILE", "--accounts-file", "CSV file of accounts and their tags"),
-    ("organization", "ORGANIZATION", "--organization", "read the organization's active accounts"),
+    (
+        "organization", "ORGANIZATION", "--organization",
+        "read the organization's active accounts (1: on)",
+    ),
     ("include_ou", "INCLUDE_OU", "--include-ou", "of these units, with commas, and those in them"),
     ("exclude_ou", "EXCLUDE_OU", "--exclude-ou", "of all but these units and those in them"),
     ("exclude_accounts", "EXCLUDE_ACCOUNTS", "--exclude-accounts", "not to read, with commas"),
     ("role_name", "ROLE_NAME", "--role-name", "role to assume in each (ObservabilityReader)"),
     ("external_id", "EXTERNAL_ID", "--external-id", "external id that the role asks for"),
-)
+)  # fmt: skip
 """Likewise, of a run over several accounts."""
 
 SOURCES = ("accounts", "accounts_file", "organization")
 """What may name the accounts of a run, one of them; else it is over the caller's own account."""
+OF_UNITS = ("include_ou", "exclude_ou")
 SOURCE_FLAGS = tuple(flag for name, _, flag, _ in ACCOUNT_SETTINGS if name in SOURCES)
 
 TAGS = ("customer", "partner", "category", "environment", "product")
@@ -159,7 +163,15 @@ ACCOUNT_ID = re.compile(r"\d{12}")
 
 SWITCHES = frozenset({"organization", "reserved_capacity"})
 """The settings that are on or off."""
-OFF = frozenset({"", "0", "false", "no", "none", "off"})
+ON, OFF = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+LISTS = (
+    "regions", "product", "accounts", "include_ou", "exclude_ou", "exclude_accounts", "only",
+)  # fmt: skip
+"""What may be several, with commas or by a flag that is given several times."""
+
+MEANT = (*(name for name in LISTS if name != "product"), "accounts_file", "start", "end")
+"""What says what is read: without a value, say of a variable, much else would be read."""
 
 
 class UsageError(Exception):
@@ -217,18 +229,14 @@ class Settings(NamedTuple):
 REGION_NAME = re.compile(r"[a-z]+(-[a-z]+)+-\d")
 
 
-def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings:
+def read_settings(given: Mapping[str, Any], *, uploads: bool = True) -> Settings:
     """Settings from flags and the environment; UsageError names what is missing."""
-    for name in MEANT:
-        if flags.get(name) is not None and not flags[name]:
-            raise UsageError(f"--{name.replace('_', '-')} is empty: name something or leave it out")
-    named = {name: flags.get(name) or os.environ.get(var) for name, var, _, _ in NAMED_SETTINGS}
+    flags = read_flags(given)
+    named = read_named(flags, NAMED_SETTINGS)
     needed = {"region"} | ({"bucket", "kms_key"} if uploads else set())
     for name, variable, flag, _ in NAMED_SETTINGS:
         if name in needed and not named[name]:
             raise UsageError(f"{variable} is not set: set it in the environment or give {flag}")
-    for name in SWITCHES & named.keys():
-        named[name] = is_on(named[name])
     at_once = named.pop("at_once")
     if at_once:
         named["at_once"] = read_number("AT_ONCE (--at-once)", at_once)
@@ -248,16 +256,44 @@ def read_settings(flags: Mapping[str, Any], *, uploads: bool = True) -> Settings
         raise UsageError("--resume is not for --dry-run, which uploads nothing")
     if flags.get("output") and not Path(str(flags["output"])).absolute().parent.is_dir():
         raise UsageError(f"--output {flags['output']}: there is no such folder")
-    rest = {name: flags[name] for name in PLAIN_FLAGS if flags.get(name) is not None}
+    rest = {name: flags[name] for name in PLAIN_FLAGS if name in flags}
     rest |= read_sources(flags)
-    return Settings(regions=regions, start=start, end=end, only=only, **named, **rest)  # type: ignore[arg-type]
+    return Settings(regions=regions, start=start, end=end, only=only, **named, **rest)
 
 
-MEANT = (
-    "regions", "accounts", "accounts_file", "include_ou", "exclude_ou", "exclude_accounts",
-    "start", "end", "only",
-)  # fmt: skip
-"""Flags that say what is read: without a value, say of a variable, much else would be read."""
+def read_flags(given: Mapping[str, Any]) -> Row:
+    """The flags that are given, each list of texts as one with commas between.
+
+    UsageError for one of MEANT that names nothing.
+    """
+    flags: Row = {}
+    for name, held in given.items():
+        texts = held if isinstance(held, list) else [held]
+        if name in MEANT and held is not None and not (texts and all(map(split, texts))):
+            raise names_nothing(f"--{name.replace('_', '-')}")
+        if held is not None:
+            flags[name] = ",".join(texts) if isinstance(held, list) else held
+    return flags
+
+
+def read_named(flags: Mapping[str, Any], settings: Iterable[tuple[str, str, str, str]]) -> Row:
+    """Each setting by its flag, else by its variable, of which one that is empty counts as none.
+
+    UsageError for one of MEANT that names nothing, and for a switch that is neither on nor off.
+    """
+    named: Row = {}
+    for name, variable, flag, _ in settings:
+        held = flags.get(name) or os.environ.get(variable)
+        if name in MEANT and held and not split(held):
+            raise names_nothing(variable)
+        named[name] = is_on(f"{variable} ({flag})", held) if name in SWITCHES else held
+    return named
+
+
+def names_nothing(setting: str) -> UsageError:
+    """The error of a setting that says what is read, but names nothing."""
+    return UsageError(f"{setting} is empty: name something or leave it out")
+
 
 PLAIN_FLAGS = (
     "lookback", "catch_up", "full", "workers", "time_limit", "account_time_limit",
@@ -268,20 +304,19 @@ PLAIN_FLAGS = (
 
 def read_sources(flags: Mapping[str, Any]) -> Row:
     """The settings that say which accounts a run is over, and how it gets into them."""
-    named = {name: flags.get(name) or os.environ.get(var) for name, var, _, _ in ACCOUNT_SETTINGS}
-    named["organization"] = is_on(named["organization"])
+    named = read_named(flags, ACCOUNT_SETTINGS)
     given = [flag for name, _, flag, _ in ACCOUNT_SETTINGS if name in SOURCES and named[name]]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)}: give one of them")
-    if (named["include_ou"] or named["exclude_ou"]) and not named["organization"]:
-        raise UsageError("--include-ou and --exclude-ou are for --organization only")
     for name, variable, flag, _ in ACCOUNT_SETTINGS:
         text = str(named[name] or "")
+        if text and name in OF_UNITS and not named["organization"]:
+            raise UsageError(f"{variable} ({flag}) is for ORGANIZATION (--organization) only")
         if text and not given and (flags.get(name) or name == "exclude_accounts"):
             raise UsageError(f"{variable} ({flag}) is for {', '.join(SOURCE_FLAGS)} only")
         if text and name in FORMS and not re.fullmatch(FORMS[name], text, re.ASCII):
             raise UsageError(f"{variable} ({flag}): {text!r} is not of the form {FORMS[name]}")
-    lists = ("accounts", "include_ou", "exclude_ou", "exclude_accounts")
+    lists = ("accounts", *OF_UNITS, "exclude_accounts")
     found: Row = {name: split(named[name]) for name in lists}
     for flag, name in (("--accounts", "accounts"), ("--exclude-accounts", "exclude_accounts")):
         for wrong in (held for held in found[name] if not ACCOUNT_ID.fullmatch(held)):
@@ -293,9 +328,15 @@ def read_sources(flags: Mapping[str, Any]) -> Row:
     return found | {name: named[name] for name in ("role_name", "external_id") if named[name]}
 
 
-def is_on(value: Any) -> bool:
-    """What a switch is set to, by its flag or by text in the environment."""
-    return str(value or "").lower() not in OFF
+def is_on(setting: str, held: Any) -> bool:
+    """What a switch is set to, by its flag, text in the environment, or JSON of an event."""
+    text = "" if held is None else str(held).lower()
+    if text in ON:
+        return True
+    if text in ("", *OFF):
+        return False
+    known = f"on ({', '.join(ON)}) nor off ({', '.join(OFF)})"
+    raise UsageError(f"{setting}: {held!r} is neither {known}")
 
 
 def read_accounts_file(path: Path) -> tuple[Target, ...]:
@@ -5116,13 +5157,13 @@ def read_event(event: Mapping[str, Any]) -> Row:
 def read_value(name: str, held: Any) -> Any:
     """What an event says of a flag: a text, a list of texts, or true and false."""
     if name in ("full", "resume"):
-        return is_on(held)
+        return is_on(f"the event's {name}", held)
     if held is None:
         return None
     texts = held if isinstance(held, list) else [held]
     if not all(isinstance(text, str) for text in texts):
         raise UsageError(f"the event's {name} must be a text or a list of texts, is {held!r}")
-    return ",".join(texts)
+    return held
 
 
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
@@ -5158,6 +5199,7 @@ def arguments() -> argparse.ArgumentParser:
     add = parser.add_argument
     for name, variable, flag, meaning in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS):
         value: Row = {"action": "store_true"} if name in SWITCHES else {"metavar": name.upper()}
+        value |= {"action": "append"} if name in LISTS else {}
         add(flag, dest=name, help=f"{meaning} [{variable}]", **value)
     add(
         "--account-time-limit", type=positive, metavar="SECONDS",
@@ -5170,7 +5212,10 @@ def arguments() -> argparse.ArgumentParser:
     add("--resume", action="store_true", help="skip what was uploaded earlier today")
     add("--start", metavar="DAY", help="first past day to read, YYYY-MM-DD; one document a day")
     add("--end", metavar="DAY", help="last past day to read, included (default: yesterday, UTC)")
-    add("--only", metavar="CATEGORIES", help="collect these categories only, with commas")
+    add(
+        "--only", action="append", metavar="CATEGORIES",
+        help="collect these categories only, with commas",
+    )  # fmt: skip
     add("--lookback", type=day_count, metavar="DAYS", help="days read again in each run (3)")
     add(
         "--full",

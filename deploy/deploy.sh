@@ -99,8 +99,8 @@ package() {
 hub() {
     local before key owner packages
     before=$(made "$NAME")
-    [ -n "$before" ] || need ORGANIZATION
-    owner=$(given OrganizationId=ORGANIZATION)
+    [ -n "$before" ] || need ORGANIZATION_ID
+    owner=$(given OrganizationId=ORGANIZATION_ID)
     # Unquoted, here and below: each pair is a word, and none of these values has a space.
     # shellcheck disable=SC2086
     stack "$NAME-packages" deploy/artifacts.yaml $owner
@@ -202,7 +202,7 @@ organization() {
         "cron(...) with six fields or rate(...)"
     local before bucket kms_key notices pair settings
     before=$(made "$NAME-organization")
-    [ -n "$before" ] || need ORGANIZATION EXTERNAL_ID IMAGE VPC SUBNETS
+    [ -n "$before" ] || need ORGANIZATION_ID EXTERNAL_ID IMAGE VPC SUBNETS
     bucket=$(output "$NAME" BucketName)
     kms_key=$(output "$NAME" DocumentsKeyArn)
     notices=$(output "$NAME" NoticesArn)
@@ -210,7 +210,7 @@ organization() {
     # One line is one setting: tags have spaces.
     while IFS= read -r pair; do
         settings+=("$pair")
-    done < <(given OrganizationId=ORGANIZATION ExternalId=EXTERNAL_ID ImageUri=IMAGE VpcId=VPC \
+    done < <(given OrganizationId=ORGANIZATION_ID ExternalId=EXTERNAL_ID ImageUri=IMAGE VpcId=VPC \
         SubnetIds=SUBNETS PublicAddress=PUBLIC_ADDRESS RoleName=ROLE_NAME IncludeUnits=INCLUDE_OU \
         ExcludeUnits=EXCLUDE_OU ExcludeAccounts=EXCLUDE_ACCOUNTS CUSTOMER=CUSTOMER \
         PARTNER=PARTNER CATEGORY=CATEGORY ENVIRONMENT=ENVIRONMENT PRODUCT=PRODUCT \

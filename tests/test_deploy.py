@@ -746,7 +746,7 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     stacks that a change set has made, and refuses one without changes, as AWS does not; so `hub`
     ends at its first stack."""
     client = embedded.client("cloudformation", ANALYTICS)
-    done = deploy("hub", NAME="first", ORGANIZATION="o-abcdefghij")
+    done = deploy("hub", NAME="first", ORGANIZATION_ID="o-abcdefghij")
     [made] = client.describe_stacks(StackName="first-packages")["Stacks"]
     assert made["StackStatus"] == "CREATE_COMPLETE"
     assert (done.returncode, "has no output BucketName" in done.stderr) == (1, True)
@@ -812,7 +812,7 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
 def test_deploy_sh_tells_in_a_line_what_no_task_can_have(
     deploy: Callable[..., subprocess.CompletedProcess[str]], settings: dict[str, str], told: str
 ) -> None:
-    needed = ("ORGANIZATION", "EXTERNAL_ID", "IMAGE", "VPC", "SUBNETS")
+    needed = ("ORGANIZATION_ID", "EXTERNAL_ID", "IMAGE", "VPC", "SUBNETS")
     done = deploy("organization", **dict.fromkeys(needed, "x"), **settings)
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
@@ -847,7 +847,7 @@ def test_deploy_sh_makes_the_task_of_an_organization_and_keeps_what_is_not_given
     }
     client.create_stack(StackName="whole", TemplateBody=json.dumps(hub))
     made = network(embedded)
-    settings = {"NAME": "whole", "ORGANIZATION": "o-abcdefghij", "EXTERNAL_ID": "sesame"}
+    settings = {"NAME": "whole", "ORGANIZATION_ID": "o-abcdefghij", "EXTERNAL_ID": "sesame"}
     settings |= {"IMAGE": IMAGE, "VPC": made["VpcId"], "SUBNETS": made["SubnetIds"]}
     settings |= {"CUSTOMER": "Example, Inc"}
     assert "VPC is not set" in deploy("organization", **(settings | {"VPC": ""})).stderr

@@ -1157,7 +1157,8 @@ def test_a_lambda_function_uploads_before_its_end_though_its_account_is_throttle
     "event",
     [
         {"strat": "2026-01-01"}, {"accounts": []}, {"accounts": 111122223333}, {"only": ""},
-        {"only": ["health", 5]}, {"only": [None]},
+        {"only": ["health", 5]}, {"only": [None]}, {"only": ","}, {"accounts": [","]},
+        {"accounts": ["111122223333", ""]}, {"full": "maybe"}, {"resume": "o-abcdefghij"},
     ],
 )  # fmt: skip
 def test_a_lambda_function_does_not_guess_what_an_event_means(

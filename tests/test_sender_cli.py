@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -9,7 +10,7 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ LINE = re.compile(
 )
 """A line of the story: when, what kind, what."""
 
+Patch = pytest.MonkeyPatch
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -183,6 +185,86 @@ def test_a_flag_that_makes_no_sense_is_exit_2_and_said(flags: tuple[str, ...], n
     assert done.stdout == ""
     assert named in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+MEANT = [
+    ("ACCOUNTS", "--accounts", ()),
+    ("REGIONS", "--regions", ()),
+    ("INCLUDE_OU", "--include-ou", ("--organization",)),
+    ("EXCLUDE_OU", "--exclude-ou", ("--organization",)),
+    ("EXCLUDE_ACCOUNTS", "--exclude-accounts", ("--organization",)),
+]
+"""Variable and flag of each list that says what is read, and what it goes with."""
+
+
+def refusal(flags: Sequence[str], environment: Mapping[str, str], monkeypatch: Patch) -> str:
+    """Why the sender refuses these settings before it asks AWS anything."""
+    for name, value in {**COMPLETE, **environment}.items():
+        monkeypatch.setenv(name, value)
+    story = io.StringIO()
+    with contextlib.redirect_stderr(story):
+        assert sender.main(flags) == 2
+    [line] = story.getvalue().splitlines()
+    return line
+
+
+@pytest.mark.parametrize("nothing", [",", " , ,", "  "])
+@pytest.mark.parametrize(("variable", "flag", "others"), MEANT)
+def test_a_list_that_names_nothing_is_no_list_of_everything(
+    variable: str, flag: str, others: tuple[str, ...], nothing: str, monkeypatch: Patch
+) -> None:
+    told = "is empty: name something or leave it out"
+    assert refusal((*others, flag, nothing), {}, monkeypatch) == f"sender.py: {flag} {told}"
+    assert refusal((*others, flag, "x", flag, ""), {}, monkeypatch) == f"sender.py: {flag} {told}"
+    assert refusal(others, {variable: nothing}, monkeypatch) == f"sender.py: {variable} {told}"
+    assert "--only is empty" in refusal(("--only", nothing), {}, monkeypatch)
+
+
+@pytest.mark.parametrize(("variable", "flag"), [held[:2] for held in MEANT[2:4]])
+def test_units_are_of_an_organization(variable: str, flag: str, monkeypatch: Patch) -> None:
+    told = f"sender.py: {variable} ({flag}) is for ORGANIZATION (--organization) only"
+    assert refusal((flag, "ou-abcd-11111111"), {}, monkeypatch) == told
+    assert refusal((), {variable: "ou-abcd-11111111"}, monkeypatch) == told
+
+
+def test_a_flag_that_is_given_again_adds_to_what_it_names(monkeypatch: Patch) -> None:
+    for name, value in COMPLETE.items():
+        monkeypatch.setenv(name, value)
+    flags = ["--organization"]
+    for flag, first, second in (
+        ("--regions", HOME, "eu-west-1"),
+        ("--include-ou", "ou-abcd-11111111", "ou-abcd-22222222,ou-abcd-33333333"),
+        ("--exclude-ou", "ou-abcd-44444444", "ou-abcd-55555555"),
+        ("--exclude-accounts", "111122223333", "222233334444"),
+        ("--only", "cost", "health"),
+        ("--product", "Web", "Tills"),
+    ):
+        flags += [flag, first, flag, second]
+    settings = sender.read_settings(vars(sender.arguments().parse_args(flags)))
+    assert settings.regions == (HOME, "eu-west-1")
+    assert settings.include_ou == ("ou-abcd-11111111", "ou-abcd-22222222", "ou-abcd-33333333")
+    assert settings.exclude_ou == ("ou-abcd-44444444", "ou-abcd-55555555")
+    assert settings.exclude_accounts == ("111122223333", "222233334444")
+    assert settings.only == {"cost", "health"}
+    assert settings.product == "Web,Tills"
+    named = sender.arguments().parse_args(["--accounts", "1" * 12, "--accounts", "2" * 12])
+    found = sender.read_settings(vars(named)).accounts
+    assert [target.account for target in found] == ["1" * 12, "2" * 12]
+
+
+@pytest.mark.parametrize("variable", ["ORGANIZATION", "RESERVED_CAPACITY"])
+def test_what_is_on_or_off_is_nothing_else(variable: str, monkeypatch: Patch) -> None:
+    setting = variable.lower()
+    for name, value in COMPLETE.items():
+        monkeypatch.setenv(name, value)
+    for texts, state in ((("1", "True", "YES", "on"), True), (("", "0", "false", "NO"), False)):
+        for text in texts:
+            monkeypatch.setenv(variable, text)
+            assert getattr(sender.read_settings({}), setting) is state
+    for wrong in ("maybe", "o-abcdefghij", "2", "none"):
+        flag = f"--{setting.replace('_', '-')}"
+        told = f"sender.py: {variable} ({flag}): {wrong!r} is neither on (1, true, yes, on) nor off"
+        assert refusal((), {variable: wrong}, monkeypatch).startswith(told)
 
 
 # A run
