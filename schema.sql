@@ -868,13 +868,27 @@ CREATE TABLE IF NOT EXISTS log_messages (
 CREATE UNIQUE INDEX IF NOT EXISTS log_messages_key ON log_messages (log_id, position);
 
 -- freshness: per account and region the last document and the last complete one, how old that is,
--- and the categories that fail in the last one, each with the time since when it does.
+-- and the categories that fail, each with the time since when it does.
+-- A document of a past day (backfill) cannot tell how things are: what exists only now is Skipped
+-- there, as a service that is off is elsewhere, and of security it has only what carries dates. An
+-- older day's is known by when it was collected; yesterday's, by not having listed anything that
+-- exists now (the sender leaves those lists out). So only a document that listed some (of_now) may
+-- be complete, or end a failure by a Skipped or by the Pass of security. The Pass of any other
+-- category ends one in every document: that much was read. A Fail always counts.
 CREATE OR REPLACE VIEW freshness AS
-WITH statuses AS (
-    SELECT r.account_id, d.collected_at, s.category, s.status
+WITH told AS (
+    SELECT r.*, d.collected_at, EXISTS (
+        SELECT FROM listings l
+        WHERE l.account_id = d.account_id AND l.scope = '' AND l.sort_key = d.day_order
+          AND l.table_name IN ('accounts', 'kms_keys', 'service_resources')) AS of_now
     FROM logs r
     JOIN documents d ON d.id = r.document_id
-     AND d.collected_at < (d.period_end + 1)::timestamp AT TIME ZONE 'UTC'
+     AND d.collected_at < (d.period_end + 1)::timestamp AT TIME ZONE 'UTC'),
+statuses AS (
+    SELECT r.account_id, r.collected_at, r.of_now, s.category, s.status,
+           CASE s.status WHEN 'Pass' THEN r.of_now OR s.category <> 'security'
+                         WHEN 'Skipped' THEN r.of_now ELSE false END AS ends_failure
+    FROM told r
     CROSS JOIN LATERAL (VALUES
         ('account', r.account_status),
         ('cost', r.cost_status),
@@ -898,17 +912,16 @@ latest AS (
 complete AS (
     SELECT account_id, max(collected_at) AS collected_at
     FROM (SELECT account_id, collected_at FROM statuses
-          GROUP BY account_id, collected_at HAVING bool_and(status IN ('Pass', 'Skipped'))) whole
+          GROUP BY account_id, collected_at
+          HAVING bool_and(of_now AND status IN ('Pass', 'Skipped'))) whole
     GROUP BY account_id),
 failing AS (
     SELECT s.account_id, s.category, min(s.collected_at) AS since
     FROM statuses s
-    JOIN latest ON latest.account_id = s.account_id
     WHERE s.status = 'Fail'
       AND NOT EXISTS (SELECT FROM statuses later
                       WHERE later.account_id = s.account_id AND later.category = s.category
-                        AND later.collected_at > s.collected_at
-                        AND later.status IN ('Pass', 'Skipped'))
+                        AND later.collected_at > s.collected_at AND later.ends_failure)
     GROUP BY s.account_id, s.category)
 SELECT a.account_id, a.region, latest.collected_at AS last_document_at,
        complete.collected_at AS last_complete_at,

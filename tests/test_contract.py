@@ -344,6 +344,43 @@ def test_each_row_leads_to_the_object_that_it_came_from(loaded: Loaded) -> None:
             assert lineage <= {ids[region]}
 
 
+# How fresh an account is
+
+
+def test_a_backfill_of_yesterday_does_not_make_an_account_fresh(
+    embedded: EmbeddedCloud, make_account: MakeAccount, warehouse: Warehouse
+) -> None:
+    """What exists only now is Skipped in it, and of the security posture it has a part."""
+    account, yesterday = make_account(), datetime.now(UTC).date() - timedelta(days=1)
+
+    def bring(*flags: str) -> tuple[int, set[str], bool]:
+        """Run the sender and load; its exit code, what fails, and whether that is complete."""
+        code = collect(embedded, account, warehouse.bucket, *flags)
+        [result] = load(warehouse)
+        assert result.outcome is receiver.Outcome.LOADED
+        [row] = warehouse.query("""
+            SELECT f.failing_since, f.last_complete_at, max(d.collected_at) AS newest
+            FROM freshness f CROSS JOIN documents d GROUP BY 1, 2""")
+        return code, set(row["failing_since"]), row["last_complete_at"] == row["newest"]
+
+    backfill = ("--start", str(yesterday))
+    for service, operation in (("kms", "ListKeys"), ("ssm", "*"), ("health", "*")):
+        embedded.switches.deny(service, operation)
+    assert bring() == (1, {"security", "inventory", "health"}, False)
+    embedded.switches.reset()
+    assert bring(*backfill) == (0, {"security", "inventory"}, False)
+    assert bring(*backfill, "--only", "security,inventory") == (
+        (0, {"security", "inventory"}, False)
+    )
+    assert bring("--only", "security,inventory") == (0, set(), False)
+    assert bring() == (0, set(), True)
+    embedded.switches.deny("health", "*")
+    assert bring(*backfill) == (1, {"health"}, False)
+    embedded.switches.reset()
+    embedded.switches.not_enabled("health")
+    assert bring() == (0, set(), True)
+
+
 # Every column, every field
 
 NULL = {

@@ -498,3 +498,7 @@ def test_freshness_tells_age_and_what_fails_since_when(warehouse: Warehouse) -> 
     [row] = warehouse.query("SELECT * FROM freshness")
     assert row["last_complete_at"] == whole
     assert row["failing_since"].keys() == {"security"}
+    elsewhere = load(22, account="Skipped")  # as older senders say outside the home region
+    [row] = warehouse.query("SELECT * FROM freshness")
+    assert row["last_complete_at"] == elsewhere
+    assert row["failing_since"] == {}
