@@ -99,6 +99,10 @@ SETTINGS = {
 OPTIONAL_SETTINGS = {"kms_key", "region"}
 ARNS = {"cluster_arn": ("rds", "cluster"), "secret_arn": ("secretsmanager", "secret")}
 """Settings that are ARNs, as ExecuteStatement wants them: the service and the kind of thing."""
+KMS_ARN = r"arn:aws[a-z-]*:kms:[a-z\d-]+:\d{12}:"
+KMS_ID = r"([\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}|mrk-[\da-f]{32})"
+KMS_KEY = re.compile(rf"({KMS_ARN}key/)?{KMS_ID}|({KMS_ARN})?alias/[\w/-]+", re.ASCII)
+"""What CopyObject takes as SSEKMSKeyId."""
 
 
 def flag_of(name: str) -> str:
@@ -116,6 +120,14 @@ def check_arn(name: str, value: str) -> None:
         form = f"arn:aws:{service}:<region>:<account>:{kind}:<name>"
         setting = f"{SETTINGS[name][0]} ({flag_of(name)})"
         raise UsageError(f"{setting}: {value!r} is no ARN of a {kind}; its form is {form}")
+
+
+def check_kms_key(value: str | None) -> None:
+    """Raise UsageError for what can be no KMS key: each file would fail once it is loaded."""
+    if value and not KMS_KEY.fullmatch(value):
+        setting = f"{SETTINGS['kms_key'][0]} ({flag_of('kms_key')})"
+        forms = "a KMS key's id, alias/ and its alias, or the ARN of either"
+        raise UsageError(f"{setting}: {value!r} cannot be one; give {forms}")
 
 
 @dataclass(frozen=True)
@@ -141,6 +153,7 @@ class Settings:
                 raise not_set(name)
         for name in ARNS:
             check_arn(name, values[name])
+        check_kms_key(values["kms_key"])
         numbers = {name: flags.get(name) for name in ("workers", "patience")}
         return cls(**values, **{name: n for name, n in numbers.items() if n is not None})
 

@@ -142,7 +142,10 @@ ACCOUNT_SETTINGS = (
     ("include_ou", "INCLUDE_OU", "--include-ou", "of these units, with commas, and those in them"),
     ("exclude_ou", "EXCLUDE_OU", "--exclude-ou", "of all but these units and those in them"),
     ("exclude_accounts", "EXCLUDE_ACCOUNTS", "--exclude-accounts", "not to read, with commas"),
-    ("role_name", "ROLE_NAME", "--role-name", "role to assume in each (ObservabilityReader)"),
+    (
+        "role_name", "ROLE_NAME", "--role-name",
+        "role to assume in each, with its path (ObservabilityReader)",
+    ),
     ("external_id", "EXTERNAL_ID", "--external-id", "external id that the role asks for"),
 )  # fmt: skip
 """Likewise, of a run over several accounts."""
@@ -155,8 +158,22 @@ SOURCE_FLAGS = tuple(flag for name, _, flag, _ in ACCOUNT_SETTINGS if name in SO
 TAGS = ("customer", "partner", "category", "environment", "product")
 """The settings that an account among several may have as tags of its own."""
 
-FORMS = {"role_name": r"[\w+=,.@-]{1,64}", "external_id": r"[\w+=,.@:/-]{2,1224}"}
-"""What IAM and STS: AssumeRole take."""
+KMS_ARN = r"arn:aws[a-z-]*:kms:[a-z\d-]+:\d{12}:"
+KMS_ID = r"([\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}|mrk-[\da-f]{32})"
+FORMS = {
+    "kms_key": (
+        rf"({KMS_ARN}key/)?{KMS_ID}|({KMS_ARN})?alias/[\w/-]+",
+        "a KMS key's id, alias/ and its alias, or the ARN of either",
+    ),
+    "role_name": (
+        r"(?!arn:)/?([!-.0-~]+/)*[\w+=,.@-]{1,64}",
+        "the role's name (with its path, if it has one), not its ARN",
+    ),
+    "external_id": (r"[\w+=,.@:/-]{2,1224}", "2 to 1224 letters, digits or any of _+=,.@:/-"),
+}
+"""What S3: PutObject takes as SSEKMSKeyId, IAM as a role's path and name, and STS: AssumeRole as
+external id: a pattern, and the same for people.
+"""
 
 ALL_REGIONS = "all"
 ACCOUNT_ID = re.compile(r"\d{12}")
@@ -279,13 +296,17 @@ def read_flags(given: Mapping[str, Any]) -> Row:
 def read_named(flags: Mapping[str, Any], settings: Iterable[tuple[str, str, str, str]]) -> Row:
     """Each setting by its flag, else by its variable, of which one that is empty counts as none.
 
-    UsageError for one of MEANT that names nothing, and for a switch that is neither on nor off.
+    UsageError for one of MEANT that names nothing, a switch that is neither on nor off, and what
+    has none of the FORMS that AWS takes.
     """
     named: Row = {}
     for name, variable, flag, _ in settings:
         held = flags.get(name) or os.environ.get(variable)
         if name in MEANT and held and not split(held):
             raise names_nothing(variable)
+        pattern, wanted = FORMS.get(name, ("", ""))
+        if held and pattern and not re.fullmatch(pattern, held, re.ASCII):
+            raise UsageError(f"{variable} ({flag}): {held!r} cannot be one; give {wanted}")
         named[name] = is_on(f"{variable} ({flag})", held) if name in SWITCHES else held
     return named
 
@@ -314,8 +335,6 @@ def read_sources(flags: Mapping[str, Any]) -> Row:
             raise UsageError(f"{variable} ({flag}) is for ORGANIZATION (--organization) only")
         if text and not given and (flags.get(name) or name == "exclude_accounts"):
             raise UsageError(f"{variable} ({flag}) is for {', '.join(SOURCE_FLAGS)} only")
-        if text and name in FORMS and not re.fullmatch(FORMS[name], text, re.ASCII):
-            raise UsageError(f"{variable} ({flag}): {text!r} is not of the form {FORMS[name]}")
     lists = ("accounts", *OF_UNITS, "exclude_accounts")
     found: Row = {name: split(named[name]) for name in lists}
     for flag, name in (("--accounts", "accounts"), ("--exclude-accounts", "exclude_accounts")):
@@ -1516,7 +1535,7 @@ def enter(hub: Aws, settings: Settings, target: Target) -> Aws:
 
     It may take its share of the run's time. AWS is asked whether the role lets us in.
     """
-    role = f"arn:{hub.partition}:iam::{target.account}:role/{settings.role_name}"
+    role = f"arn:{hub.partition}:iam::{target.account}:role/{settings.role_name.removeprefix('/')}"
     own = target.account == hub.account
     session = hub.session if own else hub.assume(role, settings.external_id)
     deadline = min(hub.deadline, time.monotonic() + settings.account_time_limit)

@@ -173,7 +173,7 @@ REFUSED: dict[str, tuple[Change, dict[str, str], str]] = {
     "KMS denied": (lambda s: s.deny("kms", "GenerateDataKey"), {}, "kms:GenerateDataKey"),
     "no such key": (
         lambda _: None,
-        {"ANALYTICS_KMS_KEY": "arn:aws:kms:us-east-1:111122223333:key/none"},
+        {"ANALYTICS_KMS_KEY": "arn:aws:kms:us-east-1:111122223333:alias/none"},
         "KMS",
     ),
     "S3 is down": (

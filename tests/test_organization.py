@@ -361,8 +361,9 @@ def test_settings_that_make_no_sense_are_exit_2(
     flags: tuple[str, ...],
     named: str,
 ) -> None:
-    for name in ("REGION", "BUCKET", "ANALYTICS_KMS_KEY"):
+    for name in ("REGION", "BUCKET"):
         monkeypatch.setenv(name, HOME)
+    monkeypatch.setenv("ANALYTICS_KMS_KEY", "alias/documents")
     try:
         code: Any = sender.main(flags)
     except SystemExit as end:
@@ -416,8 +417,9 @@ def test_each_line_of_the_accounts_file_that_is_wrong_is_told(
     text: str,
     lines: tuple[str, ...],
 ) -> None:
-    for name in ("REGION", "BUCKET", "ANALYTICS_KMS_KEY"):
+    for name in ("REGION", "BUCKET"):
         monkeypatch.setenv(name, HOME)
+    monkeypatch.setenv("ANALYTICS_KMS_KEY", "alias/documents")
     file = tmp_path / "accounts.csv"
     file.write_text(text)
     assert sender.main(["--accounts-file", str(file)]) == 2
@@ -439,6 +441,15 @@ def test_a_role_may_ask_for_an_external_id(party: Party, send: Send) -> None:
         assert "sts:AssumeRole denied" in done.beginning("failed")[0]
     assert send(*known, EXTERNAL_ID="sesame").code == 0
     assert documents(party).keys() == places(party.shop, regions=(HOME,))
+
+
+def test_a_role_may_have_a_path(party: Party, send: Send) -> None:
+    party.embedded.keys.make_role(party.shop.id, "team/a:b/Reader", party.payer.id)
+    for name in ("team/a:b/Reader", "/team/a:b/Reader"):
+        done = send("--accounts", party.shop.id, "--check", "--role-name", name)
+        assert done.code == 0, done.out
+        assert done.beginning(party.shop.id)[0].split()[2] == "yes"
+    assert send("--accounts", party.shop.id, "--check", "--role-name", "Reader").code == 1
 
 
 def test_what_the_role_and_the_caller_need_is_in_the_readme(party: Party, send: Send) -> None:

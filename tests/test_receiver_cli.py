@@ -108,6 +108,31 @@ def test_arns_of_all_partitions_and_names_are_taken(cluster: str, secret: str) -
     assert (settings.cluster_arn, settings.secret_arn) == (cluster, secret)
 
 
+KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
+KMS = "arn:aws-cn:kms:cn-north-1:111122223333"
+
+
+@pytest.mark.parametrize(
+    "key", [KEY, f"mrk-{KEY.replace('-', '')}", "alias/a", f"{KMS}:key/{KEY}", f"{KMS}:alias/a/b"]
+)
+def test_a_key_may_be_named_in_each_way_that_s3_knows(key: str) -> None:
+    named = {"bucket": "b", "database": "d", "cluster_arn": CLUSTER, "secret_arn": SECRET}
+    assert receiver.Settings.of(named | {"kms_key": key}).kms_key == key
+
+
+@pytest.mark.parametrize("key", ["nosuch", f"{KMS}:key/nosuch", f"{KMS}:{KEY}", f"{KEY}\r"])
+def test_what_can_be_no_key_is_told_before_any_call(
+    run: Run, embedded: EmbeddedCloud, key: str
+) -> None:
+    embedded.calls.clear()
+    for done in (run(ANALYTICS_KMS_KEY=key), run("--kms-key", key)):
+        assert (done.returncode, done.stdout) == (2, "")
+        [line] = done.stderr.splitlines()
+        told = f"ANALYTICS_KMS_KEY (--kms-key): {key!r} cannot be one; give a KMS key's id, "
+        assert line.startswith(f"receiver.py: {told}")
+    assert not embedded.calls
+
+
 def test_without_any_region_the_setting_is_named(run: Run) -> None:
     nowhere = dict.fromkeys(("REGION", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"))
     for flag in ("--check", "--dry-run"):

@@ -135,7 +135,7 @@ def test_list_tells_each_category_and_what_it_needs() -> None:
         assert all(action in lines[name] for action in held.actions)
 
 
-COMPLETE = {"REGION": HOME, "BUCKET": "b", "ANALYTICS_KMS_KEY": "k"}
+COMPLETE = {"REGION": HOME, "BUCKET": "b", "ANALYTICS_KMS_KEY": "alias/k"}
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_missing_setting_is_named_in_one_line(variable: str, flag: str, empty:
         (("--exclude-accounts", "111122223333"), "--exclude-accounts"),
         (("--external-id", "sesame"), "--external-id"),
         (("--organization", "--external-id", "a"), "--external-id"),
-        (("--organization", "--role-name", "a/b"), "--role-name"),
+        (("--organization", "--role-name", "a b"), "--role-name"),
         (("--accounts-file", "nothere.csv"), "--accounts-file"),
         (("--dry-run", "--resume"), "--resume"),
         (("--check", "--dry-run"), "--dry-run"),
@@ -218,6 +218,43 @@ def test_a_list_that_names_nothing_is_no_list_of_everything(
     assert refusal((*others, flag, "x", flag, ""), {}, monkeypatch) == f"sender.py: {flag} {told}"
     assert refusal(others, {variable: nothing}, monkeypatch) == f"sender.py: {variable} {told}"
     assert "--only is empty" in refusal(("--only", nothing), {}, monkeypatch)
+
+
+KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
+KMS = "arn:aws-us-gov:kms:us-gov-west-1:111122223333"
+
+
+@pytest.mark.parametrize(
+    "key", [KEY, f"mrk-{KEY.replace('-', '')}", "alias/team/a_b-1", f"{KMS}:key/{KEY}",
+            f"{KMS}:alias/documents"],
+)  # fmt: skip
+def test_a_key_may_be_named_in_each_way_that_s3_knows(key: str, monkeypatch: Patch) -> None:
+    for name, value in COMPLETE.items():
+        monkeypatch.setenv(name, value)
+    assert sender.read_settings({"kms_key": key}).kms_key == key
+
+
+@pytest.mark.parametrize(
+    ("variable", "flag", "wrong", "told"),
+    [
+        *(
+            ("ANALYTICS_KMS_KEY", "--kms-key", wrong, "a KMS key's id, alias/ and its alias, or")
+            for wrong in ("nosuch", KEY[:-1], f"{KMS}:key/nosuch", f"{KMS}:{KEY}",
+                          "arn:aws:s3:::bucket", f"{KEY}\n", "alias/", "alias/á")
+        ),
+        *(
+            ("ROLE_NAME", "--role-name", wrong, "the role's name (with its path, if it has one), ")
+            for wrong in ("arn:aws:iam::111122223333:role/Reader", "team/", "te am/Reader",
+                          "a" * 65, "team//Reader", "Le\u00fcser")
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_a_key_or_a_role_is_told_before_anything_is_read(
+    variable: str, flag: str, wrong: str, told: str, monkeypatch: Patch
+) -> None:
+    line = f"sender.py: {variable} ({flag}): {wrong!r} cannot be one; give {told}"
+    assert refusal(("--organization", flag, wrong), {}, monkeypatch).startswith(line)
+    assert refusal(("--organization",), {variable: wrong}, monkeypatch).startswith(line)
 
 
 @pytest.mark.parametrize(("variable", "flag"), [held[:2] for held in MEANT[2:4]])
