@@ -931,26 +931,27 @@ RETURNING id"""
 def accounts_sql(shape: Shape, complete: bool) -> str:
     """Give the account's row what this document knows of it.
 
-    A document whose account category passed beats any that did not; of two alike, the newer.
+    A document whose account category passed beats any that did not; of two alike, the newer. As
+    one that did not pass is in no listing, the row remembers the newest of them, also unchanged.
     """
     data, order = shape.data, shape.table.order
+    differs = f"({names(data, 'o.')}) IS DISTINCT FROM ({names(data, 'r.')})"
     listing = """SELECT FROM listings l WHERE l.account_id = this.account_id
         AND l.table_name = 'accounts' AND l.scope = ''"""
     if complete:
-        decides = f"""NOT EXISTS ({listing} AND l.sort_key > this.sort_key)
-        AND ({names(data, "t.")}) IS DISTINCT FROM ({names(data, "r.")})"""
+        decides = f"NOT EXISTS ({listing} AND l.sort_key > this.sort_key) AND {differs}"
     else:
         decides = f"""NOT EXISTS ({listing}) AND this.sort_key >
-        (SELECT d.{order} FROM documents d WHERE d.id = t.document_id)"""
+        (SELECT d.{order} FROM documents d WHERE d.id = o.document_id)"""
     listed = f", scopes AS (SELECT '' AS covering), {listed_cte(shape.table)}" if complete else ""
     return f"""WITH {this_cte(shape.table)},
 written AS (
     UPDATE accounts t SET {", ".join(f'"{c}" = r."{c}"' for c in data)},
-           document_id = this.id, updated_at = now()
-    FROM this CROSS JOIN {rows_of(shape.fields)} r
-    WHERE t.id = this.account_id AND (t.document_id IS NULL OR ({decides}))
-    RETURNING t.id){listed}
-SELECT {NONE}, count(*), {NONE} FROM written"""
+           document_id = this.id, updated_at = CASE WHEN {differs} THEN now() ELSE o.updated_at END
+    FROM this CROSS JOIN {rows_of(shape.fields)} r JOIN accounts o ON o.id = this.account_id
+    WHERE t.id = o.id AND (o.document_id IS NULL OR ({decides}))
+    RETURNING {differs} AS changed){listed}
+SELECT {NONE}, count(*) FILTER (WHERE changed), {NONE} FROM written"""
 
 
 def said_sql(shape: Shape) -> str:

@@ -161,6 +161,32 @@ def test_a_row_that_did_not_change_from_day_to_day_is_not_rewritten(warehouse: W
     assert {name: warehouse.query(versions + name) for name in tables} == before
 
 
+def test_an_account_that_could_not_be_read_anew_is_not_updated(warehouse: Warehouse) -> None:
+    """Its row names the newest document all the same: that decides what an older one may say."""
+    state = (
+        """SELECT a.updated_at, d.key FROM accounts a JOIN documents d ON d.id = a.document_id"""
+    )
+    loaded = []
+    for day, name in ((2, "Shop"), (3, "Shop"), (4, "Store"), (1, "Old")):
+        made = document(DAY + timedelta(days=day))
+        made["logs"]["account_status"] = "Fail"
+        made["account"]["account_name"] = name
+        counters = warehouse.load(made, documents.key(DAY + timedelta(days=day))).counters
+        [row] = warehouse.query(state)
+        loaded.append((counters["accounts"], row["updated_at"], row["key"]))
+    counted, changed_at, named = zip(*loaded, strict=True)
+    counters = ("CREATED", "UPDATED", "SKIPPED")
+    assert [next(c for c in counters if each[c]) for each in counted] == [
+        "CREATED",
+        "SKIPPED",
+        "UPDATED",
+        "SKIPPED",
+    ]
+    assert [sum(each[c] for c in counters) for each in counted] == [1, 1, 1, 1]
+    assert changed_at[0] == changed_at[1] != changed_at[2] == changed_at[3]
+    assert named == tuple(documents.key(DAY + timedelta(days=day)) for day in (2, 3, 4, 4))
+
+
 def test_what_the_newest_listing_lacks_is_gone_and_what_returns_lives(warehouse: Warehouse) -> None:
     first, second = day_after(lambda made: made["security"].update(kms=[]))
     third = document(DAY + timedelta(days=2))
