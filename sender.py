@@ -267,15 +267,45 @@ def read_settings(given: Mapping[str, Any], *, uploads: bool = True) -> Settings
     only = frozenset(split(flags.get("only")))
     if unknown := only - CATEGORIES.keys():
         raise UsageError(f"--only: no such category: {', '.join(sorted(unknown))}; see --list")
-    if flags.get("output") and not flags.get("dry_run"):
-        raise UsageError("--output is for --dry-run only")
-    if flags.get("resume") and flags.get("dry_run"):
-        raise UsageError("--resume is not for --dry-run, which uploads nothing")
-    if flags.get("output") and not Path(str(flags["output"])).absolute().parent.is_dir():
-        raise UsageError(f"--output {flags['output']}: there is no such folder")
+    if flags.get("output"):
+        meet_output(flags)
     rest = {name: flags[name] for name in PLAIN_FLAGS if name in flags}
     rest |= read_sources(flags)
-    return Settings(regions=regions, start=start, end=end, only=only, **named, **rest)
+    settings = Settings(regions=regions, start=start, end=end, only=only, **named, **rest)
+    refuse_in_vain(flags, several=settings.several)
+    return settings
+
+
+def meet_output(flags: Mapping[str, Any]) -> None:
+    """UsageError if no document can be written to --output: all would be read in vain."""
+    target = Path(str(flags["output"]))
+    if not flags.get("dry_run"):
+        raise UsageError("--output is for --dry-run only")
+    if target.is_dir():
+        raise UsageError(f"--output {target}: that is a folder; name a file in it")
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"--output {target}: there is no such folder")
+
+
+IN_VAIN = (
+    ("--dry-run", ("resume",), "uploads nothing"),
+    ("--check", ("resume",), "uploads nothing"),
+    ("--check", ("start", "full", "lookback", "catch_up"), "only tries what can be read"),
+    ("--check of several accounts", ("only",), "only tries whether each can be entered"),
+    ("--start", ("full", "lookback", "catch_up"), "says which days are read"),
+)
+"""What a run does, the flags that would change nothing of it, and why."""
+
+
+def refuse_in_vain(flags: Mapping[str, Any], *, several: bool) -> None:
+    """UsageError for a flag without effect: who gave it believes that it has one."""
+    done = {f"--{name.replace('_', '-')}" for name, held in flags.items() if held}
+    if several:
+        done |= {f"{name} of several accounts" for name in done}
+    for what, names, why in IN_VAIN:
+        for flag in (f"--{name.replace('_', '-')}" for name in names):
+            if what in done and flag in done:
+                raise UsageError(f"{flag} is not for {what}, which {why}")
 
 
 def read_flags(given: Mapping[str, Any]) -> Row:
@@ -360,17 +390,16 @@ def is_on(setting: str, held: Any) -> bool:
 
 def read_accounts_file(path: Path) -> tuple[Target, ...]:
     """The accounts in a CSV file with a header; UsageError has a line for each that is wrong."""
-    columns = ("account_id", *TAGS)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            unknown = [name for name in reader.fieldnames or () if name not in columns]
-            if unknown or "account_id" not in (reader.fieldnames or ()):
-                raise UsageError(f"{path}: the header is not account_id[,{','.join(TAGS)}]")
+            check_header(path, reader.fieldnames or ())
             lines = [(reader.line_num, held) for held in reader]
     except OSError as error:
         raise UsageError(f"--accounts-file {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: it is not UTF-8; save it as CSV UTF-8") from None
+    except csv.Error as error:
         raise UsageError(f"{path}: {error}") from None
     seen: set[str] = set()
     wrong = [f"{path}:{number}: {what}" for number, held in lines if (what := flaw(held, seen))]
@@ -380,6 +409,20 @@ def read_accounts_file(path: Path) -> tuple[Target, ...]:
         Target(held["account_id"], {name: held[name] for name in TAGS if held.get(name)})
         for _, held in lines
     )
+
+
+def check_header(path: Path, names: Sequence[str]) -> None:
+    """UsageError if the accounts file has other columns than its header may name."""
+    columns = ("account_id", *TAGS)
+    unknown = [repr(name) for name in names if name not in columns]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    known = f"its columns are account_id[,{','.join(TAGS)}]"
+    if unknown:
+        raise UsageError(f"{path}: the header has {', '.join(unknown)}; {known}")
+    if twice:
+        raise UsageError(f"{path}: the header has {', '.join(twice)} more than once")
+    if "account_id" not in names:
+        raise UsageError(f"{path}: the header lacks account_id; {known}")
 
 
 def flaw(held: Mapping[str | None, Any], seen: set[str]) -> str | None:
@@ -5373,7 +5416,9 @@ def command() -> NoReturn:
         print(f"sender.py: {told}: {error.strerror}", file=sys.stderr)
         os._exit(1)  # whatever else is written to stdout fails as well
     except ModuleNotFoundError as error:
-        print(f"sender.py: {error}: pip install -r requirements.txt", file=sys.stderr)
+        print(
+            f"sender.py: {error.name} is missing: pip install -r requirements.txt", file=sys.stderr
+        )
         code = 2
     except KeyboardInterrupt as error:
         number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT

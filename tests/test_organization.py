@@ -403,10 +403,12 @@ def test_the_accounts_file_names_accounts_and_their_tags(
         ("account_id\n1234\n111122223333\n,\n111122223333\n",
          ("2: '1234' is not", "4: more values", "5: 111122223333 is there twice")),
         ("account_id,customer\n111122223333,A,B\n", ("2: more values than",)),
-        ("account_id,colour\n111122223333,red\n", (" the header is not account_id[,customer,",)),
-        ("customer\nA\n", (" the header is not account_id[,customer,",)),
+        ("account_id,colour\n111122223333,red\n", (" the header has 'colour'; its columns are",)),
+        ("account_id;customer\n", (" the header has 'account_id;customer'; its columns are",)),
+        ("account_id,customer,customer\n", (" the header has customer more than once",)),
+        ("customer\nA\n", (" the header lacks account_id; its columns are account_id[,custom",)),
         ("account_id\n", (" there is no account",)),
-        ("", (" the header is not",)),
+        ("", (" the header lacks account_id",)),
         ('account_id\n"111122223333\n', (" unexpected end of data",)),
     ],
 )  # fmt: skip
@@ -427,6 +429,21 @@ def test_each_line_of_the_accounts_file_that_is_wrong_is_told(
     assert len(told) == len(lines)
     for line, expected in zip(told, lines, strict=True):
         assert line.startswith(f"sender.py: {file}:{expected}")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_an_accounts_file_of_another_encoding_is_to_be_saved_anew(
+    encoding: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("REGION", HOME)
+    file = tmp_path / "accounts.csv"
+    file.write_text("account_id,customer\n111122223333,K\u00f6ln\n", encoding=encoding)
+    assert sender.main(["--dry-run", "--accounts-file", str(file)]) == 2
+    told = capsys.readouterr().err
+    assert told == f"sender.py: {file}: it is not UTF-8; save it as CSV UTF-8\n"
 
 
 # Getting in

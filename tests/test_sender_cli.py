@@ -289,6 +289,38 @@ def test_a_flag_that_is_given_again_adds_to_what_it_names(monkeypatch: Patch) ->
     assert [target.account for target in found] == ["1" * 12, "2" * 12]
 
 
+DAY = "2026-01-31"
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--check", "--resume"), "--resume is not for --check, which"),
+        (("--check", "--start", DAY), "--start is not for --check, which"),
+        (("--check", "--full"), "--full is not for --check, which"),
+        (("--check", "--organization", "--only", "cost"), "--only is not for --check of several "),
+        (("--check", "--accounts", "1" * 12, "--only", "cost"), "--only is not for --check of sev"),
+        (("--start", DAY, "--full"), "--full is not for --start, which"),
+        (("--start", DAY, "--lookback", "3"), "--lookback is not for --start, which"),
+        (("--start", DAY, "--catch-up", "9"), "--catch-up is not for --start, which"),
+        (("--dry-run", "--output", "/"), "--output /: that is a folder"),
+        (("--dry-run", "--output", "/nosuch/x"), "--output /nosuch/x: there is no such folder"),
+    ],
+)
+def test_a_flag_that_would_have_no_effect_is_refused(
+    flags: tuple[str, ...], told: str, monkeypatch: Patch
+) -> None:
+    assert refusal(flags, {}, monkeypatch).startswith(f"sender.py: {told}")
+
+
+def test_without_boto3_it_says_what_to_install() -> None:
+    for flag in ("--check", "--dry-run"):
+        done = command(flag, environment=COMPLETE, python=("-I", "-S"))
+        assert (done.returncode, done.stdout) == (2, "")
+        [line] = done.stderr.splitlines()
+        assert line == "sender.py: boto3 is missing: pip install -r requirements.txt"
+
+
 @pytest.mark.parametrize("variable", ["ORGANIZATION", "RESERVED_CAPACITY"])
 def test_what_is_on_or_off_is_nothing_else(variable: str, monkeypatch: Patch) -> None:
     setting = variable.lower()
