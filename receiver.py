@@ -3167,6 +3167,7 @@ def parser() -> argparse.ArgumentParser:
     summary_line = "Load documents from S3 data/ into Aurora PostgreSQL through the RDS Data API."
     arguments = argparse.ArgumentParser(
         prog="receiver.py",
+        usage="%(prog)s [--help] [flags]",
         description=summary_line,
         epilog="Exit codes: 0 all well, 1 something was not loaded, 2 wrong use or configuration,"
         " 128 and its number after a signal (SIGINT 130, SIGTERM 143).",

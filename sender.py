@@ -4382,7 +4382,7 @@ def collect(scan: Scan, drafts: Drafts, screen: Screen) -> dict[str, Outcome]:
         out.skipped = why_not(scan, collector)
         if out.skipped is None:
             running[pool.submit(attempt, collector.collect, scan, out)] = out
-        else:
+        elif out.skipped != NOT_ASKED:
             tell(scan.aws.log, out)
     with screen.showing(scan, outcomes):
         try:
@@ -4396,7 +4396,7 @@ def collect(scan: Scan, drafts: Drafts, screen: Screen) -> dict[str, Outcome]:
 
 NOT_ASKED = "not asked for (--only)"
 NO_STATUS = "None"
-"""What the log says of a category that was not asked for: nothing is known of it."""
+"""The status of a category that was left out by --only: nothing is known of it, nor said."""
 
 
 def why_not(scan: Scan, collector: Collector) -> str | None:
@@ -4427,7 +4427,8 @@ def set_log(outcomes: Mapping[str, Outcome], notes: Iterable[str] = ()) -> Row:
         f"{name}_status": NO_STATUS if out.skipped == NOT_ASKED else out.status
         for name, out in outcomes.items()
     }
-    said = [pair for out in outcomes.values() for pair in out.messages()]
+    asked = (out for out in outcomes.values() if out.skipped != NOT_ASKED)
+    said = [pair for out in asked for pair in out.messages()]
     said += [("INFO", text) for text in notes]
     calls = sum((out.total_calls for out in outcomes.values()), Counter[str]())
     said += [("INFO", f"calls: {text}") for text in calls_by_service(calls)]
@@ -5254,6 +5255,7 @@ def arguments() -> argparse.ArgumentParser:
     about = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
         prog="sender.py",
+        usage="%(prog)s [--help] [flags]",
         description=about[0],
         epilog="exit code: 0 complete, 1 something failed, 2 usage or settings, "
         "128 and its number after a signal (SIGINT 130, SIGTERM 143)",

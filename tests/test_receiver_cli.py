@@ -171,7 +171,9 @@ def test_without_boto3_it_says_what_to_install(environment: dict[str, str], flag
 def test_a_number_is_large_enough(run: Run, flag: str, value: str, kind: str) -> None:
     done = run(flag, value)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[-1].endswith(f"{flag}: {value!r} is not a {kind} or more")
+    usage, line = done.stderr.splitlines()
+    assert usage == "usage: receiver.py [--help] [flags]"
+    assert line.endswith(f"{flag}: {value!r} is not a {kind} or more")
 
 
 def test_a_bucket_that_cannot_be_one_is_one_line(run: Run) -> None:
