@@ -196,10 +196,11 @@ class UsageError(Exception):
 
 
 class Target(NamedTuple):
-    """An account among those of a run, with the tags that are known of it."""
+    """An account among those of a run: the tags that a file gives it, and how AWS listed it."""
 
     account: str
     tags: Mapping[str, str] = MappingProxyType({})
+    listed: Mapping[str, Any] = MappingProxyType({})
 
 
 class Settings(NamedTuple):
@@ -981,6 +982,7 @@ UNLIKE_IAM = r"^(?!.*(not authorized to perform|explicit deny))"
 
 PLAN = "the account's support plan does not include it"
 NOT_OPTED_IN = "not opted in to it"
+NOT_IN_ORGANIZATION = "they are not in the organization"
 
 KNOWN = (
     Known("account", "ResourceNotFoundException", ABSENT),
@@ -1026,6 +1028,12 @@ KNOWN = (
     ),
     Known("organizations", "AWSOrganizationsNotInUseException", SKIPPED, "in no organization"),
     Known("organizations", "AccountNotFoundException", SKIPPED, "in no organization"),
+    Known(
+        "organizations:ListTagsForResource", "InvalidInputException", SKIPPED, NOT_IN_ORGANIZATION
+    ),
+    Known(
+        "organizations:ListTagsForResource", "TargetNotFoundException", SKIPPED, NOT_IN_ORGANIZATION
+    ),
     Known("resiliencehub", "ResourceNotFoundException", ABSENT),
     Known("securityhub", "InvalidAccessException", SKIPPED, "Security Hub is not enabled"),
     Known("ssm", "InvalidInstanceId", ABSENT),
@@ -1134,16 +1142,28 @@ class Aws:
         self.deadline = deadline or time.monotonic() + settings.time_limit
         self.stopped = threading.Event()
         self.identity: Row = {}
+        self.listed: Mapping[str, Any] = {}
         self.about = Once(lambda: read_account(self))
+        self.tags = Directory(self, read_tags)
+        self.memberships = Directory(self, read_membership)
         self.closed: dict[str, Once[str | None]] = {}
         self.throttles = 0
         self.shared: Shared | None = None
         self.turns = Turns(settings.at_once)
         self.uploads: dict[str, Row] = {}
         self.home = settings.region
+        self._told: set[str] = set()
         self.session = session or boto3.session.Session(region_name=settings.region)
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock: threading.Lock = hub._lock if hub else threading.Lock()
+
+    def tell(self, text: str) -> None:
+        """Say something about many accounts, once."""
+        with self._lock:
+            known = text in self._told
+            self._told.add(text)
+        if not known:
+            self.log.say("INFO", text)
 
     def identify(self) -> None:
         """Learn whose credentials these are (STS: GetCallerIdentity)."""
@@ -1482,6 +1502,11 @@ def together(scan: Scan, out: Outcome, parts: Mapping[str, Collect]) -> None:
 
 # --- accounts and regions -----------------------------------------------------------------------
 
+PROBE_SECONDS = 60.0
+"""Time for what is asked before an account or a region is read; who is throttled for longer has
+not answered.
+"""
+
 
 def find_targets(hub: Aws, settings: Settings, note: Callable[[str, str], None]) -> list[Target]:
     """The accounts of a run over several; `note` is told what is left out, and which account.
@@ -1517,7 +1542,7 @@ def organization_targets(
     for held in listed:
         state = held.get("State") or held["Status"]
         if state == "ACTIVE":
-            targets[held["Id"]] = Target(held["Id"])
+            targets[held["Id"]] = Target(held["Id"], listed=held)
         else:
             note(state.lower().replace("_", " "), held["Id"])
     return list(targets.values())
@@ -1559,18 +1584,74 @@ def meet_unit(client: OrganizationsClient, unit: str) -> None:
         raise UsageError(f"--include-ou: {unit} is no unit of the organization") from None
 
 
-def tags_of(hub: Aws, settings: Settings, target: Target) -> Mapping[str, str]:
-    """An account's tags: the file's, or the organization's (Organizations: ListTagsForResource).
+class Directory:
+    """What an organization tells a run's caller about accounts: it tells its payer and
+    administrators only.
+
+    It is asked about the caller's own account first. Who may not know of that one is told of none,
+    which so costs a call per run, not one per account.
+    """
+
+    def __init__(self, hub: Aws, read: Callable[[Aws, str], Mapping[str, Any]]) -> None:
+        self.hub, self.read = hub, read
+        self._silence = Once(self._why_silent)
+
+    def of(self, account: str) -> tuple[Mapping[str, Any] | None, str]:
+        """What is told of an account, or why nothing is; raises what says neither."""
+        if why := self._silence():
+            return None, why
+        try:
+            return self.read(self.hub, account), ""
+        except aws_errors() as error:
+            meaning, what, _ = judge(error)
+            if meaning != SKIPPED:
+                raise
+            return None, what
+
+    def _why_silent(self) -> str:
+        """Why nothing is told of any account; nothing if that is not so, or not known."""
+        try:
+            with within(PROBE_SECONDS):
+                self.read(self.hub, self.hub.account)
+        except aws_errors() as error:
+            meaning, what, _ = judge(error)
+            denied = dig(getattr(error, "response", None), "Error.Code") in DENIED
+            return what if denied or meaning == SKIPPED else ""
+        return ""
+
+
+def read_tags(hub: Aws, account: str) -> Mapping[str, str]:
+    """The tags that an organization has given an account (Organizations: ListTagsForResource).
 
     AWS allows no commas in them, so products are separated by colons there.
     """
-    if not settings.organization:
-        return target.tags
     client: OrganizationsClient = hub.client("organizations", hub.global_region)
-    pages = client.get_paginator("list_tags_for_resource").paginate(ResourceId=target.account)
+    pages = client.get_paginator("list_tags_for_resource").paginate(ResourceId=account)
     found = {held["Key"].lower(): held["Value"] for page in pages for held in page["Tags"]}
     found["product"] = found.get("product", "").replace(":", ",")
     return {name: found[name] for name in TAGS if found.get(name)}
+
+
+def read_membership(hub: Aws, account: str) -> Mapping[str, Any]:
+    """What an organization knows of an account (Organizations: DescribeAccount)."""
+    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    return client.describe_account(AccountId=account)["Account"]
+
+
+def tags_of(hub: Aws, settings: Settings, target: Target) -> Mapping[str, str]:
+    """An account's tags: the file's if it gives any, else the organization's.
+
+    Where tags are not for the caller to know, the account has those of the settings. An error
+    that does not say so is raised: the account must not be loaded under wrong tags.
+    """
+    if target.tags:
+        return target.tags
+    if settings.organization:
+        return read_tags(hub, target.account)
+    found, why = hub.tags.of(target.account)
+    if why:
+        hub.tell(f"accounts have the settings' tags where AWS Organizations tells none: {why}")
+    return found or {}
 
 
 def enter(hub: Aws, settings: Settings, target: Target) -> Aws:
@@ -1583,6 +1664,7 @@ def enter(hub: Aws, settings: Settings, target: Target) -> Aws:
     session = hub.session if own else hub.assume(role, settings.external_id)
     deadline = min(hub.deadline, time.monotonic() + settings.account_time_limit)
     aws = Aws(settings, hub.log.of(account=target.account), deadline, session=session, hub=hub)
+    aws.listed = target.listed
     try:
         aws.identify()
     except aws_errors():
@@ -1605,10 +1687,6 @@ def regions_to_read(aws: Aws, settings: Settings, note: Callable[[str, str], Non
 
 
 NOT_ENABLED = "not enabled"
-PROBE_SECONDS = 60.0
-"""Time for what is asked before an account or a region is read; who is throttled for longer has
-not answered.
-"""
 
 
 def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
@@ -1719,7 +1797,6 @@ class Shared:
         self.payer = Once(lambda: payer(hub))
         self._known: dict[tuple[str, object], Once[Any]] = {}
         self._failed: set[str] = set()
-        self._told: set[str] = set()
         self._lock = threading.Lock()
 
     def once(self, what: str, key: object, read: Callable[[Shared], Result]) -> Result | None:
@@ -1744,20 +1821,12 @@ class Shared:
 
         def tell(error: Exception) -> None:
             self._failed.add(what)
-            self.tell(f"{what}: accounts read their own, since {because(error)}")
+            self.hub.tell(f"{what}: accounts read their own, since {because(error)}")
 
         if what not in self._failed:
             run = contextvars.copy_context().run
             contain(lambda: run(bounded), tell, self.hub.log)
         return found[0] if found else None
-
-    def tell(self, text: str) -> None:
-        """Say something about many accounts, once."""
-        with self._lock:
-            known = text in self._told
-            self._told.add(text)
-        if not known:
-            self.hub.log.say("INFO", text)
 
     def administrator(self, service: str) -> Aws:
         """AWS as the delegated administrator of a service, entered once; NotNow if it has none."""
@@ -1941,10 +2010,9 @@ def read_contacts(scan: Scan, out: Outcome) -> Row:
 def read_account(aws: Aws) -> tuple[Row, list[Exception]]:
     """What all documents of an account say of it, and what AWS refused to tell.
 
-    Account: GetAccountInformation; Organizations: DescribeAccount.
+    Account: GetAccountInformation.
     """
     client: AccountClient = aws.client("account", aws.global_region)
-    organizations: OrganizationsClient = aws.client("organizations", aws.global_region)
     refused: list[Exception] = []
 
     def ask(read: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -1955,12 +2023,26 @@ def read_account(aws: Aws) -> tuple[Row, list[Exception]]:
             return {}
 
     found = ask(client.get_account_information)
-    member = ask(lambda: organizations.describe_account(AccountId=aws.account)["Account"])
+    member = ask(lambda: membership(aws))
     return account_details(aws, found, member), refused
 
 
+def membership(aws: Aws) -> Mapping[str, Any]:
+    """What the organization knows of the account: by its list, else as it tells the run's caller,
+    else as it tells the account itself, which it does not if that is a plain member.
+    """
+    if aws.listed:
+        return aws.listed
+    if aws.account != aws.hub.account:
+        with within(aws.time_left()):
+            found, _ = aws.hub.memberships.of(aws.account)
+        if found:
+            return found
+    return read_membership(aws, aws.account)
+
+
 def account_details(aws: Aws, found: Mapping[str, Any], member: Mapping[str, Any]) -> Row:
-    """The account by its own information and by its organization's, which members rarely see."""
+    """The account by its own information and by its organization's."""
     root = f"arn:{aws.partition}:iam::{aws.account}:root"
     return {
         "account_name": found.get("AccountName") or member.get("Name"),
@@ -2087,7 +2169,7 @@ def shared_costs(shared: Shared) -> dict[str, Spool]:
         spool.flush()
     # An account that is named may have another payer, and then has nothing here.
     known = {name for name in rows if shared.settings.organization or rows[name].count}
-    shared.tell(f"costs of {len(known)} accounts are read at once by their payer")
+    shared.hub.tell(f"costs of {len(known)} accounts are read at once by their payer")
     return {name: rows[name] for name in known}
 
 
@@ -2660,7 +2742,7 @@ def admit(shared: Shared, kind: Administered, region: str) -> tuple[Aws, dict[st
     aws = shared.administrator(kind.service)
     found = kind.members(aws, region)
     members = {account: found[account] for account in shared.accounts if account in found}
-    shared.tell(f"{kind.name} in {region}: {aws.account} reads for {len(members)} accounts")
+    shared.hub.tell(f"{kind.name} in {region}: {aws.account} reads for {len(members)} accounts")
     return aws, members
 
 
@@ -3317,7 +3399,7 @@ def find_aggregator(shared: Shared) -> Aggregator:
     try:
         aws = shared.administrator("config")
     except aws_errors() as error:
-        shared.tell(f"Config: the caller's own aggregators are asked, since {because(error)}")
+        shared.hub.tell(f"Config: the caller's own aggregators are asked, since {because(error)}")
         aws = shared.hub
     client: ConfigServiceClient = aws.client("config", aws.home)
     pages = client.get_paginator("describe_configuration_aggregators").paginate()
@@ -3330,7 +3412,9 @@ def find_aggregator(shared: Shared) -> Aggregator:
     if not best or not best.sources:
         raise NotNow(f"{aws.account} has no aggregator that is up to date with them")
     count = len({account for account, _ in best.sources})
-    shared.tell(f"Config: {aws.account} reads for {count} accounts, by its aggregator {best.name}")
+    shared.hub.tell(
+        f"Config: {aws.account} reads for {count} accounts, by its aggregator {best.name}"
+    )
     return best
 
 
@@ -3339,7 +3423,7 @@ def try_aggregator(shared: Shared, client: ConfigServiceClient, name: str) -> Ag
     try:
         return Aggregator(client, name, sources_of(shared, client, name))
     except aws_errors() as error:
-        shared.tell(f"Config: the aggregator {name} is not asked, since {because(error)}")
+        shared.hub.tell(f"Config: the aggregator {name} is not asked, since {because(error)}")
         return None
 
 
@@ -3632,7 +3716,7 @@ def organization_events(shared: Shared) -> dict[str, Spool]:
     out.insist()
     for spool in rows.values():
         spool.flush()
-    shared.tell(f"Health: {aws.account} reads for {len(rows)} accounts")
+    shared.hub.tell(f"Health: {aws.account} reads for {len(rows)} accounts")
     return rows
 
 
@@ -3803,7 +3887,7 @@ def inactive_accounts(shared: Shared, region: str) -> set[str]:
         filters=[{"name": "Status", "values": ["Inactive"]}], PaginationConfig={"PageSize": 100}
     )
     listed = [held for page in pages for held in page.get("accountEnrollmentStatuses", ())]
-    shared.tell(f"Compute Optimizer in {region}: {aws.account} says who has opted in")
+    shared.hub.tell(f"Compute Optimizer in {region}: {aws.account} says who has opted in")
     return {held["accountId"] for held in listed if held["status"] == "Inactive"}
 
 

@@ -261,6 +261,156 @@ def test_an_account_whose_tags_cannot_be_read_is_not_read_under_others(
     )
 
 
+TAGGED = ("customer_name", "partner_name", "category", "account_type", "product")
+MEMBERSHIP = ("account_email", "account_arn", "joined_method", "joined_timestamp")
+
+
+def told(document: Document, names: tuple[str, ...]) -> tuple[Any, ...]:
+    """What a document says of its account."""
+    return tuple(document["account"][name] for name in names)
+
+
+def test_what_the_organization_knows_of_an_account_is_in_each_of_its_documents(
+    party: Party, send: Send
+) -> None:
+    """It knows it from its list: neither the caller nor the accounts ask for it."""
+    done = send("--organization", *BOTH, "--only", "account", "--exclude-accounts", party.broken.id)
+    assert done.code == 0, done.out
+    assert "DescribeAccount" not in {call.operation for call in party.embedded.calls}
+    client = party.embedded.client("organizations", party.payer.id)
+    found = documents(party)
+    for account in party.whole:
+        held = client.describe_account(AccountId=account.id)["Account"]
+        joined = held["JoinedTimestamp"].astimezone(UTC).isoformat()
+        for region in REGIONS:
+            assert told(found[f"{account.id}/{region}"], MEMBERSHIP) == (
+                held["Email"], held["Arn"], held["JoinedMethod"], joined
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize("who", ["payer", "security"])
+@pytest.mark.parametrize("flags", [(), ("--include-ou", "{shops}")])
+def test_an_account_that_is_read_again_says_the_same(
+    who: str,
+    flags: tuple[str, ...],
+    party: Party,
+    send: Send,
+    environment_of: MakeEnvironment,
+) -> None:
+    """Whoever reads it, by name or out of the organization: its payer or an administrator."""
+    caller = getattr(party, who)
+    for account in (party.shop, party.europe):
+        party.embedded.keys.make_role(account.id, ROLE, caller.id)
+    asked = (*BOTH, "--only", "account", "--exclude-accounts")
+    others = ",".join({account.id for account in party.whole} - {party.shop.id, party.europe.id})
+    units = [flag.format(shops=party.shops) for flag in flags]
+    environment = environment_of(caller) | {"BUCKET": party.environment["BUCKET"]}
+    first = send("--organization", *units, *asked, f"{others},{party.broken.id}", **environment)
+    assert first.code == 0, first.out
+    before = documents(party)
+    party.embedded.calls.clear()
+    again = send(
+        "--accounts", f"{party.shop.id},{party.europe.id}", *BOTH, "--only", "account",
+        **(environment | {"BUCKET": (bucket := party.embedded.create_bucket())}),
+    )  # fmt: skip
+    assert again.code == 0, again.out
+    after = documents(party, bucket)
+    assert before.keys() == after.keys() == places(party.shop, party.europe)
+    for place, document in after.items():
+        assert document["account"] == before[place]["account"]
+    assert not any("AWS Organizations tells none" in text for text in again.messages())
+    for operation in ("ListTagsForResource", "DescribeAccount"):
+        assert called(party, operation, caller) == 3  # of itself, and of each of the accounts
+        assert not called(party, operation, party.shop)
+
+
+@pytest.mark.parametrize("who", ["a member", "in no organization", "denied"])
+def test_who_is_told_nothing_gives_accounts_the_settings_tags_and_says_so_once(
+    who: str,
+    party: Party,
+    send: Send,
+    make_account: MakeAccount,
+    environment_of: MakeEnvironment,
+) -> None:
+    callers = {"a member": party.europe, "denied": party.payer}
+    caller = callers.get(who) or make_account(LITTLE)
+    if who == "denied":
+        party.embedded.switches.deny("organizations", account=caller.id)
+    for account in (party.shop, party.security):
+        party.embedded.keys.make_role(account.id, ROLE, caller.id)
+    named = f"{party.shop.id},{party.security.id}"
+    done = send("--accounts", named, *BOTH, "--only", "account", **environment_of(caller))
+    assert done.code == 0, done.out
+    found = documents(party, environment_of(caller)["BUCKET"])
+    assert found.keys() == places(party.shop, party.security)
+    ours = ("Example Corp", "Example Partner", "Production", "production", "Shop,Billing")
+    assert {told(held, TAGGED) for held in found.values()} == {ours}
+    said = [text for text in done.messages() if "where AWS Organizations tells none" in text]
+    assert len(said) == 1
+    for operation in ("ListTagsForResource", "DescribeAccount"):
+        assert called(party, operation, caller) == 1
+    emails = {held["account"]["account_email"] for held in found.values()}
+    assert emails == {None, party.security.email}  # an administrator is told about itself
+
+
+def test_accounts_outside_the_organization_have_the_settings_tags(
+    party: Party, send: Send, make_account: MakeAccount
+) -> None:
+    strangers = [make_account(LITTLE), make_account(LITTLE)]
+    for account in strangers:
+        party.embedded.keys.make_role(account.id, ROLE, party.payer.id)
+    named = ",".join(account.id for account in (party.shop, *strangers))
+    done = send("--accounts", named, "--only", "account")
+    assert done.code == 0, done.out
+    customers = {
+        place.split("/")[0]: told(held, TAGGED)[0] for place, held in documents(party).items()
+    }
+    assert customers == dict.fromkeys((account.id for account in strangers), "Example Corp") | {
+        party.shop.id: "Shop Corp"
+    }
+    assert (
+        len([text for text in done.messages() if "they are not in the organization" in text]) == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "lost"),
+    [
+        ("ServiceException", "payer shop europe"),
+        ("ServiceException", "shop"),
+        ("AccessDeniedException", "shop"),
+    ],
+)
+def test_a_named_account_whose_tags_cannot_be_read_is_not_read_under_others(
+    code: str, lost: str, party: Party, send: Send
+) -> None:
+    """A failure does not say that there are no tags, nor does a refusal of one account's alone."""
+    ids = {getattr(party, name).id for name in lost.split()}
+    party.embedded.switches.fail(
+        "organizations", "ListTagsForResource", code, "is not authorized to perform: it", 400,
+        predicate=lambda request: request.params["ResourceId"] in ids,
+    )  # fmt: skip
+    both = {party.shop.id, party.europe.id}
+    done = send("--accounts", ",".join(both), "--only", "account")
+    assert done.code == 1
+    failed = [line.partition(": ")[::2] for line in done.beginning("failed, ")]
+    assert {account.removeprefix("failed, ") for account, _ in failed} == both & ids
+    assert all(why.startswith("organizations:ListTagsForResource") for _, why in failed)
+    assert {place.split("/")[0] for place in documents(party)} == both - ids
+
+
+def test_what_the_organization_knows_is_not_told_as_unknown_where_it_cannot_be_read(
+    party: Party, send: Send
+) -> None:
+    """So that the receiver keeps what it has of the account."""
+    party.embedded.switches.fail(
+        "organizations", "DescribeAccount", "ServiceException", "oops", 500, account=party.payer.id
+    )
+    done = send("--accounts", f"{party.shop.id},{party.payer.id}", "--only", "account")
+    assert done.code == 1
+    assert {statuses(held)["account"] for held in documents(party).values()} == {"Fail"}
+
+
 def test_a_run_that_would_read_no_account_is_no_success(party: Party, send: Send) -> None:
     assert send("--accounts", party.shop.id, "--exclude-accounts", party.shop.id).code == 2
     empty = party.organization.unit("Empty")
@@ -376,9 +526,14 @@ def test_settings_that_make_no_sense_are_exit_2(
 # The accounts file
 
 
-def test_the_accounts_file_names_accounts_and_their_tags(
+def test_the_accounts_file_speaks_for_the_accounts_that_it_tags(
     party: Party, send: Send, tmp_path: Path
 ) -> None:
+    asked: list[str] = []
+    party.embedded.switches.intercept(
+        "organizations", "ListTagsForResource",
+        lambda request: asked.append(request.params["ResourceId"]),
+    )  # fmt: skip
     file = tmp_path / "accounts.csv"
     file.write_text(
         f'account_id,product,customer\n{party.shop.id},"Web,Tills",Ours\n{party.europe.id},,\n',
@@ -393,8 +548,8 @@ def test_the_accounts_file_names_accounts_and_their_tags(
          found[f"{account.id}/{HOME}"]["account"]["product"])
         for account in (party.shop, party.europe)
     ]  # fmt: skip
-    assert named == [("Ours", "Web,Tills"), ("Example Corp", "Shop,Billing")]
-    assert not called(party, "ListTagsForResource", party.payer)
+    assert named == [("Ours", "Web,Tills"), ("Europe Corp", "Shop,Billing")]
+    assert asked == [party.payer.id, party.europe.id]
 
 
 @pytest.mark.parametrize(
@@ -984,9 +1139,11 @@ def test_one_run_is_what_many_separate_runs_are(
     warehouse: Warehouse,
     environment_of: MakeEnvironment,
 ) -> None:
+    """But for what the organization tells the one run's caller and not its members."""
     for account in (party.shop, party.europe):
         account.size = Size.small()
         account._made.clear()
+        party.organization.members[account.id].tags.clear()
     several = (party.shop, party.europe, party.payer)
     done = send("--accounts", ",".join(account.id for account in several), *BOTH)
     assert done.code == 0, done.out
@@ -1006,7 +1163,10 @@ def test_one_run_is_what_many_separate_runs_are(
 
 def content(document: Document) -> dict[str, list[str]]:
     """Every row of a document; parts that are read at once come in no certain order."""
-    return {path: sorted(map(repr, held)) for path, held in lists(document).items()}
+    return {
+        path: sorted(repr({k: v for k, v in row.items() if k not in MEMBERSHIP}) for row in held)
+        for path, held in lists(document).items()
+    }
 
 
 def loaded_rows(warehouse: Warehouse) -> Rows:
@@ -1018,8 +1178,9 @@ def loaded_rows(warehouse: Warehouse) -> Rows:
     rows = warehouse.rows()
     assert rows["findings"]
     assert rows["services"]
+    differing = ("collected_at", *MEMBERSHIP)
     return {
-        table: [{k: v for k, v in row.items() if k not in ("collected_at",)} for row in held]
+        table: [{k: v for k, v in row.items() if k not in differing} for row in held]
         for table, held in rows.items()
         if table not in ("logs", "log_messages")
     }

@@ -856,6 +856,8 @@ OFF = sender.SKIPPED
         ("organizations:DescribeAccount", "AccessDeniedException", BY_IAM, sender.FAIL),
         ("organizations:DescribeAccount", "AccessDeniedException",
          "You don't have permissions to access this resource.", OFF),
+        ("organizations:ListTagsForResource", "TargetNotFoundException", "", OFF),
+        ("organizations:ListTagsForResource", "ServiceException", "oops", sender.FAIL),
         ("account:GetAlternateContact", "ResourceNotFoundException", "", sender.ABSENT),
         ("kms:GetKeyRotationStatus", "UnsupportedOperationException", "", sender.ABSENT),
         ("kms:DescribeKey", "AccessDeniedException", BY_IAM, sender.FAIL),
