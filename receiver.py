@@ -2431,6 +2431,7 @@ def file_at(key: str, etag: str, size: int, last_modified: datetime) -> File:
 
 
 GONE = ("NoSuchKey", "404", "PreconditionFailed", "412")  # not there, or not the same any more
+NO_BUCKET = ("NoSuchBucket", "InvalidBucketName", "Invalid bucket name")  # botocore's is the last
 UPLOADED = "uploaded"  # metadata of what was refused: when it came, for the copy is younger
 
 
@@ -2458,7 +2459,18 @@ class S3Manager:
                 if not item["Key"].endswith("/"):
                     yield file_at(item["Key"], item["ETag"], item["Size"], item["LastModified"])
         except (BotoCoreError, ClientError) as error:
-            raise aws_meaning(error, "S3") from error
+            raise self.meaning(error) from error
+
+    def meaning(self, error: Exception) -> Exception:
+        """What an error of S3 means: UsageError where there is no such bucket."""
+        if any(sign in str(error) for sign in NO_BUCKET):
+            return UsageError(f"BUCKET (--bucket): there is no bucket {self.bucket!r}")
+        return aws_meaning(error, "S3")
+
+    def lies_under(self, place: str, rest: str) -> bool:
+        """Whether a document is in loaded/ or rejected/, where it may be listed but not read."""
+        first = next(self.list_files(f"{place}/{rest}"), None)
+        return first is not None and first.rest == rest
 
     def find(self, key: str) -> File | None:
         """The object at a key as it is now."""
@@ -2476,7 +2488,7 @@ class S3Manager:
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and error.response["Error"].get("Code") in codes:
                 return None
-            raise aws_meaning(error, "S3") from error
+            raise self.meaning(error) from error
 
     def open(self, file: File) -> tuple[File, Iterator[bytes]]:
         """The object and its bytes, if it still is the one that was found; raises Changed if not.
@@ -3149,16 +3161,21 @@ def log_to(stream: IO[str], *, as_json: bool, verbose: bool) -> None:
     log.propagate = False
 
 
-def at_least(least: float) -> Callable[[str], float]:
-    """Reads the number of a flag, of the type of the least; argparse tells what it raises."""
+MOST_WORKERS = 256
+"""Each has a connection to the database while it loads, and threads and a file of its own."""
+LONGEST_PATIENCE = 86_400.0
+
+
+def within(least: float, most: float) -> Callable[[str], float]:
+    """Reads the number of a flag, of the type of the bounds; argparse tells what it raises."""
     number = type(least)
 
     def read(text: str) -> float:
         with suppress(ValueError):
-            if (value := number(text)) >= least:
+            if least <= (value := number(text)) <= most:
                 return value
         kind = "whole number" if number is int else "number"
-        raise argparse.ArgumentTypeError(f"{text!r} is not a {kind} of {least:g} or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {kind} from {least:g} to {most:g}")
 
     return read
 
@@ -3188,13 +3205,13 @@ def parser() -> argparse.ArgumentParser:
         arguments.add_argument(flag_of(name), metavar="…", help=f"{meaning} [{variable}]")
     arguments.add_argument(
         "--workers",
-        type=at_least(1),
+        type=within(1, MOST_WORKERS),
         metavar="N",
         help=f"files loaded at once ({Settings.workers})",
     )
     arguments.add_argument(
         "--patience",
-        type=at_least(0.0),
+        type=within(0.0, LONGEST_PATIENCE),
         metavar="SECONDS",
         help=f"how long a file may wait for a database that is not ready ({Settings.patience:g})",
     )
@@ -3242,15 +3259,31 @@ def init_schema(settings: Settings) -> int:
     return 0
 
 
+def copy_back(place: str, rest: str, settings: Settings) -> str:
+    """The command that brings a document back to data/."""
+    places = [f"s3://{settings.bucket}/{top}/{rest}" for top in (place, "data")]
+    kms = ["--sse", "aws:kms", "--sse-kms-key-id", settings.kms_key] if settings.kms_key else []
+    return shlex.join(["aws", "s3", "cp", *places, *kms])
+
+
 def check_key(key: str, settings: Settings) -> None:
     """Raise UsageError for a --file that is not under data/, with the way to get it there."""
     if not key.startswith("data/"):
         top, _, rest = key.partition("/")
-        places = [f"s3://{settings.bucket}/{key}", f"s3://{settings.bucket}/data/{rest}"]
-        kms = ["--sse", "aws:kms", "--sse-kms-key-id", settings.kms_key] if settings.kms_key else []
-        copy = shlex.join(["aws", "s3", "cp", *places, *kms])
-        advice = f"; copy it there: {copy}" if top in ("loaded", "rejected") else ""
+        known = top in ("loaded", "rejected")
+        advice = f"; copy it there: {copy_back(top, rest, settings)}" if known else ""
         raise UsageError(f"--file {key}: only what lies under data/ is loaded{advice}")
+
+
+def no_object(key: str, receiver: Receiver) -> UsageError:
+    """That there is no object at the key of --file, and where it is instead if it was there."""
+    rest = key.partition("/")[2]
+    text = f"there is no object {key} in the bucket {receiver.settings.bucket}"
+    for place in ("loaded", "rejected"):
+        if receiver.s3.lies_under(place, rest):
+            back = copy_back(place, rest, receiver.settings)
+            return UsageError(f"{text}: it lies under {place}/; copy it back: {back}")
+    return UsageError(text)
 
 
 def stopped(by: signal.Signals, what: str) -> int:
@@ -3278,7 +3311,7 @@ def run(flags: argparse.Namespace) -> int:
         tell("INFO", f"{len(retried)} documents are back from rejected/")
     files = found(receiver.s3, [flags.file]) if flags.file else list(list_data(receiver))
     if flags.file and not files:
-        raise UsageError(f"there is no object {flags.file} in the bucket {settings.bucket}")
+        raise no_object(flags.file, receiver)
     results = load_all(receiver, files)
     loaded = {result.key for result in results if result.outcome is Outcome.LOADED}
     for file in retried:  # only now: until it is loaded, the copy in rejected/ is the safe one
@@ -3300,8 +3333,6 @@ BLAMED = {
     "HttpEndpointNotEnabledException": "cluster_arn",
     "SecretsErrorException": "secret_arn",
     "SQLState: 3D000": "database",
-    "NoSuchBucket": "bucket",
-    "Invalid bucket name": "bucket",
 }
 
 

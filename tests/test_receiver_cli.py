@@ -161,27 +161,32 @@ def test_without_boto3_it_says_what_to_install(environment: dict[str, str], flag
 @pytest.mark.parametrize(
     ("flag", "value", "kind"),
     [
-        ("--workers", "0", "whole number of 1"),
-        ("--workers", "1.5", "whole number of 1"),
-        ("--patience", "-1", "number of 0"),
-        ("--patience", "nan", "number of 0"),
-        ("--patience", "long", "number of 0"),
+        ("--workers", "0", "whole number from 1 to 256"),
+        ("--workers", "257", "whole number from 1 to 256"),
+        ("--workers", "1.5", "whole number from 1 to 256"),
+        ("--patience", "-1", "number from 0 to 86400"),
+        ("--patience", "inf", "number from 0 to 86400"),
+        ("--patience", "nan", "number from 0 to 86400"),
+        ("--patience", "long", "number from 0 to 86400"),
     ],
 )
-def test_a_number_is_large_enough(run: Run, flag: str, value: str, kind: str) -> None:
+def test_a_number_is_within_its_bounds(run: Run, flag: str, value: str, kind: str) -> None:
     done = run(flag, value)
     assert (done.returncode, done.stdout) == (2, "")
     usage, line = done.stderr.splitlines()
     assert usage == "usage: receiver.py [--help] [flags]"
-    assert line.endswith(f"{flag}: {value!r} is not a {kind} or more")
+    assert line.endswith(f"{flag}: {value!r} is not a {kind}")
 
 
-def test_a_bucket_that_cannot_be_one_is_one_line(run: Run) -> None:
-    done = run(BUCKET="s3://mine")
-    assert done.returncode == 2
-    [line] = done.stderr.splitlines()
-    assert line.startswith("receiver.py: BUCKET is wrong: ")
-    assert "\\x" not in line
+@pytest.mark.parametrize("name", ["s3://mine", "my bucket", "mine/data", "no-such-bucket"])
+def test_a_bucket_that_is_none_is_one_line(run: Run, name: str) -> None:
+    told = f"BUCKET (--bucket): there is no bucket {name!r}"
+    for done in (run(BUCKET=name), run("--retry-rejected", "--bucket", name)):
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"receiver.py: {told}\n"
+    checked = run("--check", BUCKET=name)
+    assert checked.returncode == 1
+    assert f"FAILED  S3: list data/: {told}\n" in checked.stdout
 
 
 @pytest.mark.parametrize(
@@ -352,6 +357,24 @@ def test_what_is_not_under_data_is_to_be_copied_there(run: Run, warehouse: Wareh
     elsewhere = run("--file", "elsewhere/x.json")
     assert elsewhere.returncode == 2
     assert elsewhere.stderr.endswith("only what lies under data/ is loaded\n")
+
+
+@pytest.mark.parametrize("place", ["loaded", "rejected"])
+def test_a_file_that_has_left_data_is_told_where_it_lies(
+    run: Run, warehouse: Warehouse, place: str
+) -> None:
+    put(warehouse, documents.key(), document() if place == "loaded" else b"{")
+    run()
+    there = documents.key().replace("data/", f"{place}/")
+    assert there in keys(warehouse)
+    done = run("--file", documents.key())
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    bucket = f"s3://{warehouse.bucket}/"
+    assert f"no object {documents.key()} in the bucket {warehouse.bucket}: it lies under " in line
+    assert f" {place}/; copy it back: aws s3 cp {bucket}{there} {bucket}{documents.key()} " in line
+    beside = run("--file", documents.key().removesuffix(".json"))
+    assert beside.stderr.endswith(f"in the bucket {warehouse.bucket}\n")
 
 
 def test_refused_files_come_back_after_a_fix(run: Run, warehouse: Warehouse) -> None:
