@@ -868,6 +868,57 @@ def test_accounts_and_sizes_can_be_chosen() -> None:
         process.wait(DEADLINE_SECONDS)
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "told"),
+    [
+        ("--regions", "bogus", "no region of AWS: 'bogus'"),
+        ("--regions", "us-east-1,", "no region of AWS: ''"),
+        ("--regions", "us-east-1,us-east-1", "'us-east-1,us-east-1' names a region twice"),
+        ("--accounts", "0", "'0' is not a number from 1 to 10000"),
+        ("--accounts", "many", "'many' is not a number from 1 to 10000"),
+        ("--latency", "nan", "'nan' is not a number from 0.0 to 3600.0"),
+        ("--page-size", "0", "'0' is not a number from 1 to 1000000"),
+        ("--port", "65536", "'65536' is not a number from 0 to 65535"),
+        ("--port", "TAKEN", "TAKEN: Address already in use"),
+    ],
+)
+def test_a_wrong_flag_of_the_program_is_one_line(flag: str, value: str, told: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.cloud", flag, value.replace("TAKEN", port)],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_SECONDS,
+            cwd=ROOT,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (2, "")
+    usage, line = done.stderr.splitlines()
+    assert usage == "usage: python -m tests.cloud [--help] [flags]"
+    assert line.endswith(f" error: argument {flag}: {told.replace('TAKEN', port)}")
+
+
+def test_ctrl_c_ends_a_demo_without_a_traceback() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.cloud.demo_organization"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # else ignored under `&`
+    )
+    assert process.stdout is not None
+    assert any(line.startswith("$ sender.py") for line in process.stdout)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, story = process.communicate(timeout=DEADLINE_SECONDS)
+    assert process.returncode == 128 + signal.SIGINT
+    assert "Traceback" not in story
+    wait_for(lambda: not any(child.is_running() for child in children))
+
+
 def test_the_organization_of_the_demo_can_be_tried_by_hand() -> None:
     process, exports = start_program("--organization")
     try:

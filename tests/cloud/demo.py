@@ -7,10 +7,11 @@ would, with nothing but the documented environment, and reads the database.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -126,5 +127,13 @@ def show(
     Console().print(table)
 
 
+def command(demo: Callable[[], None]) -> None:
+    """Run a demo as a command: Ctrl-C ends its cloud, then it, without a traceback."""
+    try:
+        demo()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
 if __name__ == "__main__":
-    main()
+    command(main)

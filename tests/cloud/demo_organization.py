@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import psycopg
 
 from tests.cloud import Cloud, EmbeddedCloud, Size, generate
-from tests.cloud.demo import REGIONS, run, show
+from tests.cloud.demo import REGIONS, command, run, show
 from tests.cloud.organization import Organization
 
 PAYER, SECURITY, SHOP, TILLS, SANDBOX, BROKEN, CLOSED = (
@@ -102,4 +102,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

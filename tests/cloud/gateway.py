@@ -104,7 +104,9 @@ class Gateway:
             return _error(exchange, AwsError("InvalidEmbeddedAnswer", message, 400))
         except (ConnectionError, CutError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever broke, the client has to be told
+        except Exception as error:  # whatever broke, the client has to be told
+            if self._server is None:  # what it needed is being stopped, too
+                raise CutError from error
             traceback.print_exc()
             return _error(exchange, AwsError("EmbeddedCloudError", repr(error), 400))
 
