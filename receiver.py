@@ -3272,7 +3272,7 @@ def check_key(key: str, settings: Settings) -> None:
         top, _, rest = key.partition("/")
         known = top in ("loaded", "rejected")
         advice = f"; copy it there: {copy_back(top, rest, settings)}" if known else ""
-        raise UsageError(f"--file {key}: only what lies under data/ is loaded{advice}")
+        raise UsageError(f"--file {key or repr(key)}: only what lies under data/ is loaded{advice}")
 
 
 def no_object(key: str, receiver: Receiver) -> UsageError:
@@ -3295,7 +3295,7 @@ def stopped(by: signal.Signals, what: str) -> int:
 def run(flags: argparse.Namespace) -> int:
     """What the command line asks for; returns the exit code."""
     settings = Settings.of(vars(flags))
-    if flags.file:
+    if flags.file is not None:  # if it is empty, say of a variable, all would be loaded
         check_key(flags.file, settings)
     if flags.dry_run and (flags.init_schema or flags.check or flags.retry_rejected):
         raise UsageError("--dry-run changes nothing, so it goes with loading only")

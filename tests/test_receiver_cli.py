@@ -354,9 +354,12 @@ def test_what_is_not_under_data_is_to_be_copied_there(run: Run, warehouse: Wareh
     copy = f"aws s3 cp {place}{loaded} {place}{documents.key()} --sse aws:kms --sse-kms-key-id "
     assert f"copy it there: {copy}" in line
     assert keys(warehouse) == [loaded]
-    elsewhere = run("--file", "elsewhere/x.json")
-    assert elsewhere.returncode == 2
-    assert elsewhere.stderr.endswith("only what lies under data/ is loaded\n")
+    put(warehouse, documents.key(), document())
+    for other in ("elsewhere/x.json", ""):
+        done = run("--file", other)
+        assert done.returncode == 2
+        assert done.stderr.endswith("only what lies under data/ is loaded\n")
+    assert keys(warehouse) == [documents.key(), loaded]
 
 
 @pytest.mark.parametrize("place", ["loaded", "rejected"])
