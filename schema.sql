@@ -876,7 +876,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS log_messages_key ON log_messages (log_id, posi
 -- be complete, or end a failure by a Skipped or by the Pass of security. The Pass of any other
 -- category ends one in every document: that much was read. A Fail always counts.
 CREATE OR REPLACE VIEW freshness AS
-WITH told AS (
+WITH told AS MATERIALIZED (
     SELECT r.*, d.collected_at, EXISTS (
         SELECT FROM listings l
         WHERE l.account_id = d.account_id AND l.scope = '' AND l.sort_key = d.day_order
@@ -908,30 +908,33 @@ statuses AS (
         ('support_tickets', r.support_tickets_status)
     ) AS s (category, status)),
 latest AS (
-    SELECT account_id, max(collected_at) AS collected_at FROM statuses GROUP BY account_id),
+    SELECT account_id, max(collected_at) AS collected_at FROM told GROUP BY account_id),
 complete AS (
     SELECT account_id, max(collected_at) AS collected_at
     FROM (SELECT account_id, collected_at FROM statuses
           GROUP BY account_id, collected_at
           HAVING bool_and(of_now AND status IN ('Pass', 'Skipped'))) whole
     GROUP BY account_id),
+ended AS (
+    SELECT account_id, category, max(collected_at) AS collected_at
+    FROM statuses WHERE ends_failure GROUP BY account_id, category),
 failing AS (
     SELECT s.account_id, s.category, min(s.collected_at) AS since
     FROM statuses s
-    WHERE s.status = 'Fail'
-      AND NOT EXISTS (SELECT FROM statuses later
-                      WHERE later.account_id = s.account_id AND later.category = s.category
-                        AND later.collected_at > s.collected_at AND later.ends_failure)
-    GROUP BY s.account_id, s.category)
+    LEFT JOIN ended ON ended.account_id = s.account_id AND ended.category = s.category
+    WHERE s.status = 'Fail' AND s.collected_at >= coalesce(ended.collected_at, '-infinity')
+    GROUP BY s.account_id, s.category),
+failures AS (
+    SELECT account_id, jsonb_object_agg(category, since) AS since FROM failing GROUP BY account_id)
 SELECT a.account_id, a.region, latest.collected_at AS last_document_at,
        complete.collected_at AS last_complete_at,
        round(CAST(extract(epoch FROM now() - complete.collected_at) / 3600 AS numeric), 1)
            AS hours_since_complete,
-       coalesce((SELECT jsonb_object_agg(f.category, f.since) FROM failing f
-                 WHERE f.account_id = a.id), '{}') AS failing_since
+       coalesce(failures.since, '{}') AS failing_since
 FROM accounts a
 LEFT JOIN latest ON latest.account_id = a.id
-LEFT JOIN complete ON complete.account_id = a.id;
+LEFT JOIN complete ON complete.account_id = a.id
+LEFT JOIN failures ON failures.account_id = a.id;
 
 -- run_steps: runs statements of the receiver one after another, with the rights of its caller. The
 -- Data API takes one statement per call and some 20 ms for it; a document has a statement per table.
