@@ -871,13 +871,13 @@ CREATE UNIQUE INDEX IF NOT EXISTS log_messages_key ON log_messages (log_id, posi
 -- and the categories that fail, each with the time since when it does.
 -- A document of a past day (backfill) cannot tell how things are: what exists only now is Skipped
 -- there, as a service that is off is elsewhere, and of security it has only what carries dates. An
--- older day's is known by when it was collected; yesterday's, by not having listed anything that
--- exists now (the sender leaves those lists out). So only a document that listed some (of_now) may
--- be complete, or end a failure by a Skipped or by the Pass of security. The Pass of any other
--- category ends one in every document: that much was read. A Fail always counts.
+-- older day's is known by when it was collected; yesterday's, by not having asked for the account,
+-- nor listed anything that exists now (the sender leaves those lists out). So only a document that
+-- did (of_now) may be complete, or end a failure by a Skipped or by the Pass of security. The Pass
+-- of any other category ends one in every document: that much was read. A Fail always counts.
 CREATE OR REPLACE VIEW freshness AS
 WITH told AS MATERIALIZED (
-    SELECT r.*, d.collected_at, EXISTS (
+    SELECT r.*, d.collected_at, coalesce(r.account_status IN ('Pass', 'Fail'), false) OR EXISTS (
         SELECT FROM listings l
         WHERE l.account_id = d.account_id AND l.scope = '' AND l.sort_key = d.day_order
           AND l.table_name IN ('accounts', 'kms_keys', 'service_resources')) AS of_now

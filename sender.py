@@ -357,7 +357,13 @@ PLAIN_FLAGS = (
 def read_sources(flags: Mapping[str, Any]) -> Row:
     """The settings that say which accounts a run is over, and how it gets into them."""
     named = read_named(flags, ACCOUNT_SETTINGS)
-    given = [flag for name, _, flag, _ in ACCOUNT_SETTINGS if name in SOURCES and named[name]]
+    if any(flags.get(name) for name in SOURCES):  # a flag wins over variables of its kind
+        named |= {name: flags.get(name) for name in (*SOURCES, *OF_UNITS)}
+    given = [
+        f"{variable} ({flag})"
+        for name, variable, flag, _ in ACCOUNT_SETTINGS
+        if name in SOURCES and named[name]
+    ]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)}: give one of them")
     for name, variable, flag, _ in ACCOUNT_SETTINGS:
@@ -374,7 +380,7 @@ def read_sources(flags: Mapping[str, Any]) -> Row:
     found["accounts"] = tuple(map(Target, found["accounts"]))
     if named["accounts_file"]:
         found["accounts"] = read_accounts_file(Path(named["accounts_file"]))
-    found["organization"] = named["organization"]
+    found["organization"] = bool(named["organization"])
     return found | {name: named[name] for name in ("role_name", "external_id") if named[name]}
 
 
@@ -1108,7 +1114,9 @@ CONCURRENCY = {
 CALLS_AT_ONCE = 10
 
 UNREACHABLE_AFTER = 3
-"""So many calls in a row without any answer, and an endpoint is not asked again in this run."""
+"""So many calls in a row without any answer, and a client does not ask its endpoint again."""
+ASKED_AGAIN = ("s3", "sts")
+"""But the hub asks these, as without them no later account is read or uploaded."""
 
 GLOBAL_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
 
@@ -1382,12 +1390,12 @@ class Watch:
     def _meet_limits(self, operation: str) -> None:
         """NotNow if the time is used up, or if the endpoint does not answer.
 
-        An upload may always be aborted: that is how it ends once the time is used up. The hub asks
-        again whatever did not answer: it uploads for all, and what is read costs time and money.
+        An upload may always be aborted: that is how it ends once the time is used up.
         """
         if self._time_left() <= 0 and operation != "AbortMultipartUpload":
             raise NotNow(f"{self.whose}'s time is used up")
-        if self._unanswered >= UNREACHABLE_AFTER and not self._is_hub:
+        asked_again = self._is_hub and self.service in ASKED_AGAIN
+        if self._unanswered >= UNREACHABLE_AFTER and not asked_again:
             raise NotNow(f"{self.service} in {self.region} does not answer")
 
     def _time_left(self) -> float:

@@ -523,6 +523,14 @@ def test_settings_that_make_no_sense_are_exit_2(
     assert named in story.splitlines()[-1]
 
 
+def test_a_flag_wins_over_the_variables_that_name_other_accounts(party: Party, send: Send) -> None:
+    """As when one account is read again where the variables are those of the nightly run."""
+    variables = {"ORGANIZATION": "1", "INCLUDE_OU": party.europeans}
+    done = send("--accounts", party.shop.id, "--only", "security", **variables)
+    assert done.code == 0, done.out
+    assert documents(party).keys() == places(party.shop, regions=(HOME,))
+
+
 # The accounts file
 
 
@@ -739,11 +747,28 @@ def test_an_outage_of_the_bucket_costs_no_later_document(party: Party, send: Sen
     assert len(documents(party)) == 6 - failed
 
 
+def test_an_organization_that_does_not_answer_is_not_waited_for_by_each_account(
+    party: Party, send: Send, tmp_path: Path
+) -> None:
+    file = tmp_path / "accounts.csv"
+    accounts = (party.shop, party.europe, party.security)
+    file.write_text("account_id,customer\n" + "".join(f"{held.id},Ours\n" for held in accounts))
+    party.embedded.switches.cut("organizations")
+    party.embedded.calls.clear()
+    done = send("--accounts-file", str(file), "--only", "account", "--at-once", "1")
+    assert done.code == 1
+    asked = [call for call in party.embedded.calls if call.service == "organizations"]
+    assert 0 < len(asked) <= sender.UNREACHABLE_AFTER * ATTEMPTS
+    held = documents(party)
+    assert held.keys() == places(*accounts, regions=(HOME,))
+    assert {statuses(document)["account"] for document in held.values()} == {"Fail"}
+
+
 def test_a_shared_read_leaves_accounts_the_time_to_read_their_own(party: Party, send: Send) -> None:
     party.embedded.switches.throttle("ce", "GetCostAndUsage", account=party.payer.id)
     done = send(
         "--organization", "--exclude-accounts", f"{party.broken.id},{party.payer.id}",
-        "--only", "service", "--time-limit", "15",
+        "--only", "service", "--time-limit", "40",
     )  # fmt: skip
     assert done.code == 0, done.out
     assert any("accounts read their own" in text for text in done.messages())

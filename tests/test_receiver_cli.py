@@ -555,3 +555,9 @@ def test_freshness_tells_age_and_what_fails_since_when(warehouse: Warehouse) -> 
     [row] = warehouse.query("SELECT * FROM freshness")
     assert row["last_complete_at"] == elsewhere
     assert row["failing_since"] == {}
+    denied = dict.fromkeys(("account", "security", "service_resources"), "Fail")
+    load(23, **denied, config="Fail")
+    load(24, **denied, config="Skipped")  # it is off now
+    [row] = warehouse.query("SELECT * FROM freshness")
+    assert row["last_complete_at"] == elsewhere
+    assert row["failing_since"].keys() == denied.keys()

@@ -615,7 +615,7 @@ def test_a_throttled_view_does_not_take_the_accounts_time(make_ill: MakeFamily, 
     """AWS is asked again for a part of an account's time only: all wait for it."""
     family = make_ill()
     family.embedded.switches.throttle("health", EVENTS[1])
-    asked, [told], shared = falls_ill(family, send, "--account-time-limit", "12")
+    asked, [told], shared = falls_ill(family, send, "--account-time-limit", "40")
     assert told.startswith("Health: accounts read their own, since ")
     assert asked.keys() == {account.id for account in family.accounts}
     found = Counter(row["arn"].rpartition("_")[2] for row in shared["health_events"])
@@ -872,7 +872,7 @@ def test_a_throttled_aggregator_does_not_take_the_accounts_time(
     family = make_family(RECORDING)
     aggregate(family, family.payer)
     family.embedded.switches.throttle("config", "SelectAggregateResourceConfig")
-    shared = record(family, send, "--account-time-limit", "12")
+    shared = record(family, send, "--account-time-limit", "40")
     assert shared.own == each(family.accounts, 4)  # counts and resources, in both regions
     assert {*itertools.chain(*shared.statuses.values())} == {"Pass"}
 
