@@ -358,7 +358,8 @@ def read_sources(flags: Mapping[str, Any]) -> Row:
     """The settings that say which accounts a run is over, and how it gets into them."""
     named = read_named(flags, ACCOUNT_SETTINGS)
     if any(flags.get(name) for name in SOURCES):  # a flag wins over variables of its kind
-        named |= {name: flags.get(name) for name in (*SOURCES, *OF_UNITS)}
+        beaten = SOURCES if flags.get("organization") else (*SOURCES, *OF_UNITS)
+        named |= {name: flags.get(name) for name in beaten}
     given = [
         f"{variable} ({flag})"
         for name, variable, flag, _ in ACCOUNT_SETTINGS

@@ -531,6 +531,15 @@ def test_a_flag_wins_over_the_variables_that_name_other_accounts(party: Party, s
     assert documents(party).keys() == places(party.shop, regions=(HOME,))
 
 
+def test_units_of_a_variable_go_with_the_flag_of_the_organization(party: Party, send: Send) -> None:
+    """As in the task of deploy/."""
+    variables = {"ACCOUNTS": party.shop.id, "INCLUDE_OU": party.europeans}
+    flags = ("--organization", "--exclude-accounts", party.broken.id, "--only", "security")
+    done = send(*flags, **variables)
+    assert done.code == 0, done.out
+    assert documents(party).keys() == places(party.europe, regions=(HOME,))
+
+
 # The accounts file
 
 
