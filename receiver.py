@@ -2055,13 +2055,7 @@ def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
     with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
         running = [pool.submit(run_loader, x, feeds[x.category], spool) for x in LOADERS]
         try:
-            for category, parts in groupby(reader.parts(), attrgetter("category")):
-                for part in parts:
-                    deal(part, feeds, spool)
-                    if reader.read_more_than(MIB) and category in feeds:
-                        feeds[category].flush()
-                if category in feeds:
-                    feeds[category].end()
+            deal_all(reader, feeds, spool)
         except Refused as refused:
             spool.complain(refused.reasons)
         finally:
@@ -2076,6 +2070,17 @@ def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
         more = spool.problem_count - len(spool.problems)
         raise Refused(*spool.problems, *([f"and {more} more"] if more else []))
     return spool.facts
+
+
+def deal_all(reader: DocumentReader, feeds: Mapping[str, Feed], spool: Spool) -> None:
+    """Deal the parts out as they are read, each category's last one at once."""
+    for category, parts in groupby(reader.parts(), attrgetter("category")):
+        for part in parts:
+            deal(part, feeds, spool)
+            if reader.read_more_than(MIB) and category in feeds:
+                feeds[category].flush()
+        if category in feeds:
+            feeds[category].end()
 
 
 def deal(part: Part, feeds: Mapping[str, Feed], spool: Spool) -> None:
