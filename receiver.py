@@ -2208,7 +2208,7 @@ def without_values(message: str) -> str:
 
 
 def connect(service: str, settings: Settings, attempts: int) -> Any:
-    """A client of boto3; raises UsageError where boto3 is missing or finds no region."""
+    """A client of boto3; raises UsageError where boto3 is missing or finds no place to ask."""
     try:
         import boto3
         from botocore.config import Config
@@ -2226,6 +2226,9 @@ def connect(service: str, settings: Settings, attempts: int) -> Any:
         return client(service, region_name=settings.region, config=config)
     except NoRegionError:
         raise not_set("region") from None
+    except ValueError as error:  # an endpoint or a region that can be none
+        known = "check REGION (--region), and AWS_ENDPOINT_URL if it is set"
+        raise UsageError(f"{error}: {known}") from None
 
 
 class Calls:

@@ -1247,7 +1247,10 @@ class Aws:
             max_pool_connections=self.workers,
             user_agent_extra=f"multi-account-observability/{__version__}",
         )
-        client = self.session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+        try:
+            client = self.session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+        except ValueError as error:
+            raise UsageError(f"{error}: check REGION, and AWS_ENDPOINT_URL if it is set") from None
         Watch(self, service, region).register(client.meta.events)
         return client
 
@@ -1984,7 +1987,6 @@ def account_row(scan: Scan) -> Row:
         "customer_name": settings.customer,
         "category": settings.category,
         "account_type": settings.environment,
-        "product": settings.product,
     }
 
 
@@ -1993,7 +1995,8 @@ def get_account_details(scan: Scan, out: Outcome) -> None:
     details, refused = scan.aws.about()
     for error in refused:
         out.meet(error)
-    out.head(details)
+    # Not in documents without this category, of which the receiver would add them all the same.
+    out.head(details | {"product": scan.settings.product})
     out.rows += 1
     if scan.home:
         out.head(read_contacts(scan, out))

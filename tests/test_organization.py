@@ -1078,10 +1078,15 @@ def test_a_region_knows_its_account_also_where_the_home_region_is_not_read_again
 
 
 def test_no_later_run_takes_away_what_is_known_of_an_account_in_any_region(
-    party: Party, send: Send, warehouse: Warehouse
+    party: Party, send: Send, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    facts = """SELECT region, account_name, account_status, account_arn, joined_timestamp
-        FROM accounts ORDER BY region"""
+    facts = """SELECT region, account_name, account_status, account_arn, joined_timestamp,
+        customer_name, array(
+            SELECT p.name FROM product_accounts pa JOIN products p ON p.id = pa.product_id
+            WHERE pa.account_id = a.id AND pa.gone_at IS NULL ORDER BY p.name) AS products
+        FROM accounts a ORDER BY region"""
+    other = tmp_path / "accounts.csv"
+    other.write_text(f"account_id,customer,product\n{party.shop.id},Others,Zeta\n")
 
     def load() -> list[dict[str, Any]]:
         receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
@@ -1092,8 +1097,13 @@ def test_no_later_run_takes_away_what_is_known_of_an_account_in_any_region(
     known = load()
     assert [row["region"] for row in known] == sorted(REGIONS)
     assert all(None not in row.values() for row in known)
+    assert [row["products"] for row in known] == [["Tills", "Web"]] * len(REGIONS)
     assert send(*asked, "--only", "security").code == 0
     assert load() == known
+    yesterday = str(datetime.now(UTC).date() - timedelta(days=1))
+    for flags in (("--only", "security"), ("--start", yesterday)):
+        assert send("--accounts-file", str(other), *BOTH, *flags).code == 0
+        assert load() == known
     party.embedded.switches.deny("account", "GetAccountInformation")
     party.embedded.switches.deny("organizations", "DescribeAccount")
     done = send(*asked, "--only", "account")

@@ -178,6 +178,14 @@ def test_a_number_is_within_its_bounds(run: Run, flag: str, value: str, kind: st
     assert line.endswith(f"{flag}: {value!r} is not a {kind}")
 
 
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "REGION"])
+def test_a_place_that_can_be_none_is_one_line(run: Run, name: str) -> None:
+    done = run(**{name: "no where"})
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert name in line
+
+
 @pytest.mark.parametrize("name", ["s3://mine", "my bucket", "mine/data", "no-such-bucket"])
 def test_a_bucket_that_is_none_is_one_line(run: Run, name: str) -> None:
     told = f"BUCKET (--bucket): there is no bucket {name!r}"

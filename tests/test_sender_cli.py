@@ -153,6 +153,14 @@ def test_a_missing_setting_is_named_in_one_line(variable: str, flag: str, empty:
     assert flag in line
 
 
+def test_an_endpoint_that_can_be_none_is_one_line() -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    done = command(environment=COMPLETE | keys | {"AWS_ENDPOINT_URL": "localhost:5000"})
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert "AWS_ENDPOINT_URL" in line
+
+
 @pytest.mark.parametrize(
     ("flags", "named"),
     [
