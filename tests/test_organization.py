@@ -556,7 +556,7 @@ def test_the_accounts_file_speaks_for_the_accounts_that_it_tags(
         f'account_id,product,customer\n{party.shop.id},"Web,Tills",Ours\n{party.europe.id},,\n',
         encoding="utf-8-sig",
     )
-    done = send("--only", "security", ACCOUNTS_FILE=str(file))
+    done = send("--only", "account", ACCOUNTS_FILE=str(file))
     assert done.code == 0, done.out
     found = documents(party)
     assert found.keys() == places(party.shop, party.europe, regions=(HOME,))
