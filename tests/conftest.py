@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import botocore.session
+import hypothesis
 import psycopg
 import pytest
 from botocore.loaders import create_loader
@@ -30,6 +31,10 @@ MakeAccount = Callable[..., Account]
 MakeEnvironment = Callable[[Account], dict[str, str]]
 
 _account_numbers = itertools.count(300_000_000_001)
+
+# The same examples in each run, and no deadline: what fails is about the change at hand, not about
+# chance or a busy machine. `pytest --hypothesis-profile=default` draws others.
+hypothesis.settings.load_profile("ci")
 
 
 def pytest_collection_finish() -> None:
