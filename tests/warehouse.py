@@ -52,7 +52,7 @@ class Warehouse:
             database=self.database,
             region=environment["REGION"],
             kms_key=None,
-            patience=5.0,
+            patience=60.0,
         )
         self.receiver = receiver.start(self.settings, again=True)
 
