@@ -1417,8 +1417,8 @@ class Watch:
 
     def after(self, parsed: Row, context: Row, **_: Any) -> None:
         """Note how a call ended, and in an error which call it was."""
-        self._gate.release()
         self._unanswered = 0
+        self._gate.release()
         name, started = context["sender"]
         error = parsed.get("Error")
         if error:
@@ -1435,13 +1435,13 @@ class Watch:
         """
         from botocore import exceptions as known
 
-        self._gate.release()
         silent = (known.ConnectionClosedError, known.ConnectionError, known.ReadTimeoutError)
         offered = self.aws.offers(self.service, self.region)
         if isinstance(exception, known.EndpointConnectionError) and not offered:
             vars(exception)[NOT_OFFERED] = f"{self.region} does not have {self.service}"
         else:
             self._unanswered += isinstance(exception, silent)
+        self._gate.release()  # only now, since whose turn it is then looks at what is counted
         name, started = context["sender"]
         account, seconds = self.aws.identity.get("Account", ""), time.monotonic() - started
         outcome = type(exception).__name__
