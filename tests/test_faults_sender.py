@@ -4,6 +4,7 @@ calendar: complete and later, or a failure that says so, and never half a docume
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -32,8 +34,8 @@ from tests.warehouse import Warehouse
 
 SENDER = Path(sender.__file__)
 HOME = REGIONS[0]
-STOPS_WITHIN = 5.0
-"""Seconds in which a sender that is told to stop must be gone; it takes a tenth of a second."""
+RETRIES = sender.RETRIES
+ATTEMPTS = 1 + RETRIES
 
 
 def today() -> date:
@@ -122,11 +124,11 @@ def test_quotas_of_aws_make_a_run_later_and_no_less_complete(
 def test_an_endpoint_that_hangs_costs_its_own_category_and_bounded_time(
     embedded: EmbeddedCloud, environment: dict[str, str]
 ) -> None:
+    asked: list[str] = []
     for service in ("health", "acm", "support"):
+        embedded.switches.intercept(service, "*", lambda request: asked.append(request.operation))
         embedded.switches.hang(service)
-    started = time.monotonic()
     code, story = ship(environment)
-    seconds = time.monotonic() - started
     embedded.switches.reset()
     [document] = stored(embedded, environment).values()
     failed = {name for name, status in statuses(document).items() if status == "Fail"}
@@ -134,8 +136,12 @@ def test_an_endpoint_that_hangs_costs_its_own_category_and_bounded_time(
     assert (code, document["health"]) == (1, [])
     assert rows(document, "security.kms")
     assert "ReadTimeoutError" in story
-    attempts, reserve = 1 + sender.RETRIES, 20
-    assert seconds < attempts * sender.READ_TIMEOUT + reserve
+    hung = {
+        "DescribeEvents", "ListCertificates", "DescribeCases", "DescribeTrustedAdvisorChecks",
+    }  # fmt: skip
+    assert Counter(asked) == dict.fromkeys(hung, ATTEMPTS)
+    first_given_up = min(n for n, name in enumerate(asked) if asked[:n].count(name) == RETRIES)
+    assert {*asked[:first_given_up]} == hung, "they are not waited for at once"
 
 
 def test_calls_that_wait_for_a_silent_endpoint_are_not_made(
@@ -147,8 +153,10 @@ def test_calls_that_wait_for_a_silent_endpoint_are_not_made(
     embedded.calls.clear()
     code, story = ship(environment, "--only", "security")
     embedded.switches.reset()
-    asked = sum(call.operation == "GetWebACL" for call in embedded.calls)
-    assert asked == sender.UNREACHABLE_AFTER * (1 + sender.RETRIES)
+    asked = [call.error for call in embedded.calls if call.service == "wafv2"]
+    # Other listings of WAF may be answered in between, from whichever on it is silent.
+    silent = list(itertools.takewhile(lambda error: error == "cut", reversed(asked)))
+    assert len(silent) == sender.UNREACHABLE_AFTER * ATTEMPTS
     assert code == 1
     assert "wafv2 in us-east-1 does not answer" in story
 
@@ -157,9 +165,7 @@ def test_the_time_limit_ends_a_throttled_run_with_what_it_has(
     embedded: EmbeddedCloud, environment: dict[str, str]
 ) -> None:
     embedded.switches.throttle("health")
-    started = time.monotonic()
-    code, story = ship(environment, "--only", "health,cost", "--time-limit", "4")
-    assert time.monotonic() - started < 20
+    code, story = ship(environment, "--only", "health,cost", "--time-limit", "12")
     [document] = stored(embedded, environment).values()
     assert (code, statuses(document)["health"], statuses(document)["cost"]) == (1, "Fail", "Pass")
     assert "health" in story
@@ -254,27 +260,33 @@ def test_a_signal_stops_it_within_seconds_and_uploads_nothing_half(
     operation: str,
     number: signal.Signals,
 ) -> None:
-    started, signalled = threading.Event(), []
+    started, asked = threading.Event(), []
 
     def stop_it(_request: ApiRequest) -> None:
+        asked.append(operation)
         started.wait(30)
-        signalled.append(time.monotonic())
         process.send_signal(number)
         released.wait(60)
         raise CutError
 
-    embedded.switches.intercept(service, operation, stop_it, times=1)
+    embedded.switches.intercept(service, operation, stop_it)
     process = launch(environment, "--only", "health")
     started.set()
     _, story = process.communicate(timeout=60)
-    seconds = time.monotonic() - signalled[0]
     released.set()
+    embedded.switches.reset()
     assert process.returncode == 128 + number
-    assert seconds < STOPS_WITHIN
+    assert asked == [operation], "it waited for the answer, and asked again"
     assert story.splitlines()[-1] == (
         f"sender.py: stopped by {number.name}; nothing half is uploaded"
     )
     assert stored(embedded, environment) == {}
+
+
+UPLOADS_IN_PARTS = (
+    "import sender; sender.ONE_PUT, sender.ABORT_WITHIN = 10**6, 60; sender.command()"
+)
+"""A sender that takes its time to abort them, as on a machine that is busy."""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -303,7 +315,7 @@ def test_a_signal_leaves_no_part_of_an_upload_behind(
     embedded.switches.intercept("s3", "UploadPart", hold)
     process = launch(
         environment | {"REGIONS": ",".join(REGIONS[:regions])},
-        program=("-c", "import sender; sender.ONE_PUT = 1_000_000; sender.command()"),
+        program=("-c", UPLOADS_IN_PARTS),
     )  # fmt: skip
     held.wait(60)
     process.send_signal(number)
@@ -456,11 +468,12 @@ def test_a_daily_run_reads_the_last_complete_day_of_utc(
 # A service that a region does not have
 
 
-def closed_port() -> str:
-    """An address of this machine at which nobody listens."""
+@pytest.fixture
+def closed_port() -> Iterator[str]:
+    """An address of this machine at which nobody listens, nor anybody else can."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{held.getsockname()[1]}"
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 def regions_of(service: str) -> set[str]:
@@ -468,10 +481,10 @@ def regions_of(service: str) -> set[str]:
 
 
 def test_a_service_that_a_region_lacks_is_skipped_and_one_that_is_silent_fails(
-    account: Account, environment: dict[str, str], tmp_path: Path
+    closed_port: str, account: Account, environment: dict[str, str], tmp_path: Path
 ) -> None:
     without = min(regions_of("ec2") - regions_of("resiliencehub"))
-    there = environment | {"AWS_ENDPOINT_URL_RESILIENCEHUB": closed_port()}
+    there = environment | {"AWS_ENDPOINT_URL_RESILIENCEHUB": closed_port}
     lacking = send(there | {"REGION": without}, tmp_path, "--only", "resilience_hub")
     assert (lacking.code, lacking.statuses["resilience_hub"]) == (0, "Skipped")
     assert f"{without} does not have resiliencehub" in " ".join(lacking.said("INFO"))
@@ -484,10 +497,10 @@ def test_a_service_that_a_region_lacks_is_skipped_and_one_that_is_silent_fails(
     [("HEALTH", "health"), ("SUPPORT", "support_tickets"), ("COST_EXPLORER", "service")],
 )
 def test_a_global_service_that_is_silent_fails(
-    service: str, category: str, environment: dict[str, str], tmp_path: Path
+    service: str, category: str, closed_port: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """botocore's list does not have the region in which AWS serves it."""
-    there = environment | {f"AWS_ENDPOINT_URL_{service}": closed_port()}
+    there = environment | {f"AWS_ENDPOINT_URL_{service}": closed_port}
     sent = send(there, tmp_path, "--only", category)
     assert (sent.code, sent.statuses[category]) == (1, "Fail")
 
