@@ -10,6 +10,7 @@ import functools
 import gc
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +65,34 @@ def no_real_aws() -> Iterator[None]:
         yield
 
 
+class Clock:
+    """The monotonic clock, by which runs know how much time they have left."""
+
+    def __init__(self) -> None:
+        self._read = time.monotonic
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return self._read() + self._ahead
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass at once."""
+        self._ahead += seconds
+
+    def stop(self) -> None:
+        """Let no time pass any longer, however long anything takes."""
+        now = self()
+        self._read, self._ahead = lambda: now, 0.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of this process, in the hands of the test."""
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    return clock
+
+
 @pytest.fixture(scope="session", autouse=True)
 def models_are_parsed_once() -> Iterator[None]:
     """Let botocore's sessions of this process share a loader, as the accounts of one run do.
@@ -87,7 +116,7 @@ def running_cloud() -> Iterator[EmbeddedCloud]:
 @pytest.fixture
 def embedded(running_cloud: EmbeddedCloud) -> Iterator[EmbeddedCloud]:
     """The embedded cloud without switches, faults, page size and calls of other tests."""
-    running_cloud.calls.clear()
+    running_cloud.forget_calls()
     yield running_cloud
     running_cloud.cloud.page_size = None
     running_cloud.switches.reset()

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,7 +27,7 @@ import sender
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
 from tests.cloud.organization import Organization
 from tests.cloud.switches import CutError, InstantAnswer
-from tests.conftest import REGIONS, MakeAccount, MakeEnvironment
+from tests.conftest import REGIONS, Clock, MakeAccount, MakeEnvironment
 from tests.enforcement import recorder
 from tests.lambda_runtime import Context
 from tests.sending import Document, lists, statuses
@@ -660,8 +660,8 @@ def test_what_the_role_and_the_caller_need_is_in_the_readme(party: Party, send: 
 
 @pytest.fixture
 def short_sessions(embedded: EmbeddedCloud) -> Iterator[timedelta]:
-    """Sessions of roles end after four seconds."""
-    embedded.keys.lifetime = timedelta(seconds=4)
+    """Sessions of roles end after eight seconds, less than a sender waits for an answer."""
+    embedded.keys.lifetime = timedelta(seconds=8)
     yield embedded.keys.lifetime
     embedded.keys.lifetime = None
 
@@ -669,7 +669,7 @@ def short_sessions(embedded: EmbeddedCloud) -> Iterator[timedelta]:
 def test_a_session_that_ends_in_the_middle_of_a_run_is_renewed(
     party: Party, send: Send, short_sessions: timedelta
 ) -> None:
-    party.embedded.switches.slow("kms", "ListKeys", 1.5 * short_sessions.total_seconds())
+    party.embedded.switches.slow("kms", "ListKeys", short_sessions.total_seconds() + 1, times=1)
     done = send("--accounts", party.shop.id, "--only", "security")
     assert done.code == 0, done.out
     assert documents(party)[f"{party.shop.id}/{HOME}"]["security"]["kms"]
@@ -684,7 +684,7 @@ def test_a_session_that_ends_in_the_middle_of_a_run_is_renewed(
 def test_a_hung_account_takes_its_own_time_only(party: Party, send: Send) -> None:
     party.embedded.switches.hang("*", account=party.shop.id)
     done = send(
-        "--organization", "--only", "security", "--at-once", "2", "--account-time-limit", "9",
+        "--organization", "--only", "security", "--at-once", "2", "--account-time-limit", "60",
         "--exclude-accounts", party.broken.id,
     )  # fmt: skip
     assert done.code == 1
@@ -697,11 +697,25 @@ def test_a_hung_account_takes_its_own_time_only(party: Party, send: Send) -> Non
     assert any(text.startswith("s3://") for text in told)
 
 
-def test_an_account_out_of_time_ships_what_it_has(party: Party, send: Send) -> None:
-    party.embedded.switches.throttle("secretsmanager", account=party.shop.id)
+def test_an_account_out_of_time_ships_what_it_has(party: Party, send: Send, clock: Clock) -> None:
+    other_over, keys_known = threading.Event(), threading.Event()
+
+    def run_out(_request: ApiRequest) -> None:
+        assert other_over.wait(60)
+        assert keys_known.wait(60)
+        clock.forward(600)
+
+    switches, shop = party.embedded.switches, party.shop.id
+    switches.intercept(
+        "s3", "PutObject", lambda _: other_over.set(),
+        predicate=lambda request: party.europe.id in request.params["Key"],
+    )  # fmt: skip
+    switches.intercept("kms", "DescribeKey", lambda _: keys_known.set(), account=shop)
+    switches.intercept("secretsmanager", "ListSecrets", run_out, account=shop)
+    switches.throttle("secretsmanager", account=shop)
     done = send(
-        "--accounts", f"{party.shop.id},{party.europe.id}", "--only", "security",
-        "--account-time-limit", "6",
+        "--accounts", f"{shop},{party.europe.id}", "--only", "security",
+        "--account-time-limit", "600",
     )  # fmt: skip
     assert done.code == 1
     assert done.beginning("failed, ") == [f"failed, {party.shop.id}: {HOME} security"]
@@ -713,20 +727,26 @@ def test_an_account_out_of_time_ships_what_it_has(party: Party, send: Send) -> N
 @pytest.mark.parametrize(
     ("flag", "whose"), [("--account-time-limit", "account"), ("--time-limit", "run")]
 )
-def test_whose_time_is_used_up_is_told(flag: str, whose: str, party: Party, send: Send) -> None:
+def test_whose_time_is_used_up_is_told(
+    flag: str, whose: str, party: Party, send: Send, clock: Clock
+) -> None:
     """So that it is known which limit to raise."""
-    party.embedded.switches.slow("kms", "ListKeys", 4, account=party.shop.id)
-    done = send("--accounts", party.shop.id, "--only", "security", flag, "3")
+    party.embedded.switches.intercept("kms", "ListKeys", lambda _: clock.forward(600))
+    done = send("--accounts", party.shop.id, "--only", "security", flag, "600")
     assert done.code == 1
     assert any(f"the {whose}'s time is used up" in text for text in done.messages())
 
 
-def test_accounts_for_which_no_time_is_left_are_told(party: Party, send: Send) -> None:
+def test_accounts_for_which_no_time_is_left_are_told(
+    party: Party, send: Send, clock: Clock
+) -> None:
     for account in (party.shop, party.europe):
-        party.embedded.switches.slow("sts", "GetCallerIdentity", 4.5, account=account.id)
+        party.embedded.switches.intercept(
+            "sts", "GetCallerIdentity", lambda _: clock.forward(600), account=account.id
+        )
     done = send(
         "--accounts", f"{party.shop.id},{party.europe.id}", "--only", "security",
-        "--at-once", "1", "--time-limit", "4",
+        "--at-once", "1", "--time-limit", "600",
     )  # fmt: skip
     assert done.code == 1
     reasons = sorted(line.partition(": ")[2] for line in done.beginning("failed, "))
@@ -888,15 +908,22 @@ def test_a_region_that_does_not_answer_does_not_hold_up_the_home_region(
     party: Party, send: Send
 ) -> None:
     begun = threading.Event()
-    first: list[bool] = []
+    asked: list[str] = []
+
+    def begin(_request: ApiRequest) -> None:
+        asked.append(HOME)
+        begun.set()
+
+    def hold(_request: ApiRequest) -> None:
+        asked.append(OTHER)
+        begun.wait(60)
+
     switches = party.embedded.switches
-    switches.intercept("kms", "ListKeys", lambda _: begun.set(), region=HOME)
-    switches.intercept(
-        "ec2", "DescribeInstances", lambda _: first.append(begun.wait(8)), region=OTHER
-    )
+    switches.intercept("kms", "ListKeys", begin, region=HOME)
+    switches.intercept("ec2", "DescribeInstances", hold, region=OTHER)
     done = send(*BOTH, "--only", "security")
     assert done.code == 0, done.out
-    assert first[0], "the home region waited for the other one's answer"
+    assert asked.index(HOME) < ATTEMPTS, "the home region waited until the other one was given up"
     assert documents(party).keys() == places(party.payer)
 
 
@@ -1001,12 +1028,13 @@ def turns_taken(turns: sender.Turns, *accounts: str) -> list[str]:
     taken = []
     for account in accounts:
         with contextlib.suppress(sender.NotNow):
-            turns.take(account, time.monotonic() + 0.3)
+            turns.take(account, time.monotonic() + 0.1)
             taken.append(account)
     return taken
 
 
-def test_accounts_share_all_turns_and_none_takes_what_another_may_need() -> None:
+def test_accounts_share_all_turns_and_none_takes_what_another_may_need(clock: Clock) -> None:
+    clock.stop()
     turns = sender.Turns(8)
     turns.accounts = 5  # one each, and three of them have one more
     assert turns_taken(turns, *"aaabbccdd") == [*"aabbcc", "d"]
@@ -1017,7 +1045,8 @@ def test_accounts_share_all_turns_and_none_takes_what_another_may_need() -> None
     assert turns_taken(turns, *"dd") == ["d"]
 
 
-def test_an_account_alone_has_all_turns_and_one_of_many_has_one() -> None:
+def test_an_account_alone_has_all_turns_and_one_of_many_has_one(clock: Clock) -> None:
+    clock.stop()
     alone, among = sender.Turns(3), sender.Turns(3)
     assert turns_taken(alone, *"aaaa") == [*"aaa"]
     among.accounts = 100
@@ -1040,11 +1069,15 @@ def test_an_account_whose_time_is_used_up_does_not_wait_for_a_turn() -> None:
     turns.take("a", time.monotonic() + 60)
 
 
-def test_a_region_that_cannot_begin_for_lack_of_time_is_a_failure(party: Party, send: Send) -> None:
+def test_a_region_that_cannot_begin_for_lack_of_time_is_a_failure(
+    party: Party, send: Send, clock: Clock
+) -> None:
     """Its account has one turn, which another region takes with it beyond the account's time."""
-    party.embedded.switches.hang("kms", account=party.shop.id, region=HOME)
+    party.embedded.switches.intercept(
+        "kms", "ListKeys", lambda _: clock.forward(600), account=party.shop.id, region=HOME
+    )
     accounts = ("--accounts", f"{party.shop.id},{party.europe.id}", *BOTH, "--at-once", "1")
-    done = send(*accounts, "--only", "security", "--account-time-limit", "2")
+    done = send(*accounts, "--only", "security", "--account-time-limit", "600")
     assert done.code == 1
     [failed] = [line for line in done.beginning("failed, ") if party.shop.id in line]
     assert f"{OTHER}: its time is used up; the next run reads this region" in failed
@@ -1315,8 +1348,19 @@ def test_a_signal_stops_it_and_uploads_nothing_half(party: Party) -> None:
     assert documents(party).keys() == places(*others, regions=(HOME,))
 
 
-def on_a_terminal(party: Party, *flags: str) -> tuple[int, str, str]:
-    """Run the sender on a terminal: exit code, stdout, and what the terminal has shown."""
+def on_a_terminal(
+    party: Party, *flags: str, held: tuple[str, str], wanted: Sequence[str]
+) -> tuple[int, str, str]:
+    """Run the sender on a terminal: exit code, stdout, and what the terminal has shown.
+
+    An API, as service and operation, is held up until all that is wanted has been shown.
+    """
+    seen = threading.Event()
+
+    def hold(_request: ApiRequest) -> None:
+        seen.wait(60)
+
+    party.embedded.switches.intercept(*held, hold)
     outside, inside = pty.openpty()
     with subprocess.Popen(
         [sys.executable, sender.__file__, *flags],
@@ -1328,6 +1372,8 @@ def on_a_terminal(party: Party, *flags: str) -> tuple[int, str, str]:
         try:
             while piece := os.read(outside, 65536):
                 shown += piece
+                if all(re.search(text.encode(), shown) for text in wanted):
+                    seen.set()
         except OSError:  # the terminal's other end is closed
             pass
         assert process.stdout
@@ -1337,22 +1383,29 @@ def on_a_terminal(party: Party, *flags: str) -> tuple[int, str, str]:
 
 
 def test_a_terminal_shows_how_far_the_run_is(party: Party) -> None:
-    party.embedded.switches.slow("kms", "ListKeys", 1.0)
-    code, out, shown = on_a_terminal(party, "--organization", "--only", "security")
+    wanted = (
+        r"[0-4] of 5 accounts done, [01] failed, [1-5] running",
+        rf"{party.shop.id}\s+{HOME}\s+\d+\s+\d+",
+    )
+    flags = ("--organization", "--only", "security")
+    code, out, shown = on_a_terminal(party, *flags, held=("kms", "ListKeys"), wanted=wanted)
     assert code == 1
     assert "5 accounts, 1 failed" in out
-    assert re.search(r"[0-4] of 5 accounts done, [01] failed, [1-5] running", shown)
-    assert re.search(rf"{party.shop.id}\s+{HOME}\s+\d+\s+\d+", shown)
+    for text in wanted:
+        assert re.search(text, shown)
 
 
 def test_a_terminal_shows_the_regions_of_the_callers_own_account(party: Party) -> None:
-    meet(party, party.payer)
-    party.embedded.switches.slow("secretsmanager", "ListSecrets", 1.0)
-    code, out, shown = on_a_terminal(party, *BOTH, "--only", "security")
+    wanted = (
+        "0 documents, 2 running; ",
+        *(rf"{party.payer.id}\s+{region}\s+\d+\s+\d+" for region in REGIONS),
+    )
+    held = ("secretsmanager", "ListSecrets")
+    code, out, shown = on_a_terminal(party, *BOTH, "--only", "security", held=held, wanted=wanted)
     assert (code, out.count("s3://")) == (0, 2)
-    assert "0 documents, 2 running; " in shown
+    for text in wanted:
+        assert re.search(text, shown)
     for region in REGIONS:
-        assert re.search(rf"{party.payer.id}\s+{region}\s+\d+\s+\d+", shown)
         assert re.search(rf" SUCCESS {region} security: \d+ rows", shown)
 
 
@@ -1370,12 +1423,15 @@ def test_a_lambda_function_reads_the_accounts_that_the_event_names(
 
 
 def test_a_lambda_function_uploads_before_its_end_though_its_account_is_throttled(
-    party: Party, monkeypatch: pytest.MonkeyPatch
+    party: Party, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     for name, value in party.environment.items():
         monkeypatch.setenv(name, value)
-    context = Context(16.0)
+    context = Context(200.0)
     left: list[int] = []
+    party.embedded.switches.intercept(
+        "account", "GetAccountInformation", lambda _: clock.forward(50)
+    )
     party.embedded.switches.throttle("account", "GetAccountInformation")
     party.embedded.switches.intercept(
         "s3", "PutObject", lambda _: left.append(context.get_remaining_time_in_millis())

@@ -111,6 +111,10 @@ class EmbeddedCloud:
         """The log of all requests, oldest first; `calls.clear()` begins anew."""
         return self.gateway.calls
 
+    def forget_calls(self) -> None:
+        """Begin another log, without requests that are still being answered."""
+        self.gateway.calls = []
+
     def start(self) -> None:
         """Start all parts, side by side. What has started is stopped if one of them fails."""
         with ExitStack() as parts, ThreadPoolExecutor() as pool:

@@ -32,7 +32,7 @@ class CallRecord:
 
 @dataclass
 class Exchange:
-    """What is known about a request while it is being answered, for the log and for errors."""
+    """What is known about a request while it is being answered, for errors and for the `log`."""
 
     service: str = "unknown"
     protocol: str = "json"
@@ -43,4 +43,5 @@ class Exchange:
     error: str = ""
     received: int = 0
     status: int = 0
+    log: list[CallRecord] = field(default_factory=list)
     began: float = field(default_factory=time.perf_counter)

@@ -53,7 +53,8 @@ class Gateway:
     """Answers the requests of all clients. `serve` and `stop` run its HTTP server.
 
     Attributes:
-        calls: the log of all requests; tests may clear it.
+        calls: the log of all requests; tests may clear it, or begin another one, which requests
+            that are still being answered do not get into.
         answers: what answers in place of moto, by service and operation.
     """
 
@@ -93,6 +94,7 @@ class Gateway:
 
         Raises CutError to give none, and ConnectionError if the client has left.
         """
+        exchange.log = self.calls
         try:
             return self._answer(http, exchange)
         except AwsError as error:
@@ -127,7 +129,7 @@ class Gateway:
             int(attempt[1]) if attempt else 1,
             exchange.identity,
         )
-        self.calls.append(record)
+        exchange.log.append(record)
         return record
 
     # From the request to what it means
