@@ -423,9 +423,12 @@ EVENTS = ("DescribeEvents", "DescribeEventsForOrganization")
 
 
 def happen(name: str, *accounts: Account, scope: str = "ACCOUNT_SPECIFIC", days: int = 1) -> None:
-    """Let an event happen that is about accounts; it was updated so many days ago."""
+    """Let an event happen that is about accounts; it was updated so many days ago.
+
+    In the first second of that day, since a run may be in any other of today.
+    """
     code = "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED"
-    updated = accounts[0].ago(days, seconds=-3600)
+    updated = accounts[0].ago(days, seconds=-1)
     event = {
         "arn": f"arn:aws:health:us-east-1::event/EC2/{code}/{code}_{name}",
         "service": "EC2",
