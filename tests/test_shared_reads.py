@@ -898,7 +898,7 @@ def test_a_listing_by_an_aggregator_that_is_not_as_long_as_it_says_is_not_believ
 
     switches = family.embedded.switches
     switches.intercept("config", "SelectAggregateResourceConfig", lose_one)
-    switches.intercept("config", "SelectResourceConfig", find, account=short.id)
+    switches.intercept("config", "SelectResourceConfig", find, account=short.id, region=REGIONS[1])
     shared = record(family, send)
     assert shared.own == each(family.accounts) | {short.id: 2}
     switches.reset()
