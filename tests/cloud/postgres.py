@@ -28,7 +28,7 @@ SUPERUSER = "postgres"
 # A unix socket's path may have 103 bytes on macOS and 107 on Linux; the name takes 14 of them.
 LONGEST_SOCKET_DIRECTORY = 80
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 
 INITDB_OPTIONS = (
