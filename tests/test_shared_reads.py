@@ -21,7 +21,7 @@ from tests.cloud.accounts import Aggregator
 from tests.cloud.models import operation_model
 from tests.cloud.organization import Organization
 from tests.cloud.switches import InstantAnswer
-from tests.conftest import REGIONS, MakeAccount
+from tests.conftest import REGIONS, Clock, MakeAccount
 from tests.warehouse import Rows, Warehouse
 
 MEMBERS = 6
@@ -614,11 +614,14 @@ def test_accounts_read_their_own_events_where_the_organizations_are_not_to_be_ha
     same(shared, rows, ("health_events",))
 
 
-def test_a_throttled_view_does_not_take_the_accounts_time(make_ill: MakeFamily, send: Send) -> None:
+def test_a_throttled_view_does_not_take_the_accounts_time(
+    make_ill: MakeFamily, send: Send, clock: Clock
+) -> None:
     """AWS is asked again for a part of an account's time only: all wait for it."""
     family = make_ill()
+    family.embedded.switches.intercept("health", EVENTS[1], lambda _: clock.forward(90))
     family.embedded.switches.throttle("health", EVENTS[1])
-    asked, [told], shared = falls_ill(family, send, "--account-time-limit", "40")
+    asked, [told], shared = falls_ill(family, send, "--account-time-limit", "600")
     assert told.startswith("Health: accounts read their own, since ")
     assert asked.keys() == {account.id for account in family.accounts}
     found = Counter(row["arn"].rpartition("_")[2] for row in shared["health_events"])
@@ -869,13 +872,15 @@ def test_an_account_of_many_resources_lists_its_own(
 
 
 def test_a_throttled_aggregator_does_not_take_the_accounts_time(
-    make_family: MakeFamily, send: Send
+    make_family: MakeFamily, send: Send, clock: Clock
 ) -> None:
     """Nor is each further query tried."""
     family = make_family(RECORDING)
     aggregate(family, family.payer)
-    family.embedded.switches.throttle("config", "SelectAggregateResourceConfig")
-    shared = record(family, send, "--account-time-limit", "40")
+    query = ("config", "SelectAggregateResourceConfig")
+    family.embedded.switches.intercept(*query, lambda _: clock.forward(90))
+    family.embedded.switches.throttle(*query)
+    shared = record(family, send, "--account-time-limit", "600")
     assert shared.own == each(family.accounts, 4)  # counts and resources, in both regions
     assert {*itertools.chain(*shared.statuses.values())} == {"Pass"}
 
