@@ -1416,7 +1416,7 @@ class Watch:
         return "the account" if self.aws.deadline < self.aws.hub.deadline else "the run"
 
     def after(self, parsed: Row, context: Row, **_: Any) -> None:
-        """Note how a call ended, and in an error which call it was."""
+        """Note how a call ended, before the next one has its turn, and in an error which it was."""
         self._unanswered = 0
         self._gate.release()
         name, started = context["sender"]
@@ -1429,19 +1429,21 @@ class Watch:
         self.aws.log.call(name, account, self.region, time.monotonic() - started, attempts, outcome)
 
     def broke(self, exception: Exception, context: Row, **_: Any) -> None:
-        """Note a call that got no answer at all.
+        """Note a call that got no answer at all, before the next one has its turn.
 
         A part of an upload that ends because another part was refused says nothing of the service.
         """
         from botocore import exceptions as known
 
         silent = (known.ConnectionClosedError, known.ConnectionError, known.ReadTimeoutError)
-        offered = self.aws.offers(self.service, self.region)
-        if isinstance(exception, known.EndpointConnectionError) and not offered:
-            vars(exception)[NOT_OFFERED] = f"{self.region} does not have {self.service}"
-        else:
-            self._unanswered += isinstance(exception, silent)
-        self._gate.release()  # only now, since whose turn it is then looks at what is counted
+        nowhere = isinstance(exception, known.EndpointConnectionError)
+        try:
+            if nowhere and not self.aws.offers(self.service, self.region):
+                vars(exception)[NOT_OFFERED] = f"{self.region} does not have {self.service}"
+            else:
+                self._unanswered += isinstance(exception, silent)
+        finally:
+            self._gate.release()
         name, started = context["sender"]
         account, seconds = self.aws.identity.get("Account", ""), time.monotonic() - started
         outcome = type(exception).__name__

@@ -669,6 +669,7 @@ def test_latency_is_added_per_service(
     monkeypatch.setattr(time, "sleep", waits.append)
     embedded.switches.latency["kms"] = 0.125
     embedded.client("kms", ANALYTICS).list_keys()
+    assert waits.count(0.125) == 1
     embedded.client("sts", ANALYTICS).get_caller_identity()
     assert waits.count(0.125) == 1
 

@@ -1107,7 +1107,7 @@ def test_a_transaction_has_a_longest_life(server: Postgres, db: Database) -> Non
 
 @contextmanager
 def impatient(db: Database) -> Iterator[None]:
-    """Statements that begin in the block have 0.2 seconds; those around it all the time."""
+    """Statements that begin in the block have 0.2 seconds; those around it the usual 45."""
     usual, db.api.limits.statement_seconds = db.api.limits.statement_seconds, 0.2
     try:
         yield

@@ -258,7 +258,7 @@ def lasting_until(embedded: EmbeddedCloud, seconds: float) -> Callable[[ApiReque
     A handler uses half of the time that it is given, and its first request is soon after.
     """
     began: list[float] = []
-    embedded.switches.intercept("*", "*", lambda _: began.append(time.monotonic()))
+    embedded.switches.intercept("*", "*", lambda _: began.append(time.monotonic()), times=1)
     return lambda _: time.sleep(max(0.0, began[0] + seconds - time.monotonic()))
 
 

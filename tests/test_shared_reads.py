@@ -425,7 +425,7 @@ EVENTS = ("DescribeEvents", "DescribeEventsForOrganization")
 def happen(name: str, *accounts: Account, scope: str = "ACCOUNT_SPECIFIC", days: int = 1) -> None:
     """Let an event happen that is about accounts; it was updated so many days ago.
 
-    In the first second of that day, since a run may be in any other of today.
+    At the beginning of that day, so that at any time of today it has happened.
     """
     code = "AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED"
     updated = accounts[0].ago(days, seconds=-1)
