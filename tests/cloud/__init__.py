@@ -195,6 +195,7 @@ class EmbeddedCloud:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_DEFAULT_REGION": region or self.cloud.accounts[account_id].home_region,
             "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",  # which Python prefers, where a shell has both
             "BUCKET": self.bucket,
             "REGION": region or self.cloud.accounts[account_id].home_region,
             "ANALYTICS_KMS_KEY": self.key_arn,

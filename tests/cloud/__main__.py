@@ -23,6 +23,7 @@ from typing import TypeVar
 import botocore.session
 
 from tests.cloud import Cloud, EmbeddedCloud, Size, generate
+from tests.cloud.demo import forget_settings
 from tests.cloud.demo_organization import make_organization, set_up
 
 FIRST_ACCOUNT = 111122223333
@@ -130,6 +131,7 @@ def exports(embedded: EmbeddedCloud) -> dict[str, str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run until a signal comes."""
     options = parse_arguments(arguments)
+    forget_settings()
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopped.set())

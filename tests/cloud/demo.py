@@ -7,6 +7,7 @@ would, with nothing but the documented environment, and reads the database.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,11 @@ REGIONS = ("us-east-1", "eu-west-1")
 SHOWN_SERVICES = 8
 SHOWN_CERTIFICATES = 5
 WHOLE = ("account_id",)
+KEPT = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|TERM|COLORTERM|NO_COLOR|COLUMNS|LINES|LANG|LC_\w+|TZ|TMPDIR"
+    r"|PYTHON\w*|LD_LIBRARY_PATH"
+)
+"""Variables of the user's environment that a demo runs with."""
 """Columns that stay on a line however narrow the terminal is."""
 
 ACCOUNTS = """
@@ -86,16 +92,21 @@ def main() -> None:
 def run(
     environment: dict[str, str], script: str, *arguments: str, codes: Sequence[int] = (0,)
 ) -> None:
-    """Run a script of the project with this environment only added to the user's own.
+    """Run a script of the project with this environment added to what `forget_settings` has left.
 
     The demo ends if the script does with another exit code than is expected.
     """
     print(f"\n$ {' '.join((script, *arguments))}", flush=True)
-    done = subprocess.run(
-        [sys.executable, str(ROOT / script), *arguments], env=os.environ | environment, check=False
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / script), *arguments], env=os.environ | environment
     )
-    if done.returncode not in codes:
-        sys.exit(done.returncode or 1)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.wait()  # Ctrl-C is for the script as well, which tells what has become of its work
+        raise
+    if code not in codes:
+        sys.exit(code or 1)
 
 
 def report(connection: psycopg.Connection[Any]) -> None:
@@ -127,8 +138,16 @@ def show(
     Console().print(table)
 
 
+def forget_settings() -> None:
+    """Keep of the user's environment what any program needs: no AWS, proxy or script's settings."""
+    for name in [name for name in os.environ if not KEPT.fullmatch(name)]:
+        del os.environ[name]
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+
+
 def command(demo: Callable[[], None]) -> None:
     """Run a demo as a command: Ctrl-C ends its cloud, then it, without a traceback."""
+    forget_settings()
     try:
         demo()
     except KeyboardInterrupt:
