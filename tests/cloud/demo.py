@@ -29,12 +29,12 @@ REGIONS = ("us-east-1", "eu-west-1")
 SHOWN_SERVICES = 8
 SHOWN_CERTIFICATES = 5
 WHOLE = ("account_id",)
+"""Columns that stay on a line however narrow the terminal is."""
 KEPT = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|TERM|COLORTERM|NO_COLOR|COLUMNS|LINES|LANG|LC_\w+|TZ|TMPDIR"
     r"|PYTHON\w*|LD_LIBRARY_PATH"
 )
 """Variables of the user's environment that a demo runs with."""
-"""Columns that stay on a line however narrow the terminal is."""
 
 ACCOUNTS = """
 SELECT a.account_id, a.region, a.account_name AS name, a.customer_name AS customer, a.category,
