@@ -36,7 +36,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -349,6 +349,9 @@ TABLES = {
         ),
     )
 }
+STORED = tuple(dict.fromkeys(table.stored_in or name for name, table in TABLES.items()))
+"""The tables of the database that TABLES are stored in."""
+
 AWAITED = {
     table.parent.table
     for table in TABLES.values()
@@ -454,20 +457,23 @@ class Shape:
 Catalogue = Mapping[str, Mapping[str, Column]]
 
 
-def read_catalogue(records: Iterable[Sequence[Any]]) -> Catalogue:
-    """Group the rows of CATALOGUE_SQL by table; raises UsageError where the schema is too old."""
+def read_catalogue(records: Iterable[Sequence[Any]], tables: Collection[str]) -> Catalogue:
+    """Group the rows of CATALOGUE_SQL by table.
+
+    UsageError where the schema lacks one of `tables`, which have a document_id, or what is beside
+    them: then it is too old.
+    """
     catalogue: dict[str, dict[str, Column]] = {}
     for table, name, type_, required, nullable, position, labels in records:
         known = tuple(filter(None, labels.split(",")))
         column = Column(name, type_, required, nullable, position, known)
         catalogue.setdefault(table, {})[name] = column
-    stored = dict.fromkeys(table.stored_in or name for name, table in TABLES.items())
-    if catalogue.keys().isdisjoint(stored):
+    if catalogue.keys().isdisjoint(tables):
         raise UsageError("the database has no schema: run receiver.py --init-schema")
-    missing = [name for name in (*stored, *OTHER_TABLES, FUNCTION) if name not in catalogue]
+    missing = [name for name in (*tables, *OTHER_TABLES, FUNCTION) if name not in catalogue]
     missing += [
         f"{name}.document_id"
-        for name in stored
+        for name in tables
         if name in catalogue and "document_id" not in catalogue[name]
     ]
     if missing:
@@ -2352,9 +2358,9 @@ class DBManager:
             meaning = aws_meaning(error, "the RDS Data API")
             tell("INFO", f"rollback not confirmed: {meaning}")
 
-    def catalogue(self) -> Catalogue:
+    def catalogue(self, tables: Collection[str]) -> Catalogue:
         """Columns, types and keys; raises UsageError where the schema is missing or too old."""
-        return read_catalogue(self.execute(CATALOGUE_SQL, {}))
+        return read_catalogue(self.execute(CATALOGUE_SQL, {}), tables)
 
     def init_schema(self, statements: Iterable[str]) -> int:
         """Apply the schema, statement by statement; safe to run again."""
@@ -3049,7 +3055,7 @@ def summary(results: Sequence[Result], seconds: float, not_begun: int = 0) -> st
 def start(settings: Settings, *, deadline: float = math.inf, **how: bool) -> Receiver:
     """Connect; raises UsageError where the schema is missing or too old."""
     db = DBManager(settings, deadline)
-    return Receiver(settings, S3Manager(settings), db, db.catalogue(), **how)
+    return Receiver(settings, S3Manager(settings), db, db.catalogue(STORED), **how)
 
 
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
@@ -3241,7 +3247,7 @@ def check(settings: Settings) -> int:
         "S3: list loaded/": lambda: next(s3.list_files("loaded/"), None),
         "RDS Data API: statement": lambda: db.execute("SELECT 1", {}),
         "RDS Data API: transaction": lambda: db.transaction(keep=False).__enter__(),
-        "schema": db.catalogue,
+        "schema": lambda: db.catalogue(STORED),
     }
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -3283,13 +3289,13 @@ def check_key(key: str, settings: Settings) -> None:
         raise UsageError(f"--file {key or repr(key)}: only what lies under data/ is loaded{advice}")
 
 
-def no_object(key: str, receiver: Receiver) -> UsageError:
+def no_object(key: str, s3: S3Manager, settings: Settings) -> UsageError:
     """That there is no object at the key of --file, and where it is instead if it was there."""
     rest = key.partition("/")[2]
-    text = f"there is no object {key} in the bucket {receiver.settings.bucket}"
+    text = f"there is no object {key} in the bucket {settings.bucket}"
     for place in ("loaded", "rejected"):
-        if receiver.s3.lies_under(place, rest):
-            back = copy_back(place, rest, receiver.settings)
+        if s3.lies_under(place, rest):
+            back = copy_back(place, rest, settings)
             return UsageError(f"{text}: it lies under {place}/; copy it back: {back}")
     return UsageError(text)
 
@@ -3319,7 +3325,7 @@ def run(flags: argparse.Namespace) -> int:
         tell("INFO", f"{len(retried)} documents are back from rejected/")
     files = found(receiver.s3, [flags.file]) if flags.file else list(list_data(receiver))
     if flags.file and not files:
-        raise no_object(flags.file, receiver)
+        raise no_object(flags.file, receiver.s3, settings)
     results = load_all(receiver, files)
     loaded = {result.key for result in results if result.outcome is Outcome.LOADED}
     for file in retried:  # only now: until it is loaded, the copy in rejected/ is the safe one

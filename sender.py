@@ -35,7 +35,7 @@ import threading
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -247,8 +247,13 @@ class Settings(NamedTuple):
 REGION_NAME = re.compile(r"[a-z]+(-[a-z]+)+-\d")
 
 
-def read_settings(given: Mapping[str, Any], *, uploads: bool = True) -> Settings:
-    """Settings from flags and the environment; UsageError names what is missing."""
+def read_settings(
+    given: Mapping[str, Any], categories: Collection[str], *, uploads: bool = True
+) -> Settings:
+    """Settings from flags and the environment; UsageError names what is missing.
+
+    `categories` are those that --only may name.
+    """
     flags = read_flags(given)
     named = read_named(flags, NAMED_SETTINGS)
     needed = {"region"} | ({"bucket", "kms_key"} if uploads else set())
@@ -266,7 +271,7 @@ def read_settings(given: Mapping[str, Any], *, uploads: bool = True) -> Settings
         raise UsageError(f"REGIONS (--regions) lacks {home}")
     start, end = read_days(flags.get("start"), flags.get("end"))
     only = frozenset(split(flags.get("only")))
-    if unknown := only - CATEGORIES.keys():
+    if unknown := only - {*categories}:
         raise UsageError(f"--only: no such category: {', '.join(sorted(unknown))}; see --list")
     if flags.get("output"):
         meet_output(flags)
@@ -5088,7 +5093,9 @@ class AWSBoto3Permissions:
     """
 
     def __init__(self, scan: Scan | None = None) -> None:
-        self.scan = scan or Scan.for_check(read_settings({}, uploads=False), Log(sys.stderr))
+        self.scan = scan or Scan.for_check(
+            read_settings({}, CATEGORIES, uploads=False), Log(sys.stderr)
+        )
 
     def test(self) -> list[tuple[str, str, str, str]]:
         """(category, call, yes | no | off, reason) for each probe."""
@@ -5337,7 +5344,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     flags = read_event(event or {})
     left = context.get_remaining_time_in_millis() / 1000
     deadline = time.monotonic() + max(left - RESERVE, left / 2)
-    report = run(read_settings(flags), log, Screen(), deadline)
+    report = run(read_settings(flags, CATEGORIES), log, Screen(), deadline)
     log.say("INFO", report.summary)
     if report.problems:
         raise RuntimeError(f"failed: {report.summary}")
@@ -5480,7 +5487,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return list_collectors()
     log = Log(sys.stderr, as_json=args.log_format == "json", verbose=args.verbose)
     try:
-        settings = read_settings(vars(args), uploads=not (args.dry_run or args.check))
+        uploads = not (args.dry_run or args.check)
+        settings = read_settings(vars(args), CATEGORIES, uploads=uploads)
         return check(settings, log) if args.check else collect_and_ship(settings, log)
     except UsageError as error:
         print(

@@ -65,7 +65,7 @@ def sender_needs(variable: str) -> bool:
     values.pop(variable, None)
     with mock.patch.dict(os.environ, values, clear=True):
         try:
-            sender.read_settings({})
+            sender.read_settings({}, sender.CATEGORIES)
         except sender.UsageError:
             return True
     return False

@@ -366,7 +366,7 @@ PAID_BY_DAY = (
 def test_the_environment_turns_reserved_capacity_on(value: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RESERVED_CAPACITY", value)
-        settings = sender.read_settings({"region": HOME}, uploads=False)
+        settings = sender.read_settings({"region": HOME}, sender.CATEGORIES, uploads=False)
     assert settings.reserved_capacity is (value in ("1", "true"))
 
 

@@ -79,7 +79,7 @@ def explained(warehouse: Warehouse) -> Iterator[tuple[psycopg.Connection[Any], p
     put(warehouse, made)
     settings = warehouse.settings
     db = plans.RecordingDB(settings)
-    loading = receiver.Receiver(settings, receiver.S3Manager(settings), db, db.catalogue())
+    loading = receiver.Receiver(settings, receiver.S3Manager(settings), db, db.catalogue(receiver.STORED))
     [result] = receiver.load_all(loading, receiver.list_data(loading))
     assert result.outcome is receiver.Outcome.LOADED
     with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:
@@ -101,7 +101,7 @@ def test_stored_rows_are_found_by_their_whole_key(
     """An index that is searched by a part of its key reads all of an account's entries."""
     connection, db = explained
     connection.execute(receiver.SEEN_SQL.encode())
-    catalogue, big = db.catalogue(), plans.big_tables(connection, BIG)
+    catalogue, big = db.catalogue(receiver.STORED), plans.big_tables(connection, BIG)
     shapes = [
         receiver.Shape.of(table, catalogue)
         for name, table in receiver.TABLES.items()

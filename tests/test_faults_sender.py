@@ -535,7 +535,7 @@ def test_a_throttled_upload_is_given_up(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     embedded.switches.fail("s3", "PutObject", "SlowDown", status=503)
-    settings = sender.read_settings({})
+    settings = sender.read_settings({}, sender.CATEGORIES)
     almost_over = time.monotonic() - sender.GRACE + 2
     aws = sender.Aws(settings, sender.Log(io.StringIO()), almost_over)
     with pytest.raises(sender.aws_errors()):

@@ -95,7 +95,7 @@ def upload_in_parts(embedded: EmbeddedCloud, account: Account, environment: dict
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        settings = sender.read_settings({})
+        settings = sender.read_settings({}, sender.CATEGORIES)
         aws = sender.Aws(settings, sender.Log(io.StringIO()))
         aws.identify()
         key = sender.document_key("data", account.id, settings.region, date(2026, 11, 1))

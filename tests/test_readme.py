@@ -110,7 +110,9 @@ def test_no_flag_is_in_the_readme_that_does_not_exist() -> None:
 def test_the_commands_are_understood(script: str, arguments: str) -> None:
     parsed = PARSERS[script]().parse_args(shlex.split(arguments))
     if script == "sender.py":
-        assert sender.read_settings({**vars(parsed), "region": "us-east-1"}, uploads=False)
+        assert sender.read_settings(
+            {**vars(parsed), "region": "us-east-1"}, sender.CATEGORIES, uploads=False
+        )
 
 
 def variables(module: Any) -> set[str]:

@@ -240,7 +240,7 @@ KMS = "arn:aws-us-gov:kms:us-gov-west-1:111122223333"
 def test_a_key_may_be_named_in_each_way_that_s3_knows(key: str, monkeypatch: Patch) -> None:
     for name, value in COMPLETE.items():
         monkeypatch.setenv(name, value)
-    assert sender.read_settings({"kms_key": key}).kms_key == key
+    assert sender.read_settings({"kms_key": key}, sender.CATEGORIES).kms_key == key
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,9 @@ def test_a_flag_that_is_given_again_adds_to_what_it_names(monkeypatch: Patch) ->
         ("--product", "Web", "Tills"),
     ):
         flags += [flag, first, flag, second]
-    settings = sender.read_settings(vars(sender.arguments().parse_args(flags)))
+    settings = sender.read_settings(
+        vars(sender.arguments().parse_args(flags)), sender.CATEGORIES
+    )
     assert settings.regions == (HOME, "eu-west-1")
     assert settings.include_ou == ("ou-abcd-11111111", "ou-abcd-22222222", "ou-abcd-33333333")
     assert settings.exclude_ou == ("ou-abcd-44444444", "ou-abcd-55555555")
@@ -294,7 +296,7 @@ def test_a_flag_that_is_given_again_adds_to_what_it_names(monkeypatch: Patch) ->
     assert settings.only == {"cost", "health"}
     assert settings.product == "Web,Tills"
     named = sender.arguments().parse_args(["--accounts", "1" * 12, "--accounts", "2" * 12])
-    found = sender.read_settings(vars(named)).accounts
+    found = sender.read_settings(vars(named), sender.CATEGORIES).accounts
     assert [target.account for target in found] == ["1" * 12, "2" * 12]
 
 
@@ -338,7 +340,7 @@ def test_what_is_on_or_off_is_nothing_else(variable: str, monkeypatch: Patch) ->
     for texts, state in ((("1", "True", "YES", "on"), True), (("", "0", "false", "NO"), False)):
         for text in texts:
             monkeypatch.setenv(variable, text)
-            assert getattr(sender.read_settings({}), setting) is state
+            assert getattr(sender.read_settings({}, sender.CATEGORIES), setting) is state
     for wrong in ("maybe", "o-abcdefghij", "2", "none"):
         flag = f"--{setting.replace('_', '-')}"
         told = f"sender.py: {variable} ({flag}): {wrong!r} is neither on (1, true, yes, on) nor off"
