@@ -693,12 +693,21 @@ class Log:
         self.write: Callable[[str], object] = self._write
         self.names: Mapping[str, str] = {}
         self._lock = threading.Lock()
+        self._said: set[str] = set()
 
     def of(self, **names: str) -> Log:
         """The log of one account or region among several: each of its lines names it."""
         log = Log(self.stream, as_json=self.as_json, verbose=self.verbose)
         log.names, log.write = {**self.names, **names}, lambda line: self.write(line)
         return log
+
+    def say_once(self, text: str) -> None:
+        """Write a line that is about many accounts, however many of them come to it."""
+        with self._lock:
+            known = text in self._said
+            self._said.add(text)
+        if not known:
+            self.say("INFO", text)
 
     def say(self, kind: str, text: str, **facts: object) -> None:
         """Write a line; `facts` are for machines and appear in JSON only."""
@@ -736,8 +745,21 @@ class Log:
             self.stream.flush()
 
 
-CURRENT: contextvars.ContextVar[Outcome | None] = contextvars.ContextVar("current", default=None)
-"""The outcome that AWS calls of this thread are counted for."""
+class CallCounter:
+    """How often each operation was called, as `service:Operation`."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, name: str) -> None:
+        """Count a call."""
+        with self._lock:
+            self.counts[name] += 1
+
+
+CALLS: contextvars.ContextVar[CallCounter | None] = contextvars.ContextVar("calls", default=None)
+"""What AWS calls of this thread are counted in."""
 NO_LATER: contextvars.ContextVar[float] = contextvars.ContextVar("no_later", default=math.inf)
 """When what others wait for has to be read, on the monotonic clock."""
 
@@ -769,7 +791,7 @@ class Outcome:
         self.skipped: str | None = None
         self.problems: dict[str, tuple[int, str]] = {}
         self.rows = 0
-        self.calls: Counter[str] = Counter()
+        self.calls = CallCounter()
         self.seconds = 0.0
         self.done = False
         self._lock = threading.Lock()
@@ -866,7 +888,7 @@ class Outcome:
     @property
     def total_calls(self) -> Counter[str]:
         """AWS calls of the category and its parts, per service:Operation."""
-        return sum((part.total_calls for part in self.parts), self.calls.copy())
+        return sum((part.total_calls for part in self.parts), self.calls.counts.copy())
 
 
 class Once(Generic[Result]):
@@ -1276,47 +1298,6 @@ class Aws:
             return 0.0
         return min(self.deadline + grace, NO_LATER.get()) - time.monotonic()
 
-    def each(
-        self, items: Iterable[Item], read: Callable[[Item], Result], out: Outcome
-    ) -> Iterator[tuple[Item, Result | None]]:
-        """Read every item, some at once; (item, what was read) in the items' order.
-
-        What AWS refuses is None, and recorded in `out`; what AWS lacks, say because it vanished
-        since it was listed, is left out. If the listing of the items breaks off, those that it
-        gave are read first. The workers are this listing's own: those that wait for a throttled
-        service hold up no other one.
-        """
-        pending: deque[tuple[Item, Future[list[Result | None]]]] = deque()
-        broken: Exception | None = None
-
-        def one(item: Item) -> list[Result | None]:
-            try:
-                return [read(item)]
-            except aws_errors() as error:
-                absent = judge(error)[0] == ABSENT
-                if not absent:
-                    out.meet(error, item if isinstance(item, str) else "", whole=True)
-                return [] if absent else [None]
-
-        pool = ThreadPoolExecutor(self.workers, "item")
-        try:
-            try:
-                for item in items:
-                    run = contextvars.copy_context().run
-                    pending.append((item, pool.submit(run, one, item)))
-                    if len(pending) > 4 * self.workers:
-                        first, future = pending.popleft()
-                        yield from ((first, found) for found in future.result())
-            except aws_errors() as error:
-                broken = error
-            while pending:
-                first, future = pending.popleft()
-                yield from ((first, found) for found in future.result())
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-        if broken:
-            raise broken
-
     def close(self) -> None:
         """Refuse every further call, abort uploads under way, give back what clients hold."""
         self.stopped.set()
@@ -1392,9 +1373,8 @@ class Watch:
             raise
         name = f"{self.service}:{model.name}"
         context["sender"] = (name, time.monotonic())
-        if out := CURRENT.get():
-            with out._lock:
-                out.calls[name] += 1
+        if calls := CALLS.get():
+            calls.add(name)
 
     def _meet_limits(self, operation: str) -> None:
         """NotNow if the time is used up, or if the endpoint does not answer.
@@ -1486,7 +1466,7 @@ def tokens(fetch: Callable[..., Page], sent: str, got: str | None = None) -> Ite
 def attempt(read: Collect, scan: Scan, out: Outcome) -> None:
     """Run a collector or a part of one: whatever goes wrong in it stays in it."""
     started = time.monotonic()
-    CURRENT.set(out)
+    CALLS.set(out.calls)
     contain(lambda: read(scan, out), lambda error: out.meet(error, whole=True), scan.aws.log)
     out.seconds = time.monotonic() - started
     out.done = True
@@ -1505,6 +1485,48 @@ def contain(work: Callable[[], None], tell: Callable[[Exception], None], log: Lo
         tell(error)
         if log.verbose and not isinstance(error, aws_errors()):
             log.say("ERROR", traceback.format_exc())
+
+
+def map_items(
+    aws: Aws, items: Iterable[Item], read: Callable[[Item], Result], out: Outcome
+) -> Iterator[tuple[Item, Result | None]]:
+    """Read every item, some at once; (item, what was read) in the items' order.
+
+    What AWS refuses is None, and recorded in `out`; what AWS lacks, say because it vanished
+    since it was listed, is left out. If the listing of the items breaks off, those that it
+    gave are read first. The workers are this listing's own: those that wait for a throttled
+    service hold up no other one.
+    """
+    pending: deque[tuple[Item, Future[list[Result | None]]]] = deque()
+    broken: Exception | None = None
+
+    def one(item: Item) -> list[Result | None]:
+        try:
+            return [read(item)]
+        except aws_errors() as error:
+            absent = judge(error)[0] == ABSENT
+            if not absent:
+                out.meet(error, item if isinstance(item, str) else "", whole=True)
+            return [] if absent else [None]
+
+    pool = ThreadPoolExecutor(aws.workers, "item")
+    try:
+        try:
+            for item in items:
+                run = contextvars.copy_context().run
+                pending.append((item, pool.submit(run, one, item)))
+                if len(pending) > 4 * aws.workers:
+                    first, future = pending.popleft()
+                    yield from ((first, found) for found in future.result())
+        except aws_errors() as error:
+            broken = error
+        while pending:
+            first, future = pending.popleft()
+            yield from ((first, found) for found in future.result())
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if broken:
+        raise broken
 
 
 def together(scan: Scan, out: Outcome, parts: Mapping[str, Collect]) -> None:
@@ -1757,7 +1779,9 @@ def why_closed(aws: Aws, region: str, *, enabled: bool) -> str | None:
 
 def open_regions(scan: Scan, out: Outcome) -> list[str]:
     """The regions of the account that the run reads, less those that are closed."""
-    closed = dict(scan.aws.each(scan.aws.closed, lambda region: scan.aws.closed[region](), out))
+    closed = dict(
+        map_items(scan.aws, scan.aws.closed, lambda region: scan.aws.closed[region](), out)
+    )
     return [region for region in scan.settings.regions if not closed.get(region)]
 
 
@@ -1834,7 +1858,7 @@ class Shared:
         whole = min(self.settings.account_time_limit, self.hub.time_left())
 
         def bounded() -> None:
-            CURRENT.set(self.out)
+            CALLS.set(self.out.calls)
             with within(min(self.LONGEST, whole * self.PART)):
                 found.append(read(self))
 
@@ -2015,7 +2039,8 @@ def read_contacts(scan: Scan, out: Outcome) -> Row:
     contact = out.ask(lambda: client.get_contact_information()["ContactInformation"])
     alternates: Row = {kind.lower(): None for kind in CONTACT_TYPES} | {
         kind.lower(): held and alternate_contact_row(held)
-        for kind, held in scan.aws.each(
+        for kind, held in map_items(
+            scan.aws,
             CONTACT_TYPES,
             lambda kind: client.get_alternate_contact(AlternateContactType=kind)[
                 "AlternateContact"
@@ -2361,7 +2386,7 @@ def get_marketplace(scan: Scan, out: Outcome) -> None:
         if judge(error)[0] == FAIL:
             raise  # rows without costs would take away those that earlier documents know
         costs = None
-    for product, held in scan.aws.each(bought(scan), entitlements, out):
+    for product, held in map_items(scan.aws, bought(scan), entitlements, out):
         known = held is not None or out.skipped
         for row in marketplace_rows(scan.window, product, held, costs) if known else ():
             out.emit(row, day=date.fromisoformat(row["period_start"]))
@@ -2524,7 +2549,7 @@ def read_reservations(
     Cost Explorer numbers subscriptions by itself; the lease is what it shares with the service.
     """
     list_region = functools.partial(listing, scan)
-    listed = scan.aws.each(open_regions(scan, out), list_region, out)
+    listed = map_items(scan.aws, open_regions(scan, out), list_region, out)
     held = {
         lease: row | {"region": region, "service": service, "reservation_type": "ReservedInstance"}
         for region, rows in listed
@@ -2532,7 +2557,7 @@ def read_reservations(
     }
     unknown: set[str] = set()
     use = functools.partial(reservation_use, scan, service)
-    for day, groups in scan.aws.each(days_in_force(scan.window, held.values()), use, out):
+    for day, groups in map_items(scan.aws, days_in_force(scan.window, held.values()), use, out):
         for group in groups or ():
             lease = dig(group, "Attributes.leaseId") or group["Value"]
             if lease in held:
@@ -2613,7 +2638,7 @@ def plan_uses_by_day(scan: Scan, out: Outcome, span: Iterable[date]) -> PlanUses
         )
         return [held for page in pages for held in page["SavingsPlansUtilizationDetails"]]
 
-    for day, found in scan.aws.each(span, read, out):
+    for day, found in map_items(scan.aws, span, read, out):
         yield from ((day, held["SavingsPlanArn"], held) for held in found or ())
 
 
@@ -2630,7 +2655,7 @@ def plan_uses_by_plan(scan: Scan, out: Outcome, plans: Iterable[str]) -> PlanUse
         )
         return answer.get("SavingsPlansUtilizationsByTime", [])
 
-    for arn, found in scan.aws.each(plans, read, out):
+    for arn, found in map_items(scan.aws, plans, read, out):
         for held in found or ():
             yield date.fromisoformat(held["TimePeriod"]["Start"][:10]), arn, held
 
@@ -2878,7 +2903,7 @@ def guard_duty_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
         PaginationConfig={"PageSize": 50},
     )
     ids = (found for page in pages for found in page.get("FindingIds", ()))
-    for _, rows in aws.each(batches(ids, 50), get, reading.out):
+    for _, rows in map_items(aws, batches(ids, 50), get, reading.out):
         yield from rows or ()
 
 
@@ -2988,7 +3013,7 @@ def get_kms_security(scan: Scan, out: Outcome) -> None:
 
     pages = client.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 1000})
     keys = (key["KeyId"] for page in pages for key in page.get("Keys", ()))
-    for key, row in scan.aws.each(keys, describe, out):
+    for key, row in map_items(scan.aws, keys, describe, out):
         out.emit(row or {"key_id": key}, "kms")
 
 
@@ -3011,7 +3036,8 @@ def get_cloudtrail_security(scan: Scan, out: Outcome) -> None:
     trails = client.describe_trails(includeShadowTrails=scan.home)["trailList"]
     others = set(open_regions(scan, out)) - {scan.region} if scan.home else set()
     latest = out.ask(lambda: latest_event(client, scan.window))
-    for trail, status in scan.aws.each(
+    for trail, status in map_items(
+        scan.aws,
         [trail for trail in trails if trail.get("HomeRegion") not in others],
         lambda trail: client.get_trail_status(Name=trail["TrailARN"]),
         out,
@@ -3075,7 +3101,7 @@ def get_certificate_security(scan: Scan, out: Outcome) -> None:
     ):
         found = {held["CertificateArn"]: held for held in page.get("CertificateSummaryList", ())}
         lacking = [arn for arn, held in found.items() if lacks_fields(held)]
-        filled = dict(scan.aws.each(lacking, complete, out))
+        filled = dict(map_items(scan.aws, lacking, complete, out))
         for arn, held in found.items():
             out.emit(certificate_row({**(filled.get(arn) or {}), **held}), "certificate_manager")
 
@@ -3120,7 +3146,7 @@ def read_web_acls(scan: Scan, out: Outcome, scope: ScopeType) -> None:
         logs = acl_logs(out, client, arn) if logging is None else arn in logging
         return acl_rows(found, scope, logs, protected(scan, out, scope, client, arn))
 
-    for arn, rows in scan.aws.each(acls, describe, out):
+    for arn, rows in map_items(scan.aws, acls, describe, out):
         acl, rules = rows or ({"arn": arn, "name": acls[arn]["Name"], "scope": scope}, [])
         out.emit(acl, "waf")
         for rule in rules:
@@ -3336,7 +3362,7 @@ def get_config(scan: Scan, out: Outcome) -> None:
     packs = (out.ask(lambda: rule_packs(client)) or {}) if states else {}
     broken = [rule for rule, state in states.items() if state == "NON_COMPLIANT"]
     read = functools.partial(evaluations, client, "NON_COMPLIANT")
-    for rule, rows in scan.aws.each(broken, read, out):
+    for rule, rows in map_items(scan.aws, broken, read, out):
         for row in rows or ():
             out.emit(row | {"conformance_pack": packs.get(rule)}, "non_compliant_resources")
     if states:
@@ -3520,7 +3546,7 @@ def count_resources(
     found: list[set[tuple[str, str]]] = []
     for kind in kinds:
         read = functools.partial(evaluations, client, kind)
-        results = [rows for _, rows in scan.aws.each(rules, read, out)]
+        results = [rows for _, rows in map_items(scan.aws, rules, read, out)]
         if None in results:
             return {}  # not all could be read, so their number is not known
         found.append(
@@ -3623,7 +3649,7 @@ def get_patch_details(scan: Scan, out: Outcome, known: Iterable[str]) -> None:
             for held in page.get("Patches", ())
         ]
 
-    for _, rows in scan.aws.each(known, patches, out):
+    for _, rows in map_items(scan.aws, known, patches, out):
         for row in rows or ():
             out.emit(row, "patches")
 
@@ -3667,7 +3693,8 @@ def get_trusted_advisor(scan: Scan, out: Outcome) -> None:
         for ids in batches(checks, 100)
         for summary in client.describe_trusted_advisor_check_summaries(checkIds=ids)["summaries"]
     ]
-    for check, result in scan.aws.each(
+    for check, result in map_items(
+        scan.aws,
         [held["checkId"] for held in summaries if held["status"] in ("warning", "error")],
         lambda check: client.describe_trusted_advisor_check_result(checkId=check)["result"],
         out,
@@ -3726,8 +3753,8 @@ def organization_events(shared: Shared) -> dict[str, Spool]:
         raise NotNow("the organization's view has nothing")
     out = Outcome("Health", shared.out.drafts)
     rows = shared.spools(shared.accounts)
-    touched: Iterable[tuple[Any, list[str] | None]] = aws.each(
-        specific, lambda event: affected_accounts(aws, event["arn"]), out
+    touched: Iterable[tuple[Any, list[str] | None]] = map_items(
+        aws, specific, lambda event: affected_accounts(aws, event["arn"]), out
     )
     for event, accounts in itertools.chain(((event, shared.accounts) for event in public), touched):
         for account in rows.keys() & {*(accounts or ())}:
@@ -3843,7 +3870,7 @@ def get_resilience_hub_apps(scan: Scan, out: Outcome) -> None:
 
     pages = tokens(lambda **token: client.list_apps(maxResults=100, **token), "nextToken")
     apps = {app["appArn"]: app for page in pages for app in page.get("appSummaries", ())}
-    for arn, row in scan.aws.each(apps, describe, out):
+    for arn, row in map_items(scan.aws, apps, describe, out):
         out.emit(row or app_row(apps[arn]))
 
 
