@@ -102,6 +102,7 @@ DOCUMENT_FORMAT = 1
 Row = dict[str, Any]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Owner = TypeVar("Owner")
 Page = TypeVar("Page", bound=Mapping[str, object])
 
 PASS, FAIL, SKIPPED = "Pass", "Fail", "Skipped"
@@ -913,6 +914,21 @@ class Once(Generic[Result]):
             return self._value[0]
 
 
+class Memo(Generic[Owner]):
+    """What is read once on behalf of its owner, by the function that reads it."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._reads: dict[Callable[[Owner], Any], Once[Any]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, read: Callable[[Owner], Result]) -> Result:
+        with self._lock:
+            known = self._reads.setdefault(read, Once(functools.partial(read, self._owner)))
+        found: Result = known()
+        return found
+
+
 class Turns:
     """How many regions are read at once, over all accounts of a run.
 
@@ -954,30 +970,65 @@ class Turns:
         return taken < share or (taken == share and len(more) < rest)
 
 
+class Run:
+    """The state of a whole run: its caller, what its accounts share, and its uploads.
+
+    The caller may be another account than those that are read. `uploads` are those in parts that
+    are under way, by key.
+    """
+
+    def __init__(self, settings: Settings, log: Log, deadline: float | None = None) -> None:
+        until = deadline or time.monotonic() + settings.time_limit
+        self.caller = Aws(settings.region, log, until, workers=settings.workers)
+        self.slots = Turns(settings.at_once)
+        self.shared: Shared | None = None
+        self.tags = Directory(self.caller, read_tags)
+        self.memberships = Directory(self.caller, read_membership)
+        self.uploads: dict[str, Row] = {}
+
+
+class AccountRun:
+    """One account of a run: its session, how AWS listed it, and what its regions share.
+
+    `closed` tells of each but the home region why it cannot be read, if that is so.
+    """
+
+    def __init__(
+        self, run: Run, aws: Aws, listed: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        self.run, self.aws, self.listed = run, aws, listed
+        self.closed: dict[str, Once[str | None]] = {}
+        self.once = Memo(self)
+
+
 class Scan:
     """What a collector is given: one account in one region, the window, and AWS."""
 
     def __init__(
-        self, aws: Aws, settings: Settings, region: str, window: Window, notes: Sequence[str] = ()
+        self,
+        account: AccountRun,
+        aws: Aws,
+        settings: Settings,
+        region: str,
+        window: Window,
+        notes: Sequence[str] = (),
     ) -> None:
+        self.of_account, self.run = account, account.run
         self.aws, self.settings, self.region, self.window = aws, settings, region, window
         self.notes = notes
         self.account = aws.account
         self.home = region == settings.region
         self.started = datetime.now(UTC)
         self.store = Store()
-        self.costs = Once(lambda: read_costs(self))
-        self.instances = Once(lambda: read_instances(self))
-        self.recorders = Once(lambda: read_recorders(self))
+        self.once = Memo(self)
 
     @classmethod
     def for_check(cls, settings: Settings, log: Log) -> Scan:
         """A scan of yesterday in the home region that is only asked what it may read."""
-        aws = Aws(settings, log)
-        aws.identify()
-        return cls(
-            aws, settings, settings.region, Window.of_yesterday(datetime.now(UTC), settings, None)
-        )
+        run = Run(settings, log)
+        run.caller.identify()
+        window = Window.of_yesterday(datetime.now(UTC), settings, None)
+        return cls(AccountRun(run, run.caller), run.caller, settings, settings.region, window)
 
     @property
     def title(self) -> str:
@@ -1144,7 +1195,7 @@ CALLS_AT_ONCE = 10
 UNREACHABLE_AFTER = 3
 """So many calls in a row without any answer, and a client does not ask its endpoint again."""
 ASKED_AGAIN = ("s3", "sts")
-"""But the hub asks these, as without them no later account is read or uploaded."""
+"""But the caller asks these, as without them no later account is read or uploaded."""
 
 GLOBAL_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
 
@@ -1152,10 +1203,10 @@ GLOBAL_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": 
 class Aws:
     """One account's session, and the only place that makes clients.
 
-    Documents are uploaded as the `hub`: the caller of the run, who is another account where the
-    run is over several. Its `uploads` are those in parts that are under way, by key. Each region is
-    read through an `Aws` of its own, with clients and workers that no other region can hold up;
-    `closed` tells of each but the home region why it cannot be read, if that is so.
+    `is_caller` is that of the run's caller, who lists accounts, assumes roles and uploads; another
+    account's calls may be made until its own `deadline`, which is that of `limited`: the account or
+    the run. Each region is read through an `Aws` of its own, with clients and workers that no other
+    region can hold up.
 
     Throttling is met in one place, botocore's own retry loop: its adaptive mode slows the client
     down, and `Watch.wait` lets a throttled call try again for as long as the run has time.
@@ -1163,54 +1214,47 @@ class Aws:
 
     def __init__(
         self,
-        settings: Settings,
+        home: str,
         log: Log,
-        deadline: float | None = None,
+        deadline: float,
         *,
+        workers: int = 10,
         session: Any = None,
-        hub: Aws | None = None,
+        limited: str = "the run",
+        caller: Aws | None = None,
     ) -> None:
         import boto3
 
+        self.home = home
         self.log = log
-        self.hub = hub or self
-        self.workers = settings.workers
-        self.deadline = deadline or time.monotonic() + settings.time_limit
+        self.deadline = deadline
+        self.workers = workers
+        self.limited = limited
+        self.is_caller = caller is None
         self.stopped = threading.Event()
         self.identity: Row = {}
-        self.listed: Mapping[str, Any] = {}
-        self.about = Once(lambda: read_account(self))
-        self.tags = Directory(self, read_tags)
-        self.memberships = Directory(self, read_membership)
-        self.closed: dict[str, Once[str | None]] = {}
         self.throttles = 0
-        self.shared: Shared | None = None
-        self.turns = Turns(settings.at_once)
-        self.uploads: dict[str, Row] = {}
-        self.home = settings.region
-        self._told: set[str] = set()
-        self.session = session or boto3.session.Session(region_name=settings.region)
+        self.session = session or boto3.session.Session(region_name=home)
         self._clients: dict[tuple[str, str], Any] = {}
-        self._lock: threading.Lock = hub._lock if hub else threading.Lock()
-
-    def tell(self, text: str) -> None:
-        """Say something about many accounts, once."""
-        with self._lock:
-            known = text in self._told
-            self._told.add(text)
-        if not known:
-            self.log.say("INFO", text)
+        self._lock: threading.Lock = caller._lock if caller else threading.Lock()
 
     def identify(self) -> None:
         """Learn whose credentials these are (STS: GetCallerIdentity)."""
         answer = self.client("sts", self.home).get_caller_identity()
         self.identity = {name: answer[name] for name in ("Account", "Arn", "UserId")}
 
-    def apart(self, settings: Settings, region: str) -> Aws:
-        """The same account for one of its regions; where there are several, its log names it."""
-        log = self.log.of(region=region) if len(settings.regions) > 1 else self.log
-        aws = Aws(settings, log, self.deadline, session=self.session, hub=self.hub)
-        aws.identity, aws.about, aws.closed = self.identity, self.about, self.closed
+    def for_region(self, log: Log) -> Aws:
+        """The same account for one of its regions, with a log of its own."""
+        aws = Aws(
+            self.home,
+            log,
+            self.deadline,
+            workers=self.workers,
+            session=self.session,
+            limited=self.limited,
+            caller=self,
+        )
+        aws.identity = self.identity
         return aws
 
     def assume(self, role: str, external_id: str | None) -> Any:
@@ -1264,6 +1308,11 @@ class Aws:
                 self._clients[service, region] = self._open(service, region)
             return self._clients[service, region]
 
+    def open_client(self, service: str, region: str) -> Any:
+        """A client beside the one that others use; who asks for it closes it."""
+        with self._lock:
+            return self._open(service, region)
+
     def _open(self, service: str, region: str) -> Any:
         from botocore.config import Config
 
@@ -1299,33 +1348,9 @@ class Aws:
         return min(self.deadline + grace, NO_LATER.get()) - time.monotonic()
 
     def close(self) -> None:
-        """Refuse every further call, abort uploads under way, give back what clients hold."""
+        """Refuse every further call, give back what clients hold."""
         self.stopped.set()
-        if self.uploads:
-            aborting = threading.Thread(target=self._abort_uploads, daemon=True)
-            aborting.start()
-            aborting.join(ABORT_WITHIN)
-        for upload in tuple(self.uploads.values()):
-            place = f"s3://{upload['Bucket']}/{upload['Key']}"
-            self.log.say(
-                "ERROR", f"{place}: the upload in parts {upload['UploadId']} is left there"
-            )
         self.forget(*{region for _, region in tuple(self._clients)})
-
-    def _abort_uploads(self) -> None:
-        """Abort the uploads in parts, whose parts S3 would keep (S3: AbortMultipartUpload).
-
-        The client is another one, as parts that do not get through may take all turns of theirs.
-        """
-        with self._lock:
-            client: S3Client = self._open("s3", self.home)
-        for key, upload in tuple(self.uploads.items()):
-            try:
-                client.abort_multipart_upload(**upload)
-            except aws_errors() as error:
-                if dig(getattr(error, "response", None), "Error.Code") != "NoSuchUpload":
-                    continue
-            self.uploads.pop(key, None)
 
     def forget(self, *regions: str) -> None:
         """Give back what the clients of regions hold; who needs one again gets a new one."""
@@ -1347,7 +1372,6 @@ class Watch:
         self.aws, self.service, self.region = aws, service, region
         self._gate = threading.Semaphore(CONCURRENCY.get(service, CALLS_AT_ONCE))
         self._unanswered = 0
-        self._is_hub = aws.hub is aws
 
     def register(self, events: Any) -> None:
         """Listen to a client's events."""
@@ -1355,12 +1379,6 @@ class Watch:
         events.register("after-call", self.after)
         events.register("after-call-error", self.broke)
         events.register("needs-retry", self.wait)
-        events.register("provide-client-params.s3.UploadPart", self.part)
-
-    def part(self, params: Row, **_: Any) -> None:
-        """Note which upload a part belongs to: none may be left behind when the run ends."""
-        upload = {name: params[name] for name in ("Bucket", "Key", "UploadId")}
-        self.aws.uploads[params["Key"]] = upload
 
     def before(self, model: Any, context: Row, **_: Any) -> None:
         """Count a call and wait for its turn; NotNow if it is not to be made, then or by then."""
@@ -1383,22 +1401,20 @@ class Watch:
         """
         if self._time_left() <= 0 and operation != "AbortMultipartUpload":
             raise NotNow(f"{self.whose}'s time is used up")
-        asked_again = self._is_hub and self.service in ASKED_AGAIN
+        asked_again = self.aws.is_caller and self.service in ASKED_AGAIN
         if self._unanswered >= UNREACHABLE_AFTER and not asked_again:
             raise NotNow(f"{self.service} in {self.region} does not answer")
 
     def _time_left(self) -> float:
         """Seconds for calls; what was collected may be shipped if collecting took all the time."""
-        return self.aws.time_left(GRACE if self._is_hub and self.service == "s3" else 0.0)
+        return self.aws.time_left(GRACE if self.aws.is_caller and self.service == "s3" else 0.0)
 
     @property
     def whose(self) -> str:
         """What calls have a limit of: a read that others wait for, an account among several,
         or the run.
         """
-        if NO_LATER.get() != math.inf:
-            return "the read"
-        return "the account" if self.aws.deadline < self.aws.hub.deadline else "the run"
+        return "the read" if NO_LATER.get() != math.inf else self.aws.limited
 
     def after(self, parsed: Row, context: Row, **_: Any) -> None:
         """Note how a call ended, before the next one has its turn, and in an error which it was."""
@@ -1679,7 +1695,9 @@ def read_membership(hub: Aws, account: str) -> Mapping[str, Any]:
     return client.describe_account(AccountId=account)["Account"]
 
 
-def tags_of(hub: Aws, settings: Settings, target: Target) -> Mapping[str, str]:
+def tags_of(
+    caller: Aws, directory: Directory, settings: Settings, target: Target
+) -> Mapping[str, str]:
     """An account's tags: the file's if it gives any, else the organization's.
 
     Where tags are not for the caller to know, the account has those of the settings. An error
@@ -1688,24 +1706,32 @@ def tags_of(hub: Aws, settings: Settings, target: Target) -> Mapping[str, str]:
     if target.tags:
         return target.tags
     if settings.organization:
-        return read_tags(hub, target.account)
-    found, why = hub.tags.of(target.account)
+        return read_tags(caller, target.account)
+    found, why = directory.of(target.account)
     if why:
-        hub.tell(f"accounts have the settings' tags where AWS Organizations tells none: {why}")
+        caller.log.say_once(
+            f"accounts have the settings' tags where AWS Organizations tells none: {why}"
+        )
     return found or {}
 
 
-def enter(hub: Aws, settings: Settings, target: Target) -> Aws:
+def enter(hub: Aws, settings: Settings, account: str) -> Aws:
     """AWS as an account's role, or as the caller where it is the caller's own account.
 
     It may take its share of the run's time. AWS is asked whether the role lets us in.
     """
-    role = f"arn:{hub.partition}:iam::{target.account}:role/{settings.role_name.removeprefix('/')}"
-    own = target.account == hub.account
-    session = hub.session if own else hub.assume(role, settings.external_id)
-    deadline = min(hub.deadline, time.monotonic() + settings.account_time_limit)
-    aws = Aws(settings, hub.log.of(account=target.account), deadline, session=session, hub=hub)
-    aws.listed = target.listed
+    role = f"arn:{hub.partition}:iam::{account}:role/{settings.role_name.removeprefix('/')}"
+    session = hub.session if account == hub.account else hub.assume(role, settings.external_id)
+    deadline = time.monotonic() + settings.account_time_limit
+    aws = Aws(
+        settings.region,
+        hub.log.of(account=account),
+        min(hub.deadline, deadline),
+        workers=settings.workers,
+        session=session,
+        limited="the account" if deadline < hub.deadline else "the run",
+        caller=hub,
+    )
     try:
         aws.identify()
     except aws_errors():
@@ -1779,10 +1805,9 @@ def why_closed(aws: Aws, region: str, *, enabled: bool) -> str | None:
 
 def open_regions(scan: Scan, out: Outcome) -> list[str]:
     """The regions of the account that the run reads, less those that are closed."""
-    closed = dict(
-        map_items(scan.aws, scan.aws.closed, lambda region: scan.aws.closed[region](), out)
-    )
-    return [region for region in scan.settings.regions if not closed.get(region)]
+    closed = scan.of_account.closed
+    found = dict(map_items(scan.aws, closed, lambda region: closed[region](), out))
+    return [region for region in scan.settings.regions if not found.get(region)]
 
 
 def refusal(ask: Callable[[], object]) -> str | None:
@@ -1864,7 +1889,7 @@ class Shared:
 
         def tell(error: Exception) -> None:
             self._failed.add(what)
-            self.hub.tell(f"{what}: accounts read their own, since {because(error)}")
+            self.hub.log.say_once(f"{what}: accounts read their own, since {because(error)}")
 
         if what not in self._failed:
             run = contextvars.copy_context().run
@@ -1889,8 +1914,8 @@ class Shared:
         listed = client.list_delegated_administrators(ServicePrincipal=principal)
         if not (found := listed["DelegatedAdministrators"]):
             raise NotNow("it has no delegated administrator")
-        aws = enter(self.hub, self.settings, Target(found[0]["Id"]))
-        aws.deadline = self.hub.deadline
+        aws = enter(self.hub, self.settings, found[0]["Id"])
+        aws.deadline, aws.limited = self.hub.deadline, self.hub.limited
         with self._lock:
             self.administrators.append(aws)
         return aws
@@ -2023,7 +2048,7 @@ def account_row(scan: Scan) -> Row:
 
 def get_account_details(scan: Scan, out: Outcome) -> None:
     """Name, state and email; in the home region contacts (STS has named the account before)."""
-    details, refused = scan.aws.about()
+    details, refused = scan.of_account.once(read_account)
     for error in refused:
         out.meet(error)
     # Not in documents without this category, of which the receiver would add them all the same.
@@ -2051,11 +2076,12 @@ def read_contacts(scan: Scan, out: Outcome) -> Row:
     return {"contact_info": contact and contact_row(contact), "alternate_contacts": alternates}
 
 
-def read_account(aws: Aws) -> tuple[Row, list[Exception]]:
+def read_account(account: AccountRun) -> tuple[Row, list[Exception]]:
     """What all documents of an account say of it, and what AWS refused to tell.
 
     Account: GetAccountInformation.
     """
+    aws = account.aws
     client: AccountClient = aws.client("account", aws.global_region)
     refused: list[Exception] = []
 
@@ -2067,19 +2093,20 @@ def read_account(aws: Aws) -> tuple[Row, list[Exception]]:
             return {}
 
     found = ask(client.get_account_information)
-    member = ask(lambda: membership(aws))
+    member = ask(lambda: membership(account))
     return account_details(aws, found, member), refused
 
 
-def membership(aws: Aws) -> Mapping[str, Any]:
+def membership(account: AccountRun) -> Mapping[str, Any]:
     """What the organization knows of the account: by its list, else as it tells the run's caller,
     else as it tells the account itself, which it does not if that is a plain member.
     """
-    if aws.listed:
-        return aws.listed
-    if aws.account != aws.hub.account:
+    aws, run = account.aws, account.run
+    if account.listed:
+        return account.listed
+    if aws.account != run.caller.account:
         with within(aws.time_left()):
-            found, _ = aws.hub.memberships.of(aws.account)
+            found, _ = run.memberships.of(aws.account)
         if found:
             return found
     return read_membership(aws, aws.account)
@@ -2139,7 +2166,7 @@ def read_costs(scan: Scan) -> Spool:
     totals, previous period, top services, `service` and marketplace products come out of it.
     In a run over several accounts it may be their payer's query that serves all of them.
     """
-    shared = scan.aws.hub.shared
+    shared = scan.run.shared
     if shared and cost_days(shared.window) == cost_days(scan.window):  # no days were missed
         found = shared.once("costs", None, shared_costs) or {}
         if scan.account in found:
@@ -2213,7 +2240,7 @@ def shared_costs(shared: Shared) -> dict[str, Spool]:
         spool.flush()
     # An account that is named may have another payer, and then has nothing here.
     known = {name for name in rows if shared.settings.organization or rows[name].count}
-    shared.hub.tell(f"costs of {len(known)} accounts are read at once by their payer")
+    shared.hub.log.say_once(f"costs of {len(known)} accounts are read at once by their payer")
     return {name: rows[name] for name in known}
 
 
@@ -2243,7 +2270,7 @@ def only_service(services: Mapping[str, set[str]], usage_type: str) -> str:
 def get_services(scan: Scan, out: Outcome) -> None:
     """Cost and usage per service, usage type and day (Cost Explorer, shared with get_cost)."""
     first = str(scan.window.costs_from)
-    for row in scan.costs():
+    for row in scan.once(read_costs):
         if row["date_from"] >= first:
             out.emit(row, day=date.fromisoformat(row["date_from"]))
 
@@ -2260,7 +2287,7 @@ def get_cost(scan: Scan, out: Outcome) -> None:
         "savings": lambda scan, part: found.update(savings=read_savings(scan, part)),
     }
     together(scan, out, {"anomalies": parts["anomalies"]} if scan.window.past else parts)
-    totals = daily_totals(scan.costs())
+    totals = daily_totals(scan.once(read_costs))
     newest = scan.window.end - timedelta(days=1)
     for day in days(scan.window.costs_from, scan.window.end):
         report = cost_report(day, totals)
@@ -2408,7 +2435,7 @@ def bought(scan: Scan) -> list[Mapping[str, Any]]:
 def product_costs(scan: Scan) -> Mapping[tuple[str, str], Row]:
     """Cost and currency by (service, day)."""
     costs: dict[tuple[str, str], Row] = {}
-    for row in scan.costs():
+    for row in scan.once(read_costs):
         known = costs.setdefault((row["service"], row["date_from"]), {"cost_consumed": "0"})
         known["cost_consumed"] = plain(Decimal(known["cost_consumed"]) + Decimal(row["cost"]))
         known["currency"] = row["currency"]
@@ -2767,7 +2794,7 @@ def findings(
 
 def administered_rows(scan: Scan, kind: Administered, since: datetime | None) -> Spool | None:
     """An account's findings as its administrator reads them; None if they are not shared."""
-    shared = scan.aws.hub.shared
+    shared = scan.run.shared
     if not shared or not shared.covers(since):
         return None
     region, what = scan.region, f"{kind.name} in {scan.region}"
@@ -2786,7 +2813,9 @@ def admit(shared: Shared, kind: Administered, region: str) -> tuple[Aws, dict[st
     aws = shared.administrator(kind.service)
     found = kind.members(aws, region)
     members = {account: found[account] for account in shared.accounts if account in found}
-    shared.hub.tell(f"{kind.name} in {region}: {aws.account} reads for {len(members)} accounts")
+    shared.hub.log.say_once(
+        f"{kind.name} in {region}: {aws.account} reads for {len(members)} accounts"
+    )
     return aws, members
 
 
@@ -3350,7 +3379,7 @@ def get_config(scan: Scan, out: Outcome) -> None:
     all rules says which ones are worth asking.
     """
     client: ConfigServiceClient = scan.client("config")
-    if out.ask(scan.recorders) is False:
+    if out.ask(lambda: scan.once(read_recorders)) is False:
         out.skipped = NOT_RECORDING
     pages = client.get_paginator("describe_compliance_by_config_rule").paginate()
     states = {
@@ -3430,7 +3459,7 @@ class Aggregator(NamedTuple):
 
 def aggregator_of(scan: Scan) -> Aggregator | None:
     """The aggregator that is up to date with this account and region, if the run has one."""
-    shared = scan.aws.hub.shared
+    shared = scan.run.shared
     found = shared.once("Config", "aggregator", find_aggregator) if shared else None
     return found if found and (scan.account, scan.region) in found.sources else None
 
@@ -3444,7 +3473,9 @@ def find_aggregator(shared: Shared) -> Aggregator:
     try:
         aws = shared.administrator("config")
     except aws_errors() as error:
-        shared.hub.tell(f"Config: the caller's own aggregators are asked, since {because(error)}")
+        shared.hub.log.say_once(
+            f"Config: the caller's own aggregators are asked, since {because(error)}"
+        )
         aws = shared.hub
     client: ConfigServiceClient = aws.client("config", aws.home)
     pages = client.get_paginator("describe_configuration_aggregators").paginate()
@@ -3457,7 +3488,7 @@ def find_aggregator(shared: Shared) -> Aggregator:
     if not best or not best.sources:
         raise NotNow(f"{aws.account} has no aggregator that is up to date with them")
     count = len({account for account, _ in best.sources})
-    shared.hub.tell(
+    shared.hub.log.say_once(
         f"Config: {aws.account} reads for {count} accounts, by its aggregator {best.name}"
     )
     return best
@@ -3468,7 +3499,9 @@ def try_aggregator(shared: Shared, client: ConfigServiceClient, name: str) -> Ag
     try:
         return Aggregator(client, name, sources_of(shared, client, name))
     except aws_errors() as error:
-        shared.hub.tell(f"Config: the aggregator {name} is not asked, since {because(error)}")
+        shared.hub.log.say_once(
+            f"Config: the aggregator {name} is not asked, since {because(error)}"
+        )
         return None
 
 
@@ -3501,7 +3534,7 @@ def aggregated_counts(scan: Scan) -> Counter[str] | None:
     One that has nothing is not believed, nor one that has verdicts of no region.
     """
     aggregator = aggregator_of(scan)
-    if not aggregator or not (shared := scan.aws.hub.shared):
+    if not aggregator or not (shared := scan.run.shared):
         return None
     found = shared.once("Config's counts", "", lambda _: counts_by_place(aggregator))
     if not found or (scan.account, GLOBAL) in found:
@@ -3612,7 +3645,7 @@ def instance_types(scan: Scan, out: Outcome) -> dict[str, str] | None:
     The same listing serves `service_resources`, which reports its failure if it is collected.
     """
     try:
-        return {row["resource_id"]: row["instance_type"] for row in scan.instances()}
+        return {row["resource_id"]: row["instance_type"] for row in scan.once(read_instances)}
     except aws_errors() as error:
         if scan.settings.only and "service_resources" not in scan.settings.only:
             out.meet(error)
@@ -3729,7 +3762,7 @@ def read_events(scan: Scan) -> Iterator[Row]:
 
 def shared_events(scan: Scan) -> Spool | None:
     """An account's events as they are read for the organization; None if they are not shared."""
-    shared, window = scan.aws.hub.shared, scan.window
+    shared, window = scan.run.shared, scan.window
     if not shared or window.past or not shared.covers(window.since):
         return None
     rows = shared.once("Health", None, organization_events)
@@ -3762,7 +3795,7 @@ def organization_events(shared: Shared) -> dict[str, Spool]:
     out.insist()
     for spool in rows.values():
         spool.flush()
-    shared.hub.tell(f"Health: {aws.account} reads for {len(rows)} accounts")
+    shared.hub.log.say_once(f"Health: {aws.account} reads for {len(rows)} accounts")
     return rows
 
 
@@ -3915,7 +3948,7 @@ def get_compute_optimizer(scan: Scan, out: Outcome) -> None:
 
 def is_inactive(scan: Scan) -> bool:
     """Whether the organization's enrollment statuses say that the account has not opted in."""
-    shared, region = scan.aws.hub.shared, scan.region
+    shared, region = scan.run.shared, scan.region
     what = f"Compute Optimizer in {region}"
     found = shared and shared.once(what, None, lambda shared: inactive_accounts(shared, region))
     return scan.account in (found or ())
@@ -3933,7 +3966,7 @@ def inactive_accounts(shared: Shared, region: str) -> set[str]:
         filters=[{"name": "Status", "values": ["Inactive"]}], PaginationConfig={"PageSize": 100}
     )
     listed = [held for page in pages for held in page.get("accountEnrollmentStatuses", ())]
-    shared.hub.tell(f"Compute Optimizer in {region}: {aws.account} says who has opted in")
+    shared.hub.log.say_once(f"Compute Optimizer in {region}: {aws.account} says who has opted in")
     return {held["accountId"] for held in listed if held["status"] == "Inactive"}
 
 
@@ -4174,7 +4207,7 @@ def read_functions(scan: Scan) -> Iterator[Row]:
 
 
 RESOURCE_KINDS: dict[str, Callable[[Scan], Iterable[Row]]] = {
-    "instances": lambda scan: scan.instances(),
+    "instances": lambda scan: scan.once(read_instances),
     "volumes": read_volumes,
     "subnets": read_subnets,
     "databases": read_databases,
@@ -4234,7 +4267,7 @@ def get_config_resource_inventory(scan: Scan, out: Outcome) -> None:
             out.meet(error)
         out.note(f"discovered resources only, there was no query: {judge(error)[1]}")
         emit_recorded(scan, out, discovered(scan))
-    if not out.rows and out.ask(scan.recorders) is False:
+    if not out.rows and out.ask(lambda: scan.once(read_recorders)) is False:
         out.skipped = NOT_RECORDING
 
 
@@ -4279,7 +4312,7 @@ def aggregated(scan: Scan) -> Spool | None:
     takes no more requests and keeps no other account waiting.
     """
     aggregator, region = aggregator_of(scan), scan.region
-    if not aggregator or scan.home or not (shared := scan.aws.hub.shared):
+    if not aggregator or scan.home or not (shared := scan.run.shared):
         return None
     sizes = shared.once("Config's sizes", "", lambda _: sizes_by_place(aggregator)) or {}
     known = [name for name in shared.accounts if (name, region) in aggregator.sources]
@@ -4664,14 +4697,14 @@ ONE_PUT = 64 * 1024 * 1024
 
 
 def upload_to_s3(
-    aws: Aws, settings: Settings, key: str, body: IO[bytes], *, replace: bool = True
+    run: Run, settings: Settings, key: str, body: IO[bytes], *, replace: bool = True
 ) -> int:
     """Put a document into the bucket, encrypted with the KMS key; its size in bytes.
 
     S3 shows it once it is there as a whole. With `replace` off, a document that waits under the
     same key is left alone, and that is the error PreconditionFailed.
     """
-    client: S3Client = aws.hub.client("s3", settings.region)
+    client: S3Client = run.caller.client("s3", settings.region)
     how: Row = {
         "ServerSideEncryption": "aws:kms",
         "SSEKMSKeyId": settings.kms_key,
@@ -4681,14 +4714,55 @@ def upload_to_s3(
     size = body.seek(0, os.SEEK_END)
     body.seek(0)
     if replace and size > ONE_PUT:
+        watch_parts(client, run.uploads)
         try:
             client.upload_fileobj(body, bucket, key, ExtraArgs=how)
         finally:
-            aws.hub.uploads.pop(key, None)  # it is complete, or boto3 has aborted it
+            run.uploads.pop(key, None)  # it is complete, or boto3 has aborted it
     else:
         how |= {} if replace else {"IfNoneMatch": "*"}
         client.put_object(Bucket=bucket, Key=key, Body=body, **how)
     return size
+
+
+def watch_parts(client: S3Client, uploads: dict[str, Row]) -> None:
+    """Note which upload a client's parts belong to: none may be left behind when the run ends."""
+
+    def note(params: Row, **_: Any) -> None:
+        uploads[params["Key"]] = {name: params[name] for name in ("Bucket", "Key", "UploadId")}
+
+    event = "provide-client-params.s3.UploadPart"
+    client.meta.events.register(event, note, unique_id="uploads")
+
+
+def end_uploads(run: Run) -> None:
+    """Abort the uploads in parts that are under way, and say which ones could not be.
+
+    It may not take longer than ABORT_WITHIN, as the run was told to stop.
+    """
+    if run.uploads:
+        aborting = threading.Thread(target=abort_uploads, args=(run,), daemon=True)
+        aborting.start()
+        aborting.join(ABORT_WITHIN)
+    for upload in tuple(run.uploads.values()):
+        place = f"s3://{upload['Bucket']}/{upload['Key']}"
+        text = f"{place}: the upload in parts {upload['UploadId']} is left there"
+        run.caller.log.say("ERROR", text)
+
+
+def abort_uploads(run: Run) -> None:
+    """Abort the uploads in parts, whose parts S3 would keep (S3: AbortMultipartUpload).
+
+    The client is another one, as parts that do not get through may take all turns of theirs.
+    """
+    client: S3Client = run.caller.open_client("s3", run.caller.home)
+    for key, upload in tuple(run.uploads.items()):
+        try:
+            client.abort_multipart_upload(**upload)
+        except aws_errors() as error:
+            if dig(getattr(error, "response", None), "Error.Code") != "NoSuchUpload":
+                continue
+        run.uploads.pop(key, None)
 
 
 def document_key(prefix: str, account: str, region: str, day: date) -> str:
@@ -4696,15 +4770,17 @@ def document_key(prefix: str, account: str, region: str, day: date) -> str:
     return f"{prefix}/{account}/{region}/{day}_{INTERVAL}.json"
 
 
-def days_with_documents(aws: Aws, settings: Settings, region: str, last: date) -> list[date]:
+def days_with_documents(
+    run: Run, account: str, settings: Settings, region: str, last: date
+) -> list[date]:
     """The days up to `last` that have a document, oldest first (ListObjectsV2, names only).
 
     The document of `last` itself counts once it is loaded: until then this run replaces it.
     """
-    client: S3Client = aws.hub.client("s3", settings.region)
+    client: S3Client = run.caller.client("s3", settings.region)
     found: set[str] = set()
     for prefix in DATA_PREFIXES:
-        folder = f"{prefix}/{aws.account}/{region}/"
+        folder = f"{prefix}/{account}/{region}/"
         pages = client.get_paginator("list_objects_v2").paginate(
             Bucket=str(settings.bucket),
             Prefix=folder,
@@ -4716,16 +4792,16 @@ def days_with_documents(aws: Aws, settings: Settings, region: str, last: date) -
     return [date.fromisoformat(day) for day in sorted(found)]
 
 
-def is_uploaded(aws: Aws, settings: Settings, region: str) -> bool:
+def is_uploaded(run: Run, account: str, settings: Settings, region: str) -> bool:
     """Whether all documents of this run were uploaded earlier today, UTC (ListObjectsV2)."""
-    client: S3Client = aws.hub.client("s3", settings.region)
+    client: S3Client = run.caller.client("s3", settings.region)
     today = datetime.now(UTC).date()
     first = settings.start or today - timedelta(days=1)
     wanted = days(first, (settings.end or first) + timedelta(days=1))
     listing = client.get_paginator("list_objects_v2")
     found: set[str] = set()
     for prefix in DATA_PREFIXES:
-        folder = f"{prefix}/{aws.account}/{region}/"
+        folder = f"{prefix}/{account}/{region}/"
         pages = listing.paginate(
             Bucket=str(settings.bucket), Prefix=folder, StartAfter=f"{folder}{first}"
         )
@@ -4839,20 +4915,22 @@ def meet_bucket(hub: Aws, settings: Settings) -> None:
 
 def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = None) -> Report:
     """Collect and ship the documents of one account, or of several at once."""
-    hub = Aws(settings, log, deadline)
+    this = Run(settings, log, deadline)
     report = Report()
     wide = settings.several or settings.regions != (settings.region,)
     try:
-        hub.identify()
-        meet_regions(hub, settings)
-        meet_bucket(hub, settings)
+        this.caller.identify()
+        meet_regions(this.caller, settings)
+        meet_bucket(this.caller, settings)
         with screen.over(report) if wide else contextlib.nullcontext():
             if settings.several:
-                run_accounts(hub, settings, screen, report)
+                run_accounts(this, settings, screen, report)
             else:
-                run_account(hub, settings, screen, report)
+                run_account(AccountRun(this, this.caller), settings, screen, report)
     finally:
-        hub.close()
+        this.caller.stopped.set()
+        end_uploads(this)
+        this.caller.close()
     return report
 
 
@@ -4862,47 +4940,48 @@ and again are botocore's models, which stay; clients that are done with are coll
 accounts. It saves a fifth of the CPU."""
 
 
-def run_accounts(hub: Aws, settings: Settings, screen: Screen, report: Report) -> None:
-    """Collect several accounts, so many at once; the hub lists, assumes roles and uploads."""
+def run_accounts(run: Run, settings: Settings, screen: Screen, report: Report) -> None:
+    """Collect several accounts, so many at once; the caller lists, assumes roles and uploads."""
+    log = run.caller.log
 
     def note(why: str, account: str) -> None:
-        hub.log.say("INFO", f"{account} is left out: {why}", account=account)
+        log.say("INFO", f"{account} is left out: {why}", account=account)
         report.leave_out(why, account)
 
-    targets = find_targets(hub, settings, note)
+    targets = find_targets(run.caller, settings, note)
     random.shuffle(targets)  # if time runs out, let it not be for the same accounts each day
-    report.accounts = hub.turns.accounts = len(targets)
-    hub.log.say("INFO", f"{len(targets)} accounts, {settings.at_once} regions at once")
+    report.accounts = run.slots.accounts = len(targets)
+    log.say("INFO", f"{len(targets)} accounts, {settings.at_once} regions at once")
     if len(targets) >= Shared.LEAST and not settings.per_account_reads:
-        hub.shared = Shared(hub, settings, [target.account for target in targets])
+        run.shared = Shared(run.caller, settings, [target.account for target in targets])
     gc.set_threshold(*RARELY)
     pool = ThreadPoolExecutor(settings.at_once, "account")
     try:
         running = [
-            pool.submit(run_target, hub, settings, target, screen, report) for target in targets
+            pool.submit(run_target, run, settings, target, screen, report) for target in targets
         ]
         for future in as_completed(running):
             future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    if hub.shared:
-        report.calls += hub.shared.out.total_calls
-        report.throttles += sum(aws.throttles for aws in hub.shared.administrators)
-        hub.shared.close()
+    if run.shared:
+        report.calls += run.shared.out.total_calls
+        report.throttles += sum(aws.throttles for aws in run.shared.administrators)
+        run.shared.close()
 
 
 def run_target(
-    hub: Aws, settings: Settings, target: Target, screen: Screen, report: Report
+    run: Run, settings: Settings, target: Target, screen: Screen, report: Report
 ) -> None:
     """Collect one account of several: whatever goes wrong in it is told and stays in it."""
-    log = hub.log.of(account=target.account)
+    log = run.caller.log.of(account=target.account)
 
     def tell(error: Exception) -> None:
         log.say("ERROR", because(error))
         report.fail(target.account, because(error))
 
-    contain(lambda: read_target(hub, settings, target, screen, report), tell, log)
-    hub.turns.leave()
+    contain(lambda: read_target(run, settings, target, screen, report), tell, log)
+    run.slots.leave()
     with report.lock:
         report.over += 1
         due = report.over % settings.at_once == 0
@@ -4911,45 +4990,46 @@ def run_target(
 
 
 def read_target(
-    hub: Aws, settings: Settings, target: Target, screen: Screen, report: Report
+    run: Run, settings: Settings, target: Target, screen: Screen, report: Report
 ) -> None:
     """Collect one account of several, under its own tags and within its own time."""
-    if hub.deadline <= time.monotonic():
+    if run.caller.deadline <= time.monotonic():
         raise NotNow("the run's time is used up; the next run reads this account")
-    tags: Row = dict(tags_of(hub, settings, target))
+    tags: Row = dict(tags_of(run.caller, run.tags, settings, target))
     own = settings._replace(**tags)
-    aws = enter(hub, own, target)
+    aws = enter(run.caller, own, target.account)
     try:
-        run_account(aws, own, screen, report)
+        run_account(AccountRun(run, aws, target.listed), own, screen, report)
     finally:
         with report.lock:
             report.throttles += aws.throttles
         aws.close()
 
 
-def run_account(aws: Aws, settings: Settings, screen: Screen, report: Report) -> None:
+def run_account(account: AccountRun, settings: Settings, screen: Screen, report: Report) -> None:
     """Collect the regions of an account, as many at once as it has turns, and ship its documents.
 
     The home region begins.
     """
+    aws, slots = account.aws, account.run.slots
     regions = regions_to_read(aws, settings, functools.partial(leave_out, aws, report))
     enabled = ALL_REGIONS in settings.regions
     settings = settings._replace(regions=tuple(regions))
-    asking = aws.apart(settings, settings.region)
+    asking = aws.for_region(log_of_region(aws.log, settings, settings.region))
     ask = functools.partial(why_closed, asking, enabled=enabled)
-    aws.closed = {name: Once(functools.partial(ask, name)) for name in regions[1:]}
+    account.closed = {name: Once(functools.partial(ask, name)) for name in regions[1:]}
     pool = ThreadPoolExecutor(settings.at_once, "region")
     running: list[Future[None]] = []
     try:
         for region in regions:
             try:
-                aws.hub.turns.take(aws.account, aws.deadline)
+                slots.take(aws.account, aws.deadline)
             except NotNow as error:
                 fail_region(aws, report, region, error)
                 continue
             earlier = tuple(running)
-            future = pool.submit(read_region, aws, settings, region, screen, report, earlier)
-            future.add_done_callback(lambda _: aws.hub.turns.give_back(aws.account))
+            future = pool.submit(read_region, account, settings, region, screen, report, earlier)
+            future.add_done_callback(lambda _: slots.give_back(aws.account))
             running.append(future)
         for future in as_completed(running):
             future.result()
@@ -4970,8 +5050,13 @@ def leave_out(aws: Aws, report: Report, why: str, region: str) -> None:
     report.leave_out(f"region {region}, {why}", aws.account)
 
 
+def log_of_region(log: Log, settings: Settings, region: str) -> Log:
+    """The log of a region, which names it if it is one of several."""
+    return log.of(region=region) if len(settings.regions) > 1 else log
+
+
 def read_region(
-    aws: Aws,
+    account: AccountRun,
     settings: Settings,
     region: str,
     screen: Screen,
@@ -4980,16 +5065,18 @@ def read_region(
 ) -> None:
     """Collect one region of an account: whatever goes wrong in it is told and stays in it."""
 
+    aws, closed = account.aws, account.closed
+
     def work() -> None:
-        if settings.resume and is_uploaded(aws, settings, region):
+        if settings.resume and is_uploaded(account.run, aws.account, settings, region):
             leave_out(aws, report, "uploaded earlier today", region)
             return
-        if region in aws.closed and (why := aws.closed[region]()):
+        if region in closed and (why := closed[region]()):
             leave_out(aws, report, why, region)
             return
-        own = aws.apart(settings, region)
+        own = aws.for_region(log_of_region(aws.log, settings, region))
         try:
-            run_region(own, settings, region, screen, report, earlier)
+            run_region(account, own, settings, region, screen, report, earlier)
         finally:
             own.close()
             with report.lock:
@@ -4999,6 +5086,7 @@ def read_region(
 
 
 def run_region(
+    account: AccountRun,
     aws: Aws,
     settings: Settings,
     region: str,
@@ -5007,9 +5095,10 @@ def run_region(
     earlier: Sequence[Future[None]],
 ) -> None:
     """Collect one region and ship its documents, in a dry run after those of `earlier` regions."""
-    scan = Scan(aws, settings, region, *choose_window(aws, settings, region))
+    window, notes = choose_window(account.run, aws.account, settings, region)
+    scan = Scan(account, aws, settings, region, window, notes)
     place = f"account {aws.account}, region {region}"
-    aws.hub.log.say("INFO", f"{place}, {scan.title}", account=aws.account, region=region)
+    account.run.caller.log.say("INFO", f"{place}, {scan.title}", account=aws.account, region=region)
     for note in scan.notes:
         aws.log.say("INFO", note)
     with contextlib.closing(scan.store):
@@ -5035,7 +5124,9 @@ def reads_everything(known: Sequence[date], day: date) -> bool:
     return known[-1].toordinal() // FULL_EVERY < day.toordinal() // FULL_EVERY
 
 
-def choose_window(aws: Aws, settings: Settings, region: str) -> tuple[Window, list[str]]:
+def choose_window(
+    run: Run, account: str, settings: Settings, region: str
+) -> tuple[Window, list[str]]:
     """The days to read and what is to be said about them, by what the bucket has already."""
     if settings.start and settings.end:
         return Window.of_past(settings.start, settings.end), []
@@ -5043,7 +5134,7 @@ def choose_window(aws: Aws, settings: Settings, region: str) -> tuple[Window, li
     if not settings.bucket:
         return Window.of_yesterday(now, settings, None), ["no bucket: everything open is read"]
     try:
-        known = days_with_documents(aws, settings, region, now.date() - timedelta(days=1))
+        known = days_with_documents(run, account, settings, region, now.date() - timedelta(days=1))
     except aws_errors() as error:
         _, what, _ = judge(error)
         window = Window.of_yesterday(now, settings, now.date() - timedelta(days=1), full=True)
@@ -5078,7 +5169,7 @@ def ship(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome], report: Repo
         place = f"s3://{settings.bucket}/{key}"
         try:
             whole = not (scan.window.past or settings.only)
-            size = upload_to_s3(scan.aws, settings, key, body, replace=whole)
+            size = upload_to_s3(scan.run, settings, key, body, replace=whole)
         except aws_errors() as error:
             failure = f"{place} is not uploaded: {why_not_uploaded(error)}"
             log.say("ERROR", failure)
@@ -5468,7 +5559,7 @@ def check(settings: Settings, log: Log) -> int:
 
 def check_accounts(settings: Settings, log: Log) -> int:
     """--check over several accounts: whether each can be entered; 1 if one cannot."""
-    hub = Aws(settings, log)
+    hub = Run(settings, log).caller
     hub.identify()
     targets = find_targets(
         hub, settings, lambda why, account: log.say("INFO", f"{account} is left out: {why}")
@@ -5476,7 +5567,7 @@ def check_accounts(settings: Settings, log: Log) -> int:
 
     def try_role(target: Target) -> tuple[str, str, str, str]:
         try:
-            aws = enter(hub, settings, target)
+            aws = enter(hub, settings, target.account)
         except aws_errors() as error:
             return target.account, settings.role_name, "no", because(error)
         arn = str(aws.identity["Arn"])

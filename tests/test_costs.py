@@ -79,7 +79,9 @@ def explained(warehouse: Warehouse) -> Iterator[tuple[psycopg.Connection[Any], p
     put(warehouse, made)
     settings = warehouse.settings
     db = plans.RecordingDB(settings)
-    loading = receiver.Receiver(settings, receiver.S3Manager(settings), db, db.catalogue(receiver.STORED))
+    loading = receiver.Receiver(
+        settings, receiver.S3Manager(settings), db, db.catalogue(receiver.STORED)
+    )
     [result] = receiver.load_all(loading, receiver.list_data(loading))
     assert result.outcome is receiver.Outcome.LOADED
     with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:

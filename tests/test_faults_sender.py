@@ -537,7 +537,7 @@ def test_a_throttled_upload_is_given_up(
     embedded.switches.fail("s3", "PutObject", "SlowDown", status=503)
     settings = sender.read_settings({}, sender.CATEGORIES)
     almost_over = time.monotonic() - sender.GRACE + 2
-    aws = sender.Aws(settings, sender.Log(io.StringIO()), almost_over)
+    run = sender.Run(settings, sender.Log(io.StringIO()), almost_over)
     with pytest.raises(sender.aws_errors()):
-        sender.upload_to_s3(aws, settings, "data/document.json", io.BytesIO(b"{}"))
-    aws.close()
+        sender.upload_to_s3(run, settings, "data/document.json", io.BytesIO(b"{}"))
+    run.caller.close()

@@ -96,15 +96,15 @@ def upload_in_parts(embedded: EmbeddedCloud, account: Account, environment: dict
         for name, value in environment.items():
             patch.setenv(name, value)
         settings = sender.read_settings({}, sender.CATEGORIES)
-        aws = sender.Aws(settings, sender.Log(io.StringIO()))
-        aws.identify()
+        run = sender.Run(settings, sender.Log(io.StringIO()))
+        run.caller.identify()
         key = sender.document_key("data", account.id, settings.region, date(2026, 11, 1))
         body = io.BytesIO(b" " * (sender.ONE_PUT + 1))
-        sender.upload_to_s3(aws, settings, key, body)
+        sender.upload_to_s3(run, settings, key, body)
         embedded.switches.fail("s3", "UploadPart", "AccessDenied", status=403, times=1, after=True)
         with pytest.raises(sender.aws_errors()):
-            sender.upload_to_s3(aws, settings, key, body)
-        aws.close()
+            sender.upload_to_s3(run, settings, key, body)
+        run.caller.close()
 
 
 def test_the_spokes_policy_is_what_the_sender_calls(

@@ -286,9 +286,7 @@ def test_a_flag_that_is_given_again_adds_to_what_it_names(monkeypatch: Patch) ->
         ("--product", "Web", "Tills"),
     ):
         flags += [flag, first, flag, second]
-    settings = sender.read_settings(
-        vars(sender.arguments().parse_args(flags)), sender.CATEGORIES
-    )
+    settings = sender.read_settings(vars(sender.arguments().parse_args(flags)), sender.CATEGORIES)
     assert settings.regions == (HOME, "eu-west-1")
     assert settings.include_ou == ("ou-abcd-11111111", "ou-abcd-22222222", "ou-abcd-33333333")
     assert settings.exclude_ou == ("ou-abcd-44444444", "ou-abcd-55555555")

@@ -789,7 +789,7 @@ def test_calls_are_summed_up_by_service() -> None:
 def test_an_account_is_what_it_says_itself_and_else_what_its_organization_says(
     information: dict[str, str], member: dict[str, str], name: str | None, status: str | None
 ) -> None:
-    aws = sender.Aws(SETTINGS, sender.Log(io.StringIO()))
+    aws = sender.Run(SETTINGS, sender.Log(io.StringIO())).caller
     aws.identity = {"Account": "111122223333", "Arn": "arn:aws-cn:iam::111122223333:user/x"}
     row = sender.account_details(aws, information, member)
     assert (row["account_name"], row["account_status"]) == (name, status)

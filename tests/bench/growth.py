@@ -107,7 +107,9 @@ def scans(embedded: EmbeddedCloud, warehouse: Warehouse) -> tuple[int, list[str]
     os.environ |= embedded.environment(ACCOUNT) | warehouse.environment
     settings = receiver.Settings.of({})
     db = RecordingDB(settings)
-    loading = receiver.Receiver(settings, receiver.S3Manager(settings), db, db.catalogue(receiver.STORED))
+    loading = receiver.Receiver(
+        settings, receiver.S3Manager(settings), db, db.catalogue(receiver.STORED)
+    )
     receiver.load_all(loading, receiver.list_data(loading))
     with psycopg.connect(embedded.postgres.dsn_for(warehouse.database)) as connection:
         return scans_of_big_tables(connection, statements(db), BIG)
