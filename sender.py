@@ -5475,11 +5475,10 @@ class Terminated(KeyboardInterrupt):
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    about = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(
         prog="sender.py",
         usage="%(prog)s [--help] [flags]",
-        description=about[0],
+        description="Collect what AWS knows about an account and ship it to S3 as one JSON document.",
         epilog="exit code: 0 complete, 1 something failed, 2 usage or settings, "
         "128 and its number after a signal (SIGINT 130, SIGTERM 143)",
     )
