@@ -29,7 +29,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "sender": ("sender.py",),
     "receiver": ("receiver.py", "schema.sql", "deploy/rotation.py"),
 }
-"""Our own files in each package; they lie at its top."""
+"""Our own files in each package, which lie at its top, beside the package observability."""
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can tell."""
@@ -65,6 +65,12 @@ def write_package(target: Path, files: Mapping[str, bytes]) -> None:
             archive.writestr(entry, files[name])
 
 
+def modules() -> dict[str, bytes]:
+    """The files of the package observability, by their path in the archive."""
+    found = (ROOT / "observability").rglob("*.py")
+    return {file.relative_to(ROOT).as_posix(): file.read_bytes() for file in found}
+
+
 def build(target: Path) -> list[Path]:
     """Build every package into a directory."""
     target.mkdir(parents=True, exist_ok=True)
@@ -74,6 +80,7 @@ def build(target: Path) -> list[Path]:
     built = []
     for name, sources in PACKAGES.items():
         ours = {Path(source).name: (ROOT / source).read_bytes() for source in sources}
+        ours |= modules()
         built.append(target / f"{name}.zip")
         write_package(built[-1], dependencies | ours)
     return built

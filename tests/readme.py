@@ -14,17 +14,23 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from unittest import mock
 
-import receiver
-import sender
+from observability.collecting.collector import EVENT, NOW, PERIOD, Collector
+from observability.collectors import CATEGORIES, COLLECTORS
+from observability.database.tables import Kind
+from observability.errors import UsageError
+from observability.loaders.tables import TABLES
+from observability.settings.receiver import OPTIONAL_SETTINGS, SETTINGS
+from observability.settings.receiver import parser as receiver_parser
+from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS, arguments, read_settings
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- ([a-z-]+): written by .*? -->\n).*?(<!-- /\2 -->)", re.S)
 
 PAST_DAYS = {
-    sender.PERIOD: "the facts of that day",
-    sender.EVENT: "what was updated that day",
-    sender.NOW: "Skipped",
+    PERIOD: "the facts of that day",
+    EVENT: "what was updated that day",
+    NOW: "Skipped",
 }
 BUCKET_STATEMENTS = (
     {
@@ -59,14 +65,14 @@ def code(text: str) -> str:
 
 def sender_needs(variable: str) -> bool:
     """Whether a run of the sender ends without this variable."""
-    values = {name: "1" for _, name, _, _ in sender.NAMED_SETTINGS}
+    values = {name: "1" for _, name, _, _ in NAMED_SETTINGS}
     values |= dict.fromkeys(("REGION", "REGIONS"), "us-east-1")
     values["ANALYTICS_KMS_KEY"] = "alias/documents"
     values.pop(variable, None)
     with mock.patch.dict(os.environ, values, clear=True):
         try:
-            sender.read_settings({}, sender.CATEGORIES)
-        except sender.UsageError:
+            read_settings({}, CATEGORIES)
+        except UsageError:
             return True
     return False
 
@@ -75,7 +81,7 @@ def sender_settings() -> dict[str, str]:
     """What each variable is to the sender."""
     return {
         variable: f"{code(flag)}{', needed' if sender_needs(variable) else ''}: {meaning}"
-        for _, variable, flag, meaning in (*sender.NAMED_SETTINGS, *sender.ACCOUNT_SETTINGS)
+        for _, variable, flag, meaning in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS)
     }
 
 
@@ -83,8 +89,8 @@ def receiver_settings() -> dict[str, str]:
     """What each variable is to the receiver."""
     return {
         variable: f"{code('--' + name.replace('_', '-'))}"
-        f"{'' if name in receiver.OPTIONAL_SETTINGS else ', needed'}: {meaning}"
-        for name, (variable, meaning) in receiver.SETTINGS.items()
+        f"{'' if name in OPTIONAL_SETTINGS else ', needed'}: {meaning}"
+        for name, (variable, meaning) in SETTINGS.items()
     }
 
 
@@ -122,12 +128,12 @@ def flag_table(parser: argparse.ArgumentParser, settings: Iterable[str]) -> str:
 
 def sender_flags() -> str:
     """The sender's flags."""
-    return flag_table(sender.arguments(), sender_settings())
+    return flag_table(arguments(), sender_settings())
 
 
 def receiver_flags() -> str:
     """The receiver's flags."""
-    return flag_table(receiver.parser(), receiver_settings())
+    return flag_table(receiver_parser(), receiver_settings())
 
 
 # Collectors and their permissions
@@ -142,7 +148,7 @@ def by_service(actions: Iterable[str]) -> str:
     return "; ".join(f"{code(service)} {', '.join(names)}" for service, names in services.items())
 
 
-def what(collector: sender.Collector) -> str:
+def what(collector: Collector) -> str:
     """What a collector reads, in its own words, without the APIs that it names."""
     first = (collector.collect.__doc__ or "").splitlines()[0]
     return re.sub(r" \([^()]*\)\.?$", "", first).rstrip(".")
@@ -160,14 +166,14 @@ def collectors() -> str:
             PAST_DAYS[c.past],
             by_service(c.actions),
         )
-        for c in sender.COLLECTORS
+        for c in COLLECTORS
     ]
     return table(head, rows)
 
 
 def sender_policy() -> str:
     """An IAM policy for the sender."""
-    actions = sorted({action for c in sender.COLLECTORS for action in c.actions})
+    actions = sorted({action for c in COLLECTORS for action in c.actions})
     reading = {"Effect": "Allow", "Action": actions, "Resource": "*"}
     policy = {"Version": "2012-10-17", "Statement": [reading, *BUCKET_STATEMENTS]}
     return f"```json\n{json.dumps(policy, indent=2)}\n```"
@@ -198,11 +204,11 @@ def keys(schema: str) -> dict[str, str]:
 
 def kind(name: str) -> str:
     """How a table is merged, in the words of the README."""
-    held = receiver.TABLES.get(name)
+    held = TABLES.get(name)
     if held is None:
         return "view" if name == "freshness" else "own"
     parent = f" of {code(held.parent.table)}" if held.parent else ""
-    return f"part{parent}" if held.kind is receiver.Kind.PART else held.kind.name.lower()
+    return f"part{parent}" if held.kind is Kind.PART else held.kind.name.lower()
 
 
 def tables() -> str:

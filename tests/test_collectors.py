@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
-import sender
+from observability.collecting.collector import NOW, WORLD
+from observability.collectors import CATEGORIES as SENDER_CATEGORIES
+from observability.collectors.ri_sp_savings import EC2, RDS
+from observability.settings.sender import read_settings
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size, generate
 from tests.cloud.models import operation_model
 from tests.cloud.organization import Organization
@@ -25,7 +28,7 @@ from tests.sending import Document, Row, Sent, lists, period, rows, send, status
 from tests.truth import TRUTH, Place, config_report, day_cost, forecast, same_rows
 
 HOME, OTHER = REGIONS
-CATEGORIES = tuple(sender.CATEGORIES)
+CATEGORIES = tuple(SENDER_CATEGORIES)
 TOKENS = {
     "ContinuationToken", "Marker", "NextMarker", "NextPageToken", "NextToken", "nextToken",
 }  # fmt: skip
@@ -155,9 +158,7 @@ def test_other_regions_have_what_is_regional_and_nothing_twice(
     is_true(home, place_of(account, home, others=(OTHER,)), *CATEGORIES)
     is_true(other, place_of(account, other, others=(HOME,)), *CATEGORIES)
     skipped = {name for name, status in statuses(other).items() if status == "Skipped"}
-    assert skipped == {
-        name for name, held in sender.CATEGORIES.items() if held.scope == sender.WORLD
-    }
+    assert skipped == {name for name, held in SENDER_CATEGORIES.items() if held.scope == WORLD}
     assert other["account"]["account_name"] == home["account"]["account_name"] == account.name
     for path in ("security.cloudtrail", "security.waf", "config_inventory", "service_resources"):
         key = "arn" if path.startswith("security.") else "resource_id"
@@ -366,7 +367,7 @@ PAID_BY_DAY = (
 def test_the_environment_turns_reserved_capacity_on(value: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RESERVED_CAPACITY", value)
-        settings = sender.read_settings({"region": HOME}, sender.CATEGORIES, uploads=False)
+        settings = read_settings({"region": HOME}, SENDER_CATEGORIES, uploads=False)
     assert settings.reserved_capacity is (value in ("1", "true"))
 
 
@@ -558,10 +559,10 @@ DENIALS: Mapping[str, Denial] = {
     "ce:GetReservationUtilization": Denial(("ri_sp_savings",), NO_RESERVATIONS),
     "ce:GetSavingsPlansUtilizationDetails": Denial(("ri_sp_savings",), NO_PLANS),
     "ec2:DescribeReservedInstances": Denial(
-        ("ri_sp_savings",), {"ri_sp_savings": unless(service=sender.EC2)}
+        ("ri_sp_savings",), {"ri_sp_savings": unless(service=EC2)}
     ),
     "rds:DescribeReservedDBInstances": Denial(
-        ("ri_sp_savings",), {"ri_sp_savings": unless(service=sender.RDS)}
+        ("ri_sp_savings",), {"ri_sp_savings": unless(service=RDS)}
     ),
     "savingsplans:DescribeSavingsPlans": Denial(("ri_sp_savings",), NO_PLANS),
     "ce:GetCostForecast": Denial(("cost",), {"cost": without("forecast")}),
@@ -1062,7 +1063,7 @@ def test_past_days_say_nothing_of_what_exists_now(
     day = str(datetime.now(UTC).date() - timedelta(days=3))
     flags = (EVERYTHING, "--start", day, "--end", day)
     sent = send(without_bucket(embedded, account), tmp_path, *flags)
-    now = {name for name, held in sender.CATEGORIES.items() if held.past == sender.NOW}
+    now = {name for name, held in SENDER_CATEGORIES.items() if held.past == NOW}
     assert {name for name, status in sent.statuses.items() if status == "Skipped"} == now
     assert not any(rows(sent.document, path) for path in paths_of(*now))
     assert not set(NOW_ONLY) & sent.document["security"].keys()

@@ -20,6 +20,11 @@ from psycopg.rows import dict_row
 
 import receiver
 import sender
+from observability import __version__
+from observability.database.tables import Kind
+from observability.loaders.tables import TABLES as RECEIVER_TABLES
+from observability.receiving.report import Outcome, Result
+from observability.sending.permissions import AWSBoto3Permissions
 from tests import documents
 from tests.cloud import Account, EmbeddedCloud, Size, generate
 from tests.cloud.organization import Organization
@@ -83,7 +88,7 @@ class Loaded:
     account: Account
     database: str
     documents: list[Document]
-    results: list[receiver.Result]
+    results: list[Result]
 
     def query(self, statement: str, *values: Any) -> list[Row]:
         """The rows of a query."""
@@ -133,7 +138,7 @@ def collect(embedded: EmbeddedCloud, account: Account, bucket: str, *flags: str)
         return sender.main(flags)
 
 
-def load(warehouse: Warehouse) -> list[receiver.Result]:
+def load(warehouse: Warehouse) -> list[Result]:
     """Load everything that waits in the bucket."""
     return receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
 
@@ -176,7 +181,7 @@ def loaded(running_cloud: EmbeddedCloud, schema_database: str) -> Iterator[Loade
 
 def test_both_documents_are_loaded_as_a_whole(loaded: Loaded) -> None:
     assert [made["meta"]["region"] for made in loaded.documents] == [HOME, OTHER]
-    assert [result.outcome for result in loaded.results] == [receiver.Outcome.LOADED] * 2
+    assert [result.outcome for result in loaded.results] == [Outcome.LOADED] * 2
 
 
 # Every row, every value
@@ -332,7 +337,7 @@ def test_each_row_leads_to_the_object_that_it_came_from(loaded: Loaded) -> None:
         day = loaded.documents[0]["meta"]["period"]["start"]
         assert row["key"].endswith(f"{loaded.account.id}/{row['region']}/{day}_DAILY.json")
         assert row["etag"]
-        assert row["sender"] == f"sender.py {sender.__version__}"
+        assert row["sender"] == f"sender.py {__version__}"
     ids = {row["region"]: row["id"] for row in found}
     for table in TABLES.values():
         for region in REGIONS:
@@ -357,7 +362,7 @@ def test_a_backfill_of_yesterday_does_not_make_an_account_fresh(
         """Run the sender and load; its exit code, what fails, and whether that is complete."""
         code = collect(embedded, account, warehouse.bucket, *flags)
         [result] = load(warehouse)
-        assert result.outcome is receiver.Outcome.LOADED
+        assert result.outcome is Outcome.LOADED
         [row] = warehouse.query("""
             SELECT f.failing_since, f.last_complete_at, max(d.collected_at) AS newest
             FROM freshness f CROSS JOIN documents d GROUP BY 1, 2""")
@@ -387,8 +392,8 @@ NULL = {
     ("resilience_hub_apps", "last_drill"): "no API of Resilience Hub tells it",
     **{
         (table.name, "gone_at"): "nothing has vanished yet"
-        for table in receiver.TABLES.values()
-        if table.kind is receiver.Kind.SNAPSHOT
+        for table in RECEIVER_TABLES.values()
+        if table.kind is Kind.SNAPSHOT
     },
 }
 """Columns that an account that was loaded once cannot fill."""
@@ -571,7 +576,7 @@ COLUMNS: Mapping[str, str] = {
 def test_the_functions_that_the_system_names_exist() -> None:
     assert [name for name in SENDER_NAMES if not callable(getattr(sender, name, None))] == []
     assert [name for name in RECEIVER_NAMES if not callable(getattr(receiver, name, None))] == []
-    assert callable(sender.AWSBoto3Permissions.test)
+    assert callable(AWSBoto3Permissions.test)
 
 
 def test_the_columns_that_the_contract_names_exist(loaded: Loaded) -> None:
@@ -709,7 +714,7 @@ def test_a_run_that_was_denied_everything_takes_nothing_away(
     embedded.switches.policies[account.id] = lambda request: request.operation in SHIPPING
     assert collect(embedded, account, warehouse.bucket) == 1
     [result] = load(warehouse)
-    assert result.outcome is receiver.Outcome.LOADED, result.reasons
+    assert result.outcome is Outcome.LOADED, result.reasons
     after = facts(warehouse)
     for table, rows in before.items():
         assert after[table] == rows, table

@@ -16,6 +16,12 @@ import pytest
 
 import receiver
 import sender
+from observability.database.catalogue import Shape
+from observability.database.merge import SEEN_SQL
+from observability.database.tables import Kind
+from observability.loaders.tables import STORED, TABLES
+from observability.receiving.bucket import S3Manager
+from observability.receiving.report import Outcome, Result
 from tests import documents
 from tests.bench import plans
 from tests.bench.documents import many_rows, write
@@ -41,11 +47,11 @@ def put(warehouse: Warehouse, made: Document) -> int:
     return len(body.getvalue())
 
 
-def received(warehouse: Warehouse) -> receiver.Result:
+def received(warehouse: Warehouse) -> Result:
     """Start a receiver as its command does, and load the one document."""
     loading = receiver.start(warehouse.settings)
     [result] = receiver.load_all(loading, receiver.list_data(loading))
-    assert result.outcome is receiver.Outcome.LOADED
+    assert result.outcome is Outcome.LOADED
     return result
 
 
@@ -79,11 +85,9 @@ def explained(warehouse: Warehouse) -> Iterator[tuple[psycopg.Connection[Any], p
     put(warehouse, made)
     settings = warehouse.settings
     db = plans.RecordingDB(settings)
-    loading = receiver.Receiver(
-        settings, receiver.S3Manager(settings), db, db.catalogue(receiver.STORED)
-    )
+    loading = receiver.Receiver(settings, S3Manager(settings), db, db.catalogue(STORED))
     [result] = receiver.load_all(loading, receiver.list_data(loading))
-    assert result.outcome is receiver.Outcome.LOADED
+    assert result.outcome is Outcome.LOADED
     with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:
         yield connection, db
 
@@ -93,7 +97,7 @@ def test_no_statement_reads_a_big_table_from_end_to_end(
 ) -> None:
     connection, db = explained
     count, scans = plans.scans_of_big_tables(connection, plans.statements(db), BIG)
-    assert count > len(receiver.TABLES)
+    assert count > len(TABLES)
     assert scans == []
 
 
@@ -102,12 +106,12 @@ def test_stored_rows_are_found_by_their_whole_key(
 ) -> None:
     """An index that is searched by a part of its key reads all of an account's entries."""
     connection, db = explained
-    connection.execute(receiver.SEEN_SQL.encode())
-    catalogue, big = db.catalogue(receiver.STORED), plans.big_tables(connection, BIG)
+    connection.execute(SEEN_SQL.encode())
+    catalogue, big = db.catalogue(STORED), plans.big_tables(connection, BIG)
     shapes = [
-        receiver.Shape.of(table, catalogue)
-        for name, table in receiver.TABLES.items()
-        if name in big and table.kind is not receiver.Kind.OWNER
+        Shape.of(table, catalogue)
+        for name, table in TABLES.items()
+        if name in big and table.kind is not Kind.OWNER
     ]
     assert {"config_inventory", "services", "inventory_applications", "findings"} <= {
         shape.table.name for shape in shapes

@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 import pytest
 
-import sender
+from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS
 from tests import documents, templates
 from tests.cloud import ApiRequest, EmbeddedCloud, Size
 from tests.conftest import ANALYTICS, MakeAccount, MakeEnvironment
@@ -135,7 +135,7 @@ def test_the_task_runs_an_image_by_digest_that_can_change_nothing_in_itself() ->
 def test_the_task_is_told_settings_that_the_sender_has() -> None:
     task = templates.load(templates.ORGANIZATION)["Resources"]["Task"]["Properties"]
     [container] = task["ContainerDefinitions"]
-    known = {variable for _, variable, _, _ in (*sender.NAMED_SETTINGS, *sender.ACCOUNT_SETTINGS)}
+    known = {variable for _, variable, _, _ in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS)}
     assert {held["Name"] for held in container["Environment"]} <= known
 
 
@@ -169,6 +169,10 @@ def test_packages_hold_our_files_and_what_is_locked(packages: Path) -> None:
         "receiver": ("receiver.py", "schema.sql", "deploy/rotation.py"),
     }
     for name, sources in ours.items():
+        modules = sorted((ROOT / "observability").rglob("*.py"))
+        for module in modules:
+            held = packages / name / module.relative_to(ROOT)
+            assert held.read_bytes() == module.read_bytes()
         for source in sources:
             held = packages / name / Path(source).name
             assert held.read_bytes() == (ROOT / source).read_bytes()

@@ -22,7 +22,8 @@ import psycopg
 import pytest
 
 import receiver
-from receiver import Outcome
+from observability.log import log_to
+from observability.receiving.report import Outcome, Result, failed
 from tests import documents, soak
 from tests.cloud import ApiRequest
 from tests.cloud.data_api import DataApiFaults
@@ -59,7 +60,7 @@ def keys(warehouse: Warehouse, prefix: str) -> list[str]:
     return [file.key for file in warehouse.receiver.s3.list_files(prefix)]
 
 
-def sweep(warehouse: Warehouse) -> dict[str, receiver.Result]:
+def sweep(warehouse: Warehouse) -> dict[str, Result]:
     files = receiver.list_data(warehouse.receiver)
     return {result.key: result for result in receiver.load_all(warehouse.receiver, files)}
 
@@ -93,7 +94,7 @@ def receive(warehouse: Warehouse, *arguments: str, **changes: str | None) -> tup
 def story() -> io.StringIO:
     """What a receiver in this process tells."""
     stream = io.StringIO()
-    receiver.log_to(stream, as_json=False, verbose=False)
+    log_to(stream, as_json=False, verbose=False)
     return stream
 
 
@@ -570,7 +571,7 @@ def test_an_object_that_vanishes_is_no_failure(warehouse: Warehouse, operation: 
     results = sweep(warehouse)
     expected = Outcome.VANISHED if operation == "GetObject" else Outcome.LOADED
     assert (results[KEY].outcome, results[other].outcome) == (expected, Outcome.LOADED)
-    assert not receiver.failed(results.values())
+    assert not failed(results.values())
     assert keys(warehouse, "data/") == []
 
 

@@ -28,6 +28,15 @@ import time_machine
 
 import receiver
 import sender
+from observability.aws.errors import THROTTLED, aws_errors
+from observability.aws.limits import GRACE, UNREACHABLE_AFTER
+from observability.aws.session import RETRIES
+from observability.collecting.run import Run
+from observability.collectors import CATEGORIES
+from observability.log import Log
+from observability.receiving.report import Outcome
+from observability.sending.bucket import upload_to_s3
+from observability.settings.sender import read_settings
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size, Switches, generate
 from tests.cloud.switches import QUOTAS, CutError, InstantAnswer
 from tests.conftest import REGIONS, MakeAccount, MakeEnvironment
@@ -36,7 +45,7 @@ from tests.warehouse import Warehouse
 
 SENDER = Path(sender.__file__)
 HOME = REGIONS[0]
-ATTEMPTS = 1 + sender.RETRIES
+ATTEMPTS = 1 + RETRIES
 
 
 def today() -> date:
@@ -112,7 +121,7 @@ def test_quotas_of_aws_make_a_run_later_and_no_less_complete(
     embedded.calls.clear()
     limited = send(environment, tmp_path)
     embedded.switches.reset()
-    throttled = {call.service for call in embedded.calls if call.error in sender.THROTTLED}
+    throttled = {call.service for call in embedded.calls if call.error in THROTTLED}
     assert throttled == {service for service, _ in QUOTAS}
     assert (free.code, limited.code) == (0, 0)
     assert limited.statuses == free.statuses
@@ -157,7 +166,7 @@ def test_calls_that_wait_for_a_silent_endpoint_are_not_made(
     asked = [call.error for call in embedded.calls if call.service == "wafv2"]
     # Other listings of WAF may be answered in between, which begins the count anew.
     silent = list(itertools.takewhile(lambda error: error == "cut", reversed(asked)))
-    assert len(silent) == sender.UNREACHABLE_AFTER * ATTEMPTS
+    assert len(silent) == UNREACHABLE_AFTER * ATTEMPTS
     assert code == 1
     assert "wafv2 in us-east-1 does not answer" in story
 
@@ -285,7 +294,8 @@ def test_a_signal_stops_it_without_an_answer_and_uploads_nothing_half(
 
 
 UPLOADS_IN_PARTS = (
-    "import sender; sender.ONE_PUT, sender.ABORT_WITHIN = 10**6, 60; sender.command()"
+    "import sender; from observability.sending import bucket; "
+    "bucket.ONE_PUT, bucket.ABORT_WITHIN = 10**6, 60; sender.command()"
 )
 """A sender that uploads in parts from 1 MB on, and may take a minute to abort them."""
 
@@ -344,7 +354,7 @@ def test_days_missed_are_in_the_database_after_the_next_run(
     assert code == 0
     assert all(str(first + timedelta(days=n)) in story for n in range(1, 6))
     results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert [r.outcome for r in results] == [receiver.Outcome.LOADED] * 2, results
+    assert [r.outcome for r in results] == [Outcome.LOADED] * 2, results
     covered = warehouse.query("SELECT DISTINCT date_from FROM services ORDER BY 1")
     assert [row["date_from"] for row in covered] == [first + timedelta(days=n) for n in range(7)]
 
@@ -525,7 +535,7 @@ def test_what_a_run_could_not_read_takes_no_known_fact_away(
     embedded.switches.deny(service, operation)
     assert ship(environment, *flags)[0] == 1
     results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert [result.outcome for result in results] == [receiver.Outcome.LOADED]
+    assert [result.outcome for result in results] == [Outcome.LOADED]
     assert warehouse.query(FACTS) == before
 
 
@@ -535,9 +545,9 @@ def test_a_throttled_upload_is_given_up(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     embedded.switches.fail("s3", "PutObject", "SlowDown", status=503)
-    settings = sender.read_settings({}, sender.CATEGORIES)
-    almost_over = time.monotonic() - sender.GRACE + 2
-    run = sender.Run(settings, sender.Log(io.StringIO()), almost_over)
-    with pytest.raises(sender.aws_errors()):
-        sender.upload_to_s3(run, settings, "data/document.json", io.BytesIO(b"{}"))
+    settings = read_settings({}, CATEGORIES)
+    almost_over = time.monotonic() - GRACE + 2
+    run = Run(settings, Log(io.StringIO()), almost_over)
+    with pytest.raises(aws_errors()):
+        upload_to_s3(run, settings, "data/document.json", io.BytesIO(b"{}"))
     run.caller.close()

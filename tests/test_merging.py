@@ -11,7 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import receiver
+from observability.database.tables import Kind
+from observability.loaders.tables import SAID, TABLES
+from observability.receiving.report import Outcome
 from tests import documents
 from tests.documents import CATEGORIES, Document, document
 from tests.warehouse import STORED, Warehouse
@@ -77,7 +79,7 @@ def vary_money(draw: st.DrawFn, made: Document, day: date) -> None:
         for row in subset(draw, documents.service_part(each))
     ]
     made["cost"] = [report for each in days for report in documents.cost_part(each)]
-    for name in ("forecast", *receiver.SAID["cost_savings"]):
+    for name in ("forecast", *SAID["cost_savings"]):
         made["cost"][0].pop(name)
     made["cost"][1]["potential_monthly_savings"] = draw(st.sampled_from(["5", "7", None]))
     for report in made["cost"]:
@@ -121,7 +123,7 @@ def test_any_order_and_repetition_gives_the_same_rows(
     for order in orders:
         warehouse.empty()
         for key, each in order:
-            assert warehouse.load(each, key).outcome is receiver.Outcome.LOADED
+            assert warehouse.load(each, key).outcome is Outcome.LOADED
         ends.append(warehouse.rows())
     for table in ends[0]:
         assert ends[0][table] == ends[1][table], table
@@ -153,8 +155,8 @@ def test_a_row_that_did_not_change_from_day_to_day_is_not_rewritten(warehouse: W
     versions = "SELECT xmin::text, ctid::text FROM "
     tables = [
         name
-        for name, table in receiver.TABLES.items()
-        if table.kind is receiver.Kind.SNAPSHOT and name != "non_compliant_resources"
+        for name, table in TABLES.items()
+        if table.kind is Kind.SNAPSHOT and name != "non_compliant_resources"
     ]
     before = {name: warehouse.query(versions + name) for name in tables}
     warehouse.load(second, documents.key(DAY + timedelta(days=1)))
@@ -311,7 +313,7 @@ def test_savings_stay_when_a_later_document_reads_the_day_again(warehouse: Wareh
     def read_again(made: Document) -> None:
         made["cost"] = documents.cost_part(DAY)
         made["cost"][0]["current_period_cost"] = "8"
-        for name in receiver.SAID["cost_savings"]:
+        for name in SAID["cost_savings"]:
             del made["cost"][0][name]
 
     first, second = day_after(read_again)

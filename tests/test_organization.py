@@ -24,6 +24,13 @@ import pytest
 
 import receiver
 import sender
+from observability.aws.errors import THROTTLED, NotNow
+from observability.aws.limits import UNREACHABLE_AFTER, Turns
+from observability.aws.session import RETRIES
+from observability.collectors import COLLECTORS
+from observability.errors import UsageError
+from observability.receiving.report import Outcome
+from observability.sending.bucket import document_key
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
 from tests.cloud.organization import Organization
 from tests.cloud.switches import CutError, InstantAnswer
@@ -37,7 +44,7 @@ HOME, OTHER = REGIONS
 BOTH = ("--regions", ",".join(REGIONS))
 LITTLE = Size(keys=3, volumes=4, security_hub_findings=5, buckets=2, cost_lines=3, secrets=2)
 ROLE = "ObservabilityReader"
-ATTEMPTS = 1 + sender.RETRIES
+ATTEMPTS = 1 + RETRIES
 
 
 @dataclass
@@ -426,7 +433,7 @@ def test_quotas_of_each_account_make_a_run_later_and_no_less_complete(
     party.embedded.calls.clear()
     limited = send(*asked)
     calls = party.embedded.calls
-    throttled = {call.account for call in calls if call.error in sender.THROTTLED}
+    throttled = {call.account for call in calls if call.error in THROTTLED}
     assert throttled == {account.id for account in party.whole}
     assert (free.code, limited.code) == (0, 0)
     assert all(
@@ -650,7 +657,7 @@ def test_what_the_role_and_the_caller_need_is_in_the_readme(party: Party, send: 
     send("--organization", "--check", "--exclude-ou", party.europeans)
     party.embedded.switches.deny("account", "ListRegions")
     send("--accounts", party.shop.id, "--regions", "all", "--only", "cost")
-    reading = {action for collector in sender.COLLECTORS for action in collector.actions}
+    reading = {action for collector in COLLECTORS for action in collector.actions}
     assert role - reading == {"account:ListRegions", "ec2:DescribeRegions"}
     beyond = caller - reading
     assert beyond >= {"sts:AssumeRole", "organizations:ListAccounts", "s3:PutObject"}
@@ -788,7 +795,7 @@ def test_an_organization_that_does_not_answer_is_not_waited_for_by_each_account(
     done = send("--accounts-file", str(file), "--only", "account", "--at-once", "1")
     assert done.code == 1
     asked = [call for call in party.embedded.calls if call.service == "organizations"]
-    assert 0 < len(asked) <= sender.UNREACHABLE_AFTER * ATTEMPTS
+    assert 0 < len(asked) <= UNREACHABLE_AFTER * ATTEMPTS
     held = documents(party)
     assert held.keys() == places(*accounts, regions=(HOME,))
     assert {statuses(document)["account"] for document in held.values()} == {"Fail"}
@@ -1028,11 +1035,11 @@ def test_an_account_whose_regions_wait_takes_no_other_accounts_turn(
     assert max(others) < max(first_call(party, party.shop, region) for region in REGIONS)
 
 
-def turns_taken(turns: sender.Turns, *accounts: str) -> list[str]:
+def turns_taken(turns: Turns, *accounts: str) -> list[str]:
     """The accounts that may begin a region now, of those that ask one after the other."""
     taken = []
     for account in accounts:
-        with contextlib.suppress(sender.NotNow):
+        with contextlib.suppress(NotNow):
             turns.take(account, time.monotonic() + 0.1)
             taken.append(account)
     return taken
@@ -1040,7 +1047,7 @@ def turns_taken(turns: sender.Turns, *accounts: str) -> list[str]:
 
 def test_accounts_share_all_turns_and_none_takes_what_another_may_need(clock: Clock) -> None:
     clock.stop()
-    turns = sender.Turns(8)
+    turns = Turns(8)
     turns.accounts = 5  # one each, and three of them have one more
     assert turns_taken(turns, *"aaabbccdd") == [*"aabbcc", "d"]
     assert turns_taken(turns, "e") == ["e"]
@@ -1052,7 +1059,7 @@ def test_accounts_share_all_turns_and_none_takes_what_another_may_need(clock: Cl
 
 def test_an_account_alone_has_all_turns_and_one_of_many_has_one(clock: Clock) -> None:
     clock.stop()
-    alone, among = sender.Turns(3), sender.Turns(3)
+    alone, among = Turns(3), Turns(3)
     assert turns_taken(alone, *"aaaa") == [*"aaa"]
     among.accounts = 100
     assert turns_taken(among, *"abca") == [*"abc"]
@@ -1064,11 +1071,11 @@ def test_an_account_alone_has_all_turns_and_one_of_many_has_one(clock: Clock) ->
 
 
 def test_an_account_whose_time_is_used_up_does_not_wait_for_a_turn() -> None:
-    turns = sender.Turns(1)
-    with pytest.raises(sender.NotNow, match="time is used up"):
+    turns = Turns(1)
+    with pytest.raises(NotNow, match="time is used up"):
         turns.take("a", time.monotonic())
     turns.take("a", time.monotonic() + 60)
-    with pytest.raises(sender.NotNow, match="time is used up"):
+    with pytest.raises(NotNow, match="time is used up"):
         turns.take("a", time.monotonic() + 0.05)
     turns.give_back("a")
     turns.take("a", time.monotonic() + 60)
@@ -1256,7 +1263,7 @@ def loaded_rows(warehouse: Warehouse) -> Rows:
     warehouse.empty()
     found = [warehouse.receiver.s3.find(key) for key in sorted(keys_of(warehouse))]
     results = [warehouse.receiver.load_file(held) for held in found if held]
-    assert {result.outcome for result in results} == {receiver.Outcome.LOADED}
+    assert {result.outcome for result in results} == {Outcome.LOADED}
     rows = warehouse.rows()
     assert rows["findings"]
     assert rows["services"]
@@ -1306,7 +1313,7 @@ def test_each_call_in_the_log_names_the_account_that_made_it(party: Party, send:
     s3 = party.embedded.client("s3", party.embedded.analytics.id)
     earlier = datetime.now(UTC).date() - timedelta(days=2)
     for account in party.whole:  # what has changed since is the administrator's to read
-        key = sender.document_key("data", account.id, HOME, earlier)
+        key = document_key("data", account.id, HOME, earlier)
         s3.put_object(Bucket=party.environment["BUCKET"], Key=key, Body=b"{}")
     party.embedded.calls.clear()
     flags = ("--only", "security,account", "--exclude-accounts", party.broken.id)
@@ -1460,6 +1467,6 @@ def test_a_lambda_function_does_not_guess_what_an_event_means(
 ) -> None:
     for name, value in party.environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(sender.UsageError, match=next(iter(event))):
+    with pytest.raises(UsageError, match=next(iter(event))):
         sender.lambda_handler(event, Context(300.0))
     assert documents(party) == {}

@@ -18,7 +18,12 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-import sender
+from observability.aws.errors import aws_errors
+from observability.collecting.run import Run
+from observability.collectors import CATEGORIES, COLLECTORS
+from observability.log import Log
+from observability.sending.bucket import ONE_PUT, document_key, upload_to_s3
+from observability.settings.sender import read_settings
 from tests import templates
 from tests.cloud import Account, EmbeddedCloud, Size
 from tests.cloud.accounts import Aggregator
@@ -95,22 +100,22 @@ def upload_in_parts(embedded: EmbeddedCloud, account: Account, environment: dict
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        settings = sender.read_settings({}, sender.CATEGORIES)
-        run = sender.Run(settings, sender.Log(io.StringIO()))
+        settings = read_settings({}, CATEGORIES)
+        run = Run(settings, Log(io.StringIO()))
         run.caller.identify()
-        key = sender.document_key("data", account.id, settings.region, date(2026, 11, 1))
-        body = io.BytesIO(b" " * (sender.ONE_PUT + 1))
-        sender.upload_to_s3(run, settings, key, body)
+        key = document_key("data", account.id, settings.region, date(2026, 11, 1))
+        body = io.BytesIO(b" " * (ONE_PUT + 1))
+        upload_to_s3(run, settings, key, body)
         embedded.switches.fail("s3", "UploadPart", "AccessDenied", status=403, times=1, after=True)
-        with pytest.raises(sender.aws_errors()):
-            sender.upload_to_s3(run, settings, key, body)
+        with pytest.raises(aws_errors()):
+            upload_to_s3(run, settings, key, body)
         run.caller.close()
 
 
 def test_the_spokes_policy_is_what_the_sender_calls(
     embedded: EmbeddedCloud, bucket: str, called: set[str]
 ) -> None:
-    listed = {action for collector in sender.COLLECTORS for action in collector.actions}
+    listed = {action for collector in COLLECTORS for action in collector.actions}
     assert called == listed | SHIPPING
     assert actions(Deployment(embedded, bucket).sender_policy("1" * 12)) == called | LOGGING
 

@@ -11,14 +11,18 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from pathlib import Path
 
 import botocore.exceptions
 import psycopg
 import pytest
 
-import receiver
-import sender
+from observability.collectors import CATEGORIES
+from observability.receiving.report import Outcome
+from observability.settings.receiver import SETTINGS
+from observability.settings.receiver import parser as receiver_parser
+from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS, read_settings
+from observability.settings.sender import arguments as sender_arguments
 from tests import documents, readme
 from tests.cloud import EmbeddedCloud, Size
 from tests.conftest import MakeAccount, MakeEnvironment
@@ -27,7 +31,8 @@ from tests.warehouse import Warehouse
 
 ROOT = readme.ROOT
 TEXT = readme.README.read_text()
-PARSERS = {"sender.py": sender.arguments, "receiver.py": receiver.parser}
+OURS = [ROOT / "sender.py", ROOT / "receiver.py", *(ROOT / "observability").rglob("*.py")]
+PARSERS = {"sender.py": sender_arguments, "receiver.py": receiver_parser}
 FENCED = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.M | re.S)
 SQL = [body for language, body in FENCED if language == "sql"]
 SHELL = "".join(body for language, body in FENCED if language == "sh").replace("\\\n", " ")
@@ -84,7 +89,7 @@ def test_the_natural_keys_are_those_of_the_database(warehouse: Warehouse) -> Non
 
 def test_every_collector_is_described() -> None:
     described = {row[0].strip("`"): row for row in rows(readme.collectors())}
-    assert described.keys() == sender.CATEGORIES.keys()
+    assert described.keys() == CATEGORIES.keys()
     assert all(row[1] and row[4] and row[5] for row in described.values())
 
 
@@ -110,14 +115,12 @@ def test_no_flag_is_in_the_readme_that_does_not_exist() -> None:
 def test_the_commands_are_understood(script: str, arguments: str) -> None:
     parsed = PARSERS[script]().parse_args(shlex.split(arguments))
     if script == "sender.py":
-        assert sender.read_settings(
-            {**vars(parsed), "region": "us-east-1"}, sender.CATEGORIES, uploads=False
-        )
+        assert read_settings({**vars(parsed), "region": "us-east-1"}, CATEGORIES, uploads=False)
 
 
-def variables(module: Any) -> set[str]:
-    """The environment variables that a script reads, found in its text."""
-    tree = ast.parse(inspect.getsource(module))
+def variables(source: Path) -> set[str]:
+    """The environment variables that a file reads, found in its text."""
+    tree = ast.parse(source.read_text())
     read = {
         node.args[0].value
         for node in ast.walk(tree)
@@ -136,9 +139,9 @@ def variables(module: Any) -> set[str]:
 
 
 def test_every_variable_that_is_read_is_in_the_table() -> None:
-    named = {name for _, name, _, _ in (*sender.NAMED_SETTINGS, *sender.ACCOUNT_SETTINGS)}
-    named |= {name for name, _ in receiver.SETTINGS.values()}
-    named |= variables(sender) | variables(receiver)
+    named = {name for _, name, _, _ in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS)}
+    named |= {name for name, _ in SETTINGS.values()}
+    named = named.union(*map(variables, OURS))
     assert {row[0].strip("`") for row in rows(readme.settings())} == named
 
 
@@ -196,7 +199,7 @@ def test_every_promise_names_tests_that_exist() -> None:
 
 def spoken() -> str:
     """All texts in the scripts and in botocore's errors, pieces of one text joined."""
-    sources = [inspect.getsource(module) for module in (sender, receiver, botocore.exceptions)]
+    sources = [path.read_text() for path in OURS] + [inspect.getsource(botocore.exceptions)]
     texts = []
     for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -238,7 +241,7 @@ def queried(warehouse: Warehouse) -> Warehouse:
     second["logs"]["health_status"] = "Fail"
     for each in (first, second):
         day = date.fromisoformat(each["meta"]["period"]["start"])
-        assert warehouse.load(each, documents.key(day)).outcome is receiver.Outcome.LOADED
+        assert warehouse.load(each, documents.key(day)).outcome is Outcome.LOADED
     return warehouse
 
 

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
-import receiver
+from observability.database.merge import RUN_SQL
+from observability.receiving.bucket import REASON, UPLOADED
+from observability.receiving.report import Outcome
+from observability.settings.receiver import SETTINGS, Settings
 from tests import documents
 from tests.cloud import ApiRequest, EmbeddedCloud
 from tests.documents import CATEGORIES, Document, document
@@ -64,7 +67,7 @@ def test_a_missing_setting_is_one_line_with_its_variable_and_flag(run: Run, name
     done = run(**{name: None})
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
-    flag = next(f for f, (variable, _) in receiver.SETTINGS.items() if variable == name)
+    flag = next(f for f, (variable, _) in SETTINGS.items() if variable == name)
     assert name in line
     assert f"--{flag.replace('_', '-')}" in line
 
@@ -104,7 +107,7 @@ def test_what_is_no_arn_is_told_before_any_call(
 )
 def test_arns_of_all_partitions_and_names_are_taken(cluster: str, secret: str) -> None:
     named = {"bucket": "b", "database": "d", "cluster_arn": cluster, "secret_arn": secret}
-    settings = receiver.Settings.of(named)
+    settings = Settings.of(named)
     assert (settings.cluster_arn, settings.secret_arn) == (cluster, secret)
 
 
@@ -117,7 +120,7 @@ KMS = "arn:aws-cn:kms:cn-north-1:111122223333"
 )
 def test_a_key_may_be_named_in_each_way_that_s3_knows(key: str) -> None:
     named = {"bucket": "b", "database": "d", "cluster_arn": CLUSTER, "secret_arn": SECRET}
-    assert receiver.Settings.of(named | {"kms_key": key}).kms_key == key
+    assert Settings.of(named | {"kms_key": key}).kms_key == key
 
 
 @pytest.mark.parametrize("key", ["nosuch", f"{KMS}:key/nosuch", f"{KMS}:{KEY}", f"{KEY}\r"])
@@ -280,10 +283,10 @@ def test_good_files_are_loaded_beside_a_bad_one_and_the_exit_code_tells(
     assert keys(warehouse) == [
         documents.key().replace("data/", "loaded/"),
         BAD.replace("data/", "rejected/"),
-        BAD.replace("data/", "rejected/") + receiver.REASON,
+        BAD.replace("data/", "rejected/") + REASON,
     ]
     assert f"rejected {BAD}: not JSON" in done.stderr
-    reason = BAD.replace("data/", "rejected/") + receiver.REASON
+    reason = BAD.replace("data/", "rejected/") + REASON
     body = warehouse.s3.get_object(Bucket=warehouse.bucket, Key=reason)["Body"].read()
     assert body.startswith(b"not JSON")
     assert body.endswith(b"\n")
@@ -327,7 +330,7 @@ def test_what_was_loaded_before_is_only_moved(run: Run, warehouse: Warehouse) ->
     again = run()
     assert (again.returncode, keys(warehouse)) == (0, [documents.key().replace("data/", "loaded/")])
     assert "was loaded before" in again.stderr
-    assert not any(call.sql == receiver.RUN_SQL for call in warehouse.embedded.data_api.calls)
+    assert not any(call.sql == RUN_SQL for call in warehouse.embedded.data_api.calls)
     rows = first.stdout.splitlines()[-1].split(", ")[1]
     assert rows == again.stdout.splitlines()[-1].split(", ")[1] != "0 rows"
 
@@ -406,9 +409,9 @@ def test_a_refused_document_stays_as_old_as_it_was(run: Run, warehouse: Warehous
     assert run().returncode == 1
     rejected = BAD.replace("data/", "rejected/")
     kept = warehouse.s3.head_object(Bucket=warehouse.bucket, Key=rejected)["Metadata"]
-    assert kept == {receiver.UPLOADED: uploaded.isoformat()}
+    assert kept == {UPLOADED: uploaded.isoformat()}
     head = {"Bucket": warehouse.bucket, "Key": rejected}
-    old = {receiver.UPLOADED: "2026-11-19T05:06:07+00:00"}
+    old = {UPLOADED: "2026-11-19T05:06:07+00:00"}
     warehouse.s3.put_object(**head, Body=b"{", Metadata=old)
     assert run("--retry-rejected").returncode == 1  # and it is refused again
     assert warehouse.s3.head_object(**head)["Metadata"] == old
@@ -417,7 +420,7 @@ def test_a_refused_document_stays_as_old_as_it_was(run: Run, warehouse: Warehous
         Bucket=warehouse.bucket,
         Key=key.replace("data/", "rejected/"),
         Body=documents.encode(made),
-        Metadata={receiver.UPLOADED: "2026-11-20T05:06:07+00:00"},
+        Metadata={UPLOADED: "2026-11-20T05:06:07+00:00"},
     )
     run("--retry-rejected")
     assert warehouse.query("SELECT collected_at FROM documents") == [
@@ -436,7 +439,7 @@ def test_what_another_receiver_refuses_again_is_kept(run: Run, warehouse: Wareho
 
     warehouse.embedded.switches.intercept("s3", "CopyObject", refuse_it, times=1, after=True)
     assert run("--retry-rejected").returncode == 0
-    assert keys(warehouse) == [rejected, rejected + receiver.REASON]
+    assert keys(warehouse) == [rejected, rejected + REASON]
 
 
 def test_a_refused_file_does_not_replace_a_newer_one(run: Run, warehouse: Warehouse) -> None:
@@ -511,7 +514,7 @@ def other_producer() -> Document:
 
 def test_other_producers_documents_are_loaded_whole(warehouse: Warehouse) -> None:
     result = warehouse.load(other_producer(), documents.key())
-    assert result.outcome is receiver.Outcome.LOADED
+    assert result.outcome is Outcome.LOADED
     assert result.totals["CREATED"] == result.totals["TOTAL"]
     assert warehouse.query("SELECT FROM products") == []
     tickets = warehouse.query("SELECT case_id, date_from FROM support_tickets")

@@ -18,6 +18,9 @@ from typing import Any
 import pytest
 
 import sender
+from observability.collectors import CATEGORIES
+from observability.log import Log
+from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS, arguments, read_settings
 from tests.cloud import Account, EmbeddedCloud, Size, generate
 from tests.conftest import REGIONS
 from tests.sending import Document, statuses
@@ -108,7 +111,7 @@ def test_what_needs_no_aws_does_not_load_its_libraries(flag: str) -> None:
 def test_help_names_every_setting_with_its_variable() -> None:
     done = command("--help")
     assert done.stderr == ""
-    for _, variable, flag, _ in (*sender.NAMED_SETTINGS, *sender.ACCOUNT_SETTINGS):
+    for _, variable, flag, _ in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS):
         assert flag in done.stdout
         assert f"[{variable}]" in done.stdout
     flags = (
@@ -129,8 +132,8 @@ def test_list_tells_each_category_and_what_it_needs() -> None:
     done = command("--list")
     assert done.stderr == ""
     lines = {line.split()[0]: line for line in done.stdout.splitlines()}
-    assert lines.keys() == {"CATEGORY", *sender.CATEGORIES}
-    for name, held in sender.CATEGORIES.items():
+    assert lines.keys() == {"CATEGORY", *CATEGORIES}
+    for name, held in CATEGORIES.items():
         assert re.search(rf"\b{held.scope}\b.*\b{held.past}\b", lines[name])
         assert all(action in lines[name] for action in held.actions)
 
@@ -240,7 +243,7 @@ KMS = "arn:aws-us-gov:kms:us-gov-west-1:111122223333"
 def test_a_key_may_be_named_in_each_way_that_s3_knows(key: str, monkeypatch: Patch) -> None:
     for name, value in COMPLETE.items():
         monkeypatch.setenv(name, value)
-    assert sender.read_settings({"kms_key": key}, sender.CATEGORIES).kms_key == key
+    assert read_settings({"kms_key": key}, CATEGORIES).kms_key == key
 
 
 @pytest.mark.parametrize(
@@ -286,15 +289,15 @@ def test_a_flag_that_is_given_again_adds_to_what_it_names(monkeypatch: Patch) ->
         ("--product", "Web", "Tills"),
     ):
         flags += [flag, first, flag, second]
-    settings = sender.read_settings(vars(sender.arguments().parse_args(flags)), sender.CATEGORIES)
+    settings = read_settings(vars(arguments().parse_args(flags)), CATEGORIES)
     assert settings.regions == (HOME, "eu-west-1")
     assert settings.include_ou == ("ou-abcd-11111111", "ou-abcd-22222222", "ou-abcd-33333333")
     assert settings.exclude_ou == ("ou-abcd-44444444", "ou-abcd-55555555")
     assert settings.exclude_accounts == ("111122223333", "222233334444")
     assert settings.only == {"cost", "health"}
     assert settings.product == "Web,Tills"
-    named = sender.arguments().parse_args(["--accounts", "1" * 12, "--accounts", "2" * 12])
-    found = sender.read_settings(vars(named), sender.CATEGORIES).accounts
+    named = arguments().parse_args(["--accounts", "1" * 12, "--accounts", "2" * 12])
+    found = read_settings(vars(named), CATEGORIES).accounts
     assert [target.account for target in found] == ["1" * 12, "2" * 12]
 
 
@@ -338,7 +341,7 @@ def test_what_is_on_or_off_is_nothing_else(variable: str, monkeypatch: Patch) ->
     for texts, state in ((("1", "True", "YES", "on"), True), (("", "0", "false", "NO"), False)):
         for text in texts:
             monkeypatch.setenv(variable, text)
-            assert getattr(sender.read_settings({}, sender.CATEGORIES), setting) is state
+            assert getattr(read_settings({}, CATEGORIES), setting) is state
     for wrong in ("maybe", "o-abcdefghij", "2", "none"):
         flag = f"--{setting.replace('_', '-')}"
         told = f"sender.py: {variable} ({flag}): {wrong!r} is neither on (1, true, yes, on) nor off"
@@ -363,7 +366,7 @@ def test_a_run_says_where_its_document_is_and_tells_its_story_on_stderr(
     document = document_at(embedded, environment["BUCKET"], key)
     passed = {name for name, status in statuses(document).items() if status == "Pass"}
     assert passed == {"health", "account", "logs"}
-    others = sender.CATEGORIES.keys() - passed
+    others = CATEGORIES.keys() - passed
     assert {statuses(document)[name] for name in others} == {"None"}
     said = [text for held in document["logs"]["message"] for text in held.values()]
     for told in (*said, *done.stderr.splitlines()):
@@ -578,7 +581,7 @@ def test_check_shows_that_everything_can_be_read(
     assert {name for name, (readable, _) in found.items() if readable != "yes"} == off
     by_category = {category for category, _ in found}
     shared_with_cost = {"service"}
-    assert by_category == sender.CATEGORIES.keys() - shared_with_cost
+    assert by_category == CATEGORIES.keys() - shared_with_cost
     assert objects(embedded, environment["BUCKET"]) == {}
 
 
@@ -664,6 +667,6 @@ def test_a_setting_that_aws_knows_to_be_wrong_is_exit_2_before_anything_is_read(
 def test_what_aws_says_cannot_forge_a_line_of_the_log(character: str) -> None:
     story = io.StringIO()
     forged = f"ok{character}{datetime.now(UTC).isoformat()} SUCCESS all is well"
-    sender.Log(story).say("FAIL", forged)
+    Log(story).say("FAIL", forged)
     assert len(story.getvalue().splitlines()) == 1
     assert character not in story.getvalue()[:-1]

@@ -19,14 +19,68 @@ from botocore.model import ListShape, MapShape, Shape, StringShape, StructureSha
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import sender
+from observability.aws.errors import ABSENT, NotNow, judge
+from observability.aws.pages import tokens
+from observability.collecting.run import Run
+from observability.collecting.spool import Drafts, Spool, Store
+from observability.collecting.window import Window
+from observability.collectors.account import account_details, alternate_contact_row, contact_row
+from observability.collectors.application import signals_row
+from observability.collectors.compute_optimizer import advice, best_of
+from observability.collectors.config import compliance_report, non_compliant_row
+from observability.collectors.cost import (
+    anomaly_count,
+    cost_report,
+    daily_totals,
+    forecast_row,
+    is_own,
+)
+from observability.collectors.health import event_row
+from observability.collectors.inventory import instance_row, patch_row
+from observability.collectors.marketplace import marketplace_rows
+from observability.collectors.resilience_hub import a_month, app_row, policy_goals
+from observability.collectors.security.certificate_manager import certificate_row
+from observability.collectors.security.cloudtrail import trail_row
+from observability.collectors.security.guard_duty import guard_duty_row
+from observability.collectors.security.inspector import inspector_row
+from observability.collectors.security.kms import key_row
+from observability.collectors.security.secrets_manager import secret_row
+from observability.collectors.security.security_hub import finding_row
+from observability.collectors.security.security_hub import is_open as sender_is_open
+from observability.collectors.security.waf import (
+    acl_row,
+    acl_rows,
+    blocked_countries,
+    rule_row,
+    statements,
+)
+from observability.collectors.service_resources import (
+    bucket_row,
+    database_row,
+    function_row,
+    load_balancer_row,
+    scaling_group_row,
+    subnet_row,
+    volume_row,
+)
+from observability.collectors.support_tickets import case_row
+from observability.collectors.trusted_advisor import check_row
+from observability.contract import FAIL, SKIPPED
+from observability.dates import day_of, midnight, when
+from observability.dates import zulu as sender_zulu
+from observability.errors import UsageError
+from observability.log import Log
+from observability.rows import Shape as SenderShape
+from observability.rows import batches, dig
+from observability.sending.document import calls_by_service, encode
+from observability.settings.sender import Settings, read_days
 from tests.cloud.models import operation_model
 
 Row = dict[str, Any]
 
 DAY = timedelta(days=1)
 REGION = "eu-west-1"
-SETTINGS = sender.Settings(region=REGION, regions=(REGION,))
+SETTINGS = Settings(region=REGION, regions=(REGION,))
 
 FIRST, LAST = datetime(2019, 1, 1), datetime(2032, 12, 31)  # noqa: DTZ001  hypothesis adds zones
 days = st.dates(FIRST.date(), LAST.date())
@@ -64,7 +118,7 @@ def rule(statement: Statement, action: str | None = "Block", **more: Any) -> dic
 
 def shaped(statement: Statement, action: str | None = "Block", **more: Any) -> dict[str, Any]:
     """The row of a rule of an ACL that logs."""
-    return sender.rule_row("acl", "REGIONAL", True, rule(statement, action, **more))
+    return rule_row("acl", "REGIONAL", True, rule(statement, action, **more))
 
 
 GEO_CN = leaf("GeoMatchStatement", CountryCodes=["CN", "KP"])
@@ -97,9 +151,7 @@ def trees(draw: Callable[..., Any], depth: int = 0, nots: int = 0) -> tuple[Stat
 @given(trees())
 def test_every_statement_in_a_tree_is_seen_with_its_sign(tree: tuple[Statement, list[Any]]) -> None:
     statement, expected = tree
-    found = Counter(
-        (kind, sign) for kind, _, sign in sender.statements(statement) if "Match" in kind
-    )
+    found = Counter((kind, sign) for kind, _, sign in statements(statement) if "Match" in kind)
     assert found == Counter((kind, nots % 2 == 1) for kind, nots in expected)
 
 
@@ -110,7 +162,7 @@ def test_a_rule_blocks_countries_only_if_it_names_them_without_a_not(
 ) -> None:
     statement, expected = tree
     named = any(kind == "GeoMatchStatement" and nots % 2 == 0 for kind, nots in expected)
-    assert bool(sender.blocked_countries(rule(statement))) is named
+    assert bool(blocked_countries(rule(statement))) is named
 
 
 @pytest.mark.parametrize(
@@ -131,7 +183,7 @@ def test_a_rule_blocks_countries_only_if_it_names_them_without_a_not(
 def test_countries_that_a_rule_blocks(
     statement: Statement, action: str | None, countries: set[str]
 ) -> None:
-    assert sender.blocked_countries(rule(statement, action)) == countries
+    assert blocked_countries(rule(statement, action)) == countries
 
 
 @pytest.mark.parametrize(
@@ -181,7 +233,7 @@ def test_a_rule_is_compliant_if_it_can_be_watched(
     sampled: bool, counted: bool, logs: bool | None
 ) -> None:
     seen = {"SampledRequestsEnabled": sampled, "CloudWatchMetricsEnabled": counted}
-    row = sender.rule_row("acl", "REGIONAL", logs, rule(SQLI, VisibilityConfig=seen))
+    row = rule_row("acl", "REGIONAL", logs, rule(SQLI, VisibilityConfig=seen))
     assert (row["sample_request_enabled"], row["cloudwatch_enabled"]) == (sampled, counted)
     assert row["logging_enabled"] is logs
     expected = None if logs is None else sampled and counted and logs
@@ -204,7 +256,7 @@ def test_rules_of_firewall_manager_are_rules_of_the_acl() -> None:
         "Rules": [rule(GEO_CN)],
         "PostProcessFirewallManagerRuleGroups": [group | {"Name": "after"}],
     }  # fmt: skip
-    row, rules = sender.acl_rows(acl, "REGIONAL", True, ["arn:lb"])
+    row, rules = acl_rows(acl, "REGIONAL", True, ["arn:lb"])
     assert [held["rule_name"] for held in rules] == ["before", "r", "after"]
     assert [held["is_managed_rule"] for held in rules] == [True, False, True]
     assert row["rules_count"] == 3
@@ -235,7 +287,7 @@ def test_a_cost_report_loses_no_digit(
     today: list[tuple[str, Decimal]], before: list[tuple[str, Decimal]]
 ) -> None:
     rows = cost_rows("2024-03-01", today) + cost_rows("2024-02-29", before)
-    report = sender.cost_report(date(2024, 3, 1), sender.daily_totals(rows))
+    report = cost_report(date(2024, 3, 1), daily_totals(rows))
     current = sum((Fraction(cost) for _, cost in today), Fraction())
     previous = sum((Fraction(cost) for _, cost in before), Fraction())
     assert Fraction(report["current_period_cost"]) == current
@@ -259,7 +311,7 @@ def test_a_cost_report_loses_no_digit(
 
 
 def test_a_day_without_costs_is_zero_and_its_period_is_half_open() -> None:
-    report = sender.cost_report(date(2024, 12, 31), {})
+    report = cost_report(date(2024, 12, 31), {})
     assert Decimal(report["current_period_cost"]) == Decimal(report["cost_difference"]) == 0
     assert report["top_services"] == []
     assert report["period"] == {"start": "2024-12-31", "end": "2025-01-01", "granularity": "DAILY"}
@@ -279,12 +331,12 @@ SPANS = [("2024-02-27", "2024-02-29"), ("2024-03-01", "2024-03-01"), ("2024-02-2
     ],
 )
 def test_an_anomaly_counts_on_each_of_its_days(day: date, count: int) -> None:
-    assert sender.anomaly_count(day, SPANS) == {"anomalies_detected": count}
+    assert anomaly_count(day, SPANS) == {"anomalies_detected": count}
 
 
 def test_no_anomalies_are_known_is_not_none_were_detected() -> None:
-    assert sender.anomaly_count(date(2024, 1, 1), None) == {}
-    assert sender.anomaly_count(date(2024, 1, 1), []) == {"anomalies_detected": 0}
+    assert anomaly_count(date(2024, 1, 1), None) == {}
+    assert anomaly_count(date(2024, 1, 1), []) == {"anomalies_detected": 0}
 
 
 @pytest.mark.parametrize(
@@ -300,11 +352,11 @@ def test_no_anomalies_are_known_is_not_none_were_detected() -> None:
 def test_an_anomaly_belongs_to_the_accounts_that_caused_it(
     causes: list[dict[str, str]], own: bool
 ) -> None:
-    assert sender.is_own("111122223333", {"RootCauses": causes}) is own
+    assert is_own("111122223333", {"RootCauses": causes}) is own
 
 
 def test_a_forecast_keeps_aws_s_digits_and_days() -> None:
-    row = sender.forecast_row(
+    row = forecast_row(
         {
             "TimePeriod": {"Start": "2024-02-29", "End": "2024-03-01"},
             "MeanValue": "12.3456789012345",
@@ -321,7 +373,7 @@ def test_a_forecast_keeps_aws_s_digits_and_days() -> None:
 
 
 def test_a_product_is_told_from_the_day_of_its_license_and_expires_when_it_does() -> None:
-    window = sender.Window.of_past(date(2024, 2, 27), date(2024, 3, 2))
+    window = Window.of_past(date(2024, 2, 27), date(2024, 3, 2))
     product = {
         "ProductSKU": "sku", "ProductName": "Scanner", "Status": "AVAILABLE",
         "Validity": {"Begin": "2024-02-28T23:59:59Z"},
@@ -331,7 +383,7 @@ def test_a_product_is_told_from_the_day_of_its_license_and_expires_when_it_does(
         {"ExpirationDate": datetime(2024, 3, 1, 12, tzinfo=UTC)},
     ]
     costs = {("Scanner", "2024-02-29"): {"cost_consumed": "1.5", "currency": "USD"}}
-    rows = list(sender.marketplace_rows(window, product, entitlements, costs))
+    rows = list(marketplace_rows(window, product, entitlements, costs))
     assert [(row["period_start"], row["status"]) for row in rows] == [
         ("2024-02-28", "ACTIVE"),
         ("2024-02-29", "ACTIVE"),
@@ -354,10 +406,10 @@ def test_a_product_is_told_from_the_day_of_its_license_and_expires_when_it_does(
 def test_an_entitlement_without_an_end_never_expires(
     ends: list[datetime | None], status: str
 ) -> None:
-    window = sender.Window.of_past(date(2024, 2, 27), date(2024, 2, 27))
+    window = Window.of_past(date(2024, 2, 27), date(2024, 2, 27))
     product = {"ProductSKU": "sku", "ProductName": "Scanner", "Status": "AVAILABLE"}
     held = [{"ExpirationDate": end} if end else {} for end in ends]
-    rows = list(sender.marketplace_rows(window, product, held, {}))
+    rows = list(marketplace_rows(window, product, held, {}))
     assert [row["status"] for row in rows] == [status]
 
 
@@ -371,7 +423,7 @@ def test_an_entitlement_without_an_end_never_expires(
 def test_what_an_app_costs_is_told_by_the_month(
     amount: float, frequency: str, month: float
 ) -> None:
-    told = sender.a_month({"amount": amount, "currency": "USD", "frequency": frequency})
+    told = a_month({"amount": amount, "currency": "USD", "frequency": frequency})
     assert told == pytest.approx(month)
 
 
@@ -391,13 +443,13 @@ METRICS = [
 
 @given(st.permutations(METRICS))
 def test_each_metric_is_taken_by_name_and_statistic(metrics: list[dict[str, Any]]) -> None:
-    row = sender.advice("Ec2Instance", "arn", {"utilizationMetrics": metrics}, {})
+    row = advice("Ec2Instance", "arn", {"utilizationMetrics": metrics}, {})
     assert (row["cpu_utilization_max"], row["memory_utilization_avg"]) == (97.5, 41.25)
 
 
 def test_metrics_that_aws_has_not_are_null_not_another_s() -> None:
     few = [metric("Duration", "Average", 200.0), metric("Memory", "Maximum", 88.0)]
-    row = sender.advice("LambdaFunction", "arn", {"utilizationMetrics": few}, {})
+    row = advice("LambdaFunction", "arn", {"utilizationMetrics": few}, {})
     assert (row["cpu_utilization_max"], row["memory_utilization_avg"]) == (None, None)
 
 
@@ -409,19 +461,19 @@ def test_savings_are_told_in_dollars_only(currency: str, expected: float | None)
             "estimatedMonthlySavings": {"currency": currency, "value": 7.25},
         }
     }
-    row = sender.advice("EbsVolume", "arn", {}, best)
+    row = advice("EbsVolume", "arn", {}, best)
     assert row["estimated_monthly_savings_usd"] == expected
     assert row["savings_opportunity_percentage"] == 12.5
 
 
 @given(st.permutations([{"rank": 3}, {"rank": 1}, {"rank": 2}]))
 def test_the_best_option_is_the_one_that_aws_ranks_first(options: list[dict[str, int]]) -> None:
-    assert sender.best_of(options) == {"rank": 1}
+    assert best_of(options) == {"rank": 1}
 
 
 @pytest.mark.parametrize("options", [None, []])
 def test_without_options_nothing_is_recommended(options: list[dict[str, int]] | None) -> None:
-    assert sender.best_of(options) == {}
+    assert best_of(options) == {}
 
 
 @pytest.mark.parametrize(
@@ -442,7 +494,7 @@ def test_without_options_nothing_is_recommended(options: list[dict[str, int]] | 
 def test_the_strictest_goal_of_a_policy_counts(
     goals: dict[str, Any] | None, expected: dict[str, int | None]
 ) -> None:
-    assert sender.policy_goals({"policy": {"policy": goals}}) == expected
+    assert policy_goals({"policy": {"policy": goals}}) == expected
 
 
 # Compliance
@@ -462,9 +514,9 @@ def test_the_strictest_goal_of_a_policy_counts(
 )
 def test_the_compliance_score_counts_rules_with_a_result(states: str, score: str | None) -> None:
     kinds = {"C": "COMPLIANT", "N": "NON_COMPLIANT", "I": "INSUFFICIENT_DATA"}
-    window = sender.Window.of_yesterday(datetime(2024, 3, 1, 4, tzinfo=UTC), SETTINGS, None)
+    window = Window.of_yesterday(datetime(2024, 3, 1, 4, tzinfo=UTC), SETTINGS, None)
     found = {f"rule-{number}": kinds[state] for number, state in enumerate(states)}
-    report = sender.compliance_report(window, found)
+    report = compliance_report(window, found)
     told = report["compliance_score"]
     assert told == score if score is None or told is None else Decimal(told) == Decimal(score)
     assert report["total_rules"] == len(states)
@@ -487,7 +539,7 @@ def test_a_finding_is_open_while_somebody_has_to_act(
     record: str, workflow: str, is_open: bool
 ) -> None:
     finding = {"RecordState": record, "Workflow": {"Status": workflow}, "ProductName": "Scanner"}
-    assert sender.is_open(sender.finding_row(finding)) is is_open
+    assert sender_is_open(finding_row(finding)) is is_open
 
 
 def test_a_finding_of_a_product_without_a_name_is_known_by_its_arn() -> None:
@@ -495,17 +547,17 @@ def test_a_finding_of_a_product_without_a_name_is_known_by_its_arn() -> None:
         "ProductArn": "arn:aws:securityhub:eu-west-1::product/acme/scanner",
         "GeneratorId": "x/y",
     }
-    row = sender.finding_row(held)
+    row = finding_row(held)
     assert (row["service"], row["generator"]) == ("scanner", "x")
-    named = sender.finding_row(held | {"GeneratorDetails": {"Name": "Trivy"}})
+    named = finding_row(held | {"GeneratorDetails": {"Name": "Trivy"}})
     assert named["generator"] == "Trivy"
 
 
 def test_a_patch_that_is_not_installed_has_no_time() -> None:
     epoch, later = datetime(1970, 1, 1, tzinfo=UTC), datetime(2024, 2, 29, 23, 59, 59, tzinfo=UTC)
-    assert sender.patch_row({"InstalledTime": epoch})["installed_time"] is None
-    assert sender.patch_row({})["installed_time"] is None
-    row = sender.patch_row({"InstalledTime": later})
+    assert patch_row({"InstalledTime": epoch})["installed_time"] is None
+    assert patch_row({})["installed_time"] is None
+    row = patch_row({"InstalledTime": later})
     assert datetime.fromisoformat(row["installed_time"]) == later
 
 
@@ -536,13 +588,11 @@ def test_what_a_daily_run_reads(
     now: str, newest: str | None, costs_from: str, since: str | None
 ) -> None:
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
-    window = sender.Window.of_yesterday(
-        moment, SETTINGS, date.fromisoformat(newest) if newest else None
-    )
+    window = Window.of_yesterday(moment, SETTINGS, date.fromisoformat(newest) if newest else None)
     assert window.end == moment.date()
     assert window.documents() == [(moment.date() - DAY, moment.date())]
     assert str(window.costs_from) == costs_from
-    changed = sender.midnight(window.costs_from)
+    changed = midnight(window.costs_from)
     everything = (None,) if newest is None else (None, changed)
     assert window.reads == ((changed,) if since else everything)
     assert since is None or str(changed.date()) == since
@@ -553,34 +603,34 @@ def test_what_a_daily_run_reads(
 def test_no_missed_day_is_left_out_within_the_bound(
     now: datetime, days_ago: int | None, lookback: int, catch_up: int
 ) -> None:
-    settings = sender.Settings(REGION, (REGION,), lookback=lookback, catch_up=catch_up)
+    settings = Settings(REGION, (REGION,), lookback=lookback, catch_up=catch_up)
     today = now.date()
     newest = today - timedelta(days=days_ago) if days_ago else None
-    window = sender.Window.of_yesterday(now, settings, newest)
+    window = Window.of_yesterday(now, settings, newest)
     assert (window.start, window.end) == (today - DAY, today)
     assert today - timedelta(days=catch_up) <= window.costs_from
     assert window.costs_from <= today - timedelta(days=lookback)
     if newest and newest + DAY >= today - timedelta(days=catch_up):
         assert window.costs_from <= newest + DAY
-        assert window.since == sender.midnight(window.costs_from)
+        assert window.since == midnight(window.costs_from)
     else:
         assert window.since is None
 
 
 @given(days, st.integers(0, 800))
 def test_past_days_are_read_each_once(first: date, count: int) -> None:
-    window = sender.Window.of_past(first, first + timedelta(days=count))
+    window = Window.of_past(first, first + timedelta(days=count))
     periods = window.documents()
     assert [start for start, _ in periods] == [first + timedelta(days=n) for n in range(count + 1)]
     assert all(end == start + DAY for start, end in periods)
-    assert window.since == sender.midnight(first)
-    assert window.until < sender.midnight(first + timedelta(days=count + 1))
-    assert window.until > sender.midnight(first + timedelta(days=count + 1)) - timedelta(seconds=1)
+    assert window.since == midnight(first)
+    assert window.until < midnight(first + timedelta(days=count + 1))
+    assert window.until > midnight(first + timedelta(days=count + 1)) - timedelta(seconds=1)
 
 
 def test_a_past_day_has_24_hours_though_clocks_change() -> None:
-    window = sender.Window.of_past(date(2026, 3, 28), date(2026, 3, 30))
-    starts = [sender.midnight(start) for start, _ in window.documents()]
+    window = Window.of_past(date(2026, 3, 28), date(2026, 3, 30))
+    starts = [midnight(start) for start, _ in window.documents()]
     assert [later - earlier for earlier, later in itertools.pairwise(starts)] == [DAY, DAY]
 
 
@@ -588,7 +638,7 @@ def test_a_past_day_has_24_hours_though_clocks_change() -> None:
 def test_what_happened_outside_of_the_window_goes_to_the_nearest_day(
     first: date, count: int, offset: int | None
 ) -> None:
-    drafts = sender.Drafts(sender.Window.of_past(first, first + timedelta(days=count)), store())
+    drafts = Drafts(Window.of_past(first, first + timedelta(days=count)), store())
     day = None if offset is None else first + timedelta(days=offset)
     found = drafts.of(day).start
     last = first + timedelta(days=count)
@@ -614,8 +664,8 @@ def test_what_happened_outside_of_the_window_goes_to_the_nearest_day(
 def test_instants_are_told_in_utc_whatever_form_aws_sends(
     value: datetime | str | None, expected: str | None
 ) -> None:
-    assert sender.when(value) == expected
-    assert sender.day_of(expected) == (date.fromisoformat(expected[:10]) if expected else None)
+    assert when(value) == expected
+    assert day_of(expected) == (date.fromisoformat(expected[:10]) if expected else None)
 
 
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
@@ -623,11 +673,11 @@ offsets = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minute
 
 @given(st.datetimes(timezones=offsets, min_value=FIRST, max_value=LAST))
 def test_an_instant_stays_the_same_instant(moment: datetime) -> None:
-    told = sender.when(moment)
+    told = when(moment)
     assert told
     assert datetime.fromisoformat(told) == moment
     assert told.endswith("+00:00")
-    zulu = sender.zulu(moment)
+    zulu = sender_zulu(moment)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", zulu)
     assert abs(datetime.fromisoformat(zulu) - moment) < timedelta(milliseconds=1)
 
@@ -647,25 +697,25 @@ def test_an_instant_stays_the_same_instant(moment: datetime) -> None:
 def test_days_that_make_no_sense_are_refused(
     start: str | None, end: str | None, message: str
 ) -> None:
-    with pytest.raises(sender.UsageError, match=message):
-        sender.read_days(start, end)
+    with pytest.raises(UsageError, match=message):
+        read_days(start, end)
 
 
 def test_days_to_read_include_both_ends_and_end_yesterday_by_default() -> None:
     leap, march = date(2024, 2, 29), date(2024, 3, 1)
-    assert sender.read_days("2024-02-29", "2024-03-01") == (leap, march)
-    assert sender.read_days("2024-02-29", "2024-02-29") == (leap, leap)
-    assert sender.read_days(None, None) == (None, None)
+    assert read_days("2024-02-29", "2024-03-01") == (leap, march)
+    assert read_days("2024-02-29", "2024-02-29") == (leap, leap)
+    assert read_days(None, None) == (None, None)
     before = datetime.now(UTC).date() - DAY
-    assert sender.read_days("2024-02-29", None)[1] in (before, before + DAY)
+    assert read_days("2024-02-29", None)[1] in (before, before + DAY)
 
 
 # Text and rows
 
 
-def store() -> sender.Store:
+def store() -> Store:
     """Where rows are kept."""
-    return sender.Store()
+    return Store()
 
 
 UNSAFE = "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
@@ -675,14 +725,14 @@ UNSAFE = "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 @given(st.text())
 @example("line\nERROR forged\r\n\x1b[31mred\x9b2J \u2028\u2029 \u202e\u2066")
 def test_no_text_can_forge_a_line_or_steer_a_terminal(text: str) -> None:
-    safe = sender.Log.safe(text)
+    safe = Log.safe(text)
     assert not re.search(UNSAFE, safe)
     assert len(safe.splitlines()) <= 1
 
 
 @given(st.text().filter(lambda text: not re.search(UNSAFE, text)))
 def test_text_that_does_no_harm_stays_as_it_is(text: str) -> None:
-    assert sender.Log.safe(text) == text
+    assert Log.safe(text) == text
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -700,7 +750,7 @@ rows_of_text = st.dictionaries(texts, values | st.lists(values) | st.dictionarie
 @given(st.lists(rows_of_text, max_size=40))
 def test_rows_come_back_from_disk_as_they_were(rows: list[dict[str, Any]]) -> None:
     held = store()
-    spool = sender.Spool(held)
+    spool = Spool(held)
     for row in rows:
         spool.add(row)
     assert list(spool) == rows
@@ -711,7 +761,7 @@ def test_rows_come_back_from_disk_as_they_were(rows: list[dict[str, Any]]) -> No
 
 def test_more_rows_than_memory_should_hold_come_back_in_order() -> None:
     held = store()
-    one, other = sender.Spool(held), sender.Spool(held)
+    one, other = Spool(held), Spool(held)
     for number in range(5000):
         one.add({"n": number, "text": "größe,\n" * 5}, labels=("even",) if number % 2 == 0 else ())
         other.add({"m": number})
@@ -724,14 +774,14 @@ def test_more_rows_than_memory_should_hold_come_back_in_order() -> None:
 @settings(max_examples=50)
 @given(st.recursive(values, lambda inner: st.lists(inner) | st.dictionaries(texts, inner)))
 def test_a_document_is_written_as_json(value: Any) -> None:
-    assert json.loads(b"".join(sender.encode(value))) == value
+    assert json.loads(b"".join(encode(value))) == value
 
 
 def test_half_a_surrogate_pair_does_not_spoil_the_document() -> None:
     held = store()
-    spool = sender.Spool(held)
+    spool = Spool(held)
     spool.add({"name": "broken \ud83d emoji"})
-    [row] = json.loads(b"".join(sender.encode(spool)))
+    [row] = json.loads(b"".join(encode(spool)))
     assert row["name"].startswith("broken ")
     assert row["name"].endswith(" emoji")
     held.close()
@@ -739,14 +789,14 @@ def test_half_a_surrogate_pair_does_not_spoil_the_document() -> None:
 
 def test_numbers_that_json_has_not_are_refused_when_they_are_written() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        sender.Spool(store()).add({"value": float("nan")})
+        Spool(store()).add({"value": float("nan")})
 
 
 @given(st.lists(st.integers()), st.integers(1, 7))
 def test_batches_have_everything_once_and_are_full_but_for_the_last(
     items: list[int], size: int
 ) -> None:
-    found = list(sender.batches(iter(items), size))
+    found = list(batches(iter(items), size))
     assert [item for batch in found for item in batch] == items
     assert all(len(batch) == size for batch in found[:-1])
     assert all(1 <= len(batch) <= size for batch in found[-1:])
@@ -764,12 +814,12 @@ def test_batches_have_everything_once_and_are_full_but_for_the_last(
     ],
 )
 def test_a_path_leads_into_an_answer_or_nowhere(path: str, expected: Any) -> None:
-    assert sender.dig({"A": {"B": [{"C": 1}, {"C": 0}]}}, path) == expected
+    assert dig({"A": {"B": [{"C": 1}, {"C": 0}]}}, path) == expected
 
 
 def test_calls_are_summed_up_by_service() -> None:
     calls = {"kms:ListKeys": 1, "kms:DescribeKey": 12, "acm:ListCertificates": 2}
-    assert sorted(sender.calls_by_service(calls)) == [
+    assert sorted(calls_by_service(calls)) == [
         "acm ListCertificates 2",
         "kms DescribeKey 12, ListKeys 1",
     ]
@@ -789,9 +839,9 @@ def test_calls_are_summed_up_by_service() -> None:
 def test_an_account_is_what_it_says_itself_and_else_what_its_organization_says(
     information: dict[str, str], member: dict[str, str], name: str | None, status: str | None
 ) -> None:
-    aws = sender.Run(SETTINGS, sender.Log(io.StringIO())).caller
+    aws = Run(SETTINGS, Log(io.StringIO())).caller
     aws.identity = {"Account": "111122223333", "Arn": "arn:aws-cn:iam::111122223333:user/x"}
-    row = sender.account_details(aws, information, member)
+    row = account_details(aws, information, member)
     assert (row["account_name"], row["account_status"]) == (name, status)
     assert row["account_arn"] == "arn:aws-cn:iam::111122223333:root"
 
@@ -805,7 +855,7 @@ def test_pages_are_read_until_there_is_no_token() -> None:
         "a": {"n": 2, "Next": "b"},
         "b": {"n": 3},
     }
-    found = list(sender.tokens(lambda Next=None: pages[Next], "Next"))
+    found = list(tokens(lambda Next=None: pages[Next], "Next"))
     assert [page["n"] for page in found] == [1, 2, 3]
 
 
@@ -814,15 +864,12 @@ def test_the_next_token_may_be_nested_and_empty_at_the_end() -> None:
         None: {"List": {"NextMarker": "a"}},
         "a": {"List": {"NextMarker": ""}},
     }
-    assert (
-        len(list(sender.tokens(lambda Marker=None: pages[Marker], "Marker", "List.NextMarker")))
-        == 2
-    )
+    assert len(list(tokens(lambda Marker=None: pages[Marker], "Marker", "List.NextMarker"))) == 2
 
 
 def test_a_token_that_comes_again_ends_the_listing_with_an_error() -> None:
-    with pytest.raises(sender.NotNow, match="twice"):
-        list(sender.tokens(lambda Next=None: {"Next": "same"}, "Next"))
+    with pytest.raises(NotNow, match="twice"):
+        list(tokens(lambda Next=None: {"Next": "same"}, "Next"))
 
 
 # Errors
@@ -836,94 +883,94 @@ def refusal(call: str, code: str, message: str) -> ClientError:
 
 BY_IAM = "User: arn:aws:iam::111122223333:user/x is not authorized to perform: {}"
 BY_POLICY = BY_IAM + " with an explicit deny in a service control policy"
-OFF = sender.SKIPPED
+OFF = SKIPPED
 
 
 @pytest.mark.parametrize(
     ("call", "code", "message", "meaning"),
     [
-        ("inspector2:ListFindings", "AccessDeniedException", BY_IAM, sender.FAIL),
-        ("inspector2:ListFindings", "AccessDeniedException", BY_POLICY, sender.FAIL),
+        ("inspector2:ListFindings", "AccessDeniedException", BY_IAM, FAIL),
+        ("inspector2:ListFindings", "AccessDeniedException", BY_POLICY, FAIL),
         ("inspector2:ListFindings", "AccessDeniedException", "Account is not enabled", OFF),
-        ("ce:GetCostAndUsage", "AccessDeniedException", BY_IAM, sender.FAIL),
+        ("ce:GetCostAndUsage", "AccessDeniedException", BY_IAM, FAIL),
         ("ce:GetCostAndUsage", "AccessDeniedException", "User not enabled for cost explorer", OFF),
         ("ce:GetCostForecast", "DataUnavailableException", "Insufficient data", OFF),
-        ("ce:GetCostForecast", "ValidationException", "Insufficient data", sender.FAIL),
+        ("ce:GetCostForecast", "ValidationException", "Insufficient data", FAIL),
         ("support:DescribeCases", "SubscriptionRequiredException", "Premium Support", OFF),
         ("securityhub:GetFindings", "InvalidAccessException", "is not subscribed", OFF),
-        ("securityhub:GetFindings", "AccessDeniedException", BY_IAM, sender.FAIL),
+        ("securityhub:GetFindings", "AccessDeniedException", BY_IAM, FAIL),
         ("organizations:DescribeAccount", "AWSOrganizationsNotInUseException", "", OFF),
-        ("organizations:DescribeAccount", "AccessDeniedException", BY_IAM, sender.FAIL),
+        ("organizations:DescribeAccount", "AccessDeniedException", BY_IAM, FAIL),
         ("organizations:DescribeAccount", "AccessDeniedException",
          "You don't have permissions to access this resource.", OFF),
         ("organizations:ListTagsForResource", "TargetNotFoundException", "", OFF),
-        ("organizations:ListTagsForResource", "ServiceException", "oops", sender.FAIL),
-        ("account:GetAlternateContact", "ResourceNotFoundException", "", sender.ABSENT),
-        ("kms:GetKeyRotationStatus", "UnsupportedOperationException", "", sender.ABSENT),
-        ("kms:DescribeKey", "AccessDeniedException", BY_IAM, sender.FAIL),
-        ("health:DescribeEvents", "InternalServerException", "oops", sender.FAIL),
-        ("ssm:GetInventory", "SubscriptionRequiredException", "", sender.FAIL),
+        ("organizations:ListTagsForResource", "ServiceException", "oops", FAIL),
+        ("account:GetAlternateContact", "ResourceNotFoundException", "", ABSENT),
+        ("kms:GetKeyRotationStatus", "UnsupportedOperationException", "", ABSENT),
+        ("kms:DescribeKey", "AccessDeniedException", BY_IAM, FAIL),
+        ("health:DescribeEvents", "InternalServerException", "oops", FAIL),
+        ("ssm:GetInventory", "SubscriptionRequiredException", "", FAIL),
     ],
 )  # fmt: skip
 def test_a_refusal_is_told_from_a_service_that_is_off(
     call: str, code: str, message: str, meaning: str
 ) -> None:
-    found, what, detail = sender.judge(refusal(call, code, message.format(call)))
+    found, what, detail = judge(refusal(call, code, message.format(call)))
     assert found == meaning
-    if meaning == sender.FAIL:
+    if meaning == FAIL:
         assert call in what
         assert code in what
         assert detail == message.format(call)
 
 
 def test_an_endpoint_without_an_answer_is_a_failure() -> None:
-    found, what, detail = sender.judge(ReadTimeoutError(endpoint_url="https://kms.example.com"))
-    assert (found, what) == (sender.FAIL, "ReadTimeoutError")
+    found, what, detail = judge(ReadTimeoutError(endpoint_url="https://kms.example.com"))
+    assert (found, what) == (FAIL, "ReadTimeoutError")
     assert "kms.example.com" in detail
 
 
 # The least that AWS promises
 
-ROWS: Mapping[str, tuple[sender.Shape, str, str, str]] = {
-    "contact": (sender.contact_row, "account", "GetContactInformation", "ContactInformation"),
+ROWS: Mapping[str, tuple[SenderShape, str, str, str]] = {
+    "contact": (contact_row, "account", "GetContactInformation", "ContactInformation"),
     "alternate": (
-        sender.alternate_contact_row, "account", "GetAlternateContact", "AlternateContact",
+        alternate_contact_row, "account", "GetAlternateContact", "AlternateContact",
     ),
-    "finding": (sender.finding_row, "securityhub", "GetFindings", "Findings"),
-    "guard duty": (sender.guard_duty_row, "guardduty", "GetFindings", "Findings"),
-    "inspector": (sender.inspector_row, "inspector2", "ListFindings", "findings"),
-    "key": (sender.key_row, "kms", "DescribeKey", "KeyMetadata"),
-    "trail": (sender.trail_row, "cloudtrail", "DescribeTrails", "trailList"),
-    "secret": (sender.secret_row, "secretsmanager", "ListSecrets", "SecretList"),
+    "finding": (finding_row, "securityhub", "GetFindings", "Findings"),
+    "guard duty": (guard_duty_row, "guardduty", "GetFindings", "Findings"),
+    "inspector": (inspector_row, "inspector2", "ListFindings", "findings"),
+    "key": (key_row, "kms", "DescribeKey", "KeyMetadata"),
+    "trail": (trail_row, "cloudtrail", "DescribeTrails", "trailList"),
+    "secret": (secret_row, "secretsmanager", "ListSecrets", "SecretList"),
     "certificate": (
-        sender.certificate_row, "acm", "ListCertificates", "CertificateSummaryList",
+        certificate_row, "acm", "ListCertificates", "CertificateSummaryList",
     ),
-    "web acl": (sender.acl_row, "wafv2", "GetWebACL", "WebACL"),
+    "web acl": (acl_row, "wafv2", "GetWebACL", "WebACL"),
     "non compliant": (
-        sender.non_compliant_row, "config", "GetComplianceDetailsByConfigRule", "EvaluationResults",
+        non_compliant_row, "config", "GetComplianceDetailsByConfigRule", "EvaluationResults",
     ),
     "node": (
-        sender.instance_row, "ssm", "DescribeInstanceInformation", "InstanceInformationList",
+        instance_row, "ssm", "DescribeInstanceInformation", "InstanceInformationList",
     ),
-    "patch": (sender.patch_row, "ssm", "DescribeInstancePatches", "Patches"),
-    "check": (sender.check_row, "support", "DescribeTrustedAdvisorCheckResult", "result"),
-    "case": (sender.case_row, "support", "DescribeCases", "cases"),
-    "event": (sender.event_row, "health", "DescribeEvents", "events"),
+    "patch": (patch_row, "ssm", "DescribeInstancePatches", "Patches"),
+    "check": (check_row, "support", "DescribeTrustedAdvisorCheckResult", "result"),
+    "case": (case_row, "support", "DescribeCases", "cases"),
+    "event": (event_row, "health", "DescribeEvents", "events"),
     "service": (
-        sender.signals_row, "application-signals", "ListServices", "ServiceSummaries",
+        signals_row, "application-signals", "ListServices", "ServiceSummaries",
     ),
-    "app": (sender.app_row, "resiliencehub", "DescribeApp", "app"),
-    "volume": (sender.volume_row, "ec2", "DescribeVolumes", "Volumes"),
-    "subnet": (sender.subnet_row, "ec2", "DescribeSubnets", "Subnets"),
-    "database": (sender.database_row, "rds", "DescribeDBInstances", "DBInstances"),
-    "bucket": (sender.bucket_row, "s3", "ListBuckets", "Buckets"),
+    "app": (app_row, "resiliencehub", "DescribeApp", "app"),
+    "volume": (volume_row, "ec2", "DescribeVolumes", "Volumes"),
+    "subnet": (subnet_row, "ec2", "DescribeSubnets", "Subnets"),
+    "database": (database_row, "rds", "DescribeDBInstances", "DBInstances"),
+    "bucket": (bucket_row, "s3", "ListBuckets", "Buckets"),
     "load balancer": (
-        sender.load_balancer_row, "elbv2", "DescribeLoadBalancers", "LoadBalancers",
+        load_balancer_row, "elbv2", "DescribeLoadBalancers", "LoadBalancers",
     ),
     "scaling group": (
-        sender.scaling_group_row, "autoscaling", "DescribeAutoScalingGroups", "AutoScalingGroups",
+        scaling_group_row, "autoscaling", "DescribeAutoScalingGroups", "AutoScalingGroups",
     ),
-    "function": (sender.function_row, "lambda", "ListFunctions", "Functions"),
+    "function": (function_row, "lambda", "ListFunctions", "Functions"),
 }  # fmt: skip
 """Rows, and the member of the answer that they are made of."""
 
@@ -956,8 +1003,8 @@ def test_a_row_can_be_made_of_the_least_that_aws_promises(kind: str) -> None:
 
 def test_a_line_of_the_log_is_one_line() -> None:
     stream = io.StringIO()
-    sender.Log(stream).say("INFO", "key a\n2026-01-01T00:00:00 ERROR forged \x1b[2J")
-    sender.Log(stream, as_json=True).say("INFO", "a\nb", key="c\nd")
+    Log(stream).say("INFO", "key a\n2026-01-01T00:00:00 ERROR forged \x1b[2J")
+    Log(stream, as_json=True).say("INFO", "a\nb", key="c\nd")
     text, machine = stream.getvalue().splitlines()
     assert "\\u000a2026" in text
     assert "\x1b" not in text

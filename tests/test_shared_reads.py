@@ -16,6 +16,15 @@ import pytest
 
 import receiver
 import sender
+from observability.collecting.shared import Shared
+from observability.collectors.config import BY_PLACE_AND_COMPLIANCE
+from observability.collectors.config_inventory import (
+    ACCOUNTS_PER_QUERY,
+    place_conditions,
+    resources_where,
+)
+from observability.receiving.report import Outcome
+from observability.sources.config import PAGE
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
 from tests.cloud.accounts import Aggregator
 from tests.cloud.models import operation_model
@@ -120,7 +129,7 @@ def load(family: Family, *, leave_out: tuple[str, ...] = RUNS) -> Rows:
         for name, value in family.embedded.environment(family.embedded.analytics.id).items():
             patch.setenv(name, value)
         results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert {result.outcome for result in results} == {receiver.Outcome.LOADED}
+    assert {result.outcome for result in results} == {Outcome.LOADED}
     rows = warehouse.rows()
     warehouse.empty()
     s3, bucket = warehouse.s3, warehouse.bucket
@@ -862,7 +871,7 @@ def test_an_account_of_many_resources_lists_its_own(
 ) -> None:
     """It takes as many requests either way, and other accounts would wait for it."""
     family = make_family(RECORDING)
-    large = make_account(replace(RECORDING, volumes=sender.PAGE))
+    large = make_account(replace(RECORDING, volumes=PAGE))
     family.accounts.append(family.organization.join(large))
     family.embedded.keys.make_role(large.id, ROLE, family.payer.id)
     aggregate(family, family.payer)
@@ -952,7 +961,7 @@ def test_accounts_read_their_own_config_where_no_aggregator_answers(
     operation: str, why: str, make_family: MakeFamily, send: Send
 ) -> None:
     """Because it is refused, there is none, or it takes too many pages to say what it has."""
-    family = make_family(RECORDING, sender.Shared.LEAST)
+    family = make_family(RECORDING, Shared.LEAST)
     if operation:
         aggregate(family, family.payer)
     if operation == "pages":
@@ -971,7 +980,7 @@ def test_accounts_read_their_own_config_where_no_aggregator_answers(
 def test_a_query_of_an_aggregator_is_no_longer_than_it_may_be() -> None:
     shape: Any = operation_model("config", "SelectAggregateResourceConfig").input_shape
     longest = max(boto3.session.Session().get_available_regions("config"), key=len)
-    accounts = ["1" * 12] * sender.ACCOUNTS_PER_QUERY
-    text = sender.resources_where(*sender.place_conditions(accounts, longest))
+    accounts = ["1" * 12] * ACCOUNTS_PER_QUERY
+    text = resources_where(*place_conditions(accounts, longest))
     assert len(text) < shape.members["Expression"].metadata["max"]
-    assert len(sender.BY_PLACE_AND_COMPLIANCE.split(", ")) == 3  # which AWS takes at most
+    assert len(BY_PLACE_AND_COMPLIANCE.split(", ")) == 3  # which AWS takes at most

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import sender
+from observability.sending.period import reads_everything
 from tests.cloud import EmbeddedCloud, Size
 from tests.conftest import MakeAccount, MakeEnvironment
 
@@ -64,7 +64,7 @@ def test_a_bucket_that_forgets_old_names_still_gets_everything_open_each_week() 
     for start in range(21):
         newest = today + timedelta(days=start)
         known = [newest - timedelta(days=back) for back in reversed(range(30))]
-        weeks.append(sender.reads_everything(known, newest + timedelta(days=1)))
+        weeks.append(reads_everything(known, newest + timedelta(days=1)))
     assert sum(weeks[:7]) == sum(weeks[7:14]) == sum(weeks[14:]) == 1
 
 
@@ -77,7 +77,7 @@ def test_a_host_that_is_off_on_some_days_of_the_week_reads_everything_each_week_
     full = [
         day
         for number, day in enumerate(covered)
-        if number > 30 and sender.reads_everything(covered[:number], day)
+        if number > 30 and reads_everything(covered[:number], day)
     ]
     gaps = {(later - earlier).days for earlier, later in itertools.pairwise(full)}
     assert full

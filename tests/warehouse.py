@@ -11,6 +11,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 import receiver
+from observability.loaders.tables import SAID_BY, TABLES
+from observability.receiving.report import Result
+from observability.settings.receiver import Settings
 from tests import documents
 from tests.cloud import EmbeddedCloud
 from tests.documents import Document
@@ -18,12 +21,11 @@ from tests.documents import Document
 Rows = dict[str, list[dict[str, Any]]]
 
 # What a load decides by itself, and may differ between two loads of the same documents.
-SURROGATES = {"id", "document_id", *receiver.SAID_BY.values()}
+SURROGATES = {"id", "document_id", *SAID_BY.values()}
 LOAD_TIMES = {
-    name: {"created_at", "updated_at"} - set(table.aws_times)
-    for name, table in receiver.TABLES.items()
+    name: {"created_at", "updated_at"} - set(table.aws_times) for name, table in TABLES.items()
 }
-STORED = tuple(name for name, table in receiver.TABLES.items() if not table.stored_in)
+STORED = tuple(name for name, table in TABLES.items() if not table.stored_in)
 PARENTS = {
     "account_id": "accounts",
     "security_id": "security",
@@ -45,7 +47,7 @@ class Warehouse:
     def __post_init__(self) -> None:
         environment = self.embedded.environment(self.embedded.analytics.id)
         self.s3 = self.embedded.client("s3", self.embedded.analytics.id)
-        self.settings = receiver.Settings(
+        self.settings = Settings(
             bucket=self.bucket,
             cluster_arn=environment["AURORA_CLUSTER_ARN"],
             secret_arn=environment["AURORA_SECRET_ARN"],
@@ -56,7 +58,7 @@ class Warehouse:
         )
         self.receiver = receiver.start(self.settings, again=True)
 
-    def load(self, made: Document, key: str) -> receiver.Result:
+    def load(self, made: Document, key: str) -> Result:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=documents.encode(made))
         found = self.receiver.s3.find(key)
         assert found

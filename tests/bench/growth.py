@@ -7,6 +7,9 @@ import os
 import psycopg
 
 import receiver
+from observability.loaders.tables import STORED
+from observability.receiving.bucket import S3Manager
+from observability.settings.receiver import Settings
 from tests import documents
 from tests.bench.documents import DAY, many_rows
 from tests.bench.harness import ACCOUNT, REGION, Line, Results, account, running_cloud
@@ -105,11 +108,9 @@ def scans(embedded: EmbeddedCloud, warehouse: Warehouse) -> tuple[int, list[str]
     made = collected(many_rows(40_000, ACCOUNT, REGION, churn=1), 5)
     warehouse.put(made, documents.key(DAY, region=REGION))
     os.environ |= embedded.environment(ACCOUNT) | warehouse.environment
-    settings = receiver.Settings.of({})
+    settings = Settings.of({})
     db = RecordingDB(settings)
-    loading = receiver.Receiver(
-        settings, receiver.S3Manager(settings), db, db.catalogue(receiver.STORED)
-    )
+    loading = receiver.Receiver(settings, S3Manager(settings), db, db.catalogue(STORED))
     receiver.load_all(loading, receiver.list_data(loading))
     with psycopg.connect(embedded.postgres.dsn_for(warehouse.database)) as connection:
         return scans_of_big_tables(connection, statements(db), BIG)

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-import receiver
+from observability.loaders.tables import TABLES
 from tests.cloud import EmbeddedCloud
 
 SCHEMA = Path(__file__).parents[2] / "schema.sql"
@@ -53,7 +53,7 @@ def limit_of(embedded: EmbeddedCloud, loaded: str) -> Limit:
     ):
         target.execute(SCHEMA.read_bytes())
         copy_owners(source, target)
-        names = dict.fromkeys(table.stored_in or name for name, table in receiver.TABLES.items())
+        names = dict.fromkeys(table.stored_in or name for name, table in TABLES.items())
         exported = {name: list(export(source, name)) for name in names if name not in OWNERS}
         rows = sum(piece.count(b"\n") for pieces in exported.values() for piece in pieces)
         limit = Limit(rows, load(target, exported), load(target, exported))

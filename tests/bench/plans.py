@@ -11,16 +11,18 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-import receiver
+from observability.database.client import DBManager
+from observability.database.merge import RUN_SQL, SEEN_SQL
+from observability.settings.receiver import Settings
 from tests.cloud.rdsdata.scanner import scan
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
-class RecordingDB(receiver.DBManager):
+class RecordingDB(DBManager):
     """The receiver's database, which remembers the statements that it was given."""
 
-    def __init__(self, settings: receiver.Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.statements: list[tuple[str, dict[str, Any]]] = []
 
@@ -48,7 +50,7 @@ class Statement:
 def statements(db: RecordingDB) -> Iterator[Statement]:
     """What ran, the steps of run_steps one by one."""
     for text, parameters in db.statements:
-        if text != receiver.RUN_SQL:
+        if text != RUN_SQL:
             scanned = scan(text)
             types = tuple("bigint" if isinstance(parameters[n], int) else "text"
                           for n in scanned.names)  # fmt: skip
@@ -69,10 +71,10 @@ def scans_of_big_tables(
     A table is `big` from so many rows on.
     """
     tables = big_tables(connection, big)
-    connection.execute(receiver.SEEN_SQL.encode())
+    connection.execute(SEEN_SQL.encode())
     explained, scans = 0, []
     for statement in found:
-        if statement.text == receiver.SEEN_SQL:
+        if statement.text == SEEN_SQL:
             continue
         explained += 1
         plan = explain(connection, statement)

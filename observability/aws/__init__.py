@@ -1,0 +1,1 @@
+"""Access to AWS: sessions, clients, limits on calls, pages, and what errors mean."""

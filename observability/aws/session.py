@@ -1,0 +1,294 @@
+"""An account's session, its clients, and what happens around every call of theirs."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+from observability import __version__
+from observability.aws.errors import NOT_OFFERED, THROTTLED, NotNow
+from observability.aws.limits import (
+    ASKED_AGAIN,
+    CALLS,
+    CALLS_AT_ONCE,
+    CONCURRENCY,
+    GRACE,
+    LONGEST_WAIT,
+    NO_LATER,
+    UNREACHABLE_AFTER,
+)
+from observability.errors import UsageError
+from observability.log import Log
+from observability.rows import Row
+
+CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 5, 10, 2
+
+ABORT_WITHIN = 3.0
+"""Seconds for aborting the uploads that a run leaves unfinished when it is told to stop."""
+
+GLOBAL_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
+
+
+class Aws:
+    """One account's session, and the only place that makes clients.
+
+    `is_caller` is that of the run's caller, who lists accounts, assumes roles and uploads; another
+    account's calls may be made until its own `deadline`, which is that of `limited`: the account or
+    the run. Each region is read through an `Aws` of its own, with clients and workers that no other
+    region can hold up.
+
+    Throttling is met in one place, botocore's own retry loop: its adaptive mode slows the client
+    down, and `Watch.wait` lets a throttled call try again for as long as the run has time.
+    """
+
+    def __init__(
+        self,
+        home: str,
+        log: Log,
+        deadline: float,
+        *,
+        workers: int = 10,
+        session: Any = None,
+        limited: str = "the run",
+        caller: Aws | None = None,
+    ) -> None:
+        import boto3
+
+        self.home = home
+        self.log = log
+        self.deadline = deadline
+        self.workers = workers
+        self.limited = limited
+        self.is_caller = caller is None
+        self.stopped = threading.Event()
+        self.identity: Row = {}
+        self.throttles = 0
+        self.session = session or boto3.session.Session(region_name=home)
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock: threading.Lock = caller._lock if caller else threading.Lock()
+
+    def identify(self) -> None:
+        """Learn whose credentials these are (STS: GetCallerIdentity)."""
+        answer = self.client("sts", self.home).get_caller_identity()
+        self.identity = {name: answer[name] for name in ("Account", "Arn", "UserId")}
+
+    def for_region(self, log: Log) -> Aws:
+        """The same account for one of its regions, with a log of its own."""
+        aws = Aws(
+            self.home,
+            log,
+            self.deadline,
+            workers=self.workers,
+            session=self.session,
+            limited=self.limited,
+            caller=self,
+        )
+        aws.identity = self.identity
+        return aws
+
+    def assume(self, role: str, external_id: str | None) -> Any:
+        """A session as a role of another account (STS: AssumeRole, once it is needed).
+
+        botocore assumes the role anew before the session expires. All such sessions share the
+        loader, so that each service's model is parsed once, and this account's STS client.
+        """
+        import boto3
+        from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+        from botocore.session import Session
+
+        known = {"ExternalId": external_id} if external_id else {}
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=lambda service, **_: self.client(service, self.home),
+            source_credentials=self.session.get_credentials(),
+            role_arn=role,
+            extra_args={"RoleSessionName": "observability-sender", **known},
+        )
+        credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+        core = Session()
+        loader = self.session._session.get_component("data_loader")
+        core.register_component("data_loader", loader)
+        resolver = SimpleNamespace(load_credentials=lambda: credentials)
+        core.register_component("credential_provider", resolver)
+        return boto3.session.Session(botocore_session=core, region_name=self.home)
+
+    @property
+    def account(self) -> str:
+        """The account id."""
+        return str(self.identity["Account"])
+
+    @property
+    def partition(self) -> str:
+        """`aws`, `aws-cn` or `aws-us-gov`."""
+        return str(self.identity["Arn"]).split(":")[1]
+
+    @property
+    def global_region(self) -> str:
+        """Where AWS serves its global services."""
+        return GLOBAL_REGIONS.get(self.partition, self.home)
+
+    def knows(self, region: str) -> bool:
+        """Whether it is a region of the partition, by what botocore knows of AWS."""
+        return region in self.session.get_available_regions("ec2", self.partition)
+
+    def client(self, service: str, region: str) -> Any:
+        """The client of a service in a region, made once (making one is not thread-safe)."""
+        with self._lock:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._open(service, region)
+            return self._clients[service, region]
+
+    def open_client(self, service: str, region: str) -> Any:
+        """A client beside the one that others use; who asks for it closes it."""
+        with self._lock:
+            return self._open(service, region)
+
+    def _open(self, service: str, region: str) -> Any:
+        from botocore.config import Config
+
+        config = Config(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=READ_TIMEOUT,
+            retries={"mode": "adaptive", "total_max_attempts": RETRIES + 1},
+            max_pool_connections=self.workers,
+            user_agent_extra=f"multi-account-observability/{__version__}",
+        )
+        try:
+            client = self.session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
+        except ValueError as error:
+            raise UsageError(f"{error}: check REGION, and AWS_ENDPOINT_URL if it is set") from None
+        Watch(self, service, region).register(client.meta.events)
+        return client
+
+    def offers(self, service: str, region: str) -> bool:
+        """Whether a region has a service, by botocore's list; yes if the list does not know.
+
+        It knows nothing of global services, which are asked in one region.
+        """
+        if not self.identity or region == self.global_region:
+            return True
+        regions = self.session.get_available_regions
+        known, everywhere = regions(service, self.partition), regions("ec2", self.partition)
+        return not known or region in known or region not in everywhere
+
+    def time_left(self, grace: float = 0.0) -> float:
+        """Seconds until the run's time, and some `grace`, is used up; none once told to stop."""
+        if self.stopped.is_set():
+            return 0.0
+        return min(self.deadline + grace, NO_LATER.get()) - time.monotonic()
+
+    def close(self) -> None:
+        """Refuse every further call, give back what clients hold."""
+        self.stopped.set()
+        self.forget(*{region for _, region in tuple(self._clients)})
+
+    def forget(self, *regions: str) -> None:
+        """Give back what the clients of regions hold; who needs one again gets a new one."""
+        with self._lock:
+            places = [place for place in self._clients if place[1] in regions]
+            clients = [self._clients.pop(place) for place in places]
+        for client in clients:
+            client.close()
+
+
+class Watch:
+    """What happens around every call of one client, through botocore's events.
+
+    Calls are counted for the category that makes them, held back where too many are under way,
+    refused when the time is used up, and made again when they were throttled.
+    """
+
+    def __init__(self, aws: Aws, service: str, region: str) -> None:
+        self.aws, self.service, self.region = aws, service, region
+        self._gate = threading.Semaphore(CONCURRENCY.get(service, CALLS_AT_ONCE))
+        self._unanswered = 0
+
+    def register(self, events: Any) -> None:
+        """Listen to a client's events."""
+        events.register("before-call", self.before)
+        events.register("after-call", self.after)
+        events.register("after-call-error", self.broke)
+        events.register("needs-retry", self.wait)
+
+    def before(self, model: Any, context: Row, **_: Any) -> None:
+        """Count a call and wait for its turn; NotNow if it is not to be made, then or by then."""
+        self._meet_limits(model.name)
+        self._gate.acquire()
+        try:
+            self._meet_limits(model.name)
+        except NotNow:
+            self._gate.release()
+            raise
+        name = f"{self.service}:{model.name}"
+        context["sender"] = (name, time.monotonic())
+        if calls := CALLS.get():
+            calls.add(name)
+
+    def _meet_limits(self, operation: str) -> None:
+        """NotNow if the time is used up, or if the endpoint does not answer.
+
+        An upload may always be aborted: that is how it ends once the time is used up.
+        """
+        if self._time_left() <= 0 and operation != "AbortMultipartUpload":
+            raise NotNow(f"{self.whose}'s time is used up")
+        asked_again = self.aws.is_caller and self.service in ASKED_AGAIN
+        if self._unanswered >= UNREACHABLE_AFTER and not asked_again:
+            raise NotNow(f"{self.service} in {self.region} does not answer")
+
+    def _time_left(self) -> float:
+        """Seconds for calls; what was collected may be shipped if collecting took all the time."""
+        return self.aws.time_left(GRACE if self.aws.is_caller and self.service == "s3" else 0.0)
+
+    @property
+    def whose(self) -> str:
+        """What calls have a limit of: a read that others wait for, an account among several,
+        or the run.
+        """
+        return "the read" if NO_LATER.get() != math.inf else self.aws.limited
+
+    def after(self, parsed: Row, context: Row, **_: Any) -> None:
+        """Note how a call ended, before the next one has its turn, and in an error which it was."""
+        self._unanswered = 0
+        self._gate.release()
+        name, started = context["sender"]
+        error = parsed.get("Error")
+        if error:
+            error["Call"] = name
+        attempts = 1 + parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        outcome = error.get("Code", "error") if error else "ok"
+        account = (self.aws.identity or parsed).get("Account", "")  # STS answers who it was
+        self.aws.log.call(name, account, self.region, time.monotonic() - started, attempts, outcome)
+
+    def broke(self, exception: Exception, context: Row, **_: Any) -> None:
+        """Note a call that got no answer at all, before the next one has its turn.
+
+        A part of an upload that ends because another part was refused says nothing of the service.
+        """
+        from botocore import exceptions as known
+
+        silent = (known.ConnectionClosedError, known.ConnectionError, known.ReadTimeoutError)
+        nowhere = isinstance(exception, known.EndpointConnectionError)
+        try:
+            if nowhere and not self.aws.offers(self.service, self.region):
+                vars(exception)[NOT_OFFERED] = f"{self.region} does not have {self.service}"
+            else:
+                self._unanswered += isinstance(exception, silent)
+        finally:
+            self._gate.release()
+        name, started = context["sender"]
+        account, seconds = self.aws.identity.get("Account", ""), time.monotonic() - started
+        outcome = type(exception).__name__
+        self.aws.log.call(name, account, self.region, seconds, RETRIES + 1, outcome)
+
+    def wait(self, response: Any, attempts: int, **_: Any) -> float | None:
+        """Seconds after which a throttled call is made again; None leaves the rest to botocore."""
+        code = response[1].get("Error", {}).get("Code") if response else None
+        if code not in THROTTLED:
+            return None
+        with self.aws._lock:
+            self.aws.throttles += 1
+        pause = random.uniform(0.5, 1.0) * min(2.0 ** (attempts - 1), LONGEST_WAIT)
+        return pause if pause < self._time_left() else None

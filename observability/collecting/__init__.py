@@ -1,0 +1,1 @@
+"""How a region of an account is collected: window, rows, results, shared reads."""

@@ -1,0 +1,130 @@
+"""What an organization tells of its accounts, and the way into them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.cache import Once
+from observability.aws.errors import DENIED, aws_errors, judge
+from observability.aws.limits import within
+from observability.aws.session import Aws
+from observability.contract import SKIPPED
+from observability.rows import dig
+from observability.settings.sender import Settings
+from observability.settings.values import TAGS, Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_organizations import OrganizationsClient
+
+
+PROBE_SECONDS = 60.0
+"""Time for what is asked before an account or a region is read; who is throttled for longer has
+not answered.
+"""
+
+
+class Directory:
+    """What an organization tells a run's caller about accounts: it tells its payer and
+    administrators only.
+
+    It is asked about the caller's own account first. Who may not know of that one is told of none,
+    which so costs a call per run, not one per account.
+    """
+
+    def __init__(self, hub: Aws, read: Callable[[Aws, str], Mapping[str, Any]]) -> None:
+        self.hub, self.read = hub, read
+        self._silence = Once(self._why_silent)
+
+    def of(self, account: str) -> tuple[Mapping[str, Any] | None, str]:
+        """What is told of an account, or why nothing is; raises what says neither."""
+        if why := self._silence():
+            return None, why
+        try:
+            return self.read(self.hub, account), ""
+        except aws_errors() as error:
+            meaning, what, _ = judge(error)
+            if meaning != SKIPPED:
+                raise
+            return None, what
+
+    def _why_silent(self) -> str:
+        """Why nothing is told of any account; nothing if that is not so, or not known."""
+        try:
+            with within(PROBE_SECONDS):
+                self.read(self.hub, self.hub.account)
+        except aws_errors() as error:
+            meaning, what, _ = judge(error)
+            denied = dig(getattr(error, "response", None), "Error.Code") in DENIED
+            return what if denied or meaning == SKIPPED else ""
+        return ""
+
+
+def read_tags(hub: Aws, account: str) -> Mapping[str, str]:
+    """The tags that an organization has given an account (Organizations: ListTagsForResource).
+
+    AWS allows no commas in them, so products are separated by colons there.
+    """
+    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    pages = client.get_paginator("list_tags_for_resource").paginate(ResourceId=account)
+    found = {held["Key"].lower(): held["Value"] for page in pages for held in page["Tags"]}
+    found["product"] = found.get("product", "").replace(":", ",")
+    return {name: found[name] for name in TAGS if found.get(name)}
+
+
+def read_membership(hub: Aws, account: str) -> Mapping[str, Any]:
+    """What an organization knows of an account (Organizations: DescribeAccount)."""
+    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    return client.describe_account(AccountId=account)["Account"]
+
+
+def tags_of(
+    caller: Aws, directory: Directory, settings: Settings, target: Target
+) -> Mapping[str, str]:
+    """An account's tags: the file's if it gives any, else the organization's.
+
+    Where tags are not for the caller to know, the account has those of the settings. An error
+    that does not say so is raised: the account must not be loaded under wrong tags.
+    """
+    if target.tags:
+        return target.tags
+    if settings.organization:
+        return read_tags(caller, target.account)
+    found, why = directory.of(target.account)
+    if why:
+        caller.log.say_once(
+            f"accounts have the settings' tags where AWS Organizations tells none: {why}"
+        )
+    return found or {}
+
+
+def enter(hub: Aws, settings: Settings, account: str) -> Aws:
+    """AWS as an account's role, or as the caller where it is the caller's own account.
+
+    It may take its share of the run's time. AWS is asked whether the role lets us in.
+    """
+    role = f"arn:{hub.partition}:iam::{account}:role/{settings.role_name.removeprefix('/')}"
+    session = hub.session if account == hub.account else hub.assume(role, settings.external_id)
+    deadline = time.monotonic() + settings.account_time_limit
+    aws = Aws(
+        settings.region,
+        hub.log.of(account=account),
+        min(hub.deadline, deadline),
+        workers=settings.workers,
+        session=session,
+        limited="the account" if deadline < hub.deadline else "the run",
+        caller=hub,
+    )
+    try:
+        aws.identify()
+    except aws_errors():
+        aws.close()
+        raise
+    return aws
+
+
+def payer(hub: Aws) -> str:
+    """The account that pays for the caller's organization (Organizations: DescribeOrganization)."""
+    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    return client.describe_organization()["Organization"]["MasterAccountId"]

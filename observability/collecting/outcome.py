@@ -1,0 +1,132 @@
+"""What becomes of a category."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+
+from observability.aws.cache import Result
+from observability.aws.errors import ABSENT, NotNow, aws_errors, judge
+from observability.aws.limits import CallCounter
+from observability.collecting.spool import Drafts
+from observability.contract import FAIL, PASS, SKIPPED
+from observability.rows import Row
+
+
+class Outcome:
+    """What becomes of a category, or of a part of one: rows, status, messages, calls, seconds.
+
+    It is Fail if anything failed, Skipped if there was nothing to be had, Pass otherwise. A part
+    that is off does not make its category Skipped as long as another one passed.
+    """
+
+    def __init__(self, name: str, drafts: Drafts, *, required: bool = True) -> None:
+        self.name = name
+        self.category = name.partition(".")[0]
+        self.required = required
+        self.drafts = drafts
+        self.parts: list[Outcome] = []
+        self.notes: list[str] = []
+        self.skipped: str | None = None
+        self.problems: dict[str, tuple[int, str]] = {}
+        self.rows = 0
+        self.calls = CallCounter()
+        self.seconds = 0.0
+        self.done = False
+        self._lock = threading.Lock()
+
+    def emit(
+        self, row: Row, part: str = "", *, day: date | None = None, labels: Iterable[str] = ()
+    ) -> None:
+        """Write a row to the document of its day."""
+        self.drafts.of(day).spool(self.category, part).add(row, labels)
+        with self._lock:
+            self.rows += 1
+
+    def emit_all(self, rows: Iterable[Row]) -> None:
+        """Write rows as they come."""
+        for row in rows:
+            self.emit(row)
+
+    def head(self, fields: Row) -> None:
+        """Set fields of the category's own object."""
+        self.drafts.of(None).heads[self.category].update(fields)
+
+    def note(self, text: str) -> None:
+        """Say something that is no failure."""
+        with self._lock:
+            self.notes.append(text)
+
+    def fail(self, what: str, detail: str = "") -> None:
+        """Record a failure; those of one kind are counted, the first one's detail is kept."""
+        with self._lock:
+            count, first = self.problems.get(what, (0, detail))
+            self.problems[what] = (count + 1, first)
+
+    def meet(self, error: Exception, item: str = "", *, whole: bool = False) -> None:
+        """Record an error by what it means: to one value, or to the `whole` of what was read.
+
+        A value may be absent and a service off; a whole listing that is absent has failed.
+        """
+        meaning, what, detail = judge(error)
+        if meaning == SKIPPED and whole:
+            self.skipped = what
+        elif meaning == SKIPPED:
+            self.note(what)
+        elif meaning == FAIL or whole:
+            self.fail(what, ": ".join(filter(None, (item, detail))))
+
+    def ask(
+        self, read: Callable[[], Result], item: str = "", absent: Result | None = None
+    ) -> Result | None:
+        """A value that AWS may refuse or lack: None, and it is recorded, or `absent` then."""
+        try:
+            return read()
+        except aws_errors() as error:
+            self.meet(error, item)
+            return absent if judge(error)[0] == ABSENT else None
+
+    def insist(self) -> None:
+        """Raise NotNow if anything of what was read is missing, and say what."""
+        if self.problems or self.skipped:
+            raise NotNow("; ".join([*self.problems, *filter(None, [self.skipped])]))
+
+    @property
+    def status(self) -> str:
+        """Pass, Fail or Skipped."""
+        statuses = {part.status for part in self.parts}
+        finished = self.done or self.skipped is not None
+        if self.problems or FAIL in statuses or not finished:
+            return FAIL
+        nothing = statuses == {SKIPPED} and not self.rows
+        return SKIPPED if self.skipped or nothing else PASS
+
+    def messages(self) -> Iterator[tuple[str, str]]:
+        """(kind, text) of all there is to say, parts first."""
+        for part in self.parts:
+            yield from part.messages()
+        yield from (("INFO", f"{self.name}: {text}") for text in self.notes)
+        kind = "ERROR" if self.required else "FAIL"
+        for what, (count, detail) in self.problems.items():
+            first = f": {detail}" if detail else ""
+            yield kind, f"{self.name}: {what}{f' ({count} times)' if count > 1 else ''}{first}"
+        if self.skipped:
+            yield "INFO", f"{self.name} is skipped: {self.skipped}"
+        elif self.status == PASS:
+            yield "SUCCESS", f"{self.name}: {self.total_rows} rows"
+        if self.done and self.name == self.category:
+            calls = self.total_calls.total()
+            parts = "".join(f", {part.name} {part.seconds:.3f} s" for part in self.parts)
+            yield "TIMING", f"{self.name}: {self.seconds:.3f} s, {calls} calls{parts}"
+
+    @property
+    def total_rows(self) -> int:
+        """Rows of the category and its parts."""
+        return self.rows + sum(part.total_rows for part in self.parts)
+
+    @property
+    def total_calls(self) -> Counter[str]:
+        """AWS calls of the category and its parts, per service:Operation."""
+        return sum((part.total_calls for part in self.parts), self.calls.counts.copy())

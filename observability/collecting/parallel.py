@@ -1,0 +1,73 @@
+"""Work of which other work must not suffer, and many items at once."""
+
+from __future__ import annotations
+
+import contextvars
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from observability.aws.cache import Result
+from observability.aws.errors import ABSENT, aws_errors, judge
+from observability.aws.session import Aws
+from observability.collecting.outcome import Outcome
+from observability.log import Log
+from observability.rows import Item
+
+
+def contain(work: Callable[[], None], tell: Callable[[Exception], None], log: Log) -> None:
+    """Do some work of which other work must not suffer: whatever goes wrong in it is only told.
+
+    But BrokenPipeError is raised: nobody reads any longer what the run writes.
+    """
+    try:
+        work()
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001  a category or an account must not take others down
+        tell(error)
+        if log.verbose and not isinstance(error, aws_errors()):
+            log.say("ERROR", traceback.format_exc())
+
+
+def map_items(
+    aws: Aws, items: Iterable[Item], read: Callable[[Item], Result], out: Outcome
+) -> Iterator[tuple[Item, Result | None]]:
+    """Read every item, some at once; (item, what was read) in the items' order.
+
+    What AWS refuses is None, and recorded in `out`; what AWS lacks, say because it vanished
+    since it was listed, is left out. If the listing of the items breaks off, those that it
+    gave are read first. The workers are this listing's own: those that wait for a throttled
+    service hold up no other one.
+    """
+    pending: deque[tuple[Item, Future[list[Result | None]]]] = deque()
+    broken: Exception | None = None
+
+    def one(item: Item) -> list[Result | None]:
+        try:
+            return [read(item)]
+        except aws_errors() as error:
+            absent = judge(error)[0] == ABSENT
+            if not absent:
+                out.meet(error, item if isinstance(item, str) else "", whole=True)
+            return [] if absent else [None]
+
+    pool = ThreadPoolExecutor(aws.workers, "item")
+    try:
+        try:
+            for item in items:
+                run = contextvars.copy_context().run
+                pending.append((item, pool.submit(run, one, item)))
+                if len(pending) > 4 * aws.workers:
+                    first, future = pending.popleft()
+                    yield from ((first, found) for found in future.result())
+        except aws_errors() as error:
+            broken = error
+        while pending:
+            first, future = pending.popleft()
+            yield from ((first, found) for found in future.result())
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if broken:
+        raise broken

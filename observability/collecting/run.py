@@ -1,0 +1,48 @@
+"""The state of a whole run and of each account in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from observability.aws.cache import Memo, Once
+from observability.aws.limits import Turns
+from observability.aws.session import Aws
+from observability.collecting.organization import Directory, read_membership, read_tags
+from observability.collecting.shared import Shared
+from observability.log import Log
+from observability.rows import Row
+from observability.settings.sender import Settings
+
+
+class Run:
+    """The state of a whole run: its caller, what its accounts share, and its uploads.
+
+    The caller may be another account than those that are read. `uploads` are those in parts that
+    are under way, by key.
+    """
+
+    def __init__(self, settings: Settings, log: Log, deadline: float | None = None) -> None:
+        until = deadline or time.monotonic() + settings.time_limit
+        self.caller = Aws(settings.region, log, until, workers=settings.workers)
+        self.slots = Turns(settings.at_once)
+        self.shared: Shared | None = None
+        self.tags = Directory(self.caller, read_tags)
+        self.memberships = Directory(self.caller, read_membership)
+        self.uploads: dict[str, Row] = {}
+
+
+class AccountRun:
+    """One account of a run: its session, how AWS listed it, and what its regions share.
+
+    `closed` tells of each but the home region why it cannot be read, if that is so.
+    """
+
+    def __init__(
+        self, run: Run, aws: Aws, listed: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        self.run, self.aws, self.listed = run, aws, listed
+        self.closed: dict[str, Once[str | None]] = {}
+        self.once = Memo(self)

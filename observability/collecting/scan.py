@@ -1,0 +1,94 @@
+"""What a collector is given, and how it and its parts are run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from observability.aws.cache import Memo
+from observability.aws.limits import CALLS
+from observability.aws.session import Aws
+from observability.collecting.outcome import Outcome
+from observability.collecting.parallel import contain, map_items
+from observability.collecting.run import AccountRun, Run
+from observability.collecting.spool import Store
+from observability.collecting.window import Window
+from observability.log import Log
+from observability.settings.sender import Settings
+
+
+class Scan:
+    """What a collector is given: one account in one region, the window, and AWS."""
+
+    def __init__(
+        self,
+        account: AccountRun,
+        aws: Aws,
+        settings: Settings,
+        region: str,
+        window: Window,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.of_account, self.run = account, account.run
+        self.aws, self.settings, self.region, self.window = aws, settings, region, window
+        self.notes = notes
+        self.account = aws.account
+        self.home = region == settings.region
+        self.started = datetime.now(UTC)
+        self.store = Store()
+        self.once = Memo(self)
+
+    @classmethod
+    def for_check(cls, settings: Settings, log: Log) -> Scan:
+        """A scan of yesterday in the home region that is only asked what it may read."""
+        run = Run(settings, log)
+        run.caller.identify()
+        window = Window.of_yesterday(datetime.now(UTC), settings, None)
+        return cls(AccountRun(run, run.caller), run.caller, settings, settings.region, window)
+
+    @property
+    def title(self) -> str:
+        """The days that it is about."""
+        return f"{self.window.start} to {self.window.end - timedelta(days=1)}"
+
+    def client(self, service: str) -> Any:
+        """The client of a service in the scan's region."""
+        return self.aws.client(service, self.region)
+
+    def world(self, service: str) -> Any:
+        """The client of a global service, in the region where AWS serves those."""
+        return self.aws.client(service, self.aws.global_region)
+
+
+def attempt(read: Collect, scan: Scan, out: Outcome) -> None:
+    """Run a collector or a part of one: whatever goes wrong in it stays in it."""
+    started = time.monotonic()
+    CALLS.set(out.calls)
+    contain(lambda: read(scan, out), lambda error: out.meet(error, whole=True), scan.aws.log)
+    out.seconds = time.monotonic() - started
+    out.done = True
+
+
+def together(scan: Scan, out: Outcome, parts: Mapping[str, Collect]) -> None:
+    """Run the parts of a category at once, each with an outcome of its own."""
+    made = {name: Outcome(f"{out.name}.{name}", out.drafts) for name in parts}
+    for part in made.values():
+        part.required = out.required
+        out.parts.append(part)
+    with ThreadPoolExecutor(len(parts), "part") as pool:
+        running = [pool.submit(attempt, read, scan, made[name]) for name, read in parts.items()]
+    for future in running:
+        future.result()
+
+
+def open_regions(scan: Scan, out: Outcome) -> list[str]:
+    """The regions of the account that the run reads, less those that are closed."""
+    closed = scan.of_account.closed
+    found = dict(map_items(scan.aws, closed, lambda region: closed[region](), out))
+    return [region for region in scan.settings.regions if not found.get(region)]
+
+
+Collect = Callable[[Scan, Outcome], None]

@@ -1,0 +1,127 @@
+"""What one identity reads for many accounts of a run."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.cache import Once, Result
+from observability.aws.errors import NotNow, because
+from observability.aws.limits import CALLS, within
+from observability.aws.session import Aws
+from observability.collecting.organization import enter, payer
+from observability.collecting.outcome import Outcome
+from observability.collecting.parallel import contain
+from observability.collecting.spool import Drafts, Spool, Store
+from observability.collecting.window import Window
+from observability.dates import midnight
+from observability.settings.sender import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_organizations import OrganizationsClient
+
+
+class Shared:
+    """What one identity reads for many accounts of a run, each thing when it is first wanted.
+
+    A payer reads costs for all, a service's delegated administrator its members' findings. Who
+    sees the whole organization, its payer or an administrator, reads Health's events, also for
+    accounts whose own support plan lacks Health, and which accounts never opted in to Compute
+    Optimizer. Where that is refused, does not pay or does not apply, each account reads its own.
+
+    Not shared are forecasts, which AWS does not group, and anomalies, which an account's own
+    monitors find. Health's view of an organization begins when it is turned on, so that all that
+    is open, and what changed on past days, is read by account; so are Compute Optimizer's
+    recommendations, as it takes one account per request. An aggregator of Config leaves out rules
+    without results, so that rules are counted by account, and does not say which region has
+    recorded what is global, so that the home region's resources are listed by account.
+    """
+
+    LEAST = 3
+    """Accounts from which on a shared read can take fewer requests than their own ones."""
+    LONGEST, PART = 300.0, 1 / 6
+    """Seconds that a shared read may take, and the part of an account's time and the run's."""
+
+    def __init__(self, hub: Aws, settings: Settings, accounts: Sequence[str]) -> None:
+        self.hub, self.settings, self.accounts = hub, settings, accounts
+        if settings.start and settings.end:
+            self.window = Window.of_past(settings.start, settings.end)
+        else:
+            self.window = Window.of_yesterday(datetime.now(UTC), settings, None)
+        self.store = Store()
+        self.out = Outcome("shared", Drafts(self.window, self.store))
+        self.administrators: list[Aws] = []
+        self.payer = Once(lambda: payer(hub))
+        self._known: dict[tuple[str, object], Once[Any]] = {}
+        self._failed: set[str] = set()
+        self._lock = threading.Lock()
+
+    def once(self, what: str, key: object, read: Callable[[Shared], Result]) -> Result | None:
+        """What is read when it is first wanted; None if it cannot be, and the log says why.
+
+        Accounts wait for it, so it may take a part of their time only. What has failed with one
+        key is not tried with others.
+        """
+        with self._lock:
+            known = self._known.setdefault((what, key), Once(lambda: self._read(what, read)))
+        found: Result | None = known()
+        return found
+
+    def _read(self, what: str, read: Callable[[Shared], Result]) -> Result | None:
+        found: list[Result] = []
+        whole = min(self.settings.account_time_limit, self.hub.time_left())
+
+        def bounded() -> None:
+            CALLS.set(self.out.calls)
+            with within(min(self.LONGEST, whole * self.PART)):
+                found.append(read(self))
+
+        def tell(error: Exception) -> None:
+            self._failed.add(what)
+            self.hub.log.say_once(f"{what}: accounts read their own, since {because(error)}")
+
+        if what not in self._failed:
+            run = contextvars.copy_context().run
+            contain(lambda: run(bounded), tell, self.hub.log)
+        return found[0] if found else None
+
+    def administrator(self, service: str) -> Aws:
+        """AWS as the delegated administrator of a service, entered once; NotNow if it has none."""
+        with self._lock:
+            enter_it = Once(lambda: self._enter(service))
+            known: Once[Aws] = self._known.setdefault((service, "administrator"), enter_it)
+        return known()
+
+    def overseer(self, service: str) -> Aws:
+        """AWS as who sees a service's data of the whole organization: payer or administrator."""
+        return self.hub if self.payer() == self.hub.account else self.administrator(service)
+
+    def _enter(self, service: str) -> Aws:
+        """Organizations: ListDelegatedAdministrators, for the payer and administrators."""
+        client: OrganizationsClient = self.hub.client("organizations", self.hub.global_region)
+        principal = f"{service}.amazonaws.com"
+        listed = client.list_delegated_administrators(ServicePrincipal=principal)
+        if not (found := listed["DelegatedAdministrators"]):
+            raise NotNow("it has no delegated administrator")
+        aws = enter(self.hub, self.settings, found[0]["Id"])
+        aws.deadline, aws.limited = self.hub.deadline, self.hub.limited
+        with self._lock:
+            self.administrators.append(aws)
+        return aws
+
+    def covers(self, since: datetime | None) -> bool:
+        """Whether changes since an instant are those that are read for all accounts."""
+        return since == midnight(self.window.costs_from)
+
+    def spools(self, accounts: Iterable[str]) -> dict[str, Spool]:
+        """A list of rows for each account."""
+        return {account: Spool(self.store) for account in accounts}
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        for aws in self.administrators:
+            aws.close()
+        self.store.close()

@@ -1,0 +1,119 @@
+"""Rows on their way into a document, on disk."""
+
+from __future__ import annotations
+
+import collections
+import json
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from observability.collecting.window import Window
+from observability.rows import Row
+
+
+class Store:
+    """The temporary file that all rows of a run are written to; it has no name to clean up."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with the store
+        self._end = 0
+        self._lock = threading.Lock()
+
+    def append(self, data: bytes) -> tuple[int, int]:
+        """Write data; its place is (offset, size)."""
+        with self._lock:
+            offset, self._end = self._end, self._end + len(data)
+            self._file.seek(offset)
+            self._file.write(data)
+        return offset, len(data)
+
+    def read(self, place: tuple[int, int]) -> bytes:
+        """The data at a place."""
+        with self._lock:
+            self._file.seek(place[0])
+            return self._file.read(place[1])
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self._file.close()
+
+
+class Spool:
+    """A list of rows as JSON text on disk: it grows without memory growing with it."""
+
+    CHUNK = 16_384
+    SEPARATOR = b",\n"  # JSON text has no bare newline, so this separates rows unmistakably
+
+    def __init__(self, store: Store) -> None:
+        self.count = 0
+        self.tally: Counter[str] = Counter()
+        self._store = store
+        self._places: list[tuple[int, int]] = []
+        self._buffer = bytearray()
+        self._lock = threading.Lock()
+
+    def add(self, row: Row, labels: Iterable[str] = ()) -> None:
+        """Append a row; `tally` counts it under each label."""
+        text = json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        with self._lock:
+            self._buffer += (self.SEPARATOR if self.count else b"") + text.encode(errors="replace")
+            self.count += 1
+            self.tally.update(labels)
+            if len(self._buffer) >= self.CHUNK:
+                self._places.append(self._store.append(bytes(self._buffer)))
+                self._buffer.clear()
+
+    def flush(self) -> None:
+        """Leave nothing in memory, once all rows are there."""
+        with self._lock:
+            self._places.append(self._store.append(bytes(self._buffer)))
+            self._buffer.clear()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The rows as the inside of a JSON array."""
+        yield from (self._store.read(place) for place in self._places)
+        yield bytes(self._buffer)
+
+    def __iter__(self) -> Iterator[Row]:
+        rest = b""
+        for chunk in self.chunks():
+            *rows, rest = (rest + chunk).split(self.SEPARATOR)
+            yield from (json.loads(row) for row in rows if row)
+        if rest:
+            yield json.loads(rest)
+
+
+class Draft:
+    """One document in the making: per category its fields and its lists of rows."""
+
+    def __init__(self, period: tuple[date, date], store: Store) -> None:
+        self.start, self.end = period
+        self._store = store
+        self.heads: dict[str, Row] = collections.defaultdict(dict)
+        self.lists: dict[str, dict[str, Spool]] = collections.defaultdict(dict)
+        self._lock = threading.Lock()
+
+    def spool(self, category: str, part: str) -> Spool:
+        """The list of that part of a category, made at first use."""
+        known = self.lists[category].get(part)
+        if known is None:
+            with self._lock:
+                known = self.lists[category].setdefault(part, Spool(self._store))
+        return known
+
+
+class Drafts:
+    """The documents of a run, one per period, and which one a row belongs to."""
+
+    def __init__(self, window: Window, store: Store) -> None:
+        self.all = [Draft(period, store) for period in window.documents()]
+
+    def of(self, day: date | None) -> Draft:
+        """The document of a day; what lies outside goes to the nearest, no day to the last."""
+        if day is None or len(self.all) == 1:
+            return self.all[-1]
+        number = (day - self.all[0].start).days
+        return self.all[min(max(number, 0), len(self.all) - 1)]

@@ -1,0 +1,124 @@
+"""account: who the account is, and whom AWS would reach for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.errors import aws_errors
+from observability.aws.limits import within
+from observability.aws.session import Aws
+from observability.collecting.organization import read_membership
+from observability.collecting.outcome import Outcome
+from observability.collecting.parallel import map_items
+from observability.collecting.run import AccountRun
+from observability.collecting.scan import Scan
+from observability.dates import when
+from observability.rows import Row, Shape
+
+if TYPE_CHECKING:
+    from mypy_boto3_account import AccountClient
+    from mypy_boto3_account.literals import AlternateContactTypeType
+
+
+CONTACT_TYPES: tuple[AlternateContactTypeType, ...] = ("BILLING", "OPERATIONS", "SECURITY")
+
+contact_row = Shape(
+    full_name="FullName", company_name="CompanyName", address_line1="AddressLine1",
+    address_line2="AddressLine2", address_line3="AddressLine3", city="City",
+    state_or_region="StateOrRegion", postal_code="PostalCode", country_code="CountryCode",
+    phone_number="PhoneNumber", website_url="WebsiteUrl",
+)  # fmt: skip
+alternate_contact_row = Shape(name="Name", title="Title", email="EmailAddress", phone="PhoneNumber")
+
+
+def account_row(scan: Scan) -> Row:
+    """What every document says of its account: who it is and how it is tagged."""
+    settings = scan.settings
+    return {
+        "account_id": scan.account,
+        "region": scan.region,
+        "partner_name": settings.partner,
+        "customer_name": settings.customer,
+        "category": settings.category,
+        "account_type": settings.environment,
+    }
+
+
+def get_account_details(scan: Scan, out: Outcome) -> None:
+    """Name, state and email; in the home region contacts (STS has named the account before)."""
+    details, refused = scan.of_account.once(read_account)
+    for error in refused:
+        out.meet(error)
+    # Not in documents without this category, of which the receiver would add them all the same.
+    out.head(details | {"product": scan.settings.product})
+    out.rows += 1
+    if scan.home:
+        out.head(read_contacts(scan, out))
+
+
+def read_contacts(scan: Scan, out: Outcome) -> Row:
+    """Whom to reach (Account: GetContactInformation, GetAlternateContact)."""
+    client: AccountClient = scan.world("account")
+    contact = out.ask(lambda: client.get_contact_information()["ContactInformation"])
+    alternates: Row = {kind.lower(): None for kind in CONTACT_TYPES} | {
+        kind.lower(): held and alternate_contact_row(held)
+        for kind, held in map_items(
+            scan.aws,
+            CONTACT_TYPES,
+            lambda kind: client.get_alternate_contact(AlternateContactType=kind)[
+                "AlternateContact"
+            ],
+            out,
+        )
+    }
+    return {"contact_info": contact and contact_row(contact), "alternate_contacts": alternates}
+
+
+def read_account(account: AccountRun) -> tuple[Row, list[Exception]]:
+    """What all documents of an account say of it, and what AWS refused to tell.
+
+    Account: GetAccountInformation.
+    """
+    aws = account.aws
+    client: AccountClient = aws.client("account", aws.global_region)
+    refused: list[Exception] = []
+
+    def ask(read: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        try:
+            return read()
+        except aws_errors() as error:
+            refused.append(error)
+            return {}
+
+    found = ask(client.get_account_information)
+    member = ask(lambda: membership(account))
+    return account_details(aws, found, member), refused
+
+
+def membership(account: AccountRun) -> Mapping[str, Any]:
+    """What the organization knows of the account: by its list, else as it tells the run's caller,
+    else as it tells the account itself, which it does not if that is a plain member.
+    """
+    aws, run = account.aws, account.run
+    if account.listed:
+        return account.listed
+    if aws.account != run.caller.account:
+        with within(aws.time_left()):
+            found, _ = run.memberships.of(aws.account)
+        if found:
+            return found
+    return read_membership(aws, aws.account)
+
+
+def account_details(aws: Aws, found: Mapping[str, Any], member: Mapping[str, Any]) -> Row:
+    """The account by its own information and by its organization's."""
+    root = f"arn:{aws.partition}:iam::{aws.account}:root"
+    return {
+        "account_name": found.get("AccountName") or member.get("Name"),
+        "account_email": member.get("Email"),
+        "account_status": found.get("AccountState") or member.get("State") or member.get("Status"),
+        "account_arn": member.get("Arn") or root,
+        "joined_method": member.get("JoinedMethod"),
+        "joined_timestamp": when(member.get("JoinedTimestamp") or found.get("AccountCreatedDate")),
+    }

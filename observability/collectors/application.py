@@ -1,0 +1,30 @@
+"""application: services that Application Signals sees."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from observability.collecting.outcome import Outcome
+from observability.collecting.scan import Scan
+from observability.rows import Shape
+
+if TYPE_CHECKING:
+    from mypy_boto3_application_signals import CloudWatchApplicationSignalsClient
+
+
+signals_row = Shape(
+    service_name="KeyAttributes.Name", namespace="MetricReferences.0.Namespace",
+    key_attributes="KeyAttributes",
+)  # fmt: skip
+
+
+def get_application_signals(scan: Scan, out: Outcome) -> None:
+    """Services seen in the last 24 hours, the longest that AWS looks back (Application Signals)."""
+    client: CloudWatchApplicationSignalsClient = scan.client("application-signals")
+    until = scan.window.until
+    pages = client.get_paginator("list_services").paginate(
+        StartTime=until - timedelta(hours=24), EndTime=until, PaginationConfig={"PageSize": 100}
+    )
+    for service in (service for page in pages for service in page.get("ServiceSummaries", ())):
+        out.emit(signals_row(service))

@@ -1,0 +1,140 @@
+"""compute_optimizer: what could be smaller, larger or newer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.errors import NOT_OPTED_IN
+from observability.aws.pages import tokens
+from observability.collecting.outcome import Outcome
+from observability.collecting.scan import Scan, together
+from observability.collecting.shared import Shared
+from observability.rows import Row, dig
+
+if TYPE_CHECKING:
+    from mypy_boto3_compute_optimizer import ComputeOptimizerClient
+
+
+def get_compute_optimizer(scan: Scan, out: Outcome) -> None:
+    """What Compute Optimizer would change of instances, volumes and functions; own account only.
+
+    Without accountIds AWS answers for the caller's account, also to a management account. An
+    account that AWS says not to have opted in is not asked.
+    """
+    parts = {"instances": optimize_instances, "volumes": optimize_volumes}
+    parts |= {"functions": optimize_functions}
+    together(scan, out, dict.fromkeys(parts, not_opted_in) if is_inactive(scan) else parts)
+
+
+def is_inactive(scan: Scan) -> bool:
+    """Whether the organization's enrollment statuses say that the account has not opted in."""
+    shared, region = scan.run.shared, scan.region
+    what = f"Compute Optimizer in {region}"
+    found = shared and shared.once(what, None, lambda shared: inactive_accounts(shared, region))
+    return scan.account in (found or ())
+
+
+def inactive_accounts(shared: Shared, region: str) -> set[str]:
+    """The organization's accounts that have not opted in, by hundreds.
+
+    Compute Optimizer: GetEnrollmentStatusesForOrganization. Any other status than Inactive may
+    still mean that there is something to read.
+    """
+    aws = shared.overseer("compute-optimizer")
+    client: ComputeOptimizerClient = aws.client("compute-optimizer", region)
+    pages = client.get_paginator("get_enrollment_statuses_for_organization").paginate(
+        filters=[{"name": "Status", "values": ["Inactive"]}], PaginationConfig={"PageSize": 100}
+    )
+    listed = [held for page in pages for held in page.get("accountEnrollmentStatuses", ())]
+    shared.hub.log.say_once(f"Compute Optimizer in {region}: {aws.account} says who has opted in")
+    return {held["accountId"] for held in listed if held["status"] == "Inactive"}
+
+
+def not_opted_in(scan: Scan, out: Outcome) -> None:
+    """What a part comes to in an account that has not opted in."""
+    out.skipped = NOT_OPTED_IN
+
+
+def optimize_instances(scan: Scan, out: Outcome) -> None:
+    """EC2 instances (GetEC2InstanceRecommendations)."""
+    client: ComputeOptimizerClient = scan.client("compute-optimizer")
+    for page in tokens(
+        lambda **t: client.get_ec2_instance_recommendations(maxResults=1000, **t), "nextToken"
+    ):
+        note_left_out(out, page.get("errors", ()))
+        for held in page.get("instanceRecommendations", ()):
+            best = best_of(held.get("recommendationOptions"))
+            out.emit(advice("Ec2Instance", held["instanceArn"], held, best) | {
+                "resource_name": held.get("instanceName"),
+                "current_instance_type": held.get("currentInstanceType"),
+                "recommended_instance_type": best.get("instanceType"),
+            })  # fmt: skip
+
+
+def optimize_volumes(scan: Scan, out: Outcome) -> None:
+    """EBS volumes (GetEBSVolumeRecommendations); sizes in GiB."""
+    client: ComputeOptimizerClient = scan.client("compute-optimizer")
+    for page in tokens(
+        lambda **t: client.get_ebs_volume_recommendations(maxResults=1000, **t), "nextToken"
+    ):
+        note_left_out(out, page.get("errors", ()))
+        for held in page.get("volumeRecommendations", ()):
+            best = best_of(held.get("volumeRecommendationOptions"))
+            names = [pair["value"] for pair in held.get("tags", ()) if pair["key"] == "Name"]
+            out.emit(advice("EbsVolume", held["volumeArn"], held, best) | {
+                "resource_name": names[0] if names else held["volumeArn"].rpartition("/")[2],
+                "current_volume_type": dig(held, "currentConfiguration.volumeType"),
+                "current_volume_size": dig(held, "currentConfiguration.volumeSize"),
+                "recommended_volume_type": dig(best, "configuration.volumeType"),
+                "recommended_volume_size": dig(best, "configuration.volumeSize"),
+            })  # fmt: skip
+
+
+def optimize_functions(scan: Scan, out: Outcome) -> None:
+    """Lambda functions (GetLambdaFunctionRecommendations); memory in MiB."""
+    client: ComputeOptimizerClient = scan.client("compute-optimizer")
+    pages = client.get_paginator("get_lambda_function_recommendations").paginate(
+        PaginationConfig={"PageSize": 1000}
+    )
+    for held in (held for page in pages for held in page.get("lambdaFunctionRecommendations", ())):
+        best = best_of(held.get("memorySizeRecommendationOptions"))
+        out.emit(advice("LambdaFunction", held["functionArn"], held, best) | {
+            "resource_name": held["functionArn"].split(":")[6],
+            "current_memory_size": held.get("currentMemorySize"),
+            "recommended_memory_size": best.get("memorySize"),
+        })  # fmt: skip
+
+
+def note_left_out(out: Outcome, errors: Iterable[Mapping[str, Any]]) -> None:
+    """Record what AWS could not recommend anything for, though it was asked."""
+    for error in errors:
+        out.fail(f"compute-optimizer left out, {error.get('code')}", str(error.get("identifier")))
+
+
+def best_of(options: Iterable[Mapping[str, Any]] | None) -> Mapping[str, Any]:
+    """The option that AWS ranks first."""
+    return min(options or ({},), key=lambda option: option.get("rank", 0), default={})
+
+
+def advice(kind: str, arn: str, held: Mapping[str, Any], best: Mapping[str, Any]) -> Row:
+    """What all recommendations have; savings in dollars (China's are in yuan: not told)."""
+    savings = dig(best, "savingsOpportunity.estimatedMonthlySavings") or {}
+    metrics = {
+        (str(metric.get("name")).lower(), str(metric.get("statistic")).lower()): metric.get("value")
+        for metric in held.get("utilizationMetrics", ())
+    }
+    dollars = savings.get("value") if savings.get("currency") == "USD" else None
+    return {
+        "resource_type": kind,
+        "resource_arn": arn,
+        "finding": held.get("finding"),
+        "savings_opportunity_percentage": dig(
+            best, "savingsOpportunity.savingsOpportunityPercentage"
+        ),
+        "estimated_monthly_savings_usd": dollars,
+        "performance_risk": held.get("currentPerformanceRisk"),
+        "cpu_utilization_max": metrics.get(("cpu", "maximum")),
+        "memory_utilization_avg": metrics.get(("memory", "average")),
+        "migration_effort": best.get("migrationEffort"),
+    }

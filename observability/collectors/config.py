@@ -1,0 +1,176 @@
+"""config: rules and resources that comply, and each resource that does not."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import functools
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from observability.aws.errors import aws_errors
+from observability.collecting.outcome import Outcome
+from observability.collecting.parallel import map_items
+from observability.collecting.scan import Scan
+from observability.collecting.window import Window
+from observability.rows import Row, Shape, at, dig, plain
+from observability.sources.config import (
+    GLOBAL,
+    NOT_RECORDING,
+    Aggregator,
+    aggregator_of,
+    query,
+    read_recorders,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_config import ConfigServiceClient
+    from mypy_boto3_config.literals import ComplianceTypeType
+
+
+BY_COMPLIANCE = "configuration.complianceType"
+BY_PLACE_AND_COMPLIANCE = f"accountId, awsRegion, {BY_COMPLIANCE}"
+
+QUALIFIER = "EvaluationResultIdentifier.EvaluationResultQualifier"
+non_compliant_row = Shape(
+    rule_name=f"{QUALIFIER}.ConfigRuleName", resource_type=f"{QUALIFIER}.ResourceType",
+    resource_id=f"{QUALIFIER}.ResourceId", evaluation_mode=f"{QUALIFIER}.EvaluationMode",
+    compliance_type="ComplianceType", annotation="Annotation",
+    config_rule_invoked_time=at("ConfigRuleInvokedTime"),
+)  # fmt: skip
+
+
+def get_config(scan: Scan, out: Outcome) -> None:
+    """How many rules and resources comply, and each resource that does not (AWS Config).
+
+    AWS tells what a rule found by rule only (GetComplianceDetailsByConfigRule): the overview of
+    all rules says which ones are worth asking.
+    """
+    client: ConfigServiceClient = scan.client("config")
+    if out.ask(lambda: scan.once(read_recorders)) is False:
+        out.skipped = NOT_RECORDING
+    pages = client.get_paginator("describe_compliance_by_config_rule").paginate()
+    states = {
+        rule["ConfigRuleName"]: rule["Compliance"]["ComplianceType"]
+        for page in pages
+        for rule in page.get("ComplianceByConfigRules", ())
+    }
+    out.head(compliance_report(scan.window, states))
+    packs = (out.ask(lambda: rule_packs(client)) or {}) if states else {}
+    broken = [rule for rule, state in states.items() if state == "NON_COMPLIANT"]
+    read = functools.partial(evaluations, client, "NON_COMPLIANT")
+    for rule, rows in map_items(scan.aws, broken, read, out):
+        for row in rows or ():
+            out.emit(row | {"conformance_pack": packs.get(rule)}, "non_compliant_resources")
+    if states:
+        out.head(count_resources(scan, out, client, states))
+
+
+def compliance_report(window: Window, states: Mapping[str, str]) -> Row:
+    """Rules by compliance; the score is the percentage that comply of those with a result."""
+    counts = Counter(states.values())
+    good, bad = counts["COMPLIANT"], counts["NON_COMPLIANT"]
+    return {
+        "date_from": str(window.start),
+        "date_to": str(window.end),
+        "compliance_score": plain(round(Decimal(100) * good / (good + bad), 2))
+        if good + bad
+        else None,
+        "total_rules": len(states),
+        "compliant_rules": good,
+        "non_compliant_rules": bad,
+    }
+
+
+def evaluations(client: ConfigServiceClient, kind: ComplianceTypeType, rule: str) -> list[Row]:
+    """The resources that a rule found so."""
+    pages = client.get_paginator("get_compliance_details_by_config_rule").paginate(
+        ConfigRuleName=rule, ComplianceTypes=[kind], PaginationConfig={"PageSize": 100}
+    )
+    return [non_compliant_row(held) for page in pages for held in page.get("EvaluationResults", ())]
+
+
+def rule_packs(client: ConfigServiceClient) -> dict[str, str]:
+    """The conformance pack that a rule came with (DescribeConformancePackCompliance)."""
+    listed = client.get_paginator("describe_conformance_packs").paginate(
+        PaginationConfig={"PageSize": 20}
+    )
+    names = [
+        pack["ConformancePackName"] for p in listed for pack in p.get("ConformancePackDetails", ())
+    ]
+    return {
+        rule["ConfigRuleName"]: name
+        for name in names
+        for page in client.get_paginator("describe_conformance_pack_compliance").paginate(
+            ConformancePackName=name, PaginationConfig={"PageSize": 1000}
+        )
+        for rule in page.get("ConformancePackRuleComplianceList", ())
+    }
+
+
+def aggregated_counts(scan: Scan) -> Counter[str] | None:
+    """How many resources comply here and how many do not, as an aggregator has it; None if not.
+
+    One that has nothing is not believed, nor one that has verdicts of no region.
+    """
+    aggregator = aggregator_of(scan)
+    if not aggregator or not (shared := scan.run.shared):
+        return None
+    found = shared.once("Config's counts", "", lambda _: counts_by_place(aggregator))
+    if not found or (scan.account, GLOBAL) in found:
+        return None
+    return found.get((scan.account, scan.region))
+
+
+def counts_by_place(aggregator: Aggregator) -> dict[tuple[str, str], Counter[str]]:
+    """Resources by account, region and compliance."""
+    found: dict[tuple[str, str], Counter[str]] = collections.defaultdict(Counter)
+    for row in aggregator.query(resources_by(BY_PLACE_AND_COMPLIANCE)):
+        place = row["accountId"], row.get("awsRegion", GLOBAL)
+        found[place][dig(row, BY_COMPLIANCE)] += int(row["COUNT(*)"])
+    return dict(found)
+
+
+def resources_by(columns: str) -> str:
+    """The advanced query that counts resources with a verdict by columns."""
+    kind = "resourceType = 'AWS::Config::ResourceCompliance'"
+    return f"SELECT {columns}, COUNT(*) WHERE {kind} GROUP BY {columns}"
+
+
+def own_counts(client: ConfigServiceClient) -> Counter[str]:
+    """How many resources comply and how many do not, as the account's own Config has it."""
+    rows = query(client, resources_by(BY_COMPLIANCE))
+    return Counter({dig(row, BY_COMPLIANCE): int(row["COUNT(*)"]) for row in rows})
+
+
+def count_resources(
+    scan: Scan, out: Outcome, client: ConfigServiceClient, rules: Iterable[str]
+) -> Row:
+    """How many resources comply with all their rules, and how many do not.
+
+    One advanced query counts them, of this account or by an aggregator of many. Where queries are
+    not possible they are counted from all results of all rules, since Config's own summaries stop
+    counting at 25 or 100.
+    """
+    with contextlib.suppress(*aws_errors()):
+        counts = aggregated_counts(scan) or own_counts(client)
+        return compliance_counts(counts["COMPLIANT"], counts["NON_COMPLIANT"])
+    kinds: tuple[ComplianceTypeType, ...] = ("COMPLIANT", "NON_COMPLIANT")
+    found: list[set[tuple[str, str]]] = []
+    for kind in kinds:
+        read = functools.partial(evaluations, client, kind)
+        results = [rows for _, rows in map_items(scan.aws, rules, read, out)]
+        if None in results:
+            return {}  # not all could be read, so their number is not known
+        found.append(
+            {(r["resource_type"], r["resource_id"]) for rows in results for r in rows or ()}
+        )
+    good, bad = found
+    return compliance_counts(len(good - bad), len(bad))
+
+
+def compliance_counts(good: int, bad: int) -> Row:
+    """Resources by compliance."""
+    return {"curr_compliant": good, "curr_non_compliant": bad}

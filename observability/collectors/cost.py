@@ -1,0 +1,143 @@
+"""cost: a report per day, with anomalies, savings and a forecast."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from observability.collecting.outcome import Outcome
+from observability.collecting.scan import Collect, Scan, together
+from observability.contract import INTERVAL
+from observability.dates import days
+from observability.rows import Row, Shape, plain
+from observability.sources.cost_explorer import own_costs, read_costs, time_period
+
+if TYPE_CHECKING:
+    from mypy_boto3_ce import CostExplorerClient
+    from mypy_boto3_cost_optimization_hub import CostOptimizationHubClient
+
+
+FORECAST_DAYS = 30
+FORECAST_CONFIDENCE = 80
+"""Percent: the actual cost is expected to lie between the bounds that often."""
+
+forecast_row = Shape(
+    period=lambda held: {name.lower(): day[:10] for name, day in held["TimePeriod"].items()},
+    amount="MeanValue",
+    prediction_interval_lower_bound="PredictionIntervalLowerBound",
+    prediction_interval_upper_bound="PredictionIntervalUpperBound",
+)
+
+
+def get_cost(scan: Scan, out: Outcome) -> None:
+    """A report per day: total, the day before, services, anomalies, savings and a forecast.
+
+    Forecast and savings are about now: they go into the newest report of a plain run only.
+    """
+    found: Row = {}
+    parts: dict[str, Collect] = {
+        "anomalies": lambda scan, part: found.update(anomalies=read_anomalies(scan, part)),
+        "forecast": lambda scan, part: found.update(forecast=read_forecast(scan, part)),
+        "savings": lambda scan, part: found.update(savings=read_savings(scan, part)),
+    }
+    together(scan, out, {"anomalies": parts["anomalies"]} if scan.window.past else parts)
+    totals = daily_totals(scan.once(read_costs))
+    newest = scan.window.end - timedelta(days=1)
+    for day in days(scan.window.costs_from, scan.window.end):
+        report = cost_report(day, totals)
+        if day >= scan.window.until.date() - ANOMALIES_KEPT:
+            report |= anomaly_count(day, found.get("anomalies"))
+        if day == newest:
+            report |= found.get("savings", {}) | found.get("forecast", {})
+        out.emit(report, day=day)
+
+
+def daily_totals(rows: Iterable[Row]) -> dict[str, dict[str, Decimal]]:
+    """Cost per day and service, exactly."""
+    totals: dict[str, dict[str, Decimal]] = collections.defaultdict(dict)
+    for row in rows:
+        services = totals[row["date_from"]]
+        services[row["service"]] = services.get(row["service"], Decimal()) + Decimal(row["cost"])
+    return totals
+
+
+def cost_report(day: date, totals: Mapping[str, Mapping[str, Decimal]]) -> Row:
+    """What a day cost beside the day before it, and its services, the dearest first."""
+    services = totals.get(str(day), {})
+    current = sum(services.values(), Decimal())
+    previous = sum(totals.get(str(day - timedelta(days=1)), {}).values(), Decimal())
+    percentage = (current - previous) / abs(previous) * 100 if previous else None
+    ranked = sorted(services.items(), key=lambda held: (-held[1], held[0]))
+    return {
+        "current_period_cost": plain(current),
+        "previous_period_cost": plain(previous),
+        "cost_difference": plain(current - previous),
+        "cost_difference_percentage": None if percentage is None else plain(round(percentage, 4)),
+        "period": {"start": str(day), "end": str(day + timedelta(days=1)), "granularity": INTERVAL},
+        "top_services": [{"service": name, "cost": plain(cost)} for name, cost in ranked],
+    }
+
+
+def read_forecast(scan: Scan, out: Outcome) -> Row:
+    """What the next 30 days are expected to cost, with bounds (GetCostForecast, $0.01)."""
+    client: CostExplorerClient = scan.world("ce")
+    start = scan.window.until.date()
+    answer = client.get_cost_forecast(
+        TimePeriod=time_period(start, start + timedelta(days=FORECAST_DAYS)),
+        Metric="UNBLENDED_COST",
+        Granularity="DAILY",
+        Filter=own_costs(scan),
+        PredictionIntervalLevel=FORECAST_CONFIDENCE,
+    )
+    forecast = [forecast_row(held) for held in answer.get("ForecastResultsByTime", ())]
+    out.rows += len(forecast)
+    return {"forecast": forecast}
+
+
+ANOMALIES_KEPT = timedelta(days=90)
+
+
+def read_anomalies(scan: Scan, out: Outcome) -> list[tuple[str, str]]:
+    """First and last day of each anomaly that may touch the window (GetAnomalies, $0.01 a page).
+
+    AWS selects them by their last day, and keeps them for ANOMALIES_KEPT.
+    """
+    client: CostExplorerClient = scan.world("ce")
+    until = str(datetime.now(UTC).date())
+    pages = client.get_paginator("get_anomalies").paginate(
+        DateInterval={"StartDate": str(scan.window.costs_from), "EndDate": until}
+    )
+    found = [
+        held for page in pages for held in page.get("Anomalies", ()) if is_own(scan.account, held)
+    ]
+    out.rows += len(found)
+    return [(a.get("AnomalyStartDate", "")[:10], a.get("AnomalyEndDate", "9")[:10]) for a in found]
+
+
+def is_own(account: str, anomaly: Mapping[str, Any]) -> bool:
+    """Whether an anomaly is this account's: a payer sees those of its members, by their causes."""
+    causes = [cause.get("LinkedAccount") for cause in anomaly.get("RootCauses", ())]
+    return account in causes or not any(causes)
+
+
+def anomaly_count(day: date, spans: Sequence[tuple[str, str]] | None) -> Row:
+    """How many anomalies there were on a day; nothing is said where they are not known."""
+    if spans is None:
+        return {}
+    return {"anomalies_detected": sum(first <= str(day) <= last for first, last in spans)}
+
+
+def read_savings(scan: Scan, out: Outcome) -> Row:
+    """What could be saved a month and by how many changes (Cost Optimization Hub, free)."""
+    client: CostOptimizationHubClient = scan.world("cost-optimization-hub")
+    savings, count = None, 0
+    for page in client.get_paginator("list_recommendation_summaries").paginate(
+        groupBy="ResourceType", filter={"accountIds": [scan.account]}
+    ):
+        savings = page.get("estimatedTotalDedupedSavings") if savings is None else savings
+        count += sum(held.get("recommendationCount", 0) for held in page.get("items", ()))
+    out.rows += 1
+    return {"potential_monthly_savings": savings, "saving_opportunities_count": count}

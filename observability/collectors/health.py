@@ -1,0 +1,129 @@
+"""health: events that touch the account."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.errors import NotNow
+from observability.aws.session import Aws
+from observability.collecting.outcome import Outcome
+from observability.collecting.parallel import map_items
+from observability.collecting.scan import Scan
+from observability.collecting.shared import Shared
+from observability.collecting.spool import Spool
+from observability.dates import day_of, midnight
+from observability.rows import Row, Shape, at
+
+if TYPE_CHECKING:
+    from mypy_boto3_health import HealthClient
+    from mypy_boto3_health.type_defs import DateTimeRangeTypeDef, EventFilterTypeDef
+
+
+event_row = Shape(
+    arn="arn", service="service", event_type_code="eventTypeCode", region="region",
+    event_type_category="eventTypeCategory", event_scope_code="eventScopeCode",
+    start_time=at("startTime"), end_time=at("endTime"), last_updated_time=at("lastUpdatedTime"),
+    status_code="statusCode",
+)  # fmt: skip
+
+
+def get_health(scan: Scan, out: Outcome) -> None:
+    """Events that touch the account, by update time (Health: DescribeEvents, kept for 90 days).
+
+    Where the run is over an organization, its events may have been read for all accounts.
+    """
+    rows: Iterable[Row] | None = shared_events(scan)
+    for row in read_events(scan) if rows is None else rows:
+        out.emit(row, day=day_of(row["last_updated_time"]))
+
+
+def read_events(scan: Scan) -> Iterator[Row]:
+    """An account's events as it reads them itself."""
+    client: HealthClient = scan.world("health")
+    criteria: EventFilterTypeDef = {}
+    if scan.window.since:
+        criteria = {"lastUpdatedTimes": [{"from": scan.window.since, "to": scan.window.until}]}
+    pages = client.get_paginator("describe_events").paginate(
+        filter=criteria, PaginationConfig={"PageSize": 100}
+    )
+    return (event_row(event) for page in pages for event in page.get("events", ()))
+
+
+def shared_events(scan: Scan) -> Spool | None:
+    """An account's events as they are read for the organization; None if they are not shared."""
+    shared, window = scan.run.shared, scan.window
+    if not shared or window.past or not shared.covers(window.since):
+        return None
+    rows = shared.once("Health", None, organization_events)
+    return rows.pop(scan.account, None) if rows else None  # each account wants its rows once
+
+
+def organization_events(shared: Shared) -> dict[str, Spool]:
+    """The events of each account that were updated, read from the organization's view.
+
+    Health: DescribeEventsForOrganization, then DescribeAffectedAccountsForOrganization for each
+    event that is not public; a public one is every account's. NotNow if the accounts' own calls
+    are not more than that. Accounts that are named might be in another organization.
+    """
+    if not shared.settings.organization:
+        raise NotNow("the run is not over an organization (--organization)")
+    aws = shared.overseer("health")
+    if not has_older_events(aws, midnight(shared.window.costs_from)):
+        raise NotNow("the organization's view may be younger than what changed")
+    public, specific = updated_events(shared, aws)
+    if not public and not specific:
+        raise NotNow("the organization's view has nothing")
+    out = Outcome("Health", shared.out.drafts)
+    rows = shared.spools(shared.accounts)
+    touched: Iterable[tuple[Any, list[str] | None]] = map_items(
+        aws, specific, lambda event: affected_accounts(aws, event["arn"]), out
+    )
+    for event, accounts in itertools.chain(((event, shared.accounts) for event in public), touched):
+        for account in rows.keys() & {*(accounts or ())}:
+            rows[account].add(event_row(event))
+    out.insist()
+    for spool in rows.values():
+        spool.flush()
+    shared.hub.log.say_once(f"Health: {aws.account} reads for {len(rows)} accounts")
+    return rows
+
+
+def has_older_events(aws: Aws, since: datetime) -> bool:
+    """Whether the organization's view, which begins when it is turned on, had begun by then."""
+    client: HealthClient = aws.client("health", aws.global_region)
+    pages = client.get_paginator("describe_events_for_organization").paginate(
+        filter={"lastUpdatedTime": {"to": since}}, PaginationConfig={"PageSize": 1}
+    )
+    return any(page.get("events") for page in itertools.islice(pages, 2))
+
+
+def updated_events(shared: Shared, aws: Aws) -> tuple[list[Any], list[Any]]:
+    """The organization's events that were updated: public ones, and those of some accounts."""
+    client: HealthClient = aws.client("health", aws.global_region)
+    window = shared.window
+    span: DateTimeRangeTypeDef = {"from": midnight(window.costs_from), "to": window.until}
+    pages = client.get_paginator("describe_events_for_organization").paginate(
+        filter={"lastUpdatedTime": span}, PaginationConfig={"PageSize": 100}
+    )
+    found: dict[str, list[Any]] = {"PUBLIC": [], "ACCOUNT_SPECIFIC": []}
+    for event in (event for page in pages for event in page.get("events", ())):
+        if event.get("eventScopeCode") not in found:
+            raise NotNow(f"AWS does not tell whom {event['arn']} is about")
+        found[event["eventScopeCode"]].append(event)
+        if len(found["ACCOUNT_SPECIFIC"]) >= len(shared.accounts):
+            raise NotNow("that takes no more requests")
+    return found["PUBLIC"], found["ACCOUNT_SPECIFIC"]
+
+
+def affected_accounts(aws: Aws, arn: str) -> list[str]:
+    """The accounts that an event is about; NotNow if AWS names none, though it is not public."""
+    client: HealthClient = aws.client("health", aws.global_region)
+    pages = client.get_paginator("describe_affected_accounts_for_organization").paginate(
+        eventArn=arn, PaginationConfig={"PageSize": 100}
+    )
+    if not (found := [held for page in pages for held in page.get("affectedAccounts", ())]):
+        raise NotNow(f"AWS does not tell whom {arn} is about")
+    return found

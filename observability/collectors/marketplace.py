@@ -1,0 +1,110 @@
+"""marketplace: products bought on AWS Marketplace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.errors import ABSENT, aws_errors, judge
+from observability.aws.pages import tokens
+from observability.collecting.outcome import Outcome
+from observability.collecting.parallel import map_items
+from observability.collecting.scan import Scan
+from observability.collecting.window import Window
+from observability.contract import FAIL
+from observability.dates import day_of, days, midnight, when
+from observability.rows import Row, dig, plain
+from observability.sources.cost_explorer import read_costs
+
+if TYPE_CHECKING:
+    from mypy_boto3_license_manager import LicenseManagerClient
+    from mypy_boto3_license_manager.type_defs import FilterTypeDef
+    from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient
+
+
+def get_marketplace(scan: Scan, out: Outcome) -> None:
+    """Products bought on AWS Marketplace, and what each cost on the days of the window.
+
+    A buyer learns its product codes from License Manager (ListReceivedLicenses); their
+    entitlements are asked for one product at a time, AWS has no other way (GetEntitlements).
+    Cost Explorer calls a product by its name.
+    """
+    client: MarketplaceEntitlementServiceClient = scan.world("marketplace-entitlement")
+
+    def entitlements(product: Mapping[str, Any]) -> list[Any]:
+        pages = client.get_paginator("get_entitlements").paginate(
+            ProductCode=product["ProductSKU"],
+            Filter={"CUSTOMER_AWS_ACCOUNT_ID": [scan.account]},
+        )
+        try:
+            return [held for page in pages for held in page.get("Entitlements", ())]
+        except aws_errors() as error:
+            if judge(error)[0] == ABSENT:
+                return []
+            raise
+
+    try:
+        costs = product_costs(scan)
+    except aws_errors() as error:
+        if judge(error)[0] == FAIL:
+            raise  # rows without costs would take away those that earlier documents know
+        costs = None
+    for product, held in map_items(scan.aws, bought(scan), entitlements, out):
+        known = held is not None or out.skipped
+        for row in marketplace_rows(scan.window, product, held, costs) if known else ():
+            out.emit(row, day=date.fromisoformat(row["period_start"]))
+
+
+def bought(scan: Scan) -> list[Mapping[str, Any]]:
+    """The licenses that AWS Marketplace has issued to the account, one per product."""
+    client: LicenseManagerClient = scan.world("license-manager")
+    issuer: list[FilterTypeDef] = [{"Name": "IssuerName", "Values": ["AWS/Marketplace"]}]
+    pages = tokens(
+        lambda **token: client.list_received_licenses(Filters=issuer, MaxResults=100, **token),
+        "NextToken",
+    )
+    return list(
+        {held["ProductSKU"]: held for page in pages for held in page.get("Licenses", ())}.values()
+    )
+
+
+def product_costs(scan: Scan) -> Mapping[tuple[str, str], Row]:
+    """Cost and currency by (service, day)."""
+    costs: dict[tuple[str, str], Row] = {}
+    for row in scan.once(read_costs):
+        known = costs.setdefault((row["service"], row["date_from"]), {"cost_consumed": "0"})
+        known["cost_consumed"] = plain(Decimal(known["cost_consumed"]) + Decimal(row["cost"]))
+        known["currency"] = row["currency"]
+    return costs
+
+
+def marketplace_rows(
+    window: Window,
+    product: Mapping[str, Any],
+    entitlements: Sequence[Mapping[str, Any]] | None,
+    costs: Mapping[tuple[str, str], Row] | None,
+) -> Iterator[Row]:
+    """A row for each day of the window on which the product was licensed already.
+
+    The cost is null where Cost Explorer has none of that name. Where costs or entitlements are not
+    to be had (None), rows say nothing about cost or status. An entitlement without an end is
+    perpetual; one that lasts beyond the day makes the product ACTIVE.
+    """
+    begin = day_of(when(dig(product, "Validity.Begin"))) or window.costs_from
+    ends = [held.get("ExpirationDate") for held in entitlements or ()]
+    unpaid: Row = {"cost_consumed": None, "currency": None}
+    for day in days(max(begin, window.costs_from), window.end):
+        after = day + timedelta(days=1)
+        lasts = any(end is None or end > midnight(after) for end in ends)
+        entitled = "ACTIVE" if lasts else "EXPIRED"
+        status = {"status": entitled if ends else product["Status"]}
+        paid = {} if costs is None else costs.get((product["ProductName"], str(day)), unpaid)
+        row = {
+            "product_code": product["ProductSKU"],
+            "product_name": product["ProductName"],
+            "period_start": str(day),
+            "period_end": str(after),
+        }
+        yield row | paid | ({} if entitlements is None else status)

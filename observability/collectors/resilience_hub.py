@@ -1,0 +1,81 @@
+"""resilience_hub: applications, their goals and assessments."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.cache import Once
+from observability.aws.pages import tokens
+from observability.collecting.outcome import Outcome
+from observability.collecting.parallel import map_items
+from observability.collecting.scan import Scan
+from observability.rows import Row, Shape, at, dig
+
+if TYPE_CHECKING:
+    from mypy_boto3_resiliencehub import ResilienceHubClient
+
+
+app_row = Shape(
+    app_arn="appArn", name="name", compliance_status="complianceStatus",
+    resiliency_score="resiliencyScore", status="status", description="description",
+    creation_time=at("creationTime"), last_assessment_time=at("lastAppComplianceEvaluationTime"),
+)  # fmt: skip
+
+
+def get_resilience_hub_apps(scan: Scan, out: Outcome) -> None:
+    """Applications, their policy and what they were assessed to cost (Resilience Hub).
+
+    AWS tells an app's policy by app only (DescribeApp), the costs by assessment
+    (ListAppAssessments, the newest one of each app).
+    """
+    client: ResilienceHubClient = scan.client("resiliencehub")
+    policies: dict[str, Once[Row]] = {}
+    lock = threading.Lock()
+
+    def goals(arn: str) -> Row:
+        with lock:
+            read = Once(lambda: policy_goals(client.describe_resiliency_policy(policyArn=arn)))
+            known = policies.setdefault(arn, read)
+        return known()
+
+    def describe(arn: str) -> Row:
+        app = client.describe_app(appArn=arn)["app"]
+        policy = app.get("policyArn")
+        strictest = out.ask(lambda: goals(policy), arn) if policy else None
+        cost = out.ask(lambda: assessed_cost(client, arn), arn)
+        return app_row(app, cost=cost, **(strictest or {"rto": None, "rpo": None}))
+
+    pages = tokens(lambda **token: client.list_apps(maxResults=100, **token), "nextToken")
+    apps = {app["appArn"]: app for page in pages for app in page.get("appSummaries", ())}
+    for arn, row in map_items(scan.aws, apps, describe, out):
+        out.emit(row or app_row(apps[arn]))
+
+
+def policy_goals(answer: Mapping[str, Any]) -> Row:
+    """RTO and RPO in seconds: the strictest that a resiliency policy asks for."""
+    goals = (dig(answer, "policy.policy") or {}).values()
+    return {
+        "rto": min((goal["rtoInSecs"] for goal in goals), default=None),
+        "rpo": min((goal["rpoInSecs"] for goal in goals), default=None),
+    }
+
+
+def assessed_cost(client: ResilienceHubClient, arn: str) -> float | None:
+    """What an app costs a month by its newest assessment that succeeded."""
+    found = client.list_app_assessments(
+        appArn=arn, assessmentStatus=["Success"], reverseOrder=True, maxResults=1
+    )["assessmentSummaries"]
+    return a_month(dig(found, "0.cost"))
+
+
+TIMES_A_MONTH = {"Hourly": 730.0, "Daily": 365 / 12, "Monthly": 1.0, "Yearly": 1 / 12}
+
+
+def a_month(cost: Mapping[str, Any] | None) -> float | None:
+    """An amount that Resilience Hub gives by hour, day, month or year, by month."""
+    if not cost:
+        return None
+    amount: float = cost["amount"]
+    return amount * TIMES_A_MONTH[cost["frequency"]]

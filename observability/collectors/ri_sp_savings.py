@@ -1,0 +1,256 @@
+"""ri_sp_savings: use and savings of reservations and savings plans, by day."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.pages import tokens
+from observability.collecting.outcome import Outcome
+from observability.collecting.parallel import map_items
+from observability.collecting.scan import Collect, Scan, open_regions, together
+from observability.collecting.window import Window
+from observability.dates import days, midnight, when
+from observability.rows import Row, Shape, at, dig
+from observability.sources.cost_explorer import dimension, own_costs, time_period
+
+if TYPE_CHECKING:
+    from mypy_boto3_ce import CostExplorerClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_savingsplans import SavingsPlansClient
+    from mypy_boto3_savingsplans.literals import SavingsPlanStateType
+
+
+EC2, RDS = "Amazon Elastic Compute Cloud - Compute", "Amazon Relational Database Service"
+"""What Cost Explorer calls the services whose reservations are read."""
+
+PLAN_STATES: tuple[SavingsPlanStateType, ...] = (
+    "active", "retired", "pending-return", "returned",
+)  # fmt: skip
+"""Those of savings plans that were in force some time; AWS lists only active ones by itself."""
+
+
+def family(column: str) -> Callable[[Any], str | None]:
+    """The family of the type of instance in a column: m6i of m6i.large, db.m7g of db.m7g.large."""
+    return lambda held: str(held.get(column) or "").rpartition(".")[0] or None
+
+
+reserved_instance_row = Shape(
+    instance_type="InstanceType", instance_count="InstanceCount",
+    instance_family=family("InstanceType"), instance_tenancy="InstanceTenancy",
+    offering_class="OfferingClass", offering_type="OfferingType",
+    description="ProductDescription", upfront_cost="FixedPrice", usage_price="UsagePrice",
+    recurring_cost="RecurringCharges.0.Amount",
+    recurring_frequency="RecurringCharges.0.Frequency", currency="CurrencyCode",
+    start_date=at("Start"), end_date=at("End"), duration_seconds="Duration", state="State",
+)  # fmt: skip
+reserved_database_row = Shape(
+    offering_id="ReservedDBInstancesOfferingId", instance_type="DBInstanceClass",
+    instance_count="DBInstanceCount", instance_family=family("DBInstanceClass"),
+    offering_type="OfferingType", description="ProductDescription", upfront_cost="FixedPrice",
+    usage_price="UsagePrice", recurring_cost="RecurringCharges.0.RecurringChargeAmount",
+    recurring_frequency="RecurringCharges.0.RecurringChargeFrequency", currency="CurrencyCode",
+    start_date=at("StartTime"), duration_seconds="Duration", state="State",
+    end_date=lambda held: when(held["StartTime"] + timedelta(seconds=held["Duration"])),
+)  # fmt: skip
+savings_plan_row = Shape(
+    subscription_id="savingsPlanId", offering_id="offeringId", savings_plan_arn="savingsPlanArn",
+    instance_family="ec2InstanceFamily", offering_class="savingsPlanType",
+    product_types=lambda held: ",".join(held.get("productTypes", ())), region="region",
+    commitment="commitment", upfront_cost="upfrontPaymentAmount",
+    recurring_cost="recurringPaymentAmount", currency="currency", start_date=at("start"),
+    end_date=at("end"), returnable_until=at("returnableUntil"),
+    duration_seconds="termDurationInSeconds", offering_type="paymentOption", state="state",
+    description="description",
+)  # fmt: skip
+"""What was bought. Money as AWS has it: of one instance, or of the whole plan."""
+
+reservation_use_row = Shape(
+    subscription_id="Value", utilization_percentage="Utilization.UtilizationPercentage",
+    on_demand_cost="Utilization.OnDemandCostOfRIHoursUsed",
+    reservation_cost="Utilization.TotalAmortizedFee", net_savings="Utilization.NetRISavings",
+)  # fmt: skip
+plan_use_row = Shape(
+    utilization_percentage="Utilization.UtilizationPercentage",
+    on_demand_cost="Savings.OnDemandCostEquivalent",
+    reservation_cost="AmortizedCommitment.TotalAmortizedCommitment",
+    net_savings="Savings.NetSavings",
+)  # fmt: skip
+"""What became of it on a day: the cost on demand of what it covered, what it cost, the rest."""
+
+
+def get_ri_sp_savings(scan: Scan, out: Outcome) -> None:
+    """Reservations of EC2 and RDS and savings plans: use, cost and savings of each on each day.
+
+    Only what this account bought in the run's regions, whoever uses it. Listing it is free, and
+    Cost Explorer, which charges $0.01 a request and page, is asked only about days on which
+    something was in force: AWS tells use by reservation or by day, not both, so that each day is
+    a request per service.
+    """
+    parts: dict[str, Collect] = {
+        "instances": lambda scan, part: read_reservations(scan, part, EC2, reserved_instances),
+        "databases": lambda scan, part: read_reservations(scan, part, RDS, reserved_databases),
+        "plans": read_savings_plans,
+    }
+    together(scan, out, parts)
+
+
+def reserved_instances(scan: Scan, region: str) -> dict[str, Row]:
+    """Reservations of EC2 instances of a region by their lease (DescribeReservedInstances)."""
+    client: EC2Client = scan.aws.client("ec2", region)
+    found = client.describe_reserved_instances()["ReservedInstances"]
+    return {held["ReservedInstancesId"]: reserved_instance_row(held) for held in found}
+
+
+def reserved_databases(scan: Scan, region: str) -> dict[str, Row]:
+    """Reservations of database instances of a region by lease (DescribeReservedDBInstances)."""
+    client: RDSClient = scan.aws.client("rds", region)
+    listing = client.get_paginator("describe_reserved_db_instances")
+    pages = listing.paginate(PaginationConfig={"PageSize": 100})
+    return {
+        held["LeaseId"]: reserved_database_row(held)
+        for page in pages
+        for held in page.get("ReservedDBInstances", ())
+        if held.get("LeaseId")
+    }
+
+
+def read_reservations(
+    scan: Scan, out: Outcome, service: str, listing: Callable[[Scan, str], dict[str, Row]]
+) -> None:
+    """The reservations of a service on each day (GetReservationUtilization, $0.01 each).
+
+    Cost Explorer numbers subscriptions by itself; the lease is what it shares with the service.
+    """
+    list_region = functools.partial(listing, scan)
+    listed = map_items(scan.aws, open_regions(scan, out), list_region, out)
+    held = {
+        lease: row | {"region": region, "service": service, "reservation_type": "ReservedInstance"}
+        for region, rows in listed
+        for lease, row in (rows or {}).items()
+    }
+    unknown: set[str] = set()
+    use = functools.partial(reservation_use, scan, service)
+    for day, groups in map_items(scan.aws, days_in_force(scan.window, held.values()), use, out):
+        for group in groups or ():
+            lease = dig(group, "Attributes.leaseId") or group["Value"]
+            if lease in held:
+                emit_savings(out, day, held[lease] | reservation_use_row(group))
+            else:
+                unknown.add(lease)
+    if unknown:
+        out.note(f"{len(unknown)} reservations in other regions than the run's are left out")
+
+
+def reservation_use(scan: Scan, service: str, day: date) -> list[Any]:
+    """How much of each reservation of a service was used on a day."""
+    client: CostExplorerClient = scan.world("ce")
+    only = dimension("SERVICE", [service])
+    pages = tokens(
+        lambda **token: client.get_reservation_utilization(
+            TimePeriod=time_period(day, day + timedelta(days=1)),
+            GroupBy=[{"Type": "DIMENSION", "Key": "SUBSCRIPTION_ID"}],
+            Filter={"And": [own_costs(scan), only]},
+            **token,
+        ),
+        "NextPageToken",
+    )
+    return [
+        group
+        for page in pages
+        for result in page["UtilizationsByTime"]
+        for group in result.get("Groups", ())
+    ]
+
+
+def read_savings_plans(scan: Scan, out: Outcome) -> None:
+    """The savings plans on each day (Savings Plans: DescribeSavingsPlans, then Cost Explorer).
+
+    Cost Explorer tells of one plan by day or of one day by plan; what needs fewer requests is
+    asked for.
+    """
+    client: SavingsPlansClient = scan.world("savingsplans")
+    pages = tokens(
+        lambda **token: client.describe_savings_plans(states=PLAN_STATES, maxResults=1000, **token),
+        "nextToken",
+    )
+    rows = [savings_plan_row(plan) for page in pages for plan in page.get("savingsPlans", ())]
+    span = days(scan.window.costs_from, scan.window.end)
+    plans = {
+        row["savings_plan_arn"]: row | {"reservation_type": "SavingsPlan"}
+        for row in rows
+        if any(in_force(row, day) for day in span)
+    }
+    asked = days_in_force(scan.window, plans.values())
+    if len(asked) < len(plans):
+        uses = plan_uses_by_day(scan, out, asked)
+    else:
+        uses = plan_uses_by_plan(scan, out, plans)
+    for day, arn, use in uses:
+        if arn in plans and in_force(plans[arn], day):
+            emit_savings(out, day, plans[arn] | plan_use_row(use))
+
+
+PlanUses = Iterator[tuple[date, str, Mapping[str, Any]]]
+
+
+def plan_uses_by_day(scan: Scan, out: Outcome, span: Iterable[date]) -> PlanUses:
+    """(day, plan, use), a request and its pages for each day (GetSavingsPlansUtilizationDetails).
+
+    This listing says nothing of days if it is asked for several.
+    """
+    client: CostExplorerClient = scan.world("ce")
+
+    def read(day: date) -> list[Any]:
+        pages = tokens(
+            lambda **token: client.get_savings_plans_utilization_details(
+                TimePeriod=time_period(day, day + timedelta(days=1)),
+                Filter=own_costs(scan),
+                **token,
+            ),
+            "NextToken",
+        )
+        return [held for page in pages for held in page["SavingsPlansUtilizationDetails"]]
+
+    for day, found in map_items(scan.aws, span, read, out):
+        yield from ((day, held["SavingsPlanArn"], held) for held in found or ())
+
+
+def plan_uses_by_plan(scan: Scan, out: Outcome, plans: Iterable[str]) -> PlanUses:
+    """(day, plan, use), a request for each plan (GetSavingsPlansUtilization has no pages)."""
+    client: CostExplorerClient = scan.world("ce")
+
+    def read(arn: str) -> list[Any]:
+        only = dimension("SAVINGS_PLAN_ARN", [arn])
+        answer = client.get_savings_plans_utilization(
+            TimePeriod=time_period(scan.window.costs_from, scan.window.end),
+            Granularity="DAILY",
+            Filter={"And": [own_costs(scan), only]},
+        )
+        return answer.get("SavingsPlansUtilizationsByTime", [])
+
+    for arn, found in map_items(scan.aws, plans, read, out):
+        for held in found or ():
+            yield date.fromisoformat(held["TimePeriod"]["Start"][:10]), arn, held
+
+
+def in_force(row: Row, day: date) -> bool:
+    """Whether what was bought held on a day, or on a part of it."""
+    first, after = (midnight(held).isoformat() for held in (day, day + timedelta(days=1)))
+    return bool((row["start_date"] or after) < after and (row["end_date"] or "") > first)
+
+
+def days_in_force(window: Window, rows: Iterable[Row]) -> list[date]:
+    """The days of the window on which anything of it was in force."""
+    bought = list(rows)
+    span = days(window.costs_from, window.end)
+    return [day for day in span if any(in_force(row, day) for row in bought)]
+
+
+def emit_savings(out: Outcome, day: date, row: Row) -> None:
+    """Emit what is known of a reservation or a plan on a day."""
+    dates = {"date_from": str(day), "date_to": str(day + timedelta(days=1))}
+    out.emit(row | dates, day=day)

@@ -1,0 +1,98 @@
+"""security.guard_duty: threats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from observability.aws.cache import Once
+from observability.aws.errors import NotNow
+from observability.aws.session import Aws
+from observability.collecting.outcome import Outcome
+from observability.collecting.parallel import map_items
+from observability.collecting.scan import Scan
+from observability.dates import day_of
+from observability.rows import Row, Shape, at, batches
+from observability.sources.findings import Administered, Reading, findings
+
+if TYPE_CHECKING:
+    from mypy_boto3_guardduty import GuardDutyClient
+    from mypy_boto3_guardduty.type_defs import ConditionTypeDef
+
+
+guard_duty_row = Shape(
+    id="Id", type="Type", severity="Severity", title="Title", description="Description",
+    confidence="Confidence", region="Region", created_at=at("CreatedAt"),
+    updated_at=at("UpdatedAt"), resource_type="Resource.ResourceType", archived="Service.Archived",
+)  # fmt: skip
+
+
+def own_detector(aws: Aws, region: str) -> str | None:
+    """The caller's detector, of which a region has one at most (GuardDuty: ListDetectors)."""
+    client: GuardDutyClient = aws.client("guardduty", region)
+    pages = client.get_paginator("list_detectors").paginate()
+    return next((found for page in pages for found in page.get("DetectorIds", ())), None)
+
+
+def guard_duty_members(aws: Aws, region: str) -> dict[str, str]:
+    """The detectors of the accounts whose findings an administrator sees (ListMembers)."""
+    client: GuardDutyClient = aws.client("guardduty", region)
+    if not (own := own_detector(aws, region)):
+        raise NotNow("its administrator has not enabled it")
+    pages = client.get_paginator("list_members").paginate(DetectorId=own, OnlyAssociated="true")
+    listed = [held for page in pages for held in page.get("Members", ())]
+    enabled = [held for held in listed if held["RelationshipStatus"].lower() == "enabled"]
+    found = {held["AccountId"]: held["DetectorId"] for held in enabled if held.get("DetectorId")}
+    return {aws.account: own, **found}
+
+
+def guard_duty_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
+    """Findings of accounts (GuardDuty: ListFindings, GetFindings by fifties)."""
+    aws, region = reading.aws, reading.region
+    client: GuardDutyClient = aws.client("guardduty", region)
+    detector = reading.accounts.get(aws.account) or own_detector(aws, region) or ""
+
+    def get(ids: list[str]) -> list[tuple[str, Row]]:
+        found = client.get_findings(DetectorId=detector, FindingIds=ids).get("Findings", [])
+        accounts = reading.accounts
+        return [
+            (held["AccountId"], guard_duty_row(held, detector_id=accounts[held["AccountId"]]))
+            for held in found
+        ]
+
+    pages = client.get_paginator("list_findings").paginate(
+        DetectorId=detector,
+        FindingCriteria={"Criterion": guard_duty_criteria(reading)},
+        PaginationConfig={"PageSize": 50},
+    )
+    ids = (found for page in pages for found in page.get("FindingIds", ()))
+    for _, rows in map_items(aws, batches(ids, 50), get, reading.out):
+        yield from rows or ()
+
+
+GUARD_DUTY = Administered("GuardDuty", "guardduty", 50, guard_duty_members, guard_duty_findings)
+"""AWS takes 50 values per criterion."""
+
+
+def get_guard_duty_security(scan: Scan, out: Outcome) -> None:
+    """Threats by update time (GuardDuty: ListDetectors, ListFindings, GetFindings by fifties)."""
+    detector = Once(lambda: own_detector(scan.aws, scan.region))
+
+    def own() -> dict[str, str]:
+        found = detector()
+        if not found:
+            out.skipped = "GuardDuty is not enabled"
+        return {scan.account: found} if found else {}
+
+    for row in findings(scan, out, GUARD_DUTY, own):
+        out.emit(row, "guard_duty", day=day_of(row["updated_at"]))
+
+
+def guard_duty_criteria(reading: Reading) -> dict[str, ConditionTypeDef]:
+    """Findings of accounts: all that AWS keeps (90 days), or those updated since."""
+    among: dict[str, ConditionTypeDef] = {"accountId": {"Equals": [*reading.accounts]}}
+    if reading.since is None:
+        return among
+    span = (reading.since, reading.until)
+    first, last = (int(moment.timestamp() * 1000) for moment in span)
+    return among | {"updatedAt": {"GreaterThanOrEqual": first, "LessThanOrEqual": last}}

@@ -1,0 +1,71 @@
+"""security.inspector: vulnerabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from observability.aws.session import Aws
+from observability.collecting.outcome import Outcome
+from observability.collecting.scan import Scan
+from observability.dates import day_of
+from observability.rows import Row, Shape, at
+from observability.sources.findings import Administered, Reading, findings
+
+if TYPE_CHECKING:
+    from mypy_boto3_inspector2 import Inspector2Client
+    from mypy_boto3_inspector2.type_defs import FilterCriteriaTypeDef
+    from mypy_boto3_inspector2.type_defs import StringFilterTypeDef as InspectorStringFilterTypeDef
+
+
+inspector_row = Shape(
+    finding_arn="findingArn", severity="severity", status="status", type="type", title="title",
+    description="description", first_observed_at=at("firstObservedAt"),
+    last_observed_at=at("lastObservedAt"), updated_at=at("updatedAt"),
+    resource_type="resources.0.type", resource_id="resources.0.id",
+    vulnerability_id="packageVulnerabilityDetails.vulnerabilityId",
+    inspector_score="inspectorScore", fix_available="fixAvailable",
+    exploit_available="exploitAvailable",
+)  # fmt: skip
+"""An Inspector finding; the first resource stands for all that it names."""
+
+
+def inspector_members(aws: Aws, region: str) -> dict[str, str]:
+    """The accounts whose findings an administrator sees (Inspector: ListMembers)."""
+    client: Inspector2Client = aws.client("inspector2", region)
+    pages = client.get_paginator("list_members").paginate(onlyAssociated=True)
+    listed = [held for page in pages for held in page.get("members", ())]
+    enabled = [held for held in listed if held["relationshipStatus"] == "ENABLED"]
+    return {aws.account: "", **{held["accountId"]: "" for held in enabled}}
+
+
+def inspector_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
+    """Findings of accounts (Inspector: ListFindings)."""
+    client: Inspector2Client = reading.aws.client("inspector2", reading.region)
+    pages = client.get_paginator("list_findings").paginate(
+        filterCriteria=inspector_criteria(reading), PaginationConfig={"PageSize": 100}
+    )
+    for held in (held for page in pages for held in page.get("findings", ())):
+        yield held["awsAccountId"], inspector_row(held)
+
+
+INSPECTOR = Administered("Inspector", "inspector2", 10, inspector_members, inspector_findings)
+"""AWS takes 10 values per criterion."""
+
+
+def get_inspector(scan: Scan, out: Outcome) -> None:
+    """Vulnerabilities by update time, of this account (Inspector: ListFindings)."""
+    for row in findings(scan, out, INSPECTOR, lambda: {scan.account: ""}):
+        out.emit(row, "inspector", day=day_of(row["updated_at"]))
+
+
+def inspector_criteria(reading: Reading) -> FilterCriteriaTypeDef:
+    """Findings of accounts: those that are active, or those updated since."""
+    named: list[InspectorStringFilterTypeDef] = [
+        {"comparison": "EQUALS", "value": account} for account in reading.accounts
+    ]
+    among: FilterCriteriaTypeDef = {"awsAccountId": named}
+    if reading.since is None:
+        return among | {"findingStatus": [{"comparison": "EQUALS", "value": "ACTIVE"}]}
+    first, last = reading.since, reading.until
+    return among | {"updatedAt": [{"startInclusive": first, "endInclusive": last}]}

@@ -1,0 +1,42 @@
+"""security.kms: keys and their rotation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from observability.collecting.outcome import Outcome
+from observability.collecting.parallel import map_items
+from observability.collecting.scan import Scan
+from observability.rows import Row, Shape, at
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
+
+key_row = Shape(
+    key_id="KeyId", arn="Arn", description="Description", key_usage="KeyUsage",
+    key_state="KeyState", creation_date=at("CreationDate"), enabled="Enabled",
+    key_manager="KeyManager", key_spec="KeySpec", origin="Origin", multi_region="MultiRegion",
+    deletion_date=at("DeletionDate"),
+)  # fmt: skip
+
+
+def get_kms_security(scan: Scan, out: Outcome) -> None:
+    """Every key and whether it rotates (KMS: ListKeys; DescribeKey, GetKeyRotationStatus each).
+
+    AWS has no call that describes several keys. key_rotation_enabled is null where a key cannot
+    rotate, and where AWS did not tell.
+    """
+    client: KMSClient = scan.client("kms")
+
+    def describe(key: str) -> Row:
+        about = client.describe_key(KeyId=key)["KeyMetadata"]
+        rotation = None
+        if about.get("KeySpec") == "SYMMETRIC_DEFAULT" and about.get("Origin") == "AWS_KMS":
+            rotation = out.ask(lambda: client.get_key_rotation_status(KeyId=key), key)
+        return key_row(about, key_rotation_enabled=rotation and rotation["KeyRotationEnabled"])
+
+    pages = client.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 1000})
+    keys = (key["KeyId"] for page in pages for key in page.get("Keys", ()))
+    for key, row in map_items(scan.aws, keys, describe, out):
+        out.emit(row or {"key_id": key}, "kms")

@@ -1,0 +1,118 @@
+"""security.security_hub: findings of Security Hub, by product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.session import Aws
+from observability.collecting.outcome import Outcome
+from observability.collecting.scan import Scan
+from observability.collecting.spool import Spool
+from observability.dates import day_of, zulu
+from observability.rows import Row, Shape, at, dig
+from observability.sources.findings import Administered, Reading, findings
+
+if TYPE_CHECKING:
+    from mypy_boto3_securityhub import SecurityHubClient
+    from mypy_boto3_securityhub.type_defs import (
+        AwsSecurityFindingFiltersTypeDef,
+        DateFilterTypeDef,
+        StringFilterTypeDef,
+    )
+
+
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL")
+SECURITY_HUB = "security_hub"
+
+finding_row = Shape(
+    finding_id="Id",
+    service=lambda held: held.get("ProductName") or held["ProductArn"].rpartition("/")[2],
+    title="Title", description="Description", severity="Severity.Label", status="Workflow.Status",
+    resource_type="Resources.0.Type", resource_id="Resources.0.Id", created_at=at("CreatedAt"),
+    updated_at=at("UpdatedAt"), recommendation="Remediation.Recommendation.Text",
+    compliance_status="Compliance.Status", region="Region", workflow_state="WorkflowState",
+    record_state="RecordState", product_name="ProductName", company_name="CompanyName",
+    product_arn="ProductArn", generator_id="GeneratorId",
+    generator=lambda held: dig(held, "GeneratorDetails.Name") or generator(held),
+)  # fmt: skip
+"""A Security Hub finding (ASFF); the first resource stands for all that it names."""
+
+
+def generator(finding: Mapping[str, Any]) -> str | None:
+    """What made a finding: the kind of generator that its id begins with, `security-control`."""
+    return finding.get("GeneratorId", "").partition("/")[0] or None
+
+
+def is_open(row: Row) -> bool:
+    """Whether a finding still wants attention: active, neither resolved nor suppressed."""
+    settled = row["status"] in ("RESOLVED", "SUPPRESSED")
+    return row["record_state"] != "ARCHIVED" and not settled
+
+
+def hub_members(aws: Aws, region: str) -> dict[str, str]:
+    """The accounts whose findings an administrator sees (Security Hub: ListMembers)."""
+    client: SecurityHubClient = aws.client("securityhub", region)
+    pages = client.get_paginator("list_members").paginate(OnlyAssociated=True)
+    found = {held["AccountId"]: "" for page in pages for held in page.get("Members", ())}
+    return {aws.account: "", **found}
+
+
+def hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
+    """Findings of accounts (Security Hub: GetFindings)."""
+    client: SecurityHubClient = reading.aws.client("securityhub", reading.region)
+    pages = client.get_paginator("get_findings").paginate(
+        Filters=security_hub_filters(reading), PaginationConfig={"PageSize": 100}
+    )
+    for finding in (finding for page in pages for finding in page.get("Findings", ())):
+        yield finding["AwsAccountId"], finding_row(finding)
+
+
+HUB = Administered("Security Hub", "securityhub", 20, hub_members, hub_findings)
+"""AWS takes 20 values per filter."""
+
+
+def get_security_hub(scan: Scan, out: Outcome) -> None:
+    """Findings by update time, of this account and region (Security Hub: GetFindings).
+
+    The update time is the provider's: AWS does not move it when somebody sets a workflow status.
+    """
+    for row in findings(scan, out, HUB, lambda: {scan.account: ""}):
+        labels = (row["severity"], "open" if is_open(row) else "resolved")
+        part = f"{SECURITY_HUB}/{row['service']}"
+        out.emit(row, part, day=day_of(row["updated_at"]), labels=labels)
+
+
+def security_hub_filters(reading: Reading) -> AwsSecurityFindingFiltersTypeDef:
+    """Findings of accounts: all that are active, or those updated since.
+
+    An active one is read whatever workflow status people gave it, for that does not move its time.
+    """
+
+    def equal(*values: str) -> list[StringFilterTypeDef]:
+        return [{"Value": value, "Comparison": "EQUALS"} for value in values]
+
+    among: AwsSecurityFindingFiltersTypeDef = {
+        "AwsAccountId": equal(*reading.accounts),
+        "Region": equal(reading.region),
+    }
+    if reading.since is None:
+        return among | {"RecordState": equal("ACTIVE")}
+    span: DateFilterTypeDef = {"Start": zulu(reading.since), "End": zulu(reading.until)}
+    return among | {"UpdatedAt": [span]}
+
+
+def finding_groups(lists: Mapping[str, Spool]) -> list[Row]:
+    """Security Hub's findings by product, with counts of what the document has of each."""
+    return [
+        {
+            "service": part.partition("/")[2],
+            "total_findings": rows.count,
+            "severity_counts": {severity: rows.tally[severity] for severity in SEVERITIES},
+            "open_findings": rows.tally["open"],
+            "resolved_findings": rows.tally["resolved"],
+            "findings": rows,
+        }
+        for part, rows in lists.items()
+        if part.startswith(f"{SECURITY_HUB}/")
+    ]

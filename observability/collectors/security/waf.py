@@ -1,0 +1,208 @@
+"""security.waf and security.waf_rules: web ACLs, their rules and what they protect."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.pages import tokens
+from observability.collecting.outcome import Outcome
+from observability.collecting.parallel import map_items
+from observability.collecting.scan import Scan, together
+from observability.rows import Row, Shape, dig
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudfront import CloudFrontClient
+    from mypy_boto3_wafv2 import WAFV2Client
+    from mypy_boto3_wafv2.literals import ResourceTypeType, ScopeType
+
+
+PROTECTED_TYPES: tuple[ResourceTypeType, ...] = (
+    "APPLICATION_LOAD_BALANCER", "API_GATEWAY", "APPSYNC", "COGNITO_USER_POOL",
+    "APP_RUNNER_SERVICE", "VERIFIED_ACCESS_INSTANCE", "AMPLIFY", "AGENTCORE_GATEWAY",
+)  # fmt: skip
+RATE, MANAGED, GEO = "RateBasedStatement", "ManagedRuleGroupStatement", "GeoMatchStatement"
+SQL_GROUPS, XSS_GROUPS = {"AWSManagedRulesSQLiRuleSet"}, {"AWSManagedRulesCommonRuleSet"}
+"""AWS's rule groups that hold rules against SQL injection and cross-site scripting."""
+
+
+def get_waf_security(scan: Scan, out: Outcome) -> None:
+    """Web ACLs, their rules and what they protect (WAFv2; CloudFront for CLOUDFRONT ones).
+
+    CLOUDFRONT ACLs belong to no region and go into the home region's document.
+    """
+    scopes: tuple[ScopeType, ...] = ("REGIONAL", "CLOUDFRONT") if scan.home else ("REGIONAL",)
+    parts = {scope.lower(): functools.partial(read_web_acls, scope=scope) for scope in scopes}
+    together(scan, out, parts)
+
+
+def read_web_acls(scan: Scan, out: Outcome, scope: ScopeType) -> None:
+    """The web ACLs of one scope (ListWebACLs; GetWebACL each, the list has no rules)."""
+    client: WAFV2Client = scan.client("wafv2") if scope == "REGIONAL" else scan.world("wafv2")
+    pages = tokens(lambda **t: client.list_web_acls(Scope=scope, Limit=100, **t), "NextMarker")
+    acls = {acl["ARN"]: acl for page in pages for acl in page.get("WebACLs", ())}
+    logging = logged_acls(out, scope, client) if acls else set()
+
+    def describe(arn: str) -> tuple[Row, list[Row]]:
+        acl = acls[arn]
+        found = client.get_web_acl(Name=acl["Name"], Scope=scope, Id=acl["Id"])["WebACL"]
+        logs = acl_logs(out, client, arn) if logging is None else arn in logging
+        return acl_rows(found, scope, logs, protected(scan, out, scope, client, arn))
+
+    for arn, rows in map_items(scan.aws, acls, describe, out):
+        acl, rules = rows or ({"arn": arn, "name": acls[arn]["Name"], "scope": scope}, [])
+        out.emit(acl, "waf")
+        for rule in rules:
+            out.emit(rule, "waf_rules")
+
+
+def logged_acls(out: Outcome, scope: ScopeType, client: WAFV2Client) -> set[str] | None:
+    """ARNs of the ACLs that log (ListLoggingConfigurations, one call for all); None if unknown."""
+    pages = tokens(
+        lambda **t: client.list_logging_configurations(Scope=scope, Limit=100, **t), "NextMarker"
+    )
+    return out.ask(
+        lambda: {c["ResourceArn"] for p in pages for c in p.get("LoggingConfigurations", ())}
+    )
+
+
+def acl_logs(out: Outcome, client: WAFV2Client, arn: str) -> bool | None:
+    """Whether one ACL logs (GetLoggingConfiguration), for those who may not list; None: unknown."""
+    return out.ask(
+        lambda: bool(client.get_logging_configuration(ResourceArn=arn)["LoggingConfiguration"]),
+        arn,
+        absent=False,
+    )
+
+
+def protected(
+    scan: Scan, out: Outcome, scope: ScopeType, client: WAFV2Client, arn: str
+) -> list[str] | None:
+    """ARNs of what an ACL protects; AWS tells them by ACL and type of resource only.
+
+    Null if any of them is not known: ListResourcesForWebACL, and CloudFront's
+    ListDistributionsByWebACLId for CLOUDFRONT ACLs, which protect Amplify's apps too.
+    """
+
+    def resources(kind: ResourceTypeType) -> list[str]:
+        answer = client.list_resources_for_web_acl(WebACLArn=arn, ResourceType=kind)
+        return answer["ResourceArns"]
+
+    reads: list[Callable[[], list[str]]]
+    if scope == "REGIONAL":
+        reads = [functools.partial(resources, kind) for kind in PROTECTED_TYPES]
+    else:
+        reads = [lambda: distributions(scan, arn), lambda: resources("AMPLIFY")]
+    nothing: list[str] = []
+    found: list[str] = []
+    for answer in [out.ask(read, arn, absent=nothing) for read in reads]:
+        if answer is None:
+            return None
+        found += answer
+    return found
+
+
+def distributions(scan: Scan, arn: str) -> list[str]:
+    """ARNs of the CloudFront distributions that a web ACL protects."""
+    client: CloudFrontClient = scan.world("cloudfront")
+    pages = tokens(
+        lambda **t: client.list_distributions_by_web_acl_id(WebACLId=arn, MaxItems="100", **t),
+        "Marker",
+        "DistributionList.NextMarker",
+    )
+    return [
+        held["ARN"] for page in pages for held in page.get("DistributionList", {}).get("Items", ())
+    ]
+
+
+acl_row = Shape(
+    id="Id", name="Name", arn="ARN", description="Description", default_action="DefaultAction",
+    capacity="Capacity",
+)  # fmt: skip
+
+
+def acl_rows(
+    acl: Mapping[str, Any], scope: str, logs: bool | None, resources: list[str] | None
+) -> tuple[Row, list[Row]]:
+    """A web ACL and its rules, those that Firewall Manager put around them included."""
+    groups = (
+        "PreProcessFirewallManagerRuleGroups",
+        "Rules",
+        "PostProcessFirewallManagerRuleGroups",
+    )
+    rules = [rule for group in groups for rule in acl.get(group, ())]
+    rows = [rule_row(acl["Name"], scope, logs, rule) for rule in rules]
+    row = acl_row(
+        acl,
+        scope=scope,
+        rules_count=len(rules),
+        logging_enabled=logs,
+        geo_blocking_enabled=any(row["geo_blocking"] for row in rows),
+        blocked_countries=sorted({code for rule in rules for code in blocked_countries(rule)}),
+        associated_resources=resources,
+    )
+    return row, rows
+
+
+def rule_row(acl: str, scope: str, logs: bool | None, rule: Mapping[str, Any]) -> Row:
+    """A rule and what it protects from, by all statements nested in it.
+
+    is_compliant: the rule can be watched, that is, its matches are counted and sampled and the
+    ACL's requests are logged; null where the logging is not known.
+    """
+    top = rule.get("Statement") or rule.get("FirewallManagerStatement") or {}
+    found = list(statements(top))
+    kinds = {kind for kind, _, _ in found}
+    groups = {body["Name"] for kind, body, _ in found if kind == MANAGED}
+    sampled = dig(rule, "VisibilityConfig.SampledRequestsEnabled")
+    counted = dig(rule, "VisibilityConfig.CloudWatchMetricsEnabled")
+    return {
+        "web_acl_name": acl,
+        "rule_name": rule["Name"],
+        "priority": rule.get("Priority"),
+        "action": action_of(rule),
+        "statement_type": next(iter(top), None),
+        "is_managed_rule": bool(groups),
+        "is_custom_rule": not groups,
+        "rate_limit": next((body["Limit"] for kind, body, _ in found if kind == RATE), None),
+        "logging_enabled": logs,
+        "geo_blocking": GEO in kinds and action_of(rule) == "Block",
+        "sql_injection": "SqliMatchStatement" in kinds or bool(groups & SQL_GROUPS),
+        "sample_request_enabled": sampled,
+        "cloudwatch_enabled": counted,
+        "has_xss_protection": "XssMatchStatement" in kinds or bool(groups & XSS_GROUPS),
+        "waf_version": "WAFv2",
+        "is_compliant": None if logs is None else bool(sampled and counted and logs),
+        "scope": scope,
+    }
+
+
+def action_of(rule: Mapping[str, Any]) -> str | None:
+    """What a rule does: Block, Allow, Count, Captcha, …; of a group, what overrides its rules."""
+    if rule.get("Action"):
+        return str(next(iter(rule["Action"])))
+    return f"Override {next(iter(rule['OverrideAction']))}" if rule.get("OverrideAction") else None
+
+
+def statements(
+    statement: Mapping[str, Any], negated: bool = False
+) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """(kind, body, negated) of a statement and of all those nested in it."""
+    for kind, body in statement.items():
+        yield kind, body, negated
+        inner = [*body.get("Statements", ()), body.get("Statement"), body.get("ScopeDownStatement")]
+        for nested in filter(None, inner):
+            yield from statements(nested, negated != (kind == "NotStatement"))
+
+
+def blocked_countries(rule: Mapping[str, Any]) -> set[str]:
+    """Countries whose requests a rule blocks; it names none if it blocks all others."""
+    geo = [
+        b
+        for kind, b, negated in statements(rule.get("Statement", {}))
+        if kind == GEO and not negated
+    ]
+    return {
+        code for body in geo for code in body.get("CountryCodes", ()) if action_of(rule) == "Block"
+    }

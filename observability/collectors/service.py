@@ -1,0 +1,17 @@
+"""service: cost and usage per service, usage type and day."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from observability.collecting.outcome import Outcome
+from observability.collecting.scan import Scan
+from observability.sources.cost_explorer import read_costs
+
+
+def get_services(scan: Scan, out: Outcome) -> None:
+    """Cost and usage per service, usage type and day (Cost Explorer, shared with get_cost)."""
+    first = str(scan.window.costs_from)
+    for row in scan.once(read_costs):
+        if row["date_from"] >= first:
+            out.emit(row, day=date.fromisoformat(row["date_from"]))

@@ -1,0 +1,146 @@
+"""service_resources: the main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from observability.collecting.outcome import Outcome
+from observability.collecting.scan import Collect, Scan, together
+from observability.rows import Row, at, dig
+from observability.sources.ec2_instances import kind_of, name_tag, read_instances
+
+if TYPE_CHECKING:
+    from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_rds import RDSClient
+    from mypy_boto3_s3 import S3Client
+
+
+def zone_name(zone: Mapping[str, str]) -> str:
+    """The name of a load balancer's zone."""
+    return zone["ZoneName"]
+
+
+def joined(zones: Iterable[str]) -> str | None:
+    """Names with commas between them, in order; None if there are none."""
+    return ",".join(sorted(zones)) or None
+
+
+volume_row = kind_of(
+    "EC2", "Volume", resource_id="VolumeId", resource_name=name_tag,
+    availability_zone="AvailabilityZone", state="State", size_gb="Size", volume_type="VolumeType",
+    creation_date=at("CreateTime"),
+)  # fmt: skip
+subnet_row = kind_of(
+    "EC2", "Subnet", resource_id="SubnetId", resource_name=name_tag,
+    availability_zone="AvailabilityZone", state="State", vpc_id="VpcId",
+    available_ip_count="AvailableIpAddressCount",
+)  # fmt: skip
+database_row = kind_of(
+    "RDS", "DBInstance", resource_id="DBInstanceIdentifier", resource_name="DBInstanceIdentifier",
+    availability_zone="AvailabilityZone", state="DBInstanceStatus", vpc_id="DBSubnetGroup.VpcId",
+    engine="Engine", instance_class="DBInstanceClass", multi_az="MultiAZ",
+    size_gb="AllocatedStorage", volume_type="StorageType", creation_date=at("InstanceCreateTime"),
+)  # fmt: skip
+bucket_row = kind_of(
+    "S3", "Bucket", resource_id="Name", resource_name="Name", region="BucketRegion",
+    creation_date=at("CreationDate"),
+)  # fmt: skip
+load_balancer_row = kind_of(
+    "ELB", "LoadBalancer", resource_id="LoadBalancerArn", resource_name="LoadBalancerName",
+    availability_zone=lambda held: joined(map(zone_name, held.get("AvailabilityZones", ()))),
+    state="State.Code", vpc_id="VpcId", type="Type", scheme="Scheme",
+    creation_date=at("CreatedTime"),
+)  # fmt: skip
+scaling_group_row = kind_of(
+    "AutoScaling", "AutoScalingGroup", resource_id="AutoScalingGroupARN",
+    resource_name="AutoScalingGroupName", state="Status", min_size="MinSize", max_size="MaxSize",
+    availability_zone=lambda held: joined(held.get("AvailabilityZones", ())),
+    instance_count=lambda held: len(held.get("Instances", ())), creation_date=at("CreatedTime"),
+)  # fmt: skip
+function_row = kind_of(
+    "Lambda", "Function", resource_id="FunctionArn", resource_name="FunctionName", state="State",
+    vpc_id=lambda held: dig(held, "VpcConfig.VpcId") or None, engine="Runtime", type="PackageType",
+)  # fmt: skip
+
+
+def get_services_resources(scan: Scan, out: Outcome) -> None:
+    """The main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda, each kind by itself.
+
+    Buckets belong to no region and go into the home region's document.
+    """
+    reads = RESOURCE_KINDS | ({"buckets": read_buckets} if scan.home else {})
+
+    def emitting(read: Callable[[Scan], Iterable[Row]]) -> Collect:
+        return lambda scan, part: part.emit_all({"region": scan.region} | row for row in read(scan))
+
+    together(scan, out, {name: emitting(read) for name, read in reads.items()})
+
+
+def read_volumes(scan: Scan) -> Iterator[Row]:
+    """EBS volumes (DescribeVolumes); sizes in GiB."""
+    client: EC2Client = scan.client("ec2")
+    pages = client.get_paginator("describe_volumes").paginate(PaginationConfig={"PageSize": 1000})
+    yield from (volume_row(held) for page in pages for held in page.get("Volumes", ()))
+
+
+def read_subnets(scan: Scan) -> Iterator[Row]:
+    """Subnets of this account (DescribeSubnets); those shared with it belong to their owner."""
+    client: EC2Client = scan.client("ec2")
+    pages = client.get_paginator("describe_subnets").paginate(PaginationConfig={"PageSize": 1000})
+    found = (held for page in pages for held in page.get("Subnets", ()))
+    yield from (subnet_row(s) for s in found if s.get("OwnerId", scan.account) == scan.account)
+
+
+def read_databases(scan: Scan) -> Iterator[Row]:
+    """Database instances (RDS: DescribeDBInstances); sizes in GiB."""
+    client: RDSClient = scan.client("rds")
+    listing = client.get_paginator("describe_db_instances")
+    pages = listing.paginate(PaginationConfig={"PageSize": 100})
+    yield from (database_row(held) for page in pages for held in page.get("DBInstances", ()))
+
+
+def read_buckets(scan: Scan) -> Iterator[Row]:
+    """Buckets of all regions (S3: ListBuckets)."""
+    client: S3Client = scan.client("s3")
+    pages = client.get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1000})
+    yield from (bucket_row(held) for page in pages for held in page.get("Buckets", ()))
+
+
+def read_load_balancers(scan: Scan) -> Iterator[Row]:
+    """Application, network and gateway load balancers (ELBv2: DescribeLoadBalancers)."""
+    client: ElasticLoadBalancingv2Client = scan.client("elbv2")
+    listing = client.get_paginator("describe_load_balancers")
+    pages = listing.paginate(PaginationConfig={"PageSize": 400})
+    yield from (load_balancer_row(held) for page in pages for held in page.get("LoadBalancers", ()))
+
+
+def read_scaling_groups(scan: Scan) -> Iterator[Row]:
+    """Auto Scaling groups (DescribeAutoScalingGroups); instance_count is what runs now."""
+    client: AutoScalingClient = scan.client("autoscaling")
+    listing = client.get_paginator("describe_auto_scaling_groups")
+    pages = listing.paginate(PaginationConfig={"PageSize": 100})
+    yield from (
+        scaling_group_row(held) for page in pages for held in page.get("AutoScalingGroups", ())
+    )
+
+
+def read_functions(scan: Scan) -> Iterator[Row]:
+    """Lambda functions (ListFunctions); their runtime is their engine."""
+    client: LambdaClient = scan.client("lambda")
+    pages = client.get_paginator("list_functions").paginate()
+    yield from (function_row(held) for page in pages for held in page.get("Functions", ()))
+
+
+RESOURCE_KINDS: dict[str, Callable[[Scan], Iterable[Row]]] = {
+    "instances": lambda scan: scan.once(read_instances),
+    "volumes": read_volumes,
+    "subnets": read_subnets,
+    "databases": read_databases,
+    "load_balancers": read_load_balancers,
+    "scaling_groups": read_scaling_groups,
+    "functions": read_functions,
+}

@@ -1,0 +1,12 @@
+"""The names that sender, receiver and other programs agree on: statuses, keys, format."""
+
+from __future__ import annotations
+
+DOCUMENT_FORMAT = 1
+
+PASS, FAIL, SKIPPED = "Pass", "Fail", "Skipped"
+
+INTERVAL = "DAILY"
+DATA_PREFIXES = ("data", "loaded")
+
+LOGS = "logs"

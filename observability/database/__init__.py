@@ -1,0 +1,1 @@
+"""Aurora PostgreSQL through the RDS Data API: catalogue, values, statements, calls."""

@@ -1,0 +1,229 @@
+"""The RDS Data API, one call at a time, and what its errors mean."""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.plain import Calls, connect
+from observability.database.catalogue import CATALOGUE_SQL, Catalogue, read_catalogue
+from observability.errors import Refused, Transient, Unreachable
+from observability.log import tell
+from observability.settings.receiver import Settings
+from observability.stopping import backoff, wait
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds_data import RDSDataServiceClient
+    from mypy_boto3_rds_data.type_defs import ExecuteStatementResponseTypeDef, SqlParameterTypeDef
+
+
+REFUSED_STATES = ("21", "22", "23", "54")  # cardinality, data, constraints, limits
+EXHAUSTED = "2200H"  # a sequence has no more ids: no document's fault
+PASSING_STATES = (
+    "08",
+    "25006",
+    "25P03",
+    "40",
+    "53",
+    "55",
+    "57",
+)  # connection, rollback, resources, locks, operator
+PASSING_CODES = {
+    "ConditionalRequestConflict",
+    "OperationAborted",
+    "DatabaseResumingException",
+    "DatabaseUnavailableException",
+    "InternalFailure",
+    "InternalServerErrorException",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "ServiceUnavailableError",
+    "SlowDown",
+    "StatementTimeoutException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TransactionNotFoundException",
+}
+RESUMING = "DatabaseResumingException"
+
+
+def aws_meaning(error: Exception, service: str) -> Exception:
+    """What an error of an AWS call means for the file: Transient, Refused, or itself."""
+    from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+    from botocore.exceptions import ConnectionError as NotConnected
+
+    # Timeouts, lost connections, endpoints that cannot be reached, bodies that break off.
+    if isinstance(error, HTTPClientError | NotConnected | IncompleteReadError):
+        advice = "; check REGION, network and VPC endpoint"
+        more = advice if isinstance(error, NotConnected) else ""
+        return Unreachable(f"no answer from {service}: {error}{more}")
+    if not isinstance(error, ClientError):
+        return error
+    code = error.response["Error"].get("Code", "")
+    message = error.response["Error"].get("Message", "")
+    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+    state = re.search(r"SQLState: (\w{5})", message)
+    if state and state[1].startswith(REFUSED_STATES) and state[1] != EXHAUSTED:
+        return Refused(f"the database refuses a value: {without_values(message)}")
+    if code in (RESUMING, "DatabaseUnavailableException"):
+        return Unreachable(f"{code}: {message[:300]}")
+    passing = "still running a query" in message or code in PASSING_CODES or status >= 500
+    if passing or (state and state[1].startswith(PASSING_STATES)):
+        return Transient(f"{code}: {without_values(message)}")
+    return error
+
+
+def without_values(message: str) -> str:
+    """An error of PostgreSQL without the values that it quotes after a colon."""
+    return re.sub(r': "[^"]*"', "", message)[:300]
+
+
+class DBManager:
+    """The database through the RDS Data API: statements, transactions, waiting for it to wake.
+
+    Retries are all here and in `load_file`: the SDK's own would run a statement twice.
+    """
+
+    def __init__(self, settings: Settings, deadline: float = math.inf) -> None:
+        self.settings = settings
+        self.client: RDSDataServiceClient = connect("rds-data", settings, attempts=1)
+        self.calls = Calls(self.client)
+        self.gave_up = threading.Event()
+        self.deadline = deadline
+
+    def check_time(self) -> None:
+        """Raise Transient once the run's time is used up; nobody waits any longer then."""
+        if time.monotonic() > self.deadline:
+            self.gave_up.set()
+            raise Transient("the run's time is used up")
+
+    def call(self, operation: str, **parameters: Any) -> Any:
+        """One call of the Data API, waiting out a database that is resuming.
+
+        Nothing was run then. Whatever else may pass is waited out only outside transactions,
+        where a call may be repeated. Raises Transient for what may pass, Refused for values that
+        the database cannot take, botocore's ClientError for the rest.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        deadline = time.monotonic() + self.settings.patience
+        target = {
+            "resourceArn": self.settings.cluster_arn,
+            "secretArn": self.settings.secret_arn,
+        }
+        for attempt in count():
+            self.check_time()
+            try:
+                return getattr(self.client, operation)(**target, **parameters)
+            except (BotoCoreError, ClientError) as error:
+                meaning = aws_meaning(error, "the RDS Data API")
+                alone = isinstance(meaning, Transient) and "transactionId" not in parameters
+                late = self.gave_up.is_set() or time.monotonic() > deadline
+                if late or not (alone or RESUMING in str(error)):
+                    raise meaning from error
+                tell("INFO", f"waiting for the database: {meaning}", attempt=attempt + 1)
+                wait(backoff(attempt))
+        raise AssertionError("count() has no end")
+
+    def execute(
+        self, sql: str, parameters: Mapping[str, str | int], transaction: str | None = None
+    ) -> list[list[Any]]:
+        """Run one statement and return its records as plain values."""
+        more: dict[str, Any] = {"transactionId": transaction} if transaction else {}
+        answer: ExecuteStatementResponseTypeDef = self.call(
+            "execute_statement",
+            database=self.settings.database,
+            sql=sql,
+            parameters=[parameter(name, value) for name, value in parameters.items()],
+            **more,
+        )
+        return [[cell(f) for f in record] for record in answer.get("records", [])]
+
+    @contextmanager
+    def transaction(self, *, keep: bool = True) -> Iterator[str]:
+        """A transaction: committed at the end if `keep`, rolled back otherwise and on errors."""
+        begun = self.call("begin_transaction", database=self.settings.database)
+        transaction: str = begun["transactionId"]
+        committed = False
+        try:
+            yield transaction
+            if keep:
+                self.call("commit_transaction", transactionId=transaction)
+                committed = True
+        finally:
+            if not committed:  # or perhaps it is, and only the answer was lost
+                self.roll_back(transaction)
+
+    def roll_back(self, transaction: str) -> None:
+        """Free the transaction's locks now; if that fails the Data API does it after 3 minutes."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self.client.rollback_transaction(
+                resourceArn=self.settings.cluster_arn,
+                secretArn=self.settings.secret_arn,
+                transactionId=transaction,
+            )
+        except (BotoCoreError, ClientError) as error:
+            meaning = aws_meaning(error, "the RDS Data API")
+            tell("INFO", f"rollback not confirmed: {meaning}")
+
+    def catalogue(self, tables: Collection[str]) -> Catalogue:
+        """Columns, types and keys; raises UsageError where the schema is missing or too old."""
+        return read_catalogue(self.execute(CATALOGUE_SQL, {}), tables)
+
+    def init_schema(self, statements: Iterable[str]) -> int:
+        """Apply the schema, statement by statement; safe to run again."""
+        return sum(1 for statement in statements if self.execute(statement, {}) is not None)
+
+
+def parameter(name: str, value: str | int) -> SqlParameterTypeDef:
+    if isinstance(value, int):
+        return {"name": name, "value": {"longValue": value}}
+    return {"name": name, "value": {"stringValue": value}}
+
+
+def cell(value: Mapping[str, Any]) -> Any:
+    """The Python value of a Data API field."""
+    if value.get("isNull"):
+        return None
+    return next(iter(value.values()))
+
+
+def split_statements(sql: str) -> Iterator[str]:
+    """The statements of a schema file: each ends with `;` at the end of a line.
+
+    Inside a quoted text, such as the body of DO, a `;` ends nothing.
+    """
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        if line.startswith("--") and not statement.strip():
+            continue
+        statement += line
+        if line.rstrip().endswith(";") and statement.count("'") % 2 == 0:
+            yield statement.strip().rstrip(";")
+            statement = ""
+    if statement.strip():
+        yield statement.strip()
+
+
+SILENT_SQL = """
+SELECT a.account_id FROM documents d JOIN accounts a ON a.id = d.account_id
+GROUP BY a.account_id
+HAVING max(d.last_modified) < now() - interval '2 days'
+   AND max(d.last_modified) > now() - interval '30 days'
+ORDER BY 1"""
+
+
+def tell_silent_accounts(db: DBManager) -> None:
+    """Say which accounts have sent nothing for two days; after thirty they are taken as closed."""
+    silent = [record[0] for record in db.execute(SILENT_SQL, {})]
+    about = f"no document for two days: {', '.join(silent) or 'none'}"
+    tell("FAIL" if silent else "INFO", about, silent_accounts=len(silent))

@@ -1,0 +1,55 @@
+"""What a table declares beside its columns: how its rows are merged (contract, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Kind(Enum):
+    """What a table's rows mean, hence which document decides and what an absence means."""
+
+    SNAPSHOT = "what exists now: the newest day decides, what it lacks is marked gone"
+    PERIOD = "facts of a period: the last collected decides, what it lacks is deleted"
+    PART = "belongs to its parent row and is replaced with it"
+    EVENT = "keyed by AWS's identifier: the later update time wins, absence means nothing"
+    OWNER = "what other rows hang on; a statement of its own"
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The row that a row hangs on: found by `fields`, its id kept in `column`."""
+
+    table: str
+    column: str
+    fields: Mapping[str, str]  # field of the incoming row → column of the parent
+    by_name: bool = False  # found by its name whatever the case, not within the account
+
+
+@dataclass(frozen=True)
+class Table:
+    """How one table is merged; its columns, types and key come from the catalogue."""
+
+    name: str
+    category: str  # whose status must be Pass for an absence to mean anything
+    kind: Kind
+    scope: tuple[str, ...] = ()  # columns that delimit what one listing covers
+    parent: Parent | None = None
+    by_day: bool = False  # documents are ordered by the day they cover (snapshots and parts)
+    version: str | None = None  # EVENT: the column with AWS's update time
+    aws_times: tuple[str, ...] = ()  # created_at / updated_at that are AWS's, not ours
+    ours: tuple[str, ...] = ()  # columns that a row of the document does not fill
+    fields: tuple[str, ...] = ()  # the only columns that it fills, if not all
+    stored_in: str = ""  # the table, where it is not the one of this name
+    gone_value: tuple[str, str] | None = None  # a column and what it says once the thing is gone
+
+    @property
+    def order(self) -> str:
+        """The column of documents by which the newer of two documents is known."""
+        return "day_order" if self.by_day else "time_order"
+
+
+def snapshot(name: str, category: str, **more: Any) -> Table:
+    return Table(name, category, Kind.SNAPSHOT, by_day=True, **more)

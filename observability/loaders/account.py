@@ -1,0 +1,103 @@
+"""account: rows of accounts, contact_info, alternate_contacts, products, product_accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from observability.database.catalogue import Shape
+from observability.database.merge import NONE, listed_cte, names, rows_of, this_cte
+from observability.loaders.rows import Covers, Loaded, Parts, Row
+
+
+def accounts_sql(shape: Shape, complete: bool) -> str:
+    """Give the account's row what this document knows of it.
+
+    A document whose account category passed beats any that did not; of two alike, the newer. As
+    one that did not pass is in no listing, the row remembers the newest of them, also unchanged.
+    """
+    data, order = shape.data, shape.table.order
+    differs = f"({names(data, 'o.')}) IS DISTINCT FROM ({names(data, 'r.')})"
+    listing = """SELECT FROM listings l WHERE l.account_id = this.account_id
+        AND l.table_name = 'accounts' AND l.scope = ''"""
+    if complete:
+        decides = f"NOT EXISTS ({listing} AND l.sort_key > this.sort_key) AND {differs}"
+    else:
+        decides = f"""NOT EXISTS ({listing}) AND this.sort_key >
+        (SELECT d.{order} FROM documents d WHERE d.id = o.document_id)"""
+    listed = f", scopes AS (SELECT '' AS covering), {listed_cte(shape.table)}" if complete else ""
+    return f"""WITH {this_cte(shape.table)},
+written AS (
+    UPDATE accounts t SET {", ".join(f'"{c}" = r."{c}"' for c in data)},
+           document_id = this.id, updated_at = CASE WHEN {differs} THEN now() ELSE o.updated_at END
+    FROM this CROSS JOIN {rows_of(shape.fields)} r JOIN accounts o ON o.id = this.account_id
+    WHERE t.id = o.id AND (o.document_id IS NULL OR ({decides}))
+    RETURNING {differs} AS changed){listed}
+SELECT {NONE}, count(*) FILTER (WHERE changed), {NONE} FROM written"""
+
+
+def products_sql(shape: Shape) -> str:
+    """Make the products that have none yet.
+
+    Names differ in case only: the one that sorts first is shown, whatever the order of loading.
+    """
+    return f"""WITH named AS (
+    SELECT DISTINCT ON (lower(r.name)) r.name
+    FROM {rows_of(shape.fields)} r
+    ORDER BY lower(r.name), r.name COLLATE "C"),
+written AS (
+    INSERT INTO products (name) SELECT n.name FROM named n
+    WHERE NOT EXISTS (SELECT FROM products p WHERE lower(p.name) = lower(n.name)
+                      AND p.name COLLATE "C" <= n.name COLLATE "C")
+    ON CONFLICT (lower(name)) DO UPDATE SET name = excluded.name, updated_at = now()
+    WHERE excluded.name COLLATE "C" < products.name COLLATE "C"
+    RETURNING xmax = 0 AS created)
+SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created), {NONE}
+FROM written"""
+
+
+# The first two are the S3 key's to say; the others have tables of their own.
+ACCOUNT_ELSEWHERE = {"account_id", "region", "product", "contact_info", "alternate_contacts"}
+ALTERNATE_NAMES = {"full_name": "name", "phone_number": "phone"}
+
+
+def load_account_data(parts: Parts) -> Loaded:
+    """accounts, contact_info, alternate_contacts, and product_accounts by product name."""
+    for part in parts:
+        account = part.value
+        own = {k: v for k, v in account.items() if k not in ACCOUNT_ELSEWHERE}
+        yield Row("accounts", part.where, own)
+        if account.get("contact_info"):
+            yield Row("contact_info", f"{part.where}.contact_info", account["contact_info"])
+        if "contact_info" in account:
+            yield Covers("contact_info")
+        if account.get("alternate_contacts") is not None:
+            yield Covers("alternate_contacts")
+            contacts = account["alternate_contacts"]
+            yield from alternate_contacts(contacts, f"{part.where}.alternate_contacts")
+        if "product" in account:
+            yield Covers("product_accounts")
+            for name in product_names(account["product"]):
+                yield Row("product_accounts", f"{part.where}.product", name)
+
+
+def alternate_contacts(contacts: Any, where: str) -> Loaded:
+    if not isinstance(contacts, dict):
+        yield Row("alternate_contacts", where, contacts)
+        return
+    for kind, contact in contacts.items():
+        if isinstance(contact, dict):
+            renamed = {ours: contact.get(theirs) for ours, theirs in ALTERNATE_NAMES.items()}
+            rest = {k: v for k, v in contact.items() if k not in ALTERNATE_NAMES.values()}
+            contact = contact and {"contact_type": kind, **renamed, **rest}
+        if contact:
+            yield Row("alternate_contacts", f"{where}.{kind}", contact)
+
+
+def product_names(product: Any) -> list[Any]:
+    """'A, B' or ['A', 'B'] are two rows with the names; 'None' and '' name no product."""
+    listed = product.split(",") if isinstance(product, str) else product
+    if listed is None or not isinstance(listed, list):
+        return [] if listed is None else [listed]
+    named = [name.strip() if isinstance(name, str) else name for name in listed]
+    real = [name for name in named if name not in ("", None) and str(name).lower() != "none"]
+    return [{"name": name} if isinstance(name, str) else name for name in real]

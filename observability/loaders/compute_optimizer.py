@@ -1,0 +1,10 @@
+"""compute_optimizer: rows of compute_optimizer."""
+
+from __future__ import annotations
+
+from observability.loaders.rows import Loaded, Parts, straight
+
+
+def load_compute_optimizer_data(parts: Parts) -> Loaded:
+    """compute_optimizer."""
+    return straight(parts, {"compute_optimizer": "compute_optimizer"})

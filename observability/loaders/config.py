@@ -1,0 +1,37 @@
+"""config: rows of config_reports, non_compliant_resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from observability.loaders.rows import Covers, Loaded, Part, Parts, Row
+
+
+def load_config_data(parts: Parts) -> Loaded:
+    """config_reports, and non_compliant_resources under the report that lists them."""
+    held: list[Part] = []
+    for part in parts:
+        if part.path == "config":
+            report = part.value
+            if any(value is not None for value in report.values()):  # {} where it was skipped
+                yield Row("config_reports", part.where, report)
+                yield Covers("config_reports", {"date_from": report.get("date_from")})
+            yield from (non_compliant(late, report) for late in held)
+        elif part.opened:
+            yield Covers("non_compliant_resources")
+        elif part.context.get("date_from") is None:
+            held.append(part)
+        else:
+            yield non_compliant(part, part.context)
+
+
+def non_compliant(part: Part, report: Mapping[str, Any]) -> Row:
+    row = part.value
+    invoked = row.get("config_rule_invoked_time") or row.get("created_at")
+    return Row(
+        "non_compliant_resources",
+        part.where,
+        {**row, "status": "OPEN", "created_at": invoked, "date_from": report.get("date_from")},
+        part.size,
+    )

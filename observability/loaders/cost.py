@@ -1,0 +1,79 @@
+"""cost: rows of cost_reports, service_costs, cost_forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from observability.database.catalogue import Shape
+from observability.database.merge import NONE, names, rows_of, this_cte
+from observability.loaders.rows import Covers, Loaded, Parts, Row
+from observability.loaders.tables import REPORT_KEY, SAID, SAID_BY, TABLES
+
+
+def said_sql(shape: Shape) -> str:
+    """What a document says of a report beside its costs; one that says nothing takes nothing away.
+
+    Savings are about their own document's day, anomalies may not have been readable.
+    """
+    columns, by = SAID[shape.table.name], SAID_BY[shape.table.name]
+    return f"""WITH {this_cte(TABLES["cost_reports"])},
+said AS (
+    UPDATE cost_reports t
+    SET {", ".join(f"{c} = r.{c}" for c in columns)}, {by} = this.id
+    FROM this CROSS JOIN {rows_of(shape.fields)} r JOIN cost_reports o
+      ON o.period_start = r.period_start AND o.period_granularity = r.period_granularity
+    WHERE o.account_id = this.account_id AND t.id = o.id
+      AND coalesce((SELECT d.time_order FROM documents d WHERE d.id = o.{by}), '') < this.sort_key
+    RETURNING t.document_id <> this.id
+              AND ({names(columns, "o.")}) IS DISTINCT FROM ({names(columns, "r.")}) AS changed)
+SELECT {NONE}, count(*) FILTER (WHERE changed), {NONE} FROM said"""
+
+
+def load_cost_data(parts: Parts) -> Loaded:
+    """cost_reports with their service_costs and cost_forecasts; `cost` may be one report."""
+    for part in parts:
+        if part.opened:
+            continue
+        report = dict(part.value)
+        services, forecast = report.pop("top_services", None), report.pop("forecast", None)
+        key = {"region": "Global", **period_of(report.pop("period", None))}
+        said = {
+            table: {name: report.pop(name) for name in columns if name in report}
+            for table, columns in SAID.items()
+        }
+        yield Row("cost_reports", part.where, {**report, **key})
+        for table, values in said.items():
+            if any(value is not None for value in values.values()):
+                day = {name: key[name] for name in ("period_start", "period_granularity")}
+                yield Row(table, part.where, {**values, **day})
+        yield Covers("cost_reports", key)
+        yield from cost_parts("service_costs", services, part.where + ".top_services", key)
+        yield from cost_parts("cost_forecasts", forecast, part.where + ".forecast", key)
+
+
+def period_of(period: Any) -> dict[str, Any]:
+    period = period if isinstance(period, dict) else {}
+    return {
+        "period_start": period.get("start"),
+        "period_end": period.get("end"),
+        "period_granularity": period.get("granularity") or "DAILY",
+    }
+
+
+def cost_parts(table: str, listed: Any, where: str, key: Mapping[str, Any]) -> Loaded:
+    """The parts of a report; None says nothing about them."""
+    if listed is None:
+        return
+    report = {f"report_{column}": key[column] for column in REPORT_KEY}
+    yield Covers(table, report)
+    for position, item in enumerate(listed if isinstance(listed, list) else [listed]):
+        values = dict(item) if isinstance(item, dict) else item
+        if isinstance(values, dict) and table == "service_costs":
+            values["service_name"] = values.pop("service", values.get("service_name"))
+        elif isinstance(values, dict):
+            period = period_of(values.pop("period", None))
+            values |= {c: period[c] for c in ("period_start", "period_end")}
+        if isinstance(values, dict):
+            values |= {**report, "region": key["region"]}
+        yield Row(table, f"{where}[{position}]", values)

@@ -1,0 +1,35 @@
+"""inventory: rows of inventory_instances, inventory_applications, inventory_patches."""
+
+from __future__ import annotations
+
+from observability.errors import Refused
+from observability.loaders.rows import Loaded, Over, Parts, Row, straight
+
+INVENTORY_TABLES = {
+    "inventory.instances": "inventory_instances",
+    "inventory.applications": "inventory_applications",
+    "inventory.patches": "inventory_patches",
+}
+
+
+def load_inventory_data(parts: Parts) -> Loaded:
+    """inventory_instances, and the applications and patches of each.
+
+    A part of a machine that the document does not list is refused, whatever the database has:
+    what a document is worth must not depend on what was loaded before it. So parts are not said
+    to be over before all are known to have their machine.
+    """
+    listed: set[str] = set()
+    named: dict[str, str] = {}
+    for loaded in straight(parts, INVENTORY_TABLES):
+        if isinstance(loaded, Row):
+            instance = str(loaded.values.get("instance_id"))
+            if loaded.table == "inventory_instances":
+                listed.add(instance)
+            else:
+                named.setdefault(instance, loaded.where)
+        if not isinstance(loaded, Over) or loaded.table == "inventory_instances":
+            yield loaded
+    lost = [where for instance, where in named.items() if instance not in listed]
+    if lost:
+        raise Refused(*(f"{w}.instance_id: no instance of this document" for w in lost))

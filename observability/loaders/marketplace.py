@@ -1,0 +1,13 @@
+"""marketplace: rows of marketplace_usage."""
+
+from __future__ import annotations
+
+from observability.loaders.rows import Covers, Loaded, Parts, Row, straight
+
+
+def load_marketplace_data(parts: Parts) -> Loaded:
+    """marketplace_usage."""
+    for loaded in straight(parts, {"marketplace": "marketplace_usage"}):
+        yield loaded
+        if isinstance(loaded, Row):
+            yield Covers(loaded.table, {"period_start": loaded.values.get("period_start")})

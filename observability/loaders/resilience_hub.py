@@ -1,0 +1,10 @@
+"""resilience_hub: rows of resilience_hub_apps."""
+
+from __future__ import annotations
+
+from observability.loaders.rows import Loaded, Parts, straight
+
+
+def load_resilience_hub_data(parts: Parts) -> Loaded:
+    """resilience_hub_apps."""
+    return straight(parts, {"resilience_hub": "resilience_hub_apps"})

@@ -1,0 +1,13 @@
+"""ri_sp_savings: rows of ri_sp_daily_savings."""
+
+from __future__ import annotations
+
+from observability.loaders.rows import Covers, Loaded, Parts, Row, straight
+
+
+def load_ri_sp_savings_data(parts: Parts) -> Loaded:
+    """ri_sp_daily_savings."""
+    for loaded in straight(parts, {"ri_sp_savings": "ri_sp_daily_savings"}):
+        yield loaded
+        if isinstance(loaded, Row):
+            yield Covers(loaded.table, {"date_to": loaded.values.get("date_to")})

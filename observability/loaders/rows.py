@@ -1,0 +1,64 @@
+"""What loaders take and give: parts of a document, rows of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from observability.limits import MIB
+
+
+@dataclass(slots=True)
+class Part:
+    """One piece of a document: a row of a list, an object, or (`opened`) that the list is there."""
+
+    path: str  # of the list or object, such as security.kms
+    where: str  # the same with positions, for people: security.kms[12]
+    value: Any
+    context: Mapping[str, Any]  # what the enclosing object has said so far
+    category: str
+    size: int = 0  # of a row: characters of its text
+    opened: bool = False
+
+
+@dataclass(slots=True)
+class Row:
+    """A row for a table, still with the document's values."""
+
+    table: str
+    where: str
+    values: Any  # an object by field; what is none is refused when it is taken
+    size: int = MIB  # characters of its text, about
+
+
+@dataclass(slots=True)
+class Covers:
+    """The document states the whole of a table, or of the scope that these values name."""
+
+    table: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Over:
+    """No row of a table follows: those that come after it need not wait for the whole category."""
+
+    table: str
+
+
+Loaded = Iterator[Row | Covers | Over]
+Parts = Iterable[Part]
+
+
+def straight(parts: Parts, tables: Mapping[str, str]) -> Loaded:
+    """Rows whose fields are named as their table's columns, one list after another."""
+    before = ""
+    for part in parts:
+        if part.opened:
+            if before:
+                yield Over(before)
+            before = tables[part.path]
+            yield Covers(before)
+        elif part.path in tables:
+            yield Row(tables[part.path], part.where, part.value, part.size)

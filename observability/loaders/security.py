@@ -1,0 +1,125 @@
+"""security: rows of security, findings and the tables of the other security services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from observability.database.catalogue import Shape
+from observability.database.merge import NONE, rows_of
+from observability.loaders.rows import Covers, Loaded, Over, Part, Parts, Row
+
+
+def security_sql(shape: Shape) -> str:
+    """Make the rows that findings hang on; their counts come last."""
+    return f"""WITH created AS (
+    INSERT INTO security (account_id, service, document_id)
+    SELECT DISTINCT d.account_id, r.service, d.id
+    FROM documents d CROSS JOIN {rows_of(shape.fields)} r
+    WHERE d.id = $1
+      AND NOT EXISTS (SELECT FROM security s
+                      WHERE s.account_id = d.account_id AND s.service = r.service)
+    ON CONFLICT (account_id, service) DO NOTHING RETURNING id)
+SELECT count(*), {NONE}, {NONE} FROM created"""
+
+
+RECOUNT_AND_FINISH_SQL = """
+WITH counted AS (
+    SELECT s.id, count(f.id) AS total_findings,
+           count(*) FILTER (WHERE upper(f.severity) = 'CRITICAL') AS critical_count,
+           count(*) FILTER (WHERE upper(f.severity) = 'HIGH') AS high_count,
+           count(*) FILTER (WHERE upper(f.severity) = 'MEDIUM') AS medium_count,
+           count(*) FILTER (WHERE upper(f.severity) = 'LOW') AS low_count,
+           count(*) FILTER (WHERE upper(f.severity) = 'INFORMATIONAL') AS informational_count,
+           count(*) FILTER (WHERE f.id IS NOT NULL AND f.status IS DISTINCT FROM 'SUPPRESSED'
+               AND NOT (coalesce(f.status, '') = 'RESOLVED'
+                        OR coalesce(f.record_state, '') = 'ARCHIVED')) AS open_findings,
+           count(*) FILTER (WHERE f.status = 'RESOLVED' OR f.record_state = 'ARCHIVED')
+               AS resolved_findings
+    FROM security s
+    JOIN documents d ON d.id = CAST(:document AS integer) AND s.account_id = d.account_id
+    LEFT JOIN findings f ON f.security_id = s.id
+    GROUP BY s.id),
+changed AS (
+    UPDATE security s
+    SET total_findings = c.total_findings, critical_count = c.critical_count,
+        high_count = c.high_count, medium_count = c.medium_count, low_count = c.low_count,
+        informational_count = c.informational_count, open_findings = c.open_findings,
+        resolved_findings = c.resolved_findings, updated_at = now(),
+        document_id = CAST(:document AS integer)
+    FROM counted c
+    WHERE c.id = s.id
+      AND (s.total_findings, s.critical_count, s.high_count, s.medium_count, s.low_count,
+           s.informational_count, s.open_findings, s.resolved_findings)
+          IS DISTINCT FROM
+          (c.total_findings, c.critical_count, c.high_count, c.medium_count, c.low_count,
+           c.informational_count, c.open_findings, c.resolved_findings)
+    RETURNING s.xmin)
+UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
+    counters = CAST(:counters AS jsonb)
+WHERE id = CAST(:document AS integer)
+RETURNING (SELECT count(*) FROM changed)"""
+
+SECURITY_TABLES = {
+    "security.guard_duty": "guard_duty_findings",
+    "security.kms": "kms_keys",
+    "security.waf": "waf_rules",
+    "security.waf_rules": "waf_rules_detailed",
+    "security.cloudtrail": "cloudtrail_logs",
+    "security.secrets_manager": "secrets_manager_secrets",
+    "security.certificate_manager": "certificates",
+    "security.inspector": "inspector_findings",
+}
+SECURITY_NAMES = {
+    "security.guard_duty": {"id": "finding_id", "type": "finding_type"},
+    "security.waf": {"id": "waf_id"},
+}
+
+
+def load_security_data(parts: Parts) -> Loaded:
+    """Security Hub's findings under their service, and the lists of the eight other parts."""
+    hub = HubGroups()
+    before: tuple[str, ...] = ()
+    for part in parts:
+        if part.path.startswith("security.security_hub"):
+            yield from hub.rows(part)
+            before = ("security", "findings")
+        elif part.opened:
+            yield from map(Over, before)
+            before = (SECURITY_TABLES[part.path],)
+            yield from map(Covers, before)
+        elif part.path in SECURITY_TABLES:
+            columns = SECURITY_NAMES.get(part.path, {})
+            row = {columns.get(name, name): value for name, value in part.value.items()}
+            yield Row(SECURITY_TABLES[part.path], part.where, row, part.size)
+
+
+class HubGroups:
+    """Findings of Security Hub by service, whether its name comes before them or after."""
+
+    def __init__(self) -> None:
+        self.named: set[str] = set()
+        self.nameless: list[Part] = []
+
+    def rows(self, part: Part) -> Loaded:
+        if part.opened:
+            return
+        if part.path == "security.security_hub":
+            yield from self.service(part.value.get("service"), part.where)
+            late, self.nameless = self.nameless, []
+            for finding in late:
+                yield from self.finding(finding, part.value.get("service"))
+        elif part.value.get("service") or part.context.get("service"):
+            yield from self.finding(part, part.context.get("service"))
+        else:
+            self.nameless.append(part)
+
+    def finding(self, part: Part, service: Any) -> Loaded:
+        own = part.value.get("service") or service
+        yield from self.service(own, part.where)
+        yield Row("findings", part.where, {**part.value, "service": own}, part.size)
+
+    def service(self, name: Any, where: str) -> Loaded:
+        """The row of a service, once."""
+        if name not in self.named if isinstance(name, str) else True:
+            self.named.add(str(name))
+            yield Row("security", where, {"service": name})

@@ -1,0 +1,1 @@
+"""How a document is loaded: read, spooled, merged, moved."""

@@ -1,0 +1,242 @@
+"""The bucket: finding, reading and moving documents."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.plain import Calls, connect
+from observability.database.client import aws_meaning
+from observability.errors import UsageError
+from observability.limits import MIB
+from observability.log import printable, tell
+from observability.settings.receiver import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+KEY = re.compile(r"(\d{12})/([a-z0-9-]{1,32})/(\d{4}-\d\d-\d\d)_([A-Z]{1,16})\.json")
+PERIOD_DAYS = {"WEEKLY": 7}
+LONGEST_PERIOD = timedelta(days=370)
+REASON = ".reason.txt"  # appended to the key of a refused document: why it was refused
+
+
+@dataclass(frozen=True)
+class File:
+    """An object under data/ and what its key says: the identity of the document in it."""
+
+    key: str
+    etag: str
+    size: int
+    last_modified: datetime
+    account: str = ""  # '' where the key is not that of a document
+    region: str = ""
+    day: date = date.min
+    interval: str = ""
+
+    @property
+    def rest(self) -> str:
+        return self.key.partition("/")[2]
+
+    @property
+    def next_day(self) -> date:
+        """The first day after the period that the key names."""
+        if self.interval == "MONTHLY":
+            return (self.day.replace(day=1) + timedelta(days=32)).replace(day=1)
+        return self.day + timedelta(days=PERIOD_DAYS.get(self.interval, 1))
+
+
+def file_at(key: str, etag: str, size: int, last_modified: datetime) -> File:
+    """Read the identity out of a key, {prefix}/{account}/{region}/{YYYY-MM-DD}_{INTERVAL}.json."""
+    plain_file = File(key, etag.strip('"'), size, last_modified)
+    matched = KEY.fullmatch(plain_file.rest)
+    try:
+        day = date.fromisoformat(matched[3]) if matched and matched[3] < "9000" else None
+    except ValueError:
+        day = None
+    if not matched or not day:
+        return plain_file
+    identity = (matched[1], matched[2], day, matched[4])
+    return File(key, plain_file.etag, size, last_modified, *identity)
+
+
+GONE = ("NoSuchKey", "404", "PreconditionFailed", "412")  # not there, or not the same any more
+NO_BUCKET = ("NoSuchBucket", "InvalidBucketName", "Invalid bucket name")  # botocore's is the last
+UPLOADED = "uploaded"  # metadata of what was refused: when it came, for the copy is younger
+
+
+class S3Manager:
+    """The bucket: data/ to read from, loaded/ and rejected/ to move to."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.bucket = settings.bucket
+        self.client: S3Client = connect("s3", settings, attempts=5)
+        self.calls = Calls(self.client)
+        self.encryption: dict[str, Any] = {}
+        if settings.kms_key:
+            self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.kms_key}
+
+    def list_files(self, prefix: str) -> Iterator[File]:
+        """Every object under a prefix; folders' own markers are none."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        try:
+            items = (item for page in pages for item in page.get("Contents", []))
+            for item in items:
+                if not item["Key"].endswith("/"):
+                    yield file_at(item["Key"], item["ETag"], item["Size"], item["LastModified"])
+        except (BotoCoreError, ClientError) as error:
+            raise self.meaning(error) from error
+
+    def meaning(self, error: Exception) -> Exception:
+        """What an error of S3 means: UsageError where there is no such bucket."""
+        if any(sign in str(error) for sign in NO_BUCKET):
+            return UsageError(f"BUCKET (--bucket): there is no bucket {self.bucket!r}")
+        return aws_meaning(error, "S3")
+
+    def lies_under(self, place: str, rest: str) -> bool:
+        """Whether a document is in loaded/ or rejected/, where it may be listed but not read."""
+        first = next(self.list_files(f"{place}/{rest}"), None)
+        return first is not None and first.rest == rest
+
+    def find(self, key: str) -> File | None:
+        """The object at a key as it is now."""
+        head = self.expected(("404", "NoSuchKey"), "head_object", Key=key)
+        if head is None:
+            return None
+        return file_at(key, head["ETag"], head["ContentLength"], head["LastModified"])
+
+    def expected(self, codes: tuple[str, ...], operation: str, **parameters: Any) -> Any:
+        """Call S3; None where it answers with one of `codes`."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return getattr(self.client, operation)(Bucket=self.bucket, **parameters)
+        except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and error.response["Error"].get("Code") in codes:
+                return None
+            raise self.meaning(error) from error
+
+    def open(self, file: File) -> tuple[File, Iterator[bytes]]:
+        """The object and its bytes, if it still is the one that was found; raises Changed if not.
+
+        One that was refused before is as old as it was then: its metadata tell.
+        """
+        answer = self.expected(GONE, "get_object", Key=file.key, IfMatch=f'"{file.etag}"')
+        if answer is None:
+            raise Changed(file.key)
+        try:
+            uploaded = datetime.fromisoformat(answer["Metadata"].get(UPLOADED, ""))
+            file = replace(file, last_modified=uploaded.astimezone(UTC))
+        except (ValueError, OverflowError):
+            pass  # it has none, or one of somebody else's
+        return file, self.chunks(answer["Body"])
+
+    def chunks(self, body: Any) -> Iterator[bytes]:
+        """The bytes of an answer as they come; raises Transient where they break off."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield from body.iter_chunks(MIB)
+        except (BotoCoreError, ClientError) as error:
+            raise aws_meaning(error, "S3") from error
+
+    def copy(self, file: File, key: str, **how: Any) -> bool:
+        """Copy exactly this version of an object; False where another one is in its place."""
+        copied = self.expected(
+            GONE,
+            "copy_object",
+            Key=key,
+            CopySource={"Bucket": self.bucket, "Key": file.key},
+            CopySourceIfMatch=f'"{file.etag}"',
+            **self.encryption,
+            **how,
+        )
+        return copied is not None
+
+    def delete(self, file: File) -> bool:
+        """Delete exactly this version of an object; False where another one is in its place."""
+        deleted = self.expected(GONE, "delete_object", Key=file.key, IfMatch=f'"{file.etag}"')
+        return deleted is not None
+
+    def move(self, file: File) -> bool:
+        """Move a document to loaded/; False where a newer one has taken its place."""
+        return self.copy(file, f"loaded/{file.rest}") and self.delete(file)
+
+    def reject(self, file: File, reasons: Sequence[str]) -> bool:
+        """Move a document to rejected/, with the reasons in an object beside it."""
+        uploaded = {UPLOADED: file.last_modified.isoformat()}
+        how = {"MetadataDirective": "REPLACE", "ContentType": "application/json"}
+        if not self.copy(file, f"rejected/{file.rest}", Metadata=uploaded, **how):
+            return False
+        self.expected(
+            (),
+            "put_object",
+            Key=f"rejected/{file.rest}{REASON}",
+            Body="".join(f"{printable(reason)}\n" for reason in reasons).encode(errors="replace"),
+            ContentType="text/plain; charset=utf-8",
+            **self.encryption,
+        )
+        return self.delete(file)
+
+    def put_back(self) -> list[File]:
+        """Copy refused documents back to data/, unless another one waits there; which they are."""
+        refused = [f for f in self.list_files("rejected/") if not f.key.endswith(REASON)]
+        return [file for file in refused if self.put_one_back(file)]
+
+    def put_one_back(self, file: File) -> bool:
+        waits = self.find(f"data/{file.rest}")
+        if waits or not self.copy(file, f"data/{file.rest}", IfNoneMatch="*"):
+            tell("INFO", f"{file.key} stays: data/{file.rest} waits, or it was refused again")
+            return False
+        return True
+
+    def forget(self, file: File) -> None:
+        """Delete a refused document that was loaded now, with its reasons."""
+        reasons = self.find(file.key + REASON)
+        if self.delete(file) and reasons:
+            self.delete(reasons)
+
+
+class Changed(Exception):
+    """The object was replaced or taken away since it was found."""
+
+
+def found(s3: S3Manager, keys: Iterable[str]) -> list[File]:
+    """The files at keys; one that another receiver has moved meanwhile needs nothing more."""
+    return [file for key in keys if (file := s3.find(key))]
+
+
+def copy_back(place: str, rest: str, settings: Settings) -> str:
+    """The command that brings a document back to data/."""
+    places = [f"s3://{settings.bucket}/{top}/{rest}" for top in (place, "data")]
+    kms = ["--sse", "aws:kms", "--sse-kms-key-id", settings.kms_key] if settings.kms_key else []
+    return shlex.join(["aws", "s3", "cp", *places, *kms])
+
+
+def check_key(key: str, settings: Settings) -> None:
+    """Raise UsageError for a --file that is not under data/, with the way to get it there."""
+    if not key.startswith("data/"):
+        top, _, rest = key.partition("/")
+        known = top in ("loaded", "rejected")
+        advice = f"; copy it there: {copy_back(top, rest, settings)}" if known else ""
+        raise UsageError(f"--file {key or repr(key)}: only what lies under data/ is loaded{advice}")
+
+
+def no_object(key: str, s3: S3Manager, settings: Settings) -> UsageError:
+    """That there is no object at the key of --file, and where it is instead if it was there."""
+    rest = key.partition("/")[2]
+    text = f"there is no object {key} in the bucket {settings.bucket}"
+    for place in ("loaded", "rejected"):
+        if s3.lies_under(place, rest):
+            back = copy_back(place, rest, settings)
+            return UsageError(f"{text}: it lies under {place}/; copy it back: {back}")
+    return UsageError(text)

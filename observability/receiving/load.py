@@ -1,0 +1,301 @@
+"""One document's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from observability import THIS
+from observability.database.catalogue import Shape
+from observability.database.client import DBManager
+from observability.database.merge import RUN_SQL, SEEN_SQL, Extent, merge_sql
+from observability.database.tables import Kind, Table
+from observability.database.values import as_day, as_instant
+from observability.errors import Refused
+from observability.loaders.account import accounts_sql, products_sql
+from observability.loaders.cost import said_sql
+from observability.loaders.security import RECOUNT_AND_FINISH_SQL, security_sql
+from observability.loaders.tables import AWAITED, SAID
+from observability.receiving.bucket import LONGEST_PERIOD, File
+from observability.receiving.spool import Facts, Spool, TableSpool, room_after, size_in_request
+
+# The lock on its account's row makes files of one account and region load one after another.
+LOCK_SQL = """
+INSERT INTO accounts (account_id, region) VALUES (CAST(:account AS text), CAST(:region AS text))
+ON CONFLICT (account_id, region) DO UPDATE SET csp = accounts.csp WHERE false RETURNING id"""
+
+DOCUMENT_SQL = """
+INSERT INTO documents (account_id, bucket, key, etag, size_bytes, last_modified, format, sender,
+                       interval, period_start, period_end, collected_at, day_order, time_order)
+SELECT a.id, r.bucket, r.key, r.etag, r.size_bytes, r.last_modified, r.format, r.sender,
+       r.interval, r.period_start, r.period_end, r.collected_at, r.day_order, r.time_order
+FROM jsonb_to_record(CAST(:document AS jsonb)) AS r(
+    account text, region text, bucket text, key text, etag text, size_bytes bigint,
+    last_modified timestamptz, format integer, sender text, interval text, period_start date,
+    period_end date, collected_at timestamptz, day_order text, time_order text)
+JOIN accounts a ON a.account_id = r.account AND a.region = r.region
+ON CONFLICT (account_id, bucket, key, etag) DO UPDATE SET size_bytes = excluded.size_bytes
+RETURNING id"""
+
+LOADED_SQL = """
+SELECT CAST(d.counters AS text) FROM documents d JOIN accounts a ON a.id = d.account_id
+WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
+  AND d.bucket = CAST(:bucket AS text) AND d.key = CAST(:key AS text)
+  AND d.etag = CAST(:etag AS text) AND d.loaded_by = CAST(:receiver AS text)"""
+
+FINISH_SQL = """
+UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
+    counters = CAST(:counters AS jsonb)
+WHERE id = CAST(:document AS integer)"""
+
+
+def check_identity(file: File, facts: Facts) -> None:
+    """The key is the identity: a body that names another account or region is refused."""
+    for name, said in (("account", facts.account), ("meta", facts.meta)):
+        for attribute, ours in (("account_id", file.account), ("region", file.region)):
+            theirs = said.get(attribute)
+            if theirs is not None and str(theirs) != ours:
+                raise Refused(f"{name}.{attribute} is not the {attribute} in the key, {ours}")
+    for name, status in facts.statuses.items():
+        if status not in ("Pass", "Fail", "Skipped", "None"):
+            raise Refused(f"logs.{name}_status is none of Pass, Fail, Skipped")
+    period = facts.meta.get("period")
+    start = period.get("start") if isinstance(period, dict) else None
+    if start is not None and str(start)[:10] != str(file.day):
+        raise Refused(f"meta.period.start is not the day in the key, {file.day}")
+    if facts.meta.get("format") not in (None, 1):
+        raise Refused("meta.format is not 1: written for a later receiver")
+
+
+def document_row(file: File, facts: Facts, bucket: str) -> dict[str, Any]:
+    """The row of `documents`, with the two orders that tell which of two documents is newer."""
+    meta = facts.meta
+    period: Any = meta.get("period")
+    period = period if isinstance(period, dict) else {}
+    try:
+        collected = datetime.fromisoformat(
+            as_instant(meta["collected_at"])
+            if meta.get("collected_at")
+            else file.last_modified.isoformat()
+        ).astimezone(UTC)
+        end = date.fromisoformat(as_day(period["end"])) if period.get("end") else file.next_day
+        end = max(end, file.day + timedelta(days=1))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise Refused(f"meta: collected_at or period.end {error}") from None
+    if end - file.day > LONGEST_PERIOD:
+        raise Refused("meta: period.end is over a year after the day in the key")
+    at = collected.isoformat(timespec="microseconds")
+    return {
+        "account": file.account,
+        "region": file.region,
+        "bucket": bucket,
+        "key": file.key,
+        "etag": file.etag,
+        "size_bytes": file.size,
+        "last_modified": file.last_modified.isoformat(),
+        "format": meta.get("format"),
+        "sender": str(meta["sender"])[:200] if meta.get("sender") else None,
+        "interval": file.interval,
+        "period_start": file.day.isoformat(),
+        "period_end": end.isoformat(),
+        "collected_at": at,
+        "day_order": f"{end} {at} {file.etag}",
+        "time_order": f"{at} {end} {file.etag}",
+    }
+
+
+def speaks_of_now(document: Mapping[str, Any]) -> bool:
+    """Whether a document was collected within a day of its period: not one of a past day."""
+    collected = datetime.fromisoformat(document["collected_at"])
+    end = datetime.fromisoformat(document["period_end"]).replace(tzinfo=UTC)
+    return collected < end + timedelta(days=1)
+
+
+OWN_DAY = {
+    ("date_from",): "period_start",
+    ("period_start",): "period_start",
+    ("date_to",): "period_end",
+}
+"""What scopes that are days are for the day that a document is about."""
+
+
+@dataclass
+class Load:
+    """One document's transaction: drains the spool's batches through it, one at a time.
+
+    Those of a large document are drained while the rest of it is still being read.
+    """
+
+    db: DBManager
+    transaction: str
+    spool: Spool
+    document: Mapping[str, Any]
+    counters: dict[str, Counter[str]] = field(default_factory=dict)
+    document_id: int = 0
+    account_created: int = 0
+
+    def run(self, reading: Future[Facts]) -> None:
+        """Account and document first, then each table, the derived counts last.
+
+        Nothing is kept unless the document turns out well to its end: raises Refused if not.
+        """
+        lock = {"account": self.document["account"], "region": self.document["region"]}
+        self.account_created = len(self.statement(LOCK_SQL, lock))
+        row = {"document": json.dumps(self.document)}
+        self.document_id = self.statement(DOCUMENT_SQL, row)[0][0]
+        if self.spool.large():
+            self.statement(SEEN_SQL, {})
+        with ThreadPoolExecutor(1, "request") as pool:
+            running: list[Future[None]] = []
+            for steps in in_requests(self.steps()):  # made while the one before is carried out
+                for before in running:
+                    before.result()
+                running = [pool.submit(self.run_steps, steps)]
+            for last in running:
+                last.result()
+        reading.result()
+        self.finish()
+
+    def run_steps(self, steps: Sequence[Step]) -> None:
+        texts = "[" + ",".join(step.text for step in steps) + "]"
+        answers = self.statement(RUN_SQL, {"document": self.document_id, "steps": texts})
+        for step, answer in zip(steps, answers, strict=True):
+            self.count(step, *answer)
+
+    def statement(self, sql: str, parameters: Mapping[str, str | int]) -> list[list[Any]]:
+        return self.db.execute(sql, parameters, self.transaction)
+
+    def complete(self, table: Table) -> bool:
+        """Whether the document may say what is missing: its category passed, and it is of now."""
+        statuses = self.spool.facts.statuses
+        passed = table.category == "logs" or statuses.get(table.category) == "Pass"
+        return passed and (speaks_of_now(self.document) or not table.by_day)
+
+    def steps(self) -> Iterator[Step]:
+        """The statements of the document in order; a batch is read when its turn comes."""
+        for name, spool in self.spool.tables.items():
+            if spool.shape.table.kind is not Kind.OWNER:
+                yield from self.merges(name, spool)
+            elif name not in AWAITED:
+                for batch, _ in self.spool.batches(spool):
+                    yield self.owner(spool, spool.read(batch), batch.rows)
+
+    def owner(self, spool: TableSpool, rows: str, count: int) -> Step:
+        name = spool.shape.table.name
+        return Step(name, self.owner_sql(name, spool.shape), rows, count)
+
+    def owners(self, table: Table) -> Iterator[Step]:
+        """What rows of a table hang on and has been met since this was last asked."""
+        if table.parent and table.parent.table in AWAITED:
+            spool = self.spool.tables[table.parent.table]
+            while (more := spool.read_more())[1]:
+                yield self.owner(spool, *more)
+
+    def owner_sql(self, name: str, shape: Shape) -> str:
+        if name == "accounts":
+            return accounts_sql(shape, self.complete(shape.table))
+        return said_sql(shape) if name in SAID else security_sql(shape)
+
+    def merges(self, name: str, spool: TableSpool) -> Iterator[Step]:
+        """A step per batch; one without rows where the document says that there are none."""
+        extent = Extent.WHOLE
+        for number, (batch, last) in enumerate(self.spool.batches(spool)):
+            rows = spool.read(batch)
+            if number or not last:
+                extent = Extent.LAST if last else Extent.MORE
+            if name == "product_accounts":
+                yield Step("products", products_sql(spool.shape), rows, batch.rows)
+            yield from self.owners(spool.shape.table)
+            yield self.merge(spool, extent, rows, batch.rows)
+        yield from self.owners(spool.shape.table)
+        if not spool.batches and self.vouches_for(spool):
+            yield self.merge(spool, extent, "[]", 0)
+
+    def merge(self, spool: TableSpool, extent: Extent, rows: str, count: int) -> Step:
+        known = extent if self.vouches_for(spool) else Extent.SOME
+        sql = merge_sql(spool.shape, known)
+        return Step(spool.shape.table.name, sql, rows, count, f"[{','.join(self.scopes(spool))}]")
+
+    def vouches_for(self, spool: TableSpool) -> bool:
+        """Whether the document states the whole of the table, or of periods or parents in it."""
+        table = spool.shape.table
+        covered = spool.covered and (self.scopes(spool) or not table.scope)
+        return bool(covered) and table.kind is not Kind.EVENT and self.complete(table)
+
+    def scopes(self, spool: TableSpool) -> list[str]:
+        """The periods or parents that the document states the whole of, once all is read."""
+        scope = spool.shape.table.scope
+        if scope:
+            self.spool.wait(lambda: spool.finished)
+        listed = dict(spool.scopes)
+        if spool.covered and scope in OWN_DAY:
+            # Also where it has no row for its own day: then there was nothing.
+            listed[json.dumps({scope[0]: self.document[OWN_DAY[scope]]})] = None
+        return list(listed)
+
+    def count(self, step: Step, created: int, updated: int, gone: int) -> None:
+        table, total = step.table, counted(step.rows_count, created, updated, gone)
+        if table == "accounts":
+            updated = max(0, updated - self.account_created)
+            total = counted(step.rows_count, self.account_created, updated)
+        elif table in SAID:
+            table = "cost_reports"
+            more = min(updated, self.counters[table]["SKIPPED"])
+            total = Counter(UPDATED=more, SKIPPED=-more)
+        self.counters.setdefault(table, Counter()).update(total)
+
+    def finish(self) -> None:
+        """Recount `security` where findings were loaded; close the document's row."""
+        row: dict[str, str | int] = {
+            "document": self.document_id,
+            "counters": json.dumps(self.counters),
+            "receiver": THIS,
+        }
+        security = self.counters.get("security")
+        if security is None:
+            self.statement(FINISH_SQL, row)
+            return
+        changed = self.statement(RECOUNT_AND_FINISH_SQL, row)[0][0]
+        updated = max(0, changed - security["CREATED"])
+        self.counters["security"] = counted(security["TOTAL"], security["CREATED"], updated)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A statement of a document, with its rows and scopes as JSON texts."""
+
+    table: str  # whose counters its counts go to
+    sql: str
+    rows: str
+    rows_count: int
+    scopes: str = "[]"
+
+    @cached_property
+    def text(self) -> str:
+        return f'{{"sql":{json.dumps(self.sql)},"rows":{self.rows},"scopes":{self.scopes}}}'
+
+
+def in_requests(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Steps in order, as many at once as one request has room for."""
+    taken: list[Step] = []
+    size = made = 0
+    for step in steps:
+        more = size_in_request(step.text)
+        if taken and size + more > room_after(made):
+            yield taken
+            taken, size, made = [], 0, made + 1
+        taken.append(step)
+        size += more
+    if taken:
+        yield taken
+
+
+def counted(total: int, created: int, updated: int = 0, gone: int = 0) -> Counter[str]:
+    skipped = max(0, total - created - updated)
+    return Counter(CREATED=created, UPDATED=updated, SKIPPED=skipped, TOTAL=total, GONE=gone)

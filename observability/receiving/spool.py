@@ -1,0 +1,339 @@
+"""Checked rows on their way to the database, in batches on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import accumulate, count
+from typing import IO, Any, NamedTuple
+
+from observability.database.catalogue import Shape
+from observability.database.values import caster, column_caster
+from observability.errors import Refused
+from observability.limits import BATCH_BYTES, LISTED_PROBLEMS, MIB, PERIODS
+from observability.loaders.rows import Covers, Over, Row
+from observability.loaders.tables import AWAITED
+
+
+def has_nul(value: Any) -> bool:
+    """Whether a text within a JSON value holds a character that PostgreSQL cannot store."""
+    if isinstance(value, dict):
+        return any(has_nul(k) or has_nul(v) for k, v in value.items())
+    if isinstance(value, list):
+        return any(has_nul(v) for v in value)
+    return isinstance(value, str) and "\0" in value
+
+
+ENCODED_AT_ONCE = 64
+
+# One encoder for all rows: json.dumps makes a new one for each.
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def size_in_request(text: str) -> int:
+    """Bytes that a JSON text takes in a request, where it is a string: escaped a second time."""
+    if text.isascii() and "\x7f" not in text:
+        return len(text) + text.count('"') + text.count("\\")
+    return len(json.dumps(text))
+
+
+def room_after(earlier: int) -> int:
+    """Bytes of a batch or request after so many: small at first, so that loading begins early."""
+    return BATCH_BYTES >> max(0, 3 - earlier)
+
+
+class Casting(NamedTuple):
+    """How a row's values, and those of many rows by column, are cast to a table's columns."""
+
+    one: Mapping[str, Callable[[Any], Any]]
+    many: Mapping[str, Callable[[list[Any]], list[Any]]]
+    required: Sequence[str]
+
+
+@lru_cache(maxsize=1024)
+def casting(shape: Shape) -> Casting:
+    fields = shape.fields
+    return Casting(
+        {name: caster(column) for name, column in fields.items()},
+        {name: column_caster(column) for name, column in fields.items()},
+        [name for name, column in fields.items() if column.required],
+    )
+
+
+@dataclass
+class Batch:
+    """Where rows lie in the file of their table; `size` is their bytes in a request."""
+
+    offset: int
+    length: int = 0
+    rows: int = 0
+    size: int = 0
+
+
+class TableSpool:
+    """The rows of one table: cast, encoded, and cut into batches below BATCH_BYTES.
+
+    They lie in a temporary file once they are many, so memory is bounded by one batch. Finished
+    batches may be read while rows are still added; `progress` guards what both touch.
+    """
+
+    def __init__(self, shape: Shape, progress: threading.Condition) -> None:
+        self.shape = shape
+        self.progress = progress
+        self.finished = False  # no row follows
+        self.ready = 0  # batches that no row follows
+        self.fetched = 0  # of those, for `read_more`
+        self.casts = casting(shape)
+        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MIB // 4)  # noqa: SIM115
+        self.waiting: list[Row] = []  # those that are not cast and encoded yet
+        self.waiting_characters = 0
+        self.unwritten = bytearray()  # what follows in the file
+        self.batches: list[Batch] = []
+        self.scopes: dict[str, None] = {}
+        self.covered = False
+        self.open_bytes = BATCH_BYTES  # of the encoded batch in the making; full: none is
+        self.unknown: Counter[str] = Counter()
+
+    @property
+    def rows(self) -> int:
+        return sum(batch.rows for batch in self.batches)
+
+    def cover(self, values: Mapping[str, Any]) -> None:
+        self.covered = True
+        cast = {name: self.casts.one[name](value) for name, value in values.items() if value}
+        if len(cast) == len(values) and values:
+            self.scopes[json.dumps(cast)] = None
+        if len(self.scopes) > PERIODS:
+            raise Refused(f"{self.shape.table.name}: more than {PERIODS} periods in one document")
+
+    def add(self, row: Row) -> list[str]:
+        """Append a row; what is wrong with it or with those that waited for it."""
+        if not isinstance(row.values, dict):
+            return [f"{row.where}: must be an object, is {type(row.values).__name__}"]
+        self.waiting.append(row)
+        self.waiting_characters += row.size
+        full = len(self.waiting) == ENCODED_AT_ONCE or self.waiting_characters > MIB // 16
+        return self.settle() if full else []
+
+    def settle(self) -> list[str]:
+        """Encode the rows that wait, together if nothing is wrong with them; what is wrong."""
+        waiting, self.waiting, self.waiting_characters = self.waiting, [], 0
+        if not waiting:
+            return []
+        rows = [row.values for row in waiting]
+        for names, times in Counter(map(tuple, rows)).items():
+            self.unknown.update({n: times for n in names if n not in self.casts.one})
+        with suppress(RecursionError, ValueError):
+            text = encode(self.cast_columns(rows))
+            if "\\u0000" not in text:
+                self.append(text[1:-1], len(waiting))
+                return []
+        return [problem for row in waiting for problem in self.encode_row(row)]
+
+    def cast_columns(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+        """The rows' values in the order of the fields; ValueError if anything is wrong."""
+        columns = {
+            name: cast([row.get(name) for row in rows]) for name, cast in self.casts.many.items()
+        }
+        if any(None in columns[name] for name in self.casts.required):
+            raise ValueError("is missing")
+        return list(zip(*columns.values(), strict=True))
+
+    def encode_row(self, row: Row) -> list[str]:
+        """Cast and encode a row by itself; what is wrong with it."""
+        values, problems = self.cast(row)
+        if problems:
+            return problems
+        try:
+            text = encode([*values.values()])
+            if "\\u0000" in text and has_nul([*values.values()]):
+                named = [name for name, value in values.items() if has_nul(value)]
+                return [f"{row.where}.{name}: holds a NUL character" for name in named]
+            self.append(text, 1)
+        except RecursionError:
+            return [f"{row.where}: is nested too deeply"]
+        except UnicodeEncodeError:
+            return [f"{row.where}: a text holds half of a surrogate pair"]
+        except ValueError as error:
+            return [f"{row.where}: {error}"]
+        return []
+
+    def cast(self, row: Row) -> tuple[dict[str, Any], list[str]]:
+        """The row's values in the order of the fields, and what is wrong with them."""
+        values = {name: row.values.get(name) for name in self.casts.one}
+        problems: list[str] = []
+        for name, cast in self.casts.one.items():
+            try:
+                values[name] = None if values[name] is None else cast(values[name])
+            except ValueError as error:
+                problems.append(f"{row.where}.{name}: {error}")
+            except RecursionError:
+                problems.append(f"{row.where}.{name}: is nested too deeply")
+        missing = [name for name in self.casts.required if row.values.get(name) is None]
+        problems += [f"{row.where}.{name}: is missing" for name in missing]
+        return values, problems
+
+    def append(self, text: str, rows: int) -> None:
+        """Add encoded rows to a batch; ValueError if they are larger than one or no UTF-8."""
+        assert not self.finished, f"a row of {self.shape.table.name} after its last one"
+        encoded = text.encode()
+        size = size_in_request(text) + 1
+        if size > BATCH_BYTES:
+            raise ValueError(f"is larger than {BATCH_BYTES / MIB} MiB")
+        if self.open_bytes + size > room_after(len(self.batches) - 1):
+            self.flush()
+            with self.progress:
+                self.ready = len(self.batches)
+                self.batches.append(Batch(self.file.seek(0, os.SEEK_END)))
+                self.progress.notify_all()
+            self.open_bytes = 0
+        batch = self.batches[-1]
+        self.unwritten += b"," if batch.rows else b"["
+        self.unwritten += encoded
+        self.open_bytes += size
+        batch.rows += rows
+        batch.length += 1 + len(encoded)
+        batch.size += size
+        if len(self.unwritten) > MIB // 16:
+            self.flush()
+
+    def flush(self) -> None:
+        with self.progress:
+            self.file.seek(0, os.SEEK_END)
+            self.file.write(self.unwritten)
+        self.unwritten.clear()
+
+    def cut(self) -> list[str]:
+        """Let the rows so far be read as they are; what is wrong with the last of them."""
+        problems = self.settle()
+        self.flush()
+        self.ready, self.open_bytes = len(self.batches), BATCH_BYTES
+        return problems
+
+    def finish(self) -> list[str]:
+        """Encode and write the last rows, if there are any more; what is wrong with them."""
+        problems = self.settle()
+        self.flush()
+        self.finished = True
+        return problems
+
+    def read(self, batch: Batch) -> str:
+        with self.progress:
+            self.file.seek(batch.offset)
+            return self.file.read(batch.length).decode() + "]"
+
+    def read_more(self) -> tuple[str, int]:
+        """Rows that are ready and were not read by this, as many as one has room for; how many."""
+        sizes = accumulate(b.size for b in self.batches[self.fetched : self.ready])
+        room = sum(1 for size in sizes if size <= BATCH_BYTES)
+        fresh = self.batches[self.fetched : self.fetched + room]
+        self.fetched += len(fresh)
+        texts = ",".join(self.read(batch)[1:-1] for batch in fresh)
+        return f"[{texts}]", sum(batch.rows for batch in fresh)
+
+
+@dataclass
+class Facts:
+    """What a document says about itself beside its rows."""
+
+    present: set[str] = field(default_factory=set)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    account: Mapping[str, Any] = field(default_factory=dict)
+    statuses: Mapping[str, str] = field(default_factory=dict)
+
+
+class Unusable(Exception):
+    """Something is wrong with the document; who reads it to its end knows all of it."""
+
+
+class Spool:
+    """All tables of one document on their way, and everything that is wrong with it."""
+
+    def __init__(self, shapes: Iterable[Shape]) -> None:
+        self.progress = threading.Condition()
+        self.tables = {shape.table.name: TableSpool(shape, self.progress) for shape in shapes}
+        self.facts = Facts()
+        self.problems: list[str] = []
+        self.problem_count = 0
+        self.ended = False  # all is read, or no more will be
+        self.abandoned = False  # nobody wants the rest
+
+    def take(self, loaded: Row | Covers | Over) -> None:
+        table = self.tables[loaded.table]
+        if isinstance(loaded, Row):
+            self.complain(table.add(loaded))
+            if loaded.table in AWAITED:
+                self.complain(table.cut())
+        elif isinstance(loaded, Over):
+            self.finish(table)
+        else:
+            with suppress(ValueError):  # the row with the value says what is wrong with it
+                table.cover(loaded.values)
+
+    def complain(self, problems: Sequence[str]) -> None:
+        if problems:
+            with self.progress:
+                self.problem_count += len(problems)
+                self.problems += problems[: LISTED_PROBLEMS - len(self.problems)]
+
+    def finish(self, table: TableSpool) -> None:
+        """Note that no row of a table follows."""
+        self.complain(table.finish())
+        with self.progress:
+            self.progress.notify_all()
+
+    def finish_category(self, category: str) -> None:
+        """Note that no row of a category follows."""
+        for table in self.tables.values():
+            if table.shape.table.category == category:
+                self.finish(table)
+
+    def end(self) -> None:
+        """Note that nothing follows at all."""
+        with self.progress:
+            self.ended = True
+            self.progress.notify_all()
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until something is so; raises Unusable if it cannot be any more."""
+        with self.progress:
+            self.progress.wait_for(lambda: self.ended or self.problems or ready())
+            if self.problems or not ready():
+                raise Unusable
+
+    def large(self) -> bool:
+        """Whether a table takes several batches."""
+        return any(
+            len(table.batches) > 1 for name, table in self.tables.items() if name not in AWAITED
+        )
+
+    def loadable(self) -> bool:
+        """Whether loading may begin: all is read, or much, and what decides how it is loaded."""
+        facts = self.facts
+        known = facts.meta and facts.account and facts.statuses
+        return self.ended or bool(known and self.large())
+
+    def batches(self, table: TableSpool) -> Iterator[tuple[Batch, bool]]:
+        """The batches of a table as they are finished, and whether it is the last one."""
+        for number in count():
+            self.wait(lambda n=number: table.finished or table.ready > n)  # type: ignore[misc]
+            if number == len(table.batches):
+                return
+            yield table.batches[number], table.finished and number + 1 == len(table.batches)
+
+    def unknown_fields(self) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for name, table in self.tables.items():
+            counts.update({f"{name}.{field}": n for field, n in table.unknown.items()})
+        return dict(counts)
+
+    def close(self) -> None:
+        for table in self.tables.values():
+            table.file.close()

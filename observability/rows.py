@@ -1,0 +1,59 @@
+"""Rows of a document: from what AWS sent to plain values, purely."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from observability.dates import when
+
+Row = dict[str, Any]
+Item = TypeVar("Item")
+
+
+def dig(value: Any, path: str) -> Any:
+    """What lies at a dotted path (`Resources.0.Id`) in an answer; None if there is nothing."""
+    for name in path.split("."):
+        if isinstance(value, list):
+            value = value[int(name)] if int(name) < len(value) else None
+        else:
+            value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def at(path: str) -> Callable[[Any], str | None]:
+    """The instant at a path."""
+    return lambda held: when(dig(held, path))
+
+
+class Shape:
+    """A pure function from what AWS sent to a row: each column's path, or a function of it all."""
+
+    def __init__(self, **columns: str | Callable[[Any], Any]) -> None:
+        self.columns = columns
+
+    def __call__(self, held: Any, **known: Any) -> Row:
+        """The row, with what is `known` from elsewhere; AWS has no value where it is None."""
+        row = {
+            column: source(held)
+            if callable(source)
+            else held.get(source)
+            if "." not in source
+            else dig(held, source)
+            for column, source in self.columns.items()
+        }
+        return row | known
+
+
+def plain(amount: Decimal) -> str:
+    """A decimal with all its digits and no exponent."""
+    return format(amount, "f")
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Items in lists of at most `size`."""
+    source = iter(items)
+    while batch := list(itertools.islice(source, size)):
+        yield batch

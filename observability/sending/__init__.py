@@ -1,0 +1,1 @@
+"""How documents are made and sent: accounts, regions, document, bucket, progress."""

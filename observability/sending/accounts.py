@@ -1,0 +1,91 @@
+"""The accounts of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from observability.aws.session import Aws
+from observability.errors import UsageError
+from observability.settings.sender import Settings
+from observability.settings.values import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_organizations import OrganizationsClient
+    from mypy_boto3_organizations.type_defs import AccountTypeDef
+
+
+def find_targets(hub: Aws, settings: Settings, note: Callable[[str, str], None]) -> list[Target]:
+    """The accounts of a run over several; `note` is told what is left out, and which account.
+
+    UsageError if there is none: such a run would look as if all were well.
+    """
+    found = (
+        organization_targets(hub, settings, note) if settings.organization else settings.accounts
+    )
+    for account in settings.exclude_accounts:
+        known = account in {target.account for target in found}
+        note("excluded" if known else "excluded, but not among the accounts anyway", account)
+    targets = [target for target in found if target.account not in settings.exclude_accounts]
+    if not targets:
+        raise UsageError("no account is left that the run could read")
+    return targets
+
+
+def organization_targets(
+    hub: Aws, settings: Settings, note: Callable[[str, str], None]
+) -> list[Target]:
+    """The organization's active accounts, or those below its units (Organizations: ListAccounts).
+
+    UsageError if a unit is not there: accounts would be missed, or read that should not be.
+    """
+    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    if settings.include_ou or settings.exclude_ou:
+        listed = accounts_below(client, settings)
+    else:
+        pages = client.get_paginator("list_accounts").paginate()
+        listed = [held for page in pages for held in page["Accounts"]]
+    targets = {}
+    for held in listed:
+        state = held.get("State") or held["Status"]
+        if state == "ACTIVE":
+            targets[held["Id"]] = Target(held["Id"], listed=held)
+        else:
+            note(state.lower().replace("_", " "), held["Id"])
+    return list(targets.values())
+
+
+def accounts_below(client: OrganizationsClient, settings: Settings) -> list[AccountTypeDef]:
+    """The accounts in the units to read and in all units below those that are not left out.
+
+    Organizations: ListRoots, ListAccountsForParent, ListOrganizationalUnitsForParent.
+    """
+    roots = [held["Id"] for held in client.list_roots()["Roots"]]
+    for unit in settings.include_ou:
+        meet_unit(client, unit)
+    waiting = list(settings.include_ou or roots)
+    found: list[AccountTypeDef] = []
+    met: set[str] = set()
+    while waiting:
+        parent = waiting.pop()
+        known = parent in met
+        met.add(parent)
+        if known or parent in settings.exclude_ou:
+            continue
+        accounts = client.get_paginator("list_accounts_for_parent").paginate(ParentId=parent)
+        found += [held for page in accounts for held in page["Accounts"]]
+        units = client.get_paginator("list_organizational_units_for_parent")
+        below = units.paginate(ParentId=parent)
+        waiting += [held["Id"] for page in below for held in page["OrganizationalUnits"]]
+    if unknown := set(settings.exclude_ou) - met:
+        raise UsageError(f"--exclude-ou: {', '.join(sorted(unknown))} is in none of the units read")
+    return found
+
+
+def meet_unit(client: OrganizationsClient, unit: str) -> None:
+    """UsageError if the organization has no such unit (ListOrganizationalUnitsForParent)."""
+    missing = client.exceptions.ParentNotFoundException, client.exceptions.InvalidInputException
+    try:
+        client.list_organizational_units_for_parent(ParentId=unit, MaxResults=1)
+    except missing:
+        raise UsageError(f"--include-ou: {unit} is no unit of the organization") from None

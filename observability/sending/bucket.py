@@ -1,0 +1,183 @@
+"""The bucket: uploads, and what is there already."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import threading
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from observability.aws.errors import aws_errors, because
+from observability.aws.session import ABORT_WITHIN, Aws
+from observability.collecting.run import Run
+from observability.contract import DATA_PREFIXES, INTERVAL
+from observability.dates import days
+from observability.errors import UsageError
+from observability.rows import Row, dig
+from observability.settings.sender import Settings
+from observability.settings.values import LONGEST_LOOK_BACK
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+ONE_PUT = 64 * 1024 * 1024
+"""Bytes up to which a document is sent in one request; larger ones go in parts."""
+
+
+def upload_to_s3(
+    run: Run, settings: Settings, key: str, body: IO[bytes], *, replace: bool = True
+) -> int:
+    """Put a document into the bucket, encrypted with the KMS key; its size in bytes.
+
+    S3 shows it once it is there as a whole. With `replace` off, a document that waits under the
+    same key is left alone, and that is the error PreconditionFailed.
+    """
+    client: S3Client = run.caller.client("s3", settings.region)
+    how: Row = {
+        "ServerSideEncryption": "aws:kms",
+        "SSEKMSKeyId": settings.kms_key,
+        "ContentType": "application/json",
+    }
+    bucket = str(settings.bucket)
+    size = body.seek(0, os.SEEK_END)
+    body.seek(0)
+    if replace and size > ONE_PUT:
+        watch_parts(client, run.uploads)
+        try:
+            client.upload_fileobj(body, bucket, key, ExtraArgs=how)
+        finally:
+            run.uploads.pop(key, None)  # it is complete, or boto3 has aborted it
+    else:
+        how |= {} if replace else {"IfNoneMatch": "*"}
+        client.put_object(Bucket=bucket, Key=key, Body=body, **how)
+    return size
+
+
+def watch_parts(client: S3Client, uploads: dict[str, Row]) -> None:
+    """Note which upload a client's parts belong to: none may be left behind when the run ends."""
+
+    def note(params: Row, **_: Any) -> None:
+        uploads[params["Key"]] = {name: params[name] for name in ("Bucket", "Key", "UploadId")}
+
+    event = "provide-client-params.s3.UploadPart"
+    client.meta.events.register(event, note, unique_id="uploads")
+
+
+def end_uploads(run: Run) -> None:
+    """Abort the uploads in parts that are under way, and say which ones could not be.
+
+    It may not take longer than ABORT_WITHIN, as the run was told to stop.
+    """
+    if run.uploads:
+        aborting = threading.Thread(target=abort_uploads, args=(run,), daemon=True)
+        aborting.start()
+        aborting.join(ABORT_WITHIN)
+    for upload in tuple(run.uploads.values()):
+        place = f"s3://{upload['Bucket']}/{upload['Key']}"
+        text = f"{place}: the upload in parts {upload['UploadId']} is left there"
+        run.caller.log.say("ERROR", text)
+
+
+def abort_uploads(run: Run) -> None:
+    """Abort the uploads in parts, whose parts S3 would keep (S3: AbortMultipartUpload).
+
+    The client is another one, as parts that do not get through may take all turns of theirs.
+    """
+    client: S3Client = run.caller.open_client("s3", run.caller.home)
+    for key, upload in tuple(run.uploads.items()):
+        try:
+            client.abort_multipart_upload(**upload)
+        except aws_errors() as error:
+            if dig(getattr(error, "response", None), "Error.Code") != "NoSuchUpload":
+                continue
+        run.uploads.pop(key, None)
+
+
+def document_key(prefix: str, account: str, region: str, day: date) -> str:
+    """Where a document lies in the bucket."""
+    return f"{prefix}/{account}/{region}/{day}_{INTERVAL}.json"
+
+
+def days_with_documents(
+    run: Run, account: str, settings: Settings, region: str, last: date
+) -> list[date]:
+    """The days up to `last` that have a document, oldest first (ListObjectsV2, names only).
+
+    The document of `last` itself counts once it is loaded: until then this run replaces it.
+    """
+    client: S3Client = run.caller.client("s3", settings.region)
+    found: set[str] = set()
+    for prefix in DATA_PREFIXES:
+        folder = f"{prefix}/{account}/{region}/"
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=str(settings.bucket),
+            Prefix=folder,
+            StartAfter=f"{folder}{last - timedelta(days=LONGEST_LOOK_BACK)}",
+        )
+        names = [held["Key"][len(folder) :] for page in pages for held in page.get("Contents", ())]
+        bound = str(last if prefix == "data" else last + timedelta(days=1))
+        found |= {name[:10] for name in names if DATED.match(name) and name[:10] < bound}
+    return [date.fromisoformat(day) for day in sorted(found)]
+
+
+def is_uploaded(run: Run, account: str, settings: Settings, region: str) -> bool:
+    """Whether all documents of this run were uploaded earlier today, UTC (ListObjectsV2)."""
+    client: S3Client = run.caller.client("s3", settings.region)
+    today = datetime.now(UTC).date()
+    first = settings.start or today - timedelta(days=1)
+    wanted = days(first, (settings.end or first) + timedelta(days=1))
+    listing = client.get_paginator("list_objects_v2")
+    found: set[str] = set()
+    for prefix in DATA_PREFIXES:
+        folder = f"{prefix}/{account}/{region}/"
+        pages = listing.paginate(
+            Bucket=str(settings.bucket), Prefix=folder, StartAfter=f"{folder}{first}"
+        )
+        found |= {
+            held["Key"][len(folder) :]
+            for page in pages
+            for held in page.get("Contents", ())
+            if held["LastModified"].astimezone(UTC).date() == today
+        }
+    return found >= {f"{day}_{INTERVAL}.json" for day in wanted}
+
+
+DATED = re.compile(rf"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])_{INTERVAL}\.json$")
+
+
+def meet_bucket(hub: Aws, settings: Settings) -> None:
+    """UsageError if there is no such bucket: all would be read in vain (S3: ListObjectsV2)."""
+    if not settings.bucket or settings.dry_run:
+        return
+    client: S3Client = hub.client("s3", settings.region)
+    own = f"{DATA_PREFIXES[0]}/{hub.account}/"
+    try:
+        client.list_objects_v2(Bucket=settings.bucket, Prefix=own, MaxKeys=1)
+    except aws_errors() as error:
+        malformed = type(error).__name__ == "ParamValidationError"
+        if malformed or dig(getattr(error, "response", None), "Error.Code") == "NoSuchBucket":
+            text = f"BUCKET (--bucket): there is no bucket {settings.bucket!r}"
+            raise UsageError(text) from None
+
+
+def why_not_uploaded(error: Exception) -> str:
+    """What went wrong with an upload, and what to do where that is known."""
+    if dig(getattr(error, "response", None), "Error.Code") == "PreconditionFailed":
+        return "a document of that day waits to be loaded; load it, then run this again"
+    return because(error)
+
+
+def put_locally(body: IO[bytes], output: str | None, *, more: bool) -> None:
+    """Write a document as one line to stdout or a file, after those written before if `more`."""
+    body.seek(0)
+    mode = "ab" if more else "wb"
+    with Path(output).open(mode) if output else contextlib.nullcontext(sys.stdout.buffer) as target:
+        while piece := body.read(1 << 20):
+            target.write(piece.replace(b"\n", b" "))
+        target.write(b"\n")
+        target.flush()

@@ -1,0 +1,116 @@
+"""The document: its logs, its content, its JSON text."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from observability import __version__
+from observability.collecting.collector import NOT_ASKED, Collector
+from observability.collecting.outcome import Outcome
+from observability.collecting.scan import Scan
+from observability.collecting.spool import Draft, Spool
+from observability.collectors import COLLECTORS
+from observability.collectors.security import SECURITY_STATES
+from observability.collectors.security.security_hub import SECURITY_HUB, finding_groups
+from observability.contract import DOCUMENT_FORMAT, INTERVAL, LOGS, PASS
+from observability.log import Log
+from observability.rows import Row
+
+NO_STATUS = "None"
+"""The status of a category that was left out by --only: nothing is known of it, nor said."""
+
+
+def set_log(outcomes: Mapping[str, Outcome], notes: Iterable[str] = ()) -> Row:
+    """The document's `logs`: the status of each category, and all messages in order."""
+    statuses = {
+        f"{name}_status": NO_STATUS if out.skipped == NOT_ASKED else out.status
+        for name, out in outcomes.items()
+    }
+    asked = (out for out in outcomes.values() if out.skipped != NOT_ASKED)
+    said = [pair for out in asked for pair in out.messages()]
+    said += [("INFO", text) for text in notes]
+    calls = sum((out.total_calls for out in outcomes.values()), Counter[str]())
+    said += [("INFO", f"calls: {text}") for text in calls_by_service(calls)]
+    return statuses | {
+        f"{LOGS}_status": PASS,
+        "date_created": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "message": [{kind: Log.safe(text)} for kind, text in said],
+    }
+
+
+def calls_by_service(calls: Mapping[str, int]) -> Iterator[str]:
+    """`kms DescribeKey 12, ListKeys 1`, a line for each service."""
+    services: dict[str, list[str]] = collections.defaultdict(list)
+    for name, count in sorted(calls.items()):
+        service, _, operation = name.partition(":")
+        services[service].append(f"{operation} {count}")
+    yield from (f"{service} {', '.join(parts)}" for service, parts in services.items())
+
+
+def document(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome]) -> Row:
+    """A document as an object whose lists are still on disk; `encode` writes it out.
+
+    The logs come before the lists: they tell the receiver at once what it may conclude from them.
+    """
+    meta = {
+        "format": DOCUMENT_FORMAT,
+        "collected_at": scan.started.isoformat(timespec="microseconds"),
+        "period": {"start": str(draft.start), "end": str(draft.end)},
+        "interval": INTERVAL,
+        "account_id": scan.account,
+        "region": scan.region,
+        "sender": f"sender.py {__version__}",
+    }
+    unknown = (*SECURITY_STATES, "waf_rules") if scan.window.past else ()
+    content = {c.category: category_content(draft, c, unknown) for c in COLLECTORS}
+    return {"meta": meta, LOGS: set_log(outcomes, scan.notes)} | content
+
+
+def category_content(draft: Draft, collector: Collector, unknown: Sequence[str]) -> Any:
+    """A category's list, or its object of fields and lists.
+
+    Lists that a past day cannot have are left out: an empty one would say that nothing existed.
+    """
+    lists = draft.lists[collector.category]
+    if collector.parts is None:
+        return lists.get("", [])
+    content = dict(draft.heads[collector.category])
+    for part in (part for part in collector.parts if part not in unknown):
+        content[part] = finding_groups(lists) if part == SECURITY_HUB else lists.get(part, [])
+    return content
+
+
+def encode(value: Any) -> Iterator[bytes]:
+    """JSON text of a value whose lists may be on disk, piece by piece."""
+    if isinstance(value, Spool):
+        yield b"["
+        yield from value.chunks()
+        yield b"]"
+    elif isinstance(value, dict):
+        yield from bracketed(
+            b"{}",
+            (
+                itertools.chain((json.dumps(key).encode(), b":"), encode(value[key]))
+                for key in value
+            ),
+        )
+    elif isinstance(value, list):
+        yield from bracketed(b"[]", map(encode, value))
+    else:
+        yield json.dumps(value, ensure_ascii=False, allow_nan=False).encode(errors="replace")
+
+
+def bracketed(brackets: bytes, members: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+    """Members between brackets, with commas."""
+    yield brackets[:1]
+    for number, member in enumerate(members):
+        if number:
+            yield b","
+        yield from member
+    yield brackets[1:]

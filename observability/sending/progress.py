@@ -1,0 +1,127 @@
+"""The progress of a run, on a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from observability.collecting.outcome import Outcome
+from observability.collecting.scan import Scan
+from observability.log import Log
+from observability.sending.report import Report
+
+
+class Screen:
+    """Where the progress of a run is shown: nowhere, as under cron."""
+
+    @contextlib.contextmanager
+    def showing(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
+        """Show the progress of the categories while the block runs."""
+        yield
+
+    @contextlib.contextmanager
+    def over(self, report: Report) -> Iterator[None]:
+        """Show the progress of a run over several accounts or regions while the block runs."""
+        yield
+
+
+class Showing:
+    """A region that is being collected."""
+
+    def __init__(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> None:
+        self.scan, self.outcomes = scan, outcomes
+        self.since = time.monotonic()
+
+    @property
+    def rows(self) -> int:
+        """Rows so far."""
+        return sum(out.total_rows for out in self.outcomes.values())
+
+    @property
+    def calls(self) -> int:
+        """AWS calls so far."""
+        return sum(out.total_calls.total() for out in self.outcomes.values())
+
+
+class Terminal(Screen):
+    """A table on a terminal: the categories of a region, or the regions that are being read."""
+
+    def __init__(self, log: Log) -> None:
+        from rich.console import Console
+
+        self.console = Console(file=log.stream)
+        self.running: dict[tuple[str, str], Showing] = {}
+        self.wide = False
+        log.write = functools.partial(
+            self.console.print, markup=False, highlight=False, soft_wrap=True
+        )
+
+    @contextlib.contextmanager
+    def showing(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
+        """Show the categories, or the region among those that are being read."""
+        place = (scan.account, scan.region)
+        shown = self.running[place] = Showing(scan, outcomes)
+        try:
+            with contextlib.nullcontext() if self.wide else self._live(lambda: categories(shown)):
+                yield
+        finally:
+            del self.running[place]
+
+    @contextlib.contextmanager
+    def over(self, report: Report) -> Iterator[None]:
+        """Show how far a run is, and the regions that are being read."""
+        self.wide = True
+        since = time.monotonic()
+        with self._live(lambda: overview(report, list(self.running.values()), since)):
+            yield
+
+    def _live(self, table: Callable[[], Any]) -> contextlib.AbstractContextManager[Any]:
+        from rich.live import Live
+
+        return Live(
+            get_renderable=table, console=self.console, refresh_per_second=4, transient=True
+        )
+
+
+def categories(shown: Showing) -> Any:
+    """A table of the categories of a region: state, rows, calls and seconds."""
+    from rich.table import Table
+
+    passed = time.monotonic() - shown.since
+    table = Table(
+        "category", "state", "rows", "calls", "seconds", title=shown.scan.region, box=None
+    )
+    for name, out in shown.outcomes.items():
+        over = out.done or out.skipped is not None
+        seconds = out.seconds if over else passed
+        facts = (str(out.total_rows), str(out.total_calls.total()), f"{seconds:.1f}")
+        table.add_row(name, out.status if over else "…", *facts)
+    return table
+
+
+def overview(report: Report, running: Sequence[Showing], since: float) -> Any:
+    """A table of the regions that are being read, under how far the whole run is."""
+    from rich.table import Table
+
+    now = time.monotonic()
+    with report.lock:
+        known = sum(report.calls.values())
+    waiting = report.accounts - report.over
+    left = f"{(now - since) / report.over * waiting:.0f} s left" if report.over else "…"
+    done = f"{report.over} of {report.accounts} accounts done, {len(report.problems)} failed"
+    if not report.accounts:
+        done = f"{report.documents} documents"
+    rows = report.rows + sum(shown.rows for shown in running)
+    calls = known + sum(shown.calls for shown in running)
+    throttles = report.throttles + sum(shown.scan.aws.throttles for shown in running)
+    title = (
+        f"{done}, {len(running)} running; {rows} rows, {calls} calls, {throttles} throttled; {left}"
+    )
+    table = Table("account", "region", "rows", "calls", "seconds", title=title, box=None)
+    for shown in running:
+        facts = (str(shown.rows), str(shown.calls), f"{now - shown.since:.1f}")
+        table.add_row(shown.scan.account, shown.scan.region, *facts)
+    return table

@@ -1,0 +1,1 @@
+"""What the commands are told: flags, environment, events, files."""

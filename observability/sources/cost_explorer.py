@@ -1,0 +1,151 @@
+"""Costs of Cost Explorer, per day, service and usage type."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.errors import NotNow
+from observability.aws.pages import tokens
+from observability.collecting.scan import Scan
+from observability.collecting.shared import Shared
+from observability.collecting.spool import Spool
+from observability.collecting.window import Window
+from observability.rows import Row, Shape
+
+if TYPE_CHECKING:
+    from mypy_boto3_ce import CostExplorerClient
+    from mypy_boto3_ce.literals import DimensionType, GranularityType
+    from mypy_boto3_ce.type_defs import DateIntervalTypeDef, ExpressionTypeDef
+
+
+service_row = Shape(
+    service="Keys.0", usage_types="Keys.1", cost="Metrics.UnblendedCost.Amount",
+    currency="Metrics.UnblendedCost.Unit", utilization="Metrics.UsageQuantity.Amount",
+    utilization_unit="Metrics.UsageQuantity.Unit",
+)  # fmt: skip
+
+
+def time_period(start: date, end: date) -> DateIntervalTypeDef:
+    """A half open period as Cost Explorer wants it."""
+    return {"Start": str(start), "End": str(end)}
+
+
+def dimension(key: DimensionType, values: Sequence[str]) -> ExpressionTypeDef:
+    """Cost Explorer's filter by the values of a dimension."""
+    return {"Dimensions": {"Key": key, "Values": values}}
+
+
+def own_costs(scan: Scan) -> ExpressionTypeDef:
+    """Cost Explorer's filter for this account: a payer would see all of its members."""
+    return dimension("LINKED_ACCOUNT", [scan.account])
+
+
+def read_costs(scan: Scan) -> Spool:
+    """Costs per day, service and usage type, of the window and the day before it.
+
+    The one GetCostAndUsage query of a run, whatever the number of days (each page costs $0.01):
+    totals, previous period, top services, `service` and marketplace products come out of it.
+    In a run over several accounts it may be their payer's query that serves all of them.
+    """
+    shared = scan.run.shared
+    if shared and cost_days(shared.window) == cost_days(scan.window):  # no days were missed
+        found = shared.once("costs", None, shared_costs) or {}
+        if scan.account in found:
+            return found.pop(scan.account)  # which wants them once
+    rows = Spool(scan.store)
+    client: CostExplorerClient = scan.world("ce")
+    grouped = ("SERVICE", "USAGE_TYPE")
+    for dates, group in cost_groups(client, cost_days(scan.window), grouped, own_costs(scan)):
+        rows.add(service_row(group, **dates))
+    return rows
+
+
+def cost_days(window: Window) -> DateIntervalTypeDef:
+    """The days whose costs are read: the window's, and the day before it."""
+    return time_period(window.costs_from - timedelta(days=1), window.end)
+
+
+def cost_groups(
+    client: CostExplorerClient,
+    period: DateIntervalTypeDef,
+    dimensions: tuple[str, str],
+    only: ExpressionTypeDef,
+    granularity: GranularityType = "DAILY",
+) -> Iterator[tuple[Row, Mapping[str, Any]]]:
+    """(dates, group) of costs by two dimensions, the most that AWS groups by (GetCostAndUsage)."""
+    for page in tokens(
+        lambda **token: client.get_cost_and_usage(
+            TimePeriod=period,
+            Granularity=granularity,
+            Metrics=["UnblendedCost", "UsageQuantity"],
+            GroupBy=[{"Type": "DIMENSION", "Key": name} for name in dimensions],
+            Filter=only,
+            **token,
+        ),
+        "NextPageToken",
+    ):
+        for result in page.get("ResultsByTime", ()):
+            first, after = (result["TimePeriod"][name][:10] for name in ("Start", "End"))
+            for group in result.get("Groups", ()):
+                yield {"date_from": first, "date_to": after}, group
+
+
+def shared_costs(shared: Shared) -> dict[str, Spool]:
+    """The costs of each account by service, usage type and day, read by their payer.
+
+    AWS groups by two dimensions, and three are wanted. So one query tells which services a usage
+    type is used by. Where that is one service, as for most, account and usage type say it all, in
+    a second query; the usage types that several services have are asked for by service. NotNow if
+    the accounts' own queries are not more than that.
+    """
+    hub, days_read = shared.hub, cost_days(shared.window)
+    if shared.payer() != hub.account:
+        raise NotNow("the caller is not their payer")
+    client: CostExplorerClient = hub.client("ce", hub.global_region)
+    among = dimension("LINKED_ACCOUNT", shared.accounts)
+    services: dict[str, set[str]] = collections.defaultdict(set)
+    pairs = cost_groups(client, days_read, ("SERVICE", "USAGE_TYPE"), among, "MONTHLY")
+    for service, usage_type in (group["Keys"] for _, group in pairs):
+        services[usage_type].add(service)
+    queries = shared_queries(among, services)
+    if 1 + len(queries) > len(shared.accounts):
+        raise NotNow("that takes no more requests")
+    rows = shared.spools(shared.accounts)
+    grouped = ("LINKED_ACCOUNT", "USAGE_TYPE")
+    for service, only in queries.items():
+        for dates, group in cost_groups(client, days_read, grouped, only):
+            account, usage_type = group["Keys"]
+            keys = [service or only_service(services, usage_type), usage_type]
+            rows[account].add(service_row({**group, "Keys": keys}, **dates))
+    for spool in rows.values():
+        spool.flush()
+    # An account that is named may have another payer, and then has nothing here.
+    known = {name for name in rows if shared.settings.organization or rows[name].count}
+    shared.hub.log.say_once(f"costs of {len(known)} accounts are read at once by their payer")
+    return {name: rows[name] for name in known}
+
+
+def shared_queries(
+    among: ExpressionTypeDef, services: Mapping[str, set[str]]
+) -> dict[str, ExpressionTypeDef]:
+    """Filters by service: of all usage types of a single service (""), then of the other ones."""
+    mixed = sorted(usage_type for usage_type, held in services.items() if len(held) > 1)
+    if not mixed:
+        return {"": among}
+    several = sorted({service for usage_type in mixed for service in services[usage_type]})
+    by_type = dimension("USAGE_TYPE", mixed)
+    queries: dict[str, ExpressionTypeDef] = {"": {"And": [among, {"Not": by_type}]}}
+    for service in several:
+        queries[service] = {"And": [among, dimension("SERVICE", [service]), by_type]}
+    return queries
+
+
+def only_service(services: Mapping[str, set[str]], usage_type: str) -> str:
+    """The service that a usage type belongs to, as the query before has told."""
+    found = services.get(usage_type, set())
+    if len(found) != 1:
+        raise NotNow("costs have changed while they were read")
+    return next(iter(found))

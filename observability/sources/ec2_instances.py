@@ -1,0 +1,43 @@
+"""EC2 instances, which two categories need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from observability.collecting.scan import Scan
+from observability.collecting.spool import Spool
+from observability.rows import Shape, at
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+
+def name_tag(held: Mapping[str, Any]) -> str | None:
+    """The value of the tag Name."""
+    return next((t.get("Value") for t in held.get("Tags", ()) if t.get("Key") == "Name"), None)
+
+
+def kind_of(service: str, kind: str, **columns: str | Callable[[Any], Any]) -> Shape:
+    """The shape of a kind of resource."""
+    return Shape(service_name=lambda _: service, resource_type=lambda _: kind, **columns)
+
+
+ec2_row = kind_of(
+    "EC2", "Instance", resource_id="InstanceId", resource_name=name_tag,
+    availability_zone="Placement.AvailabilityZone", state="State.Name",
+    instance_type="InstanceType", vpc_id="VpcId", creation_date=at("LaunchTime"),
+)  # fmt: skip
+
+
+def read_instances(scan: Scan) -> Spool:
+    """EC2 instances (DescribeInstances), also hidden ones that AWS services manage."""
+    client: EC2Client = scan.client("ec2")
+    rows = Spool(scan.store)
+    pages = client.get_paginator("describe_instances").paginate(
+        IncludeManagedResources=True, PaginationConfig={"PageSize": 1000}
+    )
+    for group in (group for page in pages for group in page.get("Reservations", ())):
+        for held in group.get("Instances", ()):
+            rows.add(ec2_row(held))
+    return rows

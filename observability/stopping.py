@@ -1,0 +1,39 @@
+"""Being told to stop, and waiting that ends when it happens."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+from observability.errors import Transient
+
+
+class Stop:
+    """The signal that asks the process to stop, if any: no more files are begun.
+
+    It is no Event: a handler that takes a lock may wait for the very thread that it interrupts.
+    """
+
+    by: signal.Signals | None = None
+
+    def ask(self, number: int, _frame: object) -> None:
+        """The handler of SIGTERM and SIGINT."""
+        self.by = signal.Signals(number)
+
+
+STOP = Stop()
+
+
+def wait(seconds: float) -> None:
+    """Sleep, unless the process is asked to stop: then raise Transient."""
+    until = time.monotonic() + seconds
+    while not STOP.by and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, 0.2))
+    if STOP.by:
+        raise Transient("stopped while waiting")
+
+
+def backoff(attempt: int) -> float:
+    """Seconds before try `attempt`: 1, 2, 4, 8, 8 … with jitter, so that receivers spread."""
+    return min(8.0, 2.0**attempt) * random.uniform(0.7, 1.3)
