@@ -44,25 +44,32 @@ if sys.flags.isolated:  # `python -I` does not look beside the script
 
 from observability import THIS
 from observability.aws.errors import aws_errors
-from observability.database.catalogue import Catalogue, Shape
+from observability.database.catalogue import Catalogue, TableSchema
 from observability.database.client import DBManager as DBManager
 from observability.database.client import (
+    log_silent_accounts,
     split_statements,
-    tell_silent_accounts,
     without_values,
 )
-from observability.errors import Refused, Transient, Unreachable, UsageError
+from observability.errors import Rejected, Transient, Unreachable, UsageError
 from observability.loaders import validate_data_structure as validate_data_structure
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.loaders.tables import STORED, TABLES
-from observability.log import log, log_to, printable, tell
+from observability.log import log, log_event, log_to, printable
 from observability.receiving.bucket import Changed, File, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
 from observability.receiving.events import event_keys, message_keys
 from observability.receiving.load import LOADED_SQL, Load, check_identity, counted, document_row
 from observability.receiving.process import process_file_data as process_file_data
-from observability.receiving.report import SETTLED, Outcome, Result, failed, report, summary
-from observability.receiving.spool import Facts, Spool, Unusable
+from observability.receiving.result import (
+    SETTLED,
+    FileResult,
+    FileStatus,
+    failed,
+    log_result,
+    summary,
+)
+from observability.receiving.spool import DocumentProblems, Facts, Spool
 from observability.settings.receiver import Settings, blame, parser
 from observability.stopping import STOP, backoff, wait
 
@@ -79,17 +86,17 @@ class Receiver:
     again: bool = False  # load also what this version has loaded before
 
     @cached_property
-    def shapes(self) -> list[Shape]:
-        return [Shape.of(table, self.catalogue) for table in TABLES.values()]
+    def shapes(self) -> list[TableSchema]:
+        return [TableSchema.of(table, self.catalogue) for table in TABLES.values()]
 
-    def load_file(self, file: File) -> Result:
+    def load_file(self, file: File) -> FileResult:
         """Load one file and move it; what may pass is tried again within the file's patience."""
         deadline = time.monotonic() + self.settings.patience
         for attempt in count():
             try:
                 self.db.check_time()
                 if not file.account:
-                    raise Refused("the key is not data/<account>/<region>/<date>_<INTERVAL>.json")
+                    raise Rejected("the key is not data/<account>/<region>/<date>_<INTERVAL>.json")
                 if not self.again and (known := self.loaded_before(file)):
                     return known
                 file, chunks = self.s3.open(file)
@@ -97,22 +104,24 @@ class Receiver:
             except Changed:
                 found = self.s3.find(file.key)
                 if found is None:
-                    return Result(file.key, Outcome.VANISHED)
+                    return FileResult(file.key, FileStatus.VANISHED)
                 if time.monotonic() > deadline:
-                    return Result(file.key, Outcome.DEFERRED, reasons=("replaced again and again",))
+                    return FileResult(
+                        file.key, FileStatus.DEFERRED, reasons=("replaced again and again",)
+                    )
                 file = found
-            except Refused as refused:
+            except Rejected as refused:
                 return self.refuse(file, refused)
             except Transient as transient:
                 if self.db.gave_up.is_set() or STOP.by or time.monotonic() > deadline:
                     if isinstance(transient, Unreachable):
                         self.db.gave_up.set()
-                    return Result(file.key, Outcome.DEFERRED, reasons=(str(transient),))
-                tell("INFO", f"{file.key}: {transient}; trying again", attempt=attempt + 1)
+                    return FileResult(file.key, FileStatus.DEFERRED, reasons=(str(transient),))
+                log_event("INFO", f"{file.key}: {transient}; trying again", attempt=attempt + 1)
                 wait(backoff(attempt))
         raise AssertionError("count() has no end")
 
-    def loaded_before(self, file: File) -> Result | None:
+    def loaded_before(self, file: File) -> FileResult | None:
         """What becomes of an object that this version has loaded: it is moved, nothing else.
 
         Such objects are left where a receiver died after COMMIT, and come with messages that SQS
@@ -127,35 +136,35 @@ class Receiver:
             table: counted(counts.get("TOTAL", 0), 0)
             for table, counts in json.loads(found[0][0]).items()
         }
-        tell("INFO", f"{file.key}: was loaded before")
+        log_event("INFO", f"{file.key}: was loaded before")
         return self.settle(file, counters)
 
-    def settle(self, file: File, counters: dict[str, Counter[str]]) -> Result:
+    def settle(self, file: File, counters: dict[str, Counter[str]]) -> FileResult:
         """Move a file that is loaded; raises Changed where a newer one has taken its place."""
         if self.dry_run:
-            return Result(file.key, Outcome.LOADABLE, counters)
+            return FileResult(file.key, FileStatus.LOADABLE, counters)
         if not self.s3.move(file) and self.s3.find(file.key):
             raise Changed(file.key)  # if nothing is left, somebody has moved it
-        return Result(file.key, Outcome.LOADED, counters)
+        return FileResult(file.key, FileStatus.LOADED, counters)
 
-    def try_file(self, file: File, chunks: Iterator[bytes]) -> Result:
-        """One try: read, one transaction, move. Raises Refused, Transient or Changed."""
+    def try_file(self, file: File, chunks: Iterator[bytes]) -> FileResult:
+        """One try: read, one transaction, move. Raises Rejected, Transient or Changed."""
         with closing(Spool(self.shapes)) as spool, ThreadPoolExecutor(1, "reader") as pool:
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
             try:
                 load = self.load_while_reading(file, spool, reading)
-            except Unusable:
+            except DocumentProblems:
                 reading.result()
                 raise
             finally:
                 spool.abandoned = True
             for name, times in spool.unknown_fields().items():
-                tell("INFO", f"{file.key}: {name} has no column, ignored {times} times")
+                log_event("INFO", f"{file.key}: {name} has no column, ignored {times} times")
         return self.settle(file, load.counters)
 
     def load_while_reading(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
-        """The file's transaction, begun once enough is read; raises Unusable or Refused."""
+        """The transaction, begun once enough is read; raises DocumentProblems or Rejected."""
         spool.wait(spool.loadable)
         if spool.ended:
             reading.result()
@@ -166,29 +175,29 @@ class Receiver:
             load.run(reading)
         return load
 
-    def refuse(self, file: File, refused: Refused) -> Result:
+    def refuse(self, file: File, refused: Rejected) -> FileResult:
         if not self.dry_run and not self.s3.reject(file, refused.reasons):
-            tell("INFO", f"{file.key}: replaced while it was refused; the newer one is next")
-        return Result(file.key, Outcome.REJECTED, reasons=refused.reasons)
+            log_event("INFO", f"{file.key}: replaced while it was refused; the newer one is next")
+        return FileResult(file.key, FileStatus.REJECTED, reasons=refused.reasons)
 
 
-def load_safely(receiver: Receiver, file: File) -> Result:
+def load_safely(receiver: Receiver, file: File) -> FileResult:
     """The boundary of the pool: whatever happens to a file is told, and stays its own."""
     started = time.monotonic()
     try:
         result = receiver.load_file(file)
     except Transient as transient:  # stopped while waiting, or S3 does not let it be moved
-        result = Result(file.key, Outcome.DEFERRED, reasons=(str(transient),))
+        result = FileResult(file.key, FileStatus.DEFERRED, reasons=(str(transient),))
     except Exception as error:  # noqa: BLE001  it must not take other files down
         log.debug("%s", file.key, exc_info=True)
         reason = f"{type(error).__name__}: {without_values(str(error))}"
-        result = Result(file.key, Outcome.FAILED, reasons=(reason,))
+        result = FileResult(file.key, FileStatus.FAILED, reasons=(reason,))
     result.seconds = time.monotonic() - started
-    report(result)
+    log_result(result)
     return result
 
 
-def load_all(receiver: Receiver, files: Iterable[File]) -> list[Result]:
+def load_all(receiver: Receiver, files: Iterable[File]) -> list[FileResult]:
     """Load files concurrently; those of one account and region in order of their day.
 
     Accounts come in any order, so that receivers that run at once share the work.
@@ -198,7 +207,7 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[Result]:
         groups.setdefault((file.account, file.region), []).append(file)
     shuffled = random.sample(list(groups.values()), len(groups))
 
-    def load_group(group: list[File]) -> list[Result]:
+    def load_group(group: list[File]) -> list[FileResult]:
         results = []
         for file in sorted(group, key=lambda f: (f.day, f.key)):
             if STOP.by:
@@ -207,7 +216,7 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[Result]:
         return results
 
     with ThreadPoolExecutor(receiver.settings.workers, "file") as pool:
-        running: list[Future[list[Result]]] = [pool.submit(load_group, g) for g in shuffled]
+        running: list[Future[list[FileResult]]] = [pool.submit(load_group, g) for g in shuffled]
         return [result for done in as_completed(running) for result in done.result()]
 
 
@@ -236,7 +245,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     else:
         receiver = start(settings, deadline=deadline)
         results = load_all(receiver, list_data(receiver))
-        tell_silent_accounts(receiver.db)
+        log_silent_accounts(receiver.db)
     if failed(results):
         raise RuntimeError(summary(results, 0.0).splitlines()[-1])
     return {"files": len(results), "rows": sum(r.totals["TOTAL"] for r in results)}
@@ -258,7 +267,7 @@ def load_messages(
     return {"batchItemFailures": [{"itemIdentifier": name} for name in failures]}
 
 
-def load_keys(settings: Settings, keys: Iterable[str], deadline: float) -> list[Result]:
+def load_keys(settings: Settings, keys: Iterable[str], deadline: float) -> list[FileResult]:
     """Load the files at keys; a database that pauses is woken only if there are any."""
     files = found(S3Manager(settings), keys)
     return load_all(start(settings, deadline=deadline), files) if files else []
@@ -285,7 +294,7 @@ def check(settings: Settings) -> int:
         try:
             test()
             print(f"ok      {name}")
-        except (BotoCoreError, ClientError, UsageError, Transient, Refused) as error:
+        except (BotoCoreError, ClientError, UsageError, Transient, Rejected) as error:
             if STOP.by:
                 raise
             failures += 1
@@ -324,18 +333,18 @@ def run(flags: argparse.Namespace) -> int:
     retried: list[File] = []
     if flags.retry_rejected:
         retried = receiver.s3.put_back()
-        tell("INFO", f"{len(retried)} documents are back from rejected/")
+        log_event("INFO", f"{len(retried)} documents are back from rejected/")
     files = found(receiver.s3, [flags.file]) if flags.file else list(list_data(receiver))
     if flags.file and not files:
         raise no_object(flags.file, receiver.s3, settings)
     results = load_all(receiver, files)
-    loaded = {result.key for result in results if result.outcome is Outcome.LOADED}
+    loaded = {result.key for result in results if result.outcome is FileStatus.LOADED}
     for file in retried:  # only now: until it is loaded, the copy in rejected/ is the safe one
         if f"data/{file.rest}" in loaded:
             receiver.s3.forget(file)
     calls = receiver.s3.calls.counts + receiver.db.calls.counts
     said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
-    tell("INFO", f"calls: {said}", calls=dict(calls))
+    log_event("INFO", f"calls: {said}", calls=dict(calls))
     print(summary(results, time.monotonic() - started, len(files) - len(results)))
     if flags.dry_run:
         print("dry run: everything was rolled back, nothing was moved")
@@ -360,7 +369,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Transient as error:
         if STOP.by:
             return stopped(STOP.by, "what is not loaded stays in data/")
-        tell("FAIL", str(error))
+        log_event("FAIL", str(error))
         return 1
     except aws_errors() as error:  # such as no credentials, or a bucket that does not exist
         print(f"receiver.py: {blame(error)}", file=sys.stderr)

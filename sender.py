@@ -6,7 +6,7 @@
               ->  logs (statuses, messages, calls)  ->  document  ->  S3, encrypted with SSE-KMS
 
 A plain run reads yesterday, the last complete UTC day: what exists now, what changed since the
-last document, and what the last few days cost, because AWS restates costs. --start and --end
+last document, and what the last few days cost, describe_error AWS restates costs. --start and --end
 read past days instead, one document per day; what AWS cannot tell about a past day is Skipped
 there. A run that fails in part ships what it has, says which categories failed, and exits 1.
 
@@ -32,18 +32,18 @@ from typing import Any, NoReturn
 if sys.flags.isolated:  # `python -I` does not look beside the script
     sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from observability.aws.cache import Once
-from observability.aws.errors import NotNow, aws_errors, because
+from observability.aws.cache import Lazy
+from observability.aws.errors import DeadlineExceeded, aws_errors, describe_error
 from observability.aws.limits import RESERVE
 from observability.aws.session import Aws
 from observability.collecting.collector import NOT_ASKED, why_not
-from observability.collecting.organization import enter, tags_of
-from observability.collecting.outcome import Outcome
-from observability.collecting.parallel import contain
+from observability.collecting.organization import assume_account_role, tags_of
+from observability.collecting.parallel import run_isolated
+from observability.collecting.result import CategoryResult
 from observability.collecting.run import AccountRun, Run
 from observability.collecting.scan import Scan, attempt
-from observability.collecting.shared import Shared
-from observability.collecting.spool import Draft, Drafts
+from observability.collecting.shared import SharedReads
+from observability.collecting.spool import DocumentBuilder, DocumentBuilders
 from observability.collectors import CATEGORIES, COLLECTORS
 from observability.collectors.account import account_row
 from observability.collectors.names import *  # noqa: F403  names that other programs use
@@ -52,10 +52,10 @@ from observability.log import Log
 from observability.rows import Row
 from observability.sending.accounts import find_targets
 from observability.sending.bucket import (
+    check_bucket,
     document_key,
     end_uploads,
     is_uploaded,
-    meet_bucket,
     put_locally,
     why_not_uploaded,
 )
@@ -65,9 +65,9 @@ from observability.sending.document import set_log as set_log
 from observability.sending.period import choose_window
 from observability.sending.permissions import AWSBoto3Permissions as AWSBoto3Permissions
 from observability.sending.permissions import check, list_collectors
-from observability.sending.progress import Screen, Terminal
-from observability.sending.regions import log_of_region, meet_regions, regions_to_read, why_closed
-from observability.sending.report import Report, tell
+from observability.sending.progress import LiveProgress, Progress
+from observability.sending.regions import check_regions, log_of_region, regions_to_read, why_closed
+from observability.sending.summary import RunSummary, log_result
 from observability.settings.sender import (
     ALL_REGIONS,
     Settings,
@@ -78,42 +78,46 @@ from observability.settings.sender import (
 from observability.settings.values import Target
 
 
-def collect(scan: Scan, drafts: Drafts, screen: Screen) -> dict[str, Outcome]:
+def collect(scan: Scan, builders: DocumentBuilders, screen: Progress) -> dict[str, CategoryResult]:
     """Run the collectors that apply, all at once; what became of each category."""
     outcomes = {
-        collector.category: Outcome(collector.category, drafts, required=collector.essential)
+        collector.category: CategoryResult(
+            collector.category, builders, required=collector.essential
+        )
         for collector in COLLECTORS
     }
-    for draft in drafts.all:
-        draft.heads["account"].update(account_row(scan))
+    for builder in builders.all:
+        builder.heads["account"].update(account_row(scan))
     pool = ThreadPoolExecutor(len(COLLECTORS), "collector")
-    running: dict[Future[None], Outcome] = {}
+    running: dict[Future[None], CategoryResult] = {}
     for collector in COLLECTORS:
         out = outcomes[collector.category]
         out.skipped = why_not(scan, collector)
         if out.skipped is None:
             running[pool.submit(attempt, collector.collect, scan, out)] = out
         elif out.skipped != NOT_ASKED:
-            tell(scan.aws.log, out)
+            log_result(scan.aws.log, out)
     with screen.showing(scan, outcomes):
         try:
             for future in as_completed(running):
                 future.result()
-                tell(scan.aws.log, running[future])
+                log_result(scan.aws.log, running[future])
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     return outcomes
 
 
-def run(settings: Settings, log: Log, screen: Screen, deadline: float | None = None) -> Report:
+def run(
+    settings: Settings, log: Log, screen: Progress, deadline: float | None = None
+) -> RunSummary:
     """Collect and ship the documents of one account, or of several at once."""
     this = Run(settings, log, deadline)
-    report = Report()
+    report = RunSummary()
     wide = settings.several or settings.regions != (settings.region,)
     try:
         this.caller.identify()
-        meet_regions(this.caller, settings)
-        meet_bucket(this.caller, settings)
+        check_regions(this.caller, settings)
+        check_bucket(this.caller, settings)
         with screen.over(report) if wide else contextlib.nullcontext():
             if settings.several:
                 run_accounts(this, settings, screen, report)
@@ -132,7 +136,7 @@ and again are botocore's models, which stay; clients that are done with are coll
 accounts. It saves a fifth of the CPU."""
 
 
-def run_accounts(run: Run, settings: Settings, screen: Screen, report: Report) -> None:
+def run_accounts(run: Run, settings: Settings, screen: Progress, report: RunSummary) -> None:
     """Collect several accounts, so many at once; the caller lists, assumes roles and uploads."""
     log = run.caller.log
 
@@ -144,8 +148,8 @@ def run_accounts(run: Run, settings: Settings, screen: Screen, report: Report) -
     random.shuffle(targets)  # if time runs out, let it not be for the same accounts each day
     report.accounts = run.slots.accounts = len(targets)
     log.say("INFO", f"{len(targets)} accounts, {settings.at_once} regions at once")
-    if len(targets) >= Shared.LEAST and not settings.per_account_reads:
-        run.shared = Shared(run.caller, settings, [target.account for target in targets])
+    if len(targets) >= SharedReads.LEAST and not settings.per_account_reads:
+        run.shared = SharedReads(run.caller, settings, [target.account for target in targets])
     gc.set_threshold(*RARELY)
     pool = ThreadPoolExecutor(settings.at_once, "account")
     try:
@@ -163,16 +167,16 @@ def run_accounts(run: Run, settings: Settings, screen: Screen, report: Report) -
 
 
 def run_target(
-    run: Run, settings: Settings, target: Target, screen: Screen, report: Report
+    run: Run, settings: Settings, target: Target, screen: Progress, report: RunSummary
 ) -> None:
     """Collect one account of several: whatever goes wrong in it is told and stays in it."""
     log = run.caller.log.of(account=target.account)
 
-    def tell(error: Exception) -> None:
-        log.say("ERROR", because(error))
-        report.fail(target.account, because(error))
+    def on_error(error: Exception) -> None:
+        log.say("ERROR", describe_error(error))
+        report.fail(target.account, describe_error(error))
 
-    contain(lambda: read_target(run, settings, target, screen, report), tell, log)
+    run_isolated(lambda: read_target(run, settings, target, screen, report), on_error, log)
     run.slots.leave()
     with report.lock:
         report.over += 1
@@ -182,14 +186,14 @@ def run_target(
 
 
 def read_target(
-    run: Run, settings: Settings, target: Target, screen: Screen, report: Report
+    run: Run, settings: Settings, target: Target, screen: Progress, report: RunSummary
 ) -> None:
     """Collect one account of several, under its own tags and within its own time."""
     if run.caller.deadline <= time.monotonic():
-        raise NotNow("the run's time is used up; the next run reads this account")
+        raise DeadlineExceeded("the run's time is used up; the next run reads this account")
     tags: Row = dict(tags_of(run.caller, run.tags, settings, target))
     own = settings._replace(**tags)
-    aws = enter(run.caller, own, target.account)
+    aws = assume_account_role(run.caller, own, target.account)
     try:
         run_account(AccountRun(run, aws, target.listed), own, screen, report)
     finally:
@@ -198,7 +202,9 @@ def read_target(
         aws.close()
 
 
-def run_account(account: AccountRun, settings: Settings, screen: Screen, report: Report) -> None:
+def run_account(
+    account: AccountRun, settings: Settings, screen: Progress, report: RunSummary
+) -> None:
     """Collect the regions of an account, as many at once as it has turns, and ship its documents.
 
     The home region begins.
@@ -209,19 +215,19 @@ def run_account(account: AccountRun, settings: Settings, screen: Screen, report:
     settings = settings._replace(regions=tuple(regions))
     asking = aws.for_region(log_of_region(aws.log, settings, settings.region))
     ask = functools.partial(why_closed, asking, enabled=enabled)
-    account.closed = {name: Once(functools.partial(ask, name)) for name in regions[1:]}
+    account.closed = {name: Lazy(functools.partial(ask, name)) for name in regions[1:]}
     pool = ThreadPoolExecutor(settings.at_once, "region")
     running: list[Future[None]] = []
     try:
         for region in regions:
             try:
-                slots.take(aws.account, aws.deadline)
-            except NotNow as error:
+                slots.acquire(aws.account, aws.deadline)
+            except DeadlineExceeded as error:
                 fail_region(aws, report, region, error)
                 continue
             earlier = tuple(running)
             future = pool.submit(read_region, account, settings, region, screen, report, earlier)
-            future.add_done_callback(lambda _: slots.give_back(aws.account))
+            future.add_done_callback(lambda _: slots.release(aws.account))
             running.append(future)
         for future in as_completed(running):
             future.result()
@@ -230,13 +236,13 @@ def run_account(account: AccountRun, settings: Settings, screen: Screen, report:
         asking.close()
 
 
-def fail_region(aws: Aws, report: Report, region: str, error: Exception) -> None:
+def fail_region(aws: Aws, report: RunSummary, region: str, error: Exception) -> None:
     """A region of an account could not be read."""
-    aws.log.say("ERROR", f"{region}: {because(error)}", region=region)
-    report.fail(aws.account, f"{region}: {because(error)}")
+    aws.log.say("ERROR", f"{region}: {describe_error(error)}", region=region)
+    report.fail(aws.account, f"{region}: {describe_error(error)}")
 
 
-def leave_out(aws: Aws, report: Report, why: str, region: str) -> None:
+def leave_out(aws: Aws, report: RunSummary, why: str, region: str) -> None:
     """A region of an account is not read, and that is no failure."""
     aws.log.say("INFO", f"{region} is left out: {why}", region=region)
     report.leave_out(f"region {region}, {why}", aws.account)
@@ -246,8 +252,8 @@ def read_region(
     account: AccountRun,
     settings: Settings,
     region: str,
-    screen: Screen,
-    report: Report,
+    screen: Progress,
+    report: RunSummary,
     earlier: Sequence[Future[None]],
 ) -> None:
     """Collect one region of an account: whatever goes wrong in it is told and stays in it."""
@@ -269,7 +275,7 @@ def read_region(
             with report.lock:
                 report.throttles += own.throttles
 
-    contain(work, functools.partial(fail_region, aws, report, region), aws.log)
+    run_isolated(work, functools.partial(fail_region, aws, report, region), aws.log)
 
 
 def run_region(
@@ -277,8 +283,8 @@ def run_region(
     aws: Aws,
     settings: Settings,
     region: str,
-    screen: Screen,
-    report: Report,
+    screen: Progress,
+    report: RunSummary,
     earlier: Sequence[Future[None]],
 ) -> None:
     """Collect one region and ship its documents, in a dry run after those of `earlier` regions."""
@@ -289,30 +295,32 @@ def run_region(
     for note in scan.notes:
         aws.log.say("INFO", note)
     with contextlib.closing(scan.store):
-        drafts = Drafts(scan.window, scan.store)
-        outcomes = collect(scan, drafts, screen)
+        builders = DocumentBuilders(scan.window, scan.store)
+        outcomes = collect(scan, builders, screen)
         report.add(scan, outcomes)
         if settings.dry_run:
             wait(earlier)
-        for draft in drafts.all:
-            ship(scan, draft, outcomes, report)
+        for builder in builders.all:
+            ship(scan, builder, outcomes, report)
 
 
-def ship(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome], report: Report) -> None:
+def ship(
+    scan: Scan, builder: DocumentBuilder, outcomes: Mapping[str, CategoryResult], report: RunSummary
+) -> None:
     """Write a document out and upload it, or print it in a dry run."""
     settings, log = scan.settings, scan.aws.log
     with tempfile.TemporaryFile() as body:
-        for piece in encode(document(scan, draft, outcomes)):
+        for piece in encode(document(scan, builder, outcomes)):
             body.write(piece)
         if settings.dry_run:
             with report.lock:  # what is read at once is written one document after the other
                 put_locally(body, settings.output, more=bool(report.documents))
                 report.documents += 1
             return
-        key = document_key("data", scan.account, scan.region, draft.start)
+        key = document_key("data", scan.account, scan.region, builder.start)
         place = f"s3://{settings.bucket}/{key}"
         try:
-            whole = not (scan.window.past or settings.only)
+            whole = not (scan.window.backfill or settings.only)
             size = upload_to_s3(scan.run, settings, key, body, replace=whole)
         except aws_errors() as error:
             failure = f"{place} is not uploaded: {why_not_uploaded(error)}"
@@ -333,7 +341,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     flags = read_event(event or {})
     left = context.get_remaining_time_in_millis() / 1000
     deadline = time.monotonic() + max(left - RESERVE, left / 2)
-    report = run(read_settings(flags, CATEGORIES), log, Screen(), deadline)
+    report = run(read_settings(flags, CATEGORIES), log, Progress(), deadline)
     log.say("INFO", report.summary)
     if report.problems:
         raise RuntimeError(f"failed: {report.summary}")
@@ -348,7 +356,7 @@ def collect_and_ship(settings: Settings, log: Log) -> int:
     """The run itself; paths of the documents and a summary on stdout."""
     fancy = log.stream.isatty() and not log.as_json
     started = time.monotonic()
-    report = run(settings, log, Terminal(log) if fancy else Screen())
+    report = run(settings, log, LiveProgress(log) if fancy else Progress())
     log.say("TIMING", f"{time.monotonic() - started:.3f} s, {report.calls.total()} calls")
     stream = sys.stderr if settings.dry_run and not settings.output else sys.stdout
     if settings.output and report.documents:
@@ -373,7 +381,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 2
     except aws_errors() as error:
-        log.say("ERROR", because(error))
+        log.say("ERROR", describe_error(error))
         return 2 if type(error).__name__ in MISCONFIGURED else 1
 
 

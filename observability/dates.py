@@ -15,7 +15,7 @@ def days(start: date, end: date) -> list[date]:
     return [start + timedelta(days=number) for number in range((end - start).days)]
 
 
-def when(value: datetime | str | None) -> str | None:
+def to_iso(value: datetime | str | None) -> str | None:
     """An instant, as botocore or as AWS's text has it, in ISO 8601 and UTC; None if it is none."""
     if isinstance(value, str):
         try:
@@ -28,7 +28,7 @@ def when(value: datetime | str | None) -> str | None:
 
 
 def day_of(instant: str | None) -> date | None:
-    """The UTC day of an instant that `when` made."""
+    """The UTC day of an instant that `to_iso` made."""
     return date.fromisoformat(instant[:10]) if instant else None
 
 

@@ -7,7 +7,7 @@ class UsageError(Exception):
     """A setting that is missing or makes no sense: a line for the user each, exit code 2."""
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The document can never be loaded as it is; `reasons` says what is wrong and where."""
 
     def __init__(self, *reasons: str) -> None:

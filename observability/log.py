@@ -29,7 +29,7 @@ class Log:
         log.names, log.write = {**self.names, **names}, lambda line: self.write(line)
         return log
 
-    def say_once(self, text: str) -> None:
+    def log_once(self, text: str) -> None:
         """Write a line that is about many accounts, however many of them come to it."""
         with self._lock:
             known = text in self._said
@@ -84,7 +84,7 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
 
 
-def tell(category: str, text: str, **facts: Any) -> None:
+def log_event(category: str, text: str, **facts: Any) -> None:
     """Log one line in one of the five CATEGORIES; `facts` are fields of the JSON form."""
     level = logging.ERROR if category in ("ERROR", "FAIL") else logging.INFO
     level = logging.DEBUG if category in ("TIMING", "CALL") else level

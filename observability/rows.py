@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from observability.dates import when
+from observability.dates import to_iso
 
 Row = dict[str, Any]
 Item = TypeVar("Item")
 
 
-def dig(value: Any, path: str) -> Any:
+def get_path(value: Any, path: str) -> Any:
     """What lies at a dotted path (`Resources.0.Id`) in an answer; None if there is nothing."""
     for name in path.split("."):
         if isinstance(value, list):
@@ -23,12 +23,12 @@ def dig(value: Any, path: str) -> Any:
     return value
 
 
-def at(path: str) -> Callable[[Any], str | None]:
+def iso_time(path: str) -> Callable[[Any], str | None]:
     """The instant at a path."""
-    return lambda held: when(dig(held, path))
+    return lambda held: to_iso(get_path(held, path))
 
 
-class Shape:
+class RowMapper:
     """A pure function from what AWS sent to a row: each column's path, or a function of it all."""
 
     def __init__(self, **columns: str | Callable[[Any], Any]) -> None:
@@ -41,7 +41,7 @@ class Shape:
             if callable(source)
             else held.get(source)
             if "." not in source
-            else dig(held, source)
+            else get_path(held, source)
             for column, source in self.columns.items()
         }
         return row | known

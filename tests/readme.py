@@ -163,7 +163,7 @@ def collectors() -> str:
             what(c),
             c.scope,
             "yes" if c.essential else "",
-            PAST_DAYS[c.past],
+            PAST_DAYS[c.backfill],
             by_service(c.actions),
         )
         for c in COLLECTORS

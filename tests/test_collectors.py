@@ -1063,7 +1063,7 @@ def test_past_days_say_nothing_of_what_exists_now(
     day = str(datetime.now(UTC).date() - timedelta(days=3))
     flags = (EVERYTHING, "--start", day, "--end", day)
     sent = send(without_bucket(embedded, account), tmp_path, *flags)
-    now = {name for name, held in SENDER_CATEGORIES.items() if held.past == NOW}
+    now = {name for name, held in SENDER_CATEGORIES.items() if held.backfill == NOW}
     assert {name for name, status in sent.statuses.items() if status == "Skipped"} == now
     assert not any(rows(sent.document, path) for path in paths_of(*now))
     assert not set(NOW_ONLY) & sent.document["security"].keys()

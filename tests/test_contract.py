@@ -23,7 +23,7 @@ import sender
 from observability import __version__
 from observability.database.tables import Kind
 from observability.loaders.tables import TABLES as RECEIVER_TABLES
-from observability.receiving.report import Outcome, Result
+from observability.receiving.result import FileResult, FileStatus
 from observability.sending.permissions import AWSBoto3Permissions
 from tests import documents
 from tests.cloud import Account, EmbeddedCloud, Size, generate
@@ -88,7 +88,7 @@ class Loaded:
     account: Account
     database: str
     documents: list[Document]
-    results: list[Result]
+    results: list[FileResult]
 
     def query(self, statement: str, *values: Any) -> list[Row]:
         """The rows of a query."""
@@ -138,7 +138,7 @@ def collect(embedded: EmbeddedCloud, account: Account, bucket: str, *flags: str)
         return sender.main(flags)
 
 
-def load(warehouse: Warehouse) -> list[Result]:
+def load(warehouse: Warehouse) -> list[FileResult]:
     """Load everything that waits in the bucket."""
     return receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
 
@@ -181,7 +181,7 @@ def loaded(running_cloud: EmbeddedCloud, schema_database: str) -> Iterator[Loade
 
 def test_both_documents_are_loaded_as_a_whole(loaded: Loaded) -> None:
     assert [made["meta"]["region"] for made in loaded.documents] == [HOME, OTHER]
-    assert [result.outcome for result in loaded.results] == [Outcome.LOADED] * 2
+    assert [result.outcome for result in loaded.results] == [FileStatus.LOADED] * 2
 
 
 # Every row, every value
@@ -362,7 +362,7 @@ def test_a_backfill_of_yesterday_does_not_make_an_account_fresh(
         """Run the sender and load; its exit code, what fails, and whether that is complete."""
         code = collect(embedded, account, warehouse.bucket, *flags)
         [result] = load(warehouse)
-        assert result.outcome is Outcome.LOADED
+        assert result.outcome is FileStatus.LOADED
         [row] = warehouse.query("""
             SELECT f.failing_since, f.last_complete_at, max(d.collected_at) AS newest
             FROM freshness f CROSS JOIN documents d GROUP BY 1, 2""")
@@ -714,7 +714,7 @@ def test_a_run_that_was_denied_everything_takes_nothing_away(
     embedded.switches.policies[account.id] = lambda request: request.operation in SHIPPING
     assert collect(embedded, account, warehouse.bucket) == 1
     [result] = load(warehouse)
-    assert result.outcome is Outcome.LOADED, result.reasons
+    assert result.outcome is FileStatus.LOADED, result.reasons
     after = facts(warehouse)
     for table, rows in before.items():
         assert after[table] == rows, table

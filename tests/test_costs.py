@@ -16,12 +16,12 @@ import pytest
 
 import receiver
 import sender
-from observability.database.catalogue import Shape
+from observability.database.catalogue import TableSchema
 from observability.database.merge import SEEN_SQL
 from observability.database.tables import Kind
 from observability.loaders.tables import STORED, TABLES
 from observability.receiving.bucket import S3Manager
-from observability.receiving.report import Outcome, Result
+from observability.receiving.result import FileResult, FileStatus
 from tests import documents
 from tests.bench import plans
 from tests.bench.documents import many_rows, write
@@ -47,11 +47,11 @@ def put(warehouse: Warehouse, made: Document) -> int:
     return len(body.getvalue())
 
 
-def received(warehouse: Warehouse) -> Result:
+def received(warehouse: Warehouse) -> FileResult:
     """Start a receiver as its command does, and load the one document."""
     loading = receiver.start(warehouse.settings)
     [result] = receiver.load_all(loading, receiver.list_data(loading))
-    assert result.outcome is Outcome.LOADED
+    assert result.outcome is FileStatus.LOADED
     return result
 
 
@@ -87,7 +87,7 @@ def explained(warehouse: Warehouse) -> Iterator[tuple[psycopg.Connection[Any], p
     db = plans.RecordingDB(settings)
     loading = receiver.Receiver(settings, S3Manager(settings), db, db.catalogue(STORED))
     [result] = receiver.load_all(loading, receiver.list_data(loading))
-    assert result.outcome is Outcome.LOADED
+    assert result.outcome is FileStatus.LOADED
     with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:
         yield connection, db
 
@@ -109,7 +109,7 @@ def test_stored_rows_are_found_by_their_whole_key(
     connection.execute(SEEN_SQL.encode())
     catalogue, big = db.catalogue(STORED), plans.big_tables(connection, BIG)
     shapes = [
-        Shape.of(table, catalogue)
+        TableSchema.of(table, catalogue)
         for name, table in TABLES.items()
         if name in big and table.kind is not Kind.OWNER
     ]

@@ -23,7 +23,7 @@ import pytest
 
 import receiver
 from observability.log import log_to
-from observability.receiving.report import Outcome, Result, failed
+from observability.receiving.result import FileResult, FileStatus, failed
 from tests import documents, soak
 from tests.cloud import ApiRequest
 from tests.cloud.data_api import DataApiFaults
@@ -60,7 +60,7 @@ def keys(warehouse: Warehouse, prefix: str) -> list[str]:
     return [file.key for file in warehouse.receiver.s3.list_files(prefix)]
 
 
-def sweep(warehouse: Warehouse) -> dict[str, Result]:
+def sweep(warehouse: Warehouse) -> dict[str, FileResult]:
     files = receiver.list_data(warehouse.receiver)
     return {result.key: result for result in receiver.load_all(warehouse.receiver, files)}
 
@@ -76,7 +76,7 @@ def assert_as_undisturbed(warehouse: Warehouse, *made: tuple[str, Document]) -> 
         warehouse.embedded.switches.reset()
         warehouse.empty()
         for key, each in made:
-            assert warehouse.load(each, key).outcome is Outcome.LOADED
+            assert warehouse.load(each, key).outcome is FileStatus.LOADED
         UNDISTURBED[name] = warehouse.rows()
     assert rows == UNDISTURBED[name]
     assert rows["kms_keys"]
@@ -178,7 +178,7 @@ def test_a_fault_that_passes_changes_no_row(
     faults = warehouse.embedded.data_api.faults
     warehouse.load(made[0][1], made[0][0])
     plan(faults)
-    assert warehouse.load(restated(), KEY).outcome is Outcome.LOADED
+    assert warehouse.load(restated(), KEY).outcome is FileStatus.LOADED
     assert faults.injected.total() == (2 if name in TWICE else 1)
     assert words in story.getvalue()
     assert keys(warehouse, "data/") == []
@@ -207,7 +207,7 @@ def test_a_fault_in_a_listing_of_several_batches_changes_no_row(warehouse: Wareh
     warehouse.load(first, documents.key(DAY))
     faults = warehouse.embedded.data_api.faults
     faults.cut(sql="run_steps", skip=2, after=True)
-    assert sweep(warehouse)[KEY].outcome is Outcome.LOADED
+    assert sweep(warehouse)[KEY].outcome is FileStatus.LOADED
     assert faults.injected["cut"] == 1
     rows = warehouse.rows()
     assert [row["key_id"] for row in rows["kms_keys"] if row["gone_at"]] == ["key-0"]
@@ -232,7 +232,7 @@ def test_a_real_lock_is_waited_for_and_a_real_timeout_is_borne(
         statements(give(usual), predicate=at_call(1), after=True)  # the others may be slow
         statements(lambda _: somebody.commit(), predicate=at_call(2))
         try:
-            assert warehouse.load(restated(), KEY).outcome is Outcome.LOADED
+            assert warehouse.load(restated(), KEY).outcome is FileStatus.LOADED
         finally:
             api.limits.statement_seconds = usual
     assert "StatementTimeoutException" in story.getvalue()
@@ -252,7 +252,7 @@ def test_sessions_that_the_server_ends_are_borne(warehouse: Warehouse, story: io
         lambda _: ended.extend(warehouse.query(failover)),
         predicate=at_call(3),
     )
-    assert warehouse.load(restated(), KEY).outcome is Outcome.LOADED
+    assert warehouse.load(restated(), KEY).outcome is FileStatus.LOADED
     assert ended
     assert "trying again" in story.getvalue()
     assert_as_undisturbed(warehouse, (documents.key(DAY), document(DAY)), (KEY, restated()))
@@ -293,7 +293,7 @@ def test_a_fault_that_lasts_leaves_the_file_in_data(warehouse: Warehouse, name: 
     assert [line for line in lines if " FAIL " in line and words in line], lines
     assert warehouse.query("SELECT FROM documents") == []
     warehouse.embedded.data_api.faults.clear()
-    assert sweep(warehouse)[KEY].outcome is Outcome.LOADED
+    assert sweep(warehouse)[KEY].outcome is FileStatus.LOADED
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
 
 
@@ -305,7 +305,7 @@ def test_the_patience_is_for_all_files_together(warehouse: Warehouse) -> None:
     faults = warehouse.embedded.data_api.faults
     faults.resume(path=BEGIN)
     results = receiver.load_all(impatient, receiver.list_data(impatient))
-    assert {result.outcome for result in results} == {Outcome.DEFERRED}
+    assert {result.outcome for result in results} == {FileStatus.DEFERRED}
     most_tries_of_the_first = 3
     assert faults.injected.total() < most_tries_of_the_first + len(accounts)
     assert len(keys(warehouse, "data/")) == len(accounts)
@@ -390,7 +390,7 @@ def test_a_receiver_that_has_not_begun_stops_too(
 def test_throttling_by_s3_is_waited_out(warehouse: Warehouse, operation: str) -> None:
     rule = warehouse.embedded.switches.throttle("s3", operation, times=2)
     put(warehouse, document(NEXT))
-    assert sweep(warehouse)[KEY].outcome is Outcome.LOADED
+    assert sweep(warehouse)[KEY].outcome is FileStatus.LOADED
     assert rule.times == 0
     assert keys(warehouse, "") == [KEY.replace("data/", "loaded/")]
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
@@ -422,7 +422,7 @@ def test_a_listing_of_5000_keys_is_read_to_its_end(warehouse: Warehouse) -> None
     pages = [call for call in warehouse.embedded.calls if call.operation == "ListObjectsV2"]
     assert len(pages) == 5
     assert results.keys() == {documents.key(account=account) for account in accounts}
-    assert {result.outcome for result in results.values()} == {Outcome.LOADED}
+    assert {result.outcome for result in results.values()} == {FileStatus.LOADED}
 
 
 def test_a_copy_that_succeeds_and_a_delete_that_fails(warehouse: Warehouse) -> None:
@@ -434,7 +434,7 @@ def test_a_copy_that_succeeds_and_a_delete_that_fails(warehouse: Warehouse) -> N
     assert keys(warehouse, "") == [KEY, KEY.replace("data/", "loaded/")]
     warehouse.embedded.switches.reset()
     result = sweep(warehouse)[KEY]
-    assert result.outcome is Outcome.LOADED
+    assert result.outcome is FileStatus.LOADED
     assert result.totals["CREATED"] == result.totals["UPDATED"] == 0
     assert keys(warehouse, "") == [KEY.replace("data/", "loaded/")]
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
@@ -445,7 +445,7 @@ def test_a_move_whose_answer_is_lost(warehouse: Warehouse, operation: str) -> No
     put(warehouse, document(NEXT))
     rule = warehouse.embedded.switches.cut("s3", operation, after=True, times=1)
     result = sweep(warehouse)[KEY]
-    assert (rule.times, result.outcome) == (0, Outcome.LOADED)
+    assert (rule.times, result.outcome) == (0, FileStatus.LOADED)
     assert keys(warehouse, "") == [KEY.replace("data/", "loaded/")]
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
 
@@ -497,7 +497,7 @@ def test_a_document_that_breaks_off_is_read_again(
         far = receiver.start(warehouse.settings)
         [result] = receiver.load_all(far, receiver.list_data(far))
         cable.shutdown()
-    assert (cable.broken, result.outcome) == (True, Outcome.LOADED)
+    assert (cable.broken, result.outcome) == (True, FileStatus.LOADED)
     assert "no answer" in story.getvalue()
     assert_as_undisturbed(warehouse, (KEY, made))
 
@@ -524,7 +524,7 @@ def test_an_object_that_is_replaced_is_loaded_next(warehouse: Warehouse, moment:
     switches = warehouse.embedded.switches
     rule = switches.intercept(service, operation, replace_it, after=after, times=1)
     result = sweep(warehouse)[KEY]
-    assert (rule.times, result.outcome) == (0, Outcome.LOADED)
+    assert (rule.times, result.outcome) == (0, FileStatus.LOADED)
     moved = KEY.replace("data/", "loaded/")
     assert keys(warehouse, "") == [moved]
     kept = warehouse.s3.get_object(Bucket=warehouse.bucket, Key=moved)["Body"].read()
@@ -549,9 +549,9 @@ def test_a_good_object_that_replaces_a_refused_one_is_not_refused(
 
     is_reason = (lambda r: "rejected/" in r.params["Key"]) if operation == "PutObject" else None
     warehouse.embedded.switches.intercept("s3", operation, replace_it, times=1, predicate=is_reason)
-    assert sweep(warehouse)[KEY].outcome is Outcome.REJECTED
+    assert sweep(warehouse)[KEY].outcome is FileStatus.REJECTED
     assert keys(warehouse, "data/") == [KEY]
-    assert sweep(warehouse)[KEY].outcome is Outcome.LOADED
+    assert sweep(warehouse)[KEY].outcome is FileStatus.LOADED
     assert keys(warehouse, "data/") == []
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
 
@@ -569,8 +569,8 @@ def test_an_object_that_vanishes_is_no_failure(warehouse: Warehouse, operation: 
         "s3", operation, take_it_away, times=1, predicate=about(KEY)
     )
     results = sweep(warehouse)
-    expected = Outcome.VANISHED if operation == "GetObject" else Outcome.LOADED
-    assert (results[KEY].outcome, results[other].outcome) == (expected, Outcome.LOADED)
+    expected = FileStatus.VANISHED if operation == "GetObject" else FileStatus.LOADED
+    assert (results[KEY].outcome, results[other].outcome) == (expected, FileStatus.LOADED)
     assert not failed(results.values())
     assert keys(warehouse, "data/") == []
 
@@ -625,7 +625,7 @@ def test_a_receiver_that_is_killed_leaves_nothing_half(warehouse: Warehouse, mom
     seen = warehouse.query("SELECT account_name FROM accounts")
     committed = moment.startswith("after")
     assert seen == [{"account_name": "Renamed" if committed else "Shop “prod”"}]
-    assert all(r.outcome is Outcome.LOADED for r in sweep(warehouse).values())
+    assert all(r.outcome is FileStatus.LOADED for r in sweep(warehouse).values())
     assert keys(warehouse, "data/") == []
     assert_as_undisturbed(warehouse, *made)
 

@@ -34,7 +34,7 @@ from observability.aws.session import RETRIES
 from observability.collecting.run import Run
 from observability.collectors import CATEGORIES
 from observability.log import Log
-from observability.receiving.report import Outcome
+from observability.receiving.result import FileStatus
 from observability.sending.bucket import upload_to_s3
 from observability.settings.sender import read_settings
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size, Switches, generate
@@ -354,7 +354,7 @@ def test_days_missed_are_in_the_database_after_the_next_run(
     assert code == 0
     assert all(str(first + timedelta(days=n)) in story for n in range(1, 6))
     results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert [r.outcome for r in results] == [Outcome.LOADED] * 2, results
+    assert [r.outcome for r in results] == [FileStatus.LOADED] * 2, results
     covered = warehouse.query("SELECT DISTINCT date_from FROM services ORDER BY 1")
     assert [row["date_from"] for row in covered] == [first + timedelta(days=n) for n in range(7)]
 
@@ -535,7 +535,7 @@ def test_what_a_run_could_not_read_takes_no_known_fact_away(
     embedded.switches.deny(service, operation)
     assert ship(environment, *flags)[0] == 1
     results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert [result.outcome for result in results] == [Outcome.LOADED]
+    assert [result.outcome for result in results] == [FileStatus.LOADED]
     assert warehouse.query(FACTS) == before
 
 

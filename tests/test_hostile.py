@@ -17,7 +17,7 @@ import receiver
 from observability.loaders import ROW_PATHS
 from observability.log import StoryFormatter, log
 from observability.receiving.reader import DocumentReader
-from observability.receiving.report import Outcome, Result
+from observability.receiving.result import FileResult, FileStatus
 from tests import documents
 from tests.documents import Document, document
 from tests.warehouse import STORED, Warehouse
@@ -163,7 +163,7 @@ def put(warehouse: Warehouse, key: str, body: bytes) -> None:
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=key, Body=body)
 
 
-def sweep(warehouse: Warehouse) -> list[Result]:
+def sweep(warehouse: Warehouse) -> list[FileResult]:
     return receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
 
 
@@ -177,8 +177,8 @@ def test_a_bad_document_is_refused_with_its_reason(warehouse: Warehouse, name: s
     put(warehouse, BAD, body)
     put(warehouse, GOOD, documents.encode(document(account="999988887777")))
     outcomes = {result.key: result for result in sweep(warehouse)}
-    assert outcomes[GOOD].outcome is Outcome.LOADED
-    assert outcomes[BAD].outcome is Outcome.REJECTED
+    assert outcomes[GOOD].outcome is FileStatus.LOADED
+    assert outcomes[BAD].outcome is FileStatus.REJECTED
     rejected = BAD.replace("data/", "rejected/")
     assert keys(warehouse, "data/") == []
     assert keys(warehouse, "rejected/") == [rejected, rejected + ".reason.txt"]
@@ -196,8 +196,8 @@ def test_objects_that_are_no_documents_are_refused(warehouse: Warehouse) -> None
         put(warehouse, key, BODY)
     put(warehouse, GOOD, documents.encode(document(account="999988887777")))
     outcomes = {result.key: result.outcome for result in sweep(warehouse)}
-    assert outcomes.pop(GOOD) is Outcome.LOADED
-    assert outcomes == dict.fromkeys(KEYS, Outcome.REJECTED)
+    assert outcomes.pop(GOOD) is FileStatus.LOADED
+    assert outcomes == dict.fromkeys(KEYS, FileStatus.REJECTED)
     assert len(keys(warehouse, "rejected/")) == 2 * len(KEYS)
     assert warehouse.query("SELECT count(*) AS n FROM documents") == [{"n": 1}]
 
@@ -226,7 +226,7 @@ def test_unknown_fields_and_categories_are_ignored(warehouse: Warehouse) -> None
     made = document()
     made["weather"] = [{"sun": True}]
     made["security"]["kms"][0]["colour"] = "blue"
-    assert warehouse.load(made, BAD).outcome is Outcome.LOADED
+    assert warehouse.load(made, BAD).outcome is FileStatus.LOADED
 
 
 Forgery = Callable[[Document], None]
@@ -321,7 +321,7 @@ def test_a_document_touches_no_other_account(warehouse: Warehouse) -> None:
         made = document(day, FORGED)
         forge(made)
         result = warehouse.load(made, documents.key(day, FORGED))
-        assert result.outcome is Outcome.LOADED, (name, result.reasons)
+        assert result.outcome is FileStatus.LOADED, (name, result.reasons)
         assert victims(warehouse) == before, name
 
 
@@ -361,7 +361,7 @@ def test_any_value_anywhere_is_loaded_or_refused(
 ) -> None:
     put(warehouse, BAD, changed(path, value))
     [result] = sweep(warehouse)
-    assert result.outcome in (Outcome.LOADED, Outcome.REJECTED), result.reasons
+    assert result.outcome in (FileStatus.LOADED, FileStatus.REJECTED), result.reasons
 
 
 @settings(max_examples=200, deadline=None)
@@ -389,7 +389,7 @@ def test_parts_of_a_machine_are_refused_whatever_was_loaded_before(warehouse: Wa
     orphan["inventory"]["instances"] = []
     warehouse.load(document(), documents.key())
     result = warehouse.load(orphan, documents.key(date(2026, 11, 22)))
-    assert result.outcome is Outcome.REJECTED
+    assert result.outcome is FileStatus.REJECTED
     assert sorted(result.reasons) == [
         "inventory.applications[0].instance_id: no instance of this document",
         "inventory.patches[0].instance_id: no instance of this document",

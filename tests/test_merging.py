@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from observability.database.tables import Kind
-from observability.loaders.tables import SAID, TABLES
-from observability.receiving.report import Outcome
+from observability.loaders.tables import PARTIAL_UPDATES, TABLES
+from observability.receiving.result import FileStatus
 from tests import documents
 from tests.documents import CATEGORIES, Document, document
 from tests.warehouse import STORED, Warehouse
@@ -79,7 +79,7 @@ def vary_money(draw: st.DrawFn, made: Document, day: date) -> None:
         for row in subset(draw, documents.service_part(each))
     ]
     made["cost"] = [report for each in days for report in documents.cost_part(each)]
-    for name in ("forecast", *SAID["cost_savings"]):
+    for name in ("forecast", *PARTIAL_UPDATES["cost_savings"]):
         made["cost"][0].pop(name)
     made["cost"][1]["potential_monthly_savings"] = draw(st.sampled_from(["5", "7", None]))
     for report in made["cost"]:
@@ -123,7 +123,7 @@ def test_any_order_and_repetition_gives_the_same_rows(
     for order in orders:
         warehouse.empty()
         for key, each in order:
-            assert warehouse.load(each, key).outcome is Outcome.LOADED
+            assert warehouse.load(each, key).outcome is FileStatus.LOADED
         ends.append(warehouse.rows())
     for table in ends[0]:
         assert ends[0][table] == ends[1][table], table
@@ -313,7 +313,7 @@ def test_savings_stay_when_a_later_document_reads_the_day_again(warehouse: Wareh
     def read_again(made: Document) -> None:
         made["cost"] = documents.cost_part(DAY)
         made["cost"][0]["current_period_cost"] = "8"
-        for name in SAID["cost_savings"]:
+        for name in PARTIAL_UPDATES["cost_savings"]:
             del made["cost"][0][name]
 
     first, second = day_after(read_again)

@@ -24,12 +24,12 @@ import pytest
 
 import receiver
 import sender
-from observability.aws.errors import THROTTLED, NotNow
-from observability.aws.limits import UNREACHABLE_AFTER, Turns
+from observability.aws.errors import THROTTLED, ReadError
+from observability.aws.limits import UNREACHABLE_AFTER, RegionSlots
 from observability.aws.session import RETRIES
 from observability.collectors import COLLECTORS
 from observability.errors import UsageError
-from observability.receiving.report import Outcome
+from observability.receiving.result import FileStatus
 from observability.sending.bucket import document_key
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
 from tests.cloud.organization import Organization
@@ -1035,50 +1035,50 @@ def test_an_account_whose_regions_wait_takes_no_other_accounts_turn(
     assert max(others) < max(first_call(party, party.shop, region) for region in REGIONS)
 
 
-def turns_taken(turns: Turns, *accounts: str) -> list[str]:
+def turns_taken(turns: RegionSlots, *accounts: str) -> list[str]:
     """The accounts that may begin a region now, of those that ask one after the other."""
     taken = []
     for account in accounts:
-        with contextlib.suppress(NotNow):
-            turns.take(account, time.monotonic() + 0.1)
+        with contextlib.suppress(ReadError):
+            turns.acquire(account, time.monotonic() + 0.1)
             taken.append(account)
     return taken
 
 
 def test_accounts_share_all_turns_and_none_takes_what_another_may_need(clock: Clock) -> None:
     clock.stop()
-    turns = Turns(8)
+    turns = RegionSlots(8)
     turns.accounts = 5  # one each, and three of them have one more
     assert turns_taken(turns, *"aaabbccdd") == [*"aabbcc", "d"]
     assert turns_taken(turns, "e") == ["e"]
-    turns.give_back("a")
+    turns.release("a")
     assert turns_taken(turns, *"aadd") == ["a"]
-    turns.give_back("b")
+    turns.release("b")
     assert turns_taken(turns, *"dd") == ["d"]
 
 
 def test_an_account_alone_has_all_turns_and_one_of_many_has_one(clock: Clock) -> None:
     clock.stop()
-    alone, among = Turns(3), Turns(3)
+    alone, among = RegionSlots(3), RegionSlots(3)
     assert turns_taken(alone, *"aaaa") == [*"aaa"]
     among.accounts = 100
     assert turns_taken(among, *"abca") == [*"abc"]
-    among.give_back("a")
-    among.give_back("b")
+    among.release("a")
+    among.release("b")
     for _ in range(98):
         among.leave()
     assert turns_taken(among, *"aaac") == ["a", "a"]
 
 
 def test_an_account_whose_time_is_used_up_does_not_wait_for_a_turn() -> None:
-    turns = Turns(1)
-    with pytest.raises(NotNow, match="time is used up"):
-        turns.take("a", time.monotonic())
-    turns.take("a", time.monotonic() + 60)
-    with pytest.raises(NotNow, match="time is used up"):
-        turns.take("a", time.monotonic() + 0.05)
-    turns.give_back("a")
-    turns.take("a", time.monotonic() + 60)
+    turns = RegionSlots(1)
+    with pytest.raises(ReadError, match="time is used up"):
+        turns.acquire("a", time.monotonic())
+    turns.acquire("a", time.monotonic() + 60)
+    with pytest.raises(ReadError, match="time is used up"):
+        turns.acquire("a", time.monotonic() + 0.05)
+    turns.release("a")
+    turns.acquire("a", time.monotonic() + 60)
 
 
 def test_a_region_that_cannot_begin_for_lack_of_time_is_a_failure(
@@ -1263,7 +1263,7 @@ def loaded_rows(warehouse: Warehouse) -> Rows:
     warehouse.empty()
     found = [warehouse.receiver.s3.find(key) for key in sorted(keys_of(warehouse))]
     results = [warehouse.receiver.load_file(held) for held in found if held]
-    assert {result.outcome for result in results} == {Outcome.LOADED}
+    assert {result.outcome for result in results} == {FileStatus.LOADED}
     rows = warehouse.rows()
     assert rows["findings"]
     assert rows["services"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import os
 import re
@@ -18,7 +19,7 @@ import psycopg
 import pytest
 
 from observability.collectors import CATEGORIES
-from observability.receiving.report import Outcome
+from observability.receiving.result import FileStatus
 from observability.settings.receiver import SETTINGS
 from observability.settings.receiver import parser as receiver_parser
 from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS, read_settings
@@ -161,7 +162,7 @@ def test_every_make_target_exists() -> None:
 def test_handlers_exist() -> None:
     named = re.findall(r"`(sender|receiver)\.(lambda_handler)`", TEXT)
     assert len(named) == 2
-    assert all(callable(getattr(sys.modules[script], name)) for script, name in named)
+    assert all(callable(getattr(importlib.import_module(script), name)) for script, name in named)
 
 
 def test_the_version_of_postgresql_is_that_of_the_schema() -> None:
@@ -241,7 +242,7 @@ def queried(warehouse: Warehouse) -> Warehouse:
     second["logs"]["health_status"] = "Fail"
     for each in (first, second):
         day = date.fromisoformat(each["meta"]["period"]["start"])
-        assert warehouse.load(each, documents.key(day)).outcome is Outcome.LOADED
+        assert warehouse.load(each, documents.key(day)).outcome is FileStatus.LOADED
     return warehouse
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from observability.database.merge import RUN_SQL
 from observability.receiving.bucket import REASON, UPLOADED
-from observability.receiving.report import Outcome
+from observability.receiving.result import FileStatus
 from observability.settings.receiver import SETTINGS, Settings
 from tests import documents
 from tests.cloud import ApiRequest, EmbeddedCloud
@@ -514,7 +514,7 @@ def other_producer() -> Document:
 
 def test_other_producers_documents_are_loaded_whole(warehouse: Warehouse) -> None:
     result = warehouse.load(other_producer(), documents.key())
-    assert result.outcome is Outcome.LOADED
+    assert result.outcome is FileStatus.LOADED
     assert result.totals["CREATED"] == result.totals["TOTAL"]
     assert warehouse.query("SELECT FROM products") == []
     tickets = warehouse.query("SELECT case_id, date_from FROM support_tickets")

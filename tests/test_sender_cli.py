@@ -134,7 +134,7 @@ def test_list_tells_each_category_and_what_it_needs() -> None:
     lines = {line.split()[0]: line for line in done.stdout.splitlines()}
     assert lines.keys() == {"CATEGORY", *CATEGORIES}
     for name, held in CATEGORIES.items():
-        assert re.search(rf"\b{held.scope}\b.*\b{held.past}\b", lines[name])
+        assert re.search(rf"\b{held.scope}\b.*\b{held.backfill}\b", lines[name])
         assert all(action in lines[name] for action in held.actions)
 
 

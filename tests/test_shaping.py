@@ -19,10 +19,10 @@ from botocore.model import ListShape, MapShape, Shape, StringShape, StructureSha
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from observability.aws.errors import ABSENT, NotNow, judge
+from observability.aws.errors import ABSENT, ReadError, classify_error
 from observability.aws.pages import tokens
 from observability.collecting.run import Run
-from observability.collecting.spool import Drafts, Spool, Store
+from observability.collecting.spool import DocumentBuilders, Spool, Store
 from observability.collecting.window import Window
 from observability.collectors.account import account_details, alternate_contact_row, contact_row
 from observability.collectors.application import signals_row
@@ -66,12 +66,12 @@ from observability.collectors.service_resources import (
 from observability.collectors.support_tickets import case_row
 from observability.collectors.trusted_advisor import check_row
 from observability.contract import FAIL, SKIPPED
-from observability.dates import day_of, midnight, when
+from observability.dates import day_of, midnight, to_iso
 from observability.dates import zulu as sender_zulu
 from observability.errors import UsageError
 from observability.log import Log
-from observability.rows import Shape as SenderShape
-from observability.rows import batches, dig
+from observability.rows import RowMapper as SenderShape
+from observability.rows import batches, get_path
 from observability.sending.document import calls_by_service, encode
 from observability.settings.sender import Settings, read_days
 from tests.cloud.models import operation_model
@@ -373,7 +373,7 @@ def test_a_forecast_keeps_aws_s_digits_and_days() -> None:
 
 
 def test_a_product_is_told_from_the_day_of_its_license_and_expires_when_it_does() -> None:
-    window = Window.of_past(date(2024, 2, 27), date(2024, 3, 2))
+    window = Window.of_backfill(date(2024, 2, 27), date(2024, 3, 2))
     product = {
         "ProductSKU": "sku", "ProductName": "Scanner", "Status": "AVAILABLE",
         "Validity": {"Begin": "2024-02-28T23:59:59Z"},
@@ -406,7 +406,7 @@ def test_a_product_is_told_from_the_day_of_its_license_and_expires_when_it_does(
 def test_an_entitlement_without_an_end_never_expires(
     ends: list[datetime | None], status: str
 ) -> None:
-    window = Window.of_past(date(2024, 2, 27), date(2024, 2, 27))
+    window = Window.of_backfill(date(2024, 2, 27), date(2024, 2, 27))
     product = {"ProductSKU": "sku", "ProductName": "Scanner", "Status": "AVAILABLE"}
     held = [{"ExpirationDate": end} if end else {} for end in ends]
     rows = list(marketplace_rows(window, product, held, {}))
@@ -619,7 +619,7 @@ def test_no_missed_day_is_left_out_within_the_bound(
 
 @given(days, st.integers(0, 800))
 def test_past_days_are_read_each_once(first: date, count: int) -> None:
-    window = Window.of_past(first, first + timedelta(days=count))
+    window = Window.of_backfill(first, first + timedelta(days=count))
     periods = window.documents()
     assert [start for start, _ in periods] == [first + timedelta(days=n) for n in range(count + 1)]
     assert all(end == start + DAY for start, end in periods)
@@ -629,7 +629,7 @@ def test_past_days_are_read_each_once(first: date, count: int) -> None:
 
 
 def test_a_past_day_has_24_hours_though_clocks_change() -> None:
-    window = Window.of_past(date(2026, 3, 28), date(2026, 3, 30))
+    window = Window.of_backfill(date(2026, 3, 28), date(2026, 3, 30))
     starts = [midnight(start) for start, _ in window.documents()]
     assert [later - earlier for earlier, later in itertools.pairwise(starts)] == [DAY, DAY]
 
@@ -638,7 +638,7 @@ def test_a_past_day_has_24_hours_though_clocks_change() -> None:
 def test_what_happened_outside_of_the_window_goes_to_the_nearest_day(
     first: date, count: int, offset: int | None
 ) -> None:
-    drafts = Drafts(Window.of_past(first, first + timedelta(days=count)), store())
+    drafts = DocumentBuilders(Window.of_backfill(first, first + timedelta(days=count)), store())
     day = None if offset is None else first + timedelta(days=offset)
     found = drafts.of(day).start
     last = first + timedelta(days=count)
@@ -664,7 +664,7 @@ def test_what_happened_outside_of_the_window_goes_to_the_nearest_day(
 def test_instants_are_told_in_utc_whatever_form_aws_sends(
     value: datetime | str | None, expected: str | None
 ) -> None:
-    assert when(value) == expected
+    assert to_iso(value) == expected
     assert day_of(expected) == (date.fromisoformat(expected[:10]) if expected else None)
 
 
@@ -673,7 +673,7 @@ offsets = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minute
 
 @given(st.datetimes(timezones=offsets, min_value=FIRST, max_value=LAST))
 def test_an_instant_stays_the_same_instant(moment: datetime) -> None:
-    told = when(moment)
+    told = to_iso(moment)
     assert told
     assert datetime.fromisoformat(told) == moment
     assert told.endswith("+00:00")
@@ -814,7 +814,7 @@ def test_batches_have_everything_once_and_are_full_but_for_the_last(
     ],
 )
 def test_a_path_leads_into_an_answer_or_nowhere(path: str, expected: Any) -> None:
-    assert dig({"A": {"B": [{"C": 1}, {"C": 0}]}}, path) == expected
+    assert get_path({"A": {"B": [{"C": 1}, {"C": 0}]}}, path) == expected
 
 
 def test_calls_are_summed_up_by_service() -> None:
@@ -868,7 +868,7 @@ def test_the_next_token_may_be_nested_and_empty_at_the_end() -> None:
 
 
 def test_a_token_that_comes_again_ends_the_listing_with_an_error() -> None:
-    with pytest.raises(NotNow, match="twice"):
+    with pytest.raises(ReadError, match="twice"):
         list(tokens(lambda Next=None: {"Next": "same"}, "Next"))
 
 
@@ -915,7 +915,7 @@ OFF = SKIPPED
 def test_a_refusal_is_told_from_a_service_that_is_off(
     call: str, code: str, message: str, meaning: str
 ) -> None:
-    found, what, detail = judge(refusal(call, code, message.format(call)))
+    found, what, detail = classify_error(refusal(call, code, message.format(call)))
     assert found == meaning
     if meaning == FAIL:
         assert call in what
@@ -924,7 +924,7 @@ def test_a_refusal_is_told_from_a_service_that_is_off(
 
 
 def test_an_endpoint_without_an_answer_is_a_failure() -> None:
-    found, what, detail = judge(ReadTimeoutError(endpoint_url="https://kms.example.com"))
+    found, what, detail = classify_error(ReadTimeoutError(endpoint_url="https://kms.example.com"))
     assert (found, what) == (FAIL, "ReadTimeoutError")
     assert "kms.example.com" in detail
 

@@ -16,14 +16,14 @@ import pytest
 
 import receiver
 import sender
-from observability.collecting.shared import Shared
+from observability.collecting.shared import SharedReads
 from observability.collectors.config import BY_PLACE_AND_COMPLIANCE
 from observability.collectors.config_inventory import (
     ACCOUNTS_PER_QUERY,
     place_conditions,
     resources_where,
 )
-from observability.receiving.report import Outcome
+from observability.receiving.result import FileStatus
 from observability.sources.config import PAGE
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
 from tests.cloud.accounts import Aggregator
@@ -129,7 +129,7 @@ def load(family: Family, *, leave_out: tuple[str, ...] = RUNS) -> Rows:
         for name, value in family.embedded.environment(family.embedded.analytics.id).items():
             patch.setenv(name, value)
         results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert {result.outcome for result in results} == {Outcome.LOADED}
+    assert {result.outcome for result in results} == {FileStatus.LOADED}
     rows = warehouse.rows()
     warehouse.empty()
     s3, bucket = warehouse.s3, warehouse.bucket
@@ -954,14 +954,14 @@ def test_an_aggregator_that_has_nothing_of_an_account_is_not_believed(
         ("DescribeConfigurationAggregatorSourcesStatus", "SourcesStatus denied"),
         ("SelectAggregateResourceConfig", "config:SelectAggregateResourceConfig denied"),
         ("", "has no aggregator that is up to date with them"),
-        ("pages", "to find out what whole has takes no fewer requests"),
+        ("pages", "what whole has takes no fewer requests"),
     ],
 )
 def test_accounts_read_their_own_config_where_no_aggregator_answers(
     operation: str, why: str, make_family: MakeFamily, send: Send
 ) -> None:
     """Because it is refused, there is none, or it takes too many pages to say what it has."""
-    family = make_family(RECORDING, Shared.LEAST)
+    family = make_family(RECORDING, SharedReads.LEAST)
     if operation:
         aggregate(family, family.payer)
     if operation == "pages":

@@ -11,8 +11,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 import receiver
-from observability.loaders.tables import SAID_BY, TABLES
-from observability.receiving.report import Result
+from observability.loaders.tables import PARTIAL_UPDATED_BY, TABLES
+from observability.receiving.result import FileResult
 from observability.settings.receiver import Settings
 from tests import documents
 from tests.cloud import EmbeddedCloud
@@ -21,7 +21,7 @@ from tests.documents import Document
 Rows = dict[str, list[dict[str, Any]]]
 
 # What a load decides by itself, and may differ between two loads of the same documents.
-SURROGATES = {"id", "document_id", *SAID_BY.values()}
+SURROGATES = {"id", "document_id", *PARTIAL_UPDATED_BY.values()}
 LOAD_TIMES = {
     name: {"created_at", "updated_at"} - set(table.aws_times) for name, table in TABLES.items()
 }
@@ -58,7 +58,7 @@ class Warehouse:
         )
         self.receiver = receiver.start(self.settings, again=True)
 
-    def load(self, made: Document, key: str) -> Result:
+    def load(self, made: Document, key: str) -> FileResult:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=documents.encode(made))
         found = self.receiver.s3.find(key)
         assert found

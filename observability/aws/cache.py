@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 Owner = TypeVar("Owner")
 
 
-class Once(Generic[Result]):
+class Lazy(Generic[Result]):
     """A value that several collectors need and that is read once; so is the error instead."""
 
     def __init__(self, read: Callable[[], Result]) -> None:
@@ -40,11 +40,11 @@ class Memo(Generic[Owner]):
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self._reads: dict[Callable[[Owner], Any], Once[Any]] = {}
+        self._reads: dict[Callable[[Owner], Any], Lazy[Any]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, read: Callable[[Owner], Result]) -> Result:
         with self._lock:
-            known = self._reads.setdefault(read, Once(functools.partial(read, self._owner)))
+            known = self._reads.setdefault(read, Lazy(functools.partial(read, self._owner)))
         found: Result = known()
         return found

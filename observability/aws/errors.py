@@ -11,7 +11,7 @@ ABSENT = "Absent"
 """Meaning of an error that is an answer: AWS has no such value."""
 
 
-class Known(NamedTuple):
+class ExpectedError(NamedTuple):
     """An error that AWS is expected to answer: of which calls, with which code and words."""
 
     call: str
@@ -33,62 +33,72 @@ PLAN = "the account's support plan does not include it"
 NOT_OPTED_IN = "not opted in to it"
 NOT_IN_ORGANIZATION = "they are not in the organization"
 
-KNOWN = (
-    Known("account", "ResourceNotFoundException", ABSENT),
-    Known("acm", "ResourceNotFoundException", ABSENT),
-    Known("ce:GetReservationUtilization", "DataUnavailableException", ABSENT),
-    Known("ce:GetSavingsPlansUtilization", "DataUnavailableException", ABSENT),
-    Known("ce:GetSavingsPlansUtilizationDetails", "DataUnavailableException", ABSENT),
-    Known("ce", "AccessDeniedException", SKIPPED, "Cost Explorer is not enabled", UNLIKE_IAM),
-    Known("ce", "DataUnavailableException", SKIPPED, "Cost Explorer has no data for this yet"),
-    Known("cloudtrail", "TrailNotFoundException", ABSENT),
-    Known("compute-optimizer", "OptInRequiredException", SKIPPED, NOT_OPTED_IN),
-    Known("config", "NoSuchConfigRuleException", ABSENT),
-    Known("config", "NoSuchConformancePackException", ABSENT),
-    Known("config", "NoAvailableConfigurationRecorderException", SKIPPED, "Config records nothing"),
-    Known("config", "NoSuchConfigurationRecorderException", SKIPPED, "Config records nothing"),
-    Known(
+EXPECTED_ERRORS = (
+    ExpectedError("account", "ResourceNotFoundException", ABSENT),
+    ExpectedError("acm", "ResourceNotFoundException", ABSENT),
+    ExpectedError("ce:GetReservationUtilization", "DataUnavailableException", ABSENT),
+    ExpectedError("ce:GetSavingsPlansUtilization", "DataUnavailableException", ABSENT),
+    ExpectedError("ce:GetSavingsPlansUtilizationDetails", "DataUnavailableException", ABSENT),
+    ExpectedError(
+        "ce", "AccessDeniedException", SKIPPED, "Cost Explorer is not enabled", UNLIKE_IAM
+    ),
+    ExpectedError(
+        "ce", "DataUnavailableException", SKIPPED, "Cost Explorer has no data for this yet"
+    ),
+    ExpectedError("cloudtrail", "TrailNotFoundException", ABSENT),
+    ExpectedError("compute-optimizer", "OptInRequiredException", SKIPPED, NOT_OPTED_IN),
+    ExpectedError("config", "NoSuchConfigRuleException", ABSENT),
+    ExpectedError("config", "NoSuchConformancePackException", ABSENT),
+    ExpectedError(
+        "config", "NoAvailableConfigurationRecorderException", SKIPPED, "Config records nothing"
+    ),
+    ExpectedError(
+        "config", "NoSuchConfigurationRecorderException", SKIPPED, "Config records nothing"
+    ),
+    ExpectedError(
         "cost-optimization-hub", "AccessDeniedException", SKIPPED,
         "Cost Optimization Hub is not enabled", UNLIKE_IAM,
     ),
-    Known(
+    ExpectedError(
         "cost-optimization-hub", "ValidationException", SKIPPED,
         "Cost Optimization Hub is not enabled", "(?i)enroll",
     ),
-    Known("health", "SubscriptionRequiredException", SKIPPED, PLAN),
-    Known(
+    ExpectedError("health", "SubscriptionRequiredException", SKIPPED, PLAN),
+    ExpectedError(
         "inspector2", "AccessDeniedException", SKIPPED, "Inspector is not enabled", UNLIKE_IAM
     ),
-    Known(
+    ExpectedError(
         "license-manager", "AccessDeniedException", SKIPPED,
         "License Manager, which knows the licenses, was never set up", UNLIKE_IAM,
     ),
-    Known("kms", "KMSInvalidStateException", ABSENT),
-    Known("kms", "NotFoundException", ABSENT),
-    Known("kms", "UnsupportedOperationException", ABSENT),
-    Known("marketplace-entitlement", "InvalidParameterException", ABSENT),
-    Known(
+    ExpectedError("kms", "KMSInvalidStateException", ABSENT),
+    ExpectedError("kms", "NotFoundException", ABSENT),
+    ExpectedError("kms", "UnsupportedOperationException", ABSENT),
+    ExpectedError("marketplace-entitlement", "InvalidParameterException", ABSENT),
+    ExpectedError(
         "marketplace-entitlement", "AccessDeniedException", SKIPPED,
         "AWS Marketplace tells the account no entitlements", UNLIKE_IAM,
     ),
-    Known(
+    ExpectedError(
         "organizations", "AccessDeniedException", SKIPPED,
         "the organization tells its members nothing about them", UNLIKE_IAM,
     ),
-    Known("organizations", "AWSOrganizationsNotInUseException", SKIPPED, "in no organization"),
-    Known("organizations", "AccountNotFoundException", SKIPPED, "in no organization"),
-    Known(
+    ExpectedError(
+        "organizations", "AWSOrganizationsNotInUseException", SKIPPED, "in no organization"
+    ),
+    ExpectedError("organizations", "AccountNotFoundException", SKIPPED, "in no organization"),
+    ExpectedError(
         "organizations:ListTagsForResource", "InvalidInputException", SKIPPED, NOT_IN_ORGANIZATION
     ),
-    Known(
+    ExpectedError(
         "organizations:ListTagsForResource", "TargetNotFoundException", SKIPPED, NOT_IN_ORGANIZATION
     ),
-    Known("resiliencehub", "ResourceNotFoundException", ABSENT),
-    Known("securityhub", "InvalidAccessException", SKIPPED, "Security Hub is not enabled"),
-    Known("ssm", "InvalidInstanceId", ABSENT),
-    Known("support", "SubscriptionRequiredException", SKIPPED, PLAN),
-    Known("wafv2", "WAFNonexistentItemException", ABSENT),
-    Known("wafv2:ListResourcesForWebACL", "WAFInvalidParameterException", ABSENT),
+    ExpectedError("resiliencehub", "ResourceNotFoundException", ABSENT),
+    ExpectedError("securityhub", "InvalidAccessException", SKIPPED, "Security Hub is not enabled"),
+    ExpectedError("ssm", "InvalidInstanceId", ABSENT),
+    ExpectedError("support", "SubscriptionRequiredException", SKIPPED, PLAN),
+    ExpectedError("wafv2", "WAFNonexistentItemException", ABSENT),
+    ExpectedError("wafv2:ListResourcesForWebACL", "WAFInvalidParameterException", ABSENT),
 )  # fmt: skip
 
 DENIED = frozenset({
@@ -103,11 +113,27 @@ THROTTLED = frozenset({
 })  # fmt: skip
 
 NOT_OFFERED = "not_offered"
-"""Where `Watch` notes in a connection error that the region lacks the service."""
+"""Where `ApiCallHooks` notes in a connection error that the region lacks the service."""
 
 
-class NotNow(RuntimeError):
-    """A call that was not made: the run's time is used up, or its endpoint does not answer."""
+class ReadError(RuntimeError):
+    """Something was not read, for a reason that is no answer of AWS."""
+
+
+class DeadlineExceeded(ReadError):
+    """A call was not made, as the time for it is used up."""
+
+
+class EndpointUnavailable(ReadError):
+    """A call was not made, as its endpoint has not answered several before it."""
+
+
+class ListingError(ReadError):
+    """A listing is not what a listing is: pages without end, or items that could not be read."""
+
+
+class SharedReadUnavailable(ReadError):
+    """What one identity would read for many accounts: each account reads its own instead."""
 
 
 def aws_errors() -> tuple[type[Exception], ...]:
@@ -115,13 +141,13 @@ def aws_errors() -> tuple[type[Exception], ...]:
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
-    return ClientError, BotoCoreError, Boto3Error, NotNow
+    return ClientError, BotoCoreError, Boto3Error, ReadError
 
 
-def judge(error: Exception) -> tuple[str, str, str]:
+def classify_error(error: Exception) -> tuple[str, str, str]:
     """(meaning, what happened, detail) of an error, the meaning by the table of known ones."""
     response = getattr(error, "response", None)
-    if isinstance(error, NotNow):
+    if isinstance(error, ReadError):
         return FAIL, str(error), ""
     if NOT_OFFERED in vars(error):
         return SKIPPED, vars(error)[NOT_OFFERED], ""
@@ -131,13 +157,13 @@ def judge(error: Exception) -> tuple[str, str, str]:
     call = facts.get("Call") or getattr(error, "operation_name", "")
     code, message = facts.get("Code", ""), facts.get("Message", "")
     what = f"{call} {'denied' if code in DENIED else 'failed'}, {code}"
-    for known in KNOWN:
+    for known in EXPECTED_ERRORS:
         if known.matches(call, code, message):
             return known.meaning, known.reason or what, message[:300]
     return FAIL, what, message[:300]
 
 
-def because(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """An error of AWS in one line."""
-    _, what, detail = judge(error)
+    _, what, detail = classify_error(error)
     return f"{what}: {detail}" if detail else what

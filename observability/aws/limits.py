@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from observability.aws.errors import NotNow
+from observability.aws.errors import DeadlineExceeded
 
 
 class CallCounter:
@@ -42,7 +42,7 @@ def within(seconds: float) -> Iterator[None]:
         NO_LATER.reset(until)
 
 
-class Turns:
+class RegionSlots:
     """How many regions are read at once, over all accounts of a run.
 
     Accounts that are not over share them evenly, each has at least one, and no more accounts than
@@ -55,16 +55,16 @@ class Turns:
         self._taken: Counter[str] = Counter()
         self._changed = threading.Condition()
 
-    def take(self, account: str, deadline: float) -> None:
-        """Wait until the account may read one more region; NotNow if its time is used up."""
+    def acquire(self, account: str, deadline: float) -> None:
+        """Wait until the account may read one more region; DeadlineExceeded without time left."""
         with self._changed:
             left = deadline - time.monotonic()
             free = self._changed.wait_for(lambda: self._is_free(account), left)
             if not free or deadline <= time.monotonic():
-                raise NotNow("its time is used up; the next run reads this region")
+                raise DeadlineExceeded("its time is used up; the next run reads this region")
             self._taken[account] += 1
 
-    def give_back(self, account: str) -> None:
+    def release(self, account: str) -> None:
         """The account has read a region."""
         with self._changed:
             self._taken -= Counter([account])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from observability.aws.errors import NotNow
-from observability.rows import Row, dig
+from observability.aws.errors import ListingError
+from observability.rows import Row, get_path
 
 Page = TypeVar("Page", bound=Mapping[str, object])
 
@@ -21,9 +21,9 @@ def tokens(fetch: Callable[..., Page], sent: str, got: str | None = None) -> Ite
     while True:
         page = fetch(**parameters)
         yield page
-        token = dig(page, got or sent)
+        token = get_path(page, got or sent)
         if not token:
             return
         if parameters.get(sent) == token:
-            raise NotNow(f"AWS sent the page token {sent} twice")
+            raise ListingError(f"AWS sent the page token {sent} twice")
         parameters = {sent: token}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from observability.errors import UsageError
-from observability.log import tell
+from observability.log import log_event
 from observability.settings.receiver import Settings, not_set
 
 
@@ -65,4 +65,4 @@ class Calls:
         name, started = context["receiver"]
         seconds = round(time.monotonic() - started, 4)
         facts = {"operation": name, "seconds": seconds, "attempts": attempts, "outcome": outcome}
-        tell("CALL", f"{name}: {seconds} s, attempts {attempts}, {outcome}", **facts)
+        log_event("CALL", f"{name}: {seconds} s, attempts {attempts}, {outcome}", **facts)

@@ -10,7 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from observability import __version__
-from observability.aws.errors import NOT_OFFERED, THROTTLED, NotNow
+from observability.aws.errors import (
+    NOT_OFFERED,
+    THROTTLED,
+    DeadlineExceeded,
+    EndpointUnavailable,
+    ReadError,
+)
 from observability.aws.limits import (
     ASKED_AGAIN,
     CALLS,
@@ -42,7 +48,7 @@ class Aws:
     region can hold up.
 
     Throttling is met in one place, botocore's own retry loop: its adaptive mode slows the client
-    down, and `Watch.wait` lets a throttled call try again for as long as the run has time.
+    down, and `ApiCallHooks.wait` lets a throttled call try again for as long as the run has time.
     """
 
     def __init__(
@@ -160,7 +166,7 @@ class Aws:
             client = self.session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
         except ValueError as error:
             raise UsageError(f"{error}: check REGION, and AWS_ENDPOINT_URL if it is set") from None
-        Watch(self, service, region).register(client.meta.events)
+        ApiCallHooks(self, service, region).register(client.meta.events)
         return client
 
     def offers(self, service: str, region: str) -> bool:
@@ -194,7 +200,7 @@ class Aws:
             client.close()
 
 
-class Watch:
+class ApiCallHooks:
     """What happens around every call of one client, through botocore's events.
 
     Calls are counted for the category that makes them, held back where too many are under way,
@@ -214,12 +220,12 @@ class Watch:
         events.register("needs-retry", self.wait)
 
     def before(self, model: Any, context: Row, **_: Any) -> None:
-        """Count a call and wait for its turn; NotNow if it is not to be made, then or by then."""
-        self._meet_limits(model.name)
+        """Count a call and wait for its turn; ReadError if it is not to be made."""
+        self._check_limits(model.name)
         self._gate.acquire()
         try:
-            self._meet_limits(model.name)
-        except NotNow:
+            self._check_limits(model.name)
+        except ReadError:
             self._gate.release()
             raise
         name = f"{self.service}:{model.name}"
@@ -227,16 +233,16 @@ class Watch:
         if calls := CALLS.get():
             calls.add(name)
 
-    def _meet_limits(self, operation: str) -> None:
-        """NotNow if the time is used up, or if the endpoint does not answer.
+    def _check_limits(self, operation: str) -> None:
+        """DeadlineExceeded, or EndpointUnavailable where nothing answers.
 
         An upload may always be aborted: that is how it ends once the time is used up.
         """
         if self._time_left() <= 0 and operation != "AbortMultipartUpload":
-            raise NotNow(f"{self.whose}'s time is used up")
+            raise DeadlineExceeded(f"{self.whose}'s time is used up")
         asked_again = self.aws.is_caller and self.service in ASKED_AGAIN
         if self._unanswered >= UNREACHABLE_AFTER and not asked_again:
-            raise NotNow(f"{self.service} in {self.region} does not answer")
+            raise EndpointUnavailable(f"{self.service} in {self.region} does not answer")
 
     def _time_left(self) -> float:
         """Seconds for calls; what was collected may be shipped if collecting took all the time."""

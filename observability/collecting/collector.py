@@ -14,7 +14,7 @@ class Collector(NamedTuple):
     """A category of the document: who collects it, where, and what a past day means to it.
 
     `scope`: global data goes into the home region's document only, but who an account is does
-    `always`, as each region's document has to say. `past`: `period` facts and
+    `always`, as each region's document has to say. `backfill`: `period` facts and
     `event`s of past days can be read, what exists `now` cannot. An `essential` one that fails is
     an ERROR, another one a FAIL. `parts` are the lists in its object; without any it is a list.
     `actions` are what IAM calls the APIs. One with a `switch` is collected only if that setting
@@ -24,7 +24,7 @@ class Collector(NamedTuple):
     category: str
     collect: Collect
     scope: str
-    past: str
+    backfill: str
     essential: bool
     actions: tuple[str, ...]
     parts: tuple[str, ...] | None = None
@@ -42,6 +42,6 @@ def why_not(scan: Scan, collector: Collector) -> str | None:
         return f"not asked for (--{collector.switch.replace('_', '-')})"
     if collector.scope == WORLD and not scan.home:
         return f"global: in the document of the home region, {scan.settings.region}"
-    if collector.past == NOW and scan.window.past:
+    if collector.backfill == NOW and scan.window.backfill:
         return "AWS does not tell what was there on a past day"
     return None

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.cache import Once
-from observability.aws.errors import DENIED, aws_errors, judge
+from observability.aws.cache import Lazy
+from observability.aws.errors import DENIED, aws_errors, classify_error
 from observability.aws.limits import within
 from observability.aws.session import Aws
 from observability.contract import SKIPPED
-from observability.rows import dig
+from observability.rows import get_path
 from observability.settings.sender import Settings
 from observability.settings.values import TAGS, Target
 
@@ -25,7 +25,7 @@ not answered.
 """
 
 
-class Directory:
+class OrganizationDirectory:
     """What an organization tells a run's caller about accounts: it tells its payer and
     administrators only.
 
@@ -33,18 +33,18 @@ class Directory:
     which so costs a call per run, not one per account.
     """
 
-    def __init__(self, hub: Aws, read: Callable[[Aws, str], Mapping[str, Any]]) -> None:
-        self.hub, self.read = hub, read
-        self._silence = Once(self._why_silent)
+    def __init__(self, caller: Aws, read: Callable[[Aws, str], Mapping[str, Any]]) -> None:
+        self.caller, self.read = caller, read
+        self._silence = Lazy(self._why_silent)
 
     def of(self, account: str) -> tuple[Mapping[str, Any] | None, str]:
         """What is told of an account, or why nothing is; raises what says neither."""
         if why := self._silence():
             return None, why
         try:
-            return self.read(self.hub, account), ""
+            return self.read(self.caller, account), ""
         except aws_errors() as error:
-            meaning, what, _ = judge(error)
+            meaning, what, _ = classify_error(error)
             if meaning != SKIPPED:
                 raise
             return None, what
@@ -53,34 +53,34 @@ class Directory:
         """Why nothing is told of any account; nothing if that is not so, or not known."""
         try:
             with within(PROBE_SECONDS):
-                self.read(self.hub, self.hub.account)
+                self.read(self.caller, self.caller.account)
         except aws_errors() as error:
-            meaning, what, _ = judge(error)
-            denied = dig(getattr(error, "response", None), "Error.Code") in DENIED
+            meaning, what, _ = classify_error(error)
+            denied = get_path(getattr(error, "response", None), "Error.Code") in DENIED
             return what if denied or meaning == SKIPPED else ""
         return ""
 
 
-def read_tags(hub: Aws, account: str) -> Mapping[str, str]:
+def read_tags(caller: Aws, account: str) -> Mapping[str, str]:
     """The tags that an organization has given an account (Organizations: ListTagsForResource).
 
     AWS allows no commas in them, so products are separated by colons there.
     """
-    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    client: OrganizationsClient = caller.client("organizations", caller.global_region)
     pages = client.get_paginator("list_tags_for_resource").paginate(ResourceId=account)
     found = {held["Key"].lower(): held["Value"] for page in pages for held in page["Tags"]}
     found["product"] = found.get("product", "").replace(":", ",")
     return {name: found[name] for name in TAGS if found.get(name)}
 
 
-def read_membership(hub: Aws, account: str) -> Mapping[str, Any]:
+def read_membership(caller: Aws, account: str) -> Mapping[str, Any]:
     """What an organization knows of an account (Organizations: DescribeAccount)."""
-    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    client: OrganizationsClient = caller.client("organizations", caller.global_region)
     return client.describe_account(AccountId=account)["Account"]
 
 
 def tags_of(
-    caller: Aws, directory: Directory, settings: Settings, target: Target
+    caller: Aws, directory: OrganizationDirectory, settings: Settings, target: Target
 ) -> Mapping[str, str]:
     """An account's tags: the file's if it gives any, else the organization's.
 
@@ -93,28 +93,30 @@ def tags_of(
         return read_tags(caller, target.account)
     found, why = directory.of(target.account)
     if why:
-        caller.log.say_once(
+        caller.log.log_once(
             f"accounts have the settings' tags where AWS Organizations tells none: {why}"
         )
     return found or {}
 
 
-def enter(hub: Aws, settings: Settings, account: str) -> Aws:
+def assume_account_role(caller: Aws, settings: Settings, account: str) -> Aws:
     """AWS as an account's role, or as the caller where it is the caller's own account.
 
     It may take its share of the run's time. AWS is asked whether the role lets us in.
     """
-    role = f"arn:{hub.partition}:iam::{account}:role/{settings.role_name.removeprefix('/')}"
-    session = hub.session if account == hub.account else hub.assume(role, settings.external_id)
+    role = f"arn:{caller.partition}:iam::{account}:role/{settings.role_name.removeprefix('/')}"
+    session = (
+        caller.session if account == caller.account else caller.assume(role, settings.external_id)
+    )
     deadline = time.monotonic() + settings.account_time_limit
     aws = Aws(
         settings.region,
-        hub.log.of(account=account),
-        min(hub.deadline, deadline),
+        caller.log.of(account=account),
+        min(caller.deadline, deadline),
         workers=settings.workers,
         session=session,
-        limited="the account" if deadline < hub.deadline else "the run",
-        caller=hub,
+        limited="the account" if deadline < caller.deadline else "the run",
+        caller=caller,
     )
     try:
         aws.identify()
@@ -124,7 +126,7 @@ def enter(hub: Aws, settings: Settings, account: str) -> Aws:
     return aws
 
 
-def payer(hub: Aws) -> str:
+def payer(caller: Aws) -> str:
     """The account that pays for the caller's organization (Organizations: DescribeOrganization)."""
-    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    client: OrganizationsClient = caller.client("organizations", caller.global_region)
     return client.describe_organization()["Organization"]["MasterAccountId"]

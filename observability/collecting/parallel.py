@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from observability.aws.cache import Result
-from observability.aws.errors import ABSENT, aws_errors, judge
+from observability.aws.errors import ABSENT, aws_errors, classify_error
 from observability.aws.session import Aws
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.log import Log
 from observability.rows import Item
 
 
-def contain(work: Callable[[], None], tell: Callable[[Exception], None], log: Log) -> None:
+def run_isolated(work: Callable[[], None], on_error: Callable[[Exception], None], log: Log) -> None:
     """Do some work of which other work must not suffer: whatever goes wrong in it is only told.
 
     But BrokenPipeError is raised: nobody reads any longer what the run writes.
@@ -26,13 +26,13 @@ def contain(work: Callable[[], None], tell: Callable[[Exception], None], log: Lo
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  a category or an account must not take others down
-        tell(error)
+        on_error(error)
         if log.verbose and not isinstance(error, aws_errors()):
             log.say("ERROR", traceback.format_exc())
 
 
 def map_items(
-    aws: Aws, items: Iterable[Item], read: Callable[[Item], Result], out: Outcome
+    aws: Aws, items: Iterable[Item], read: Callable[[Item], Result], out: CategoryResult
 ) -> Iterator[tuple[Item, Result | None]]:
     """Read every item, some at once; (item, what was read) in the items' order.
 
@@ -48,9 +48,9 @@ def map_items(
         try:
             return [read(item)]
         except aws_errors() as error:
-            absent = judge(error)[0] == ABSENT
+            absent = classify_error(error)[0] == ABSENT
             if not absent:
-                out.meet(error, item if isinstance(item, str) else "", whole=True)
+                out.record_error(error, item if isinstance(item, str) else "", whole=True)
             return [] if absent else [None]
 
     pool = ThreadPoolExecutor(aws.workers, "item")

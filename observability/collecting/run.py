@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from observability.aws.cache import Memo, Once
-from observability.aws.limits import Turns
+from observability.aws.cache import Lazy, Memo
+from observability.aws.limits import RegionSlots
 from observability.aws.session import Aws
-from observability.collecting.organization import Directory, read_membership, read_tags
-from observability.collecting.shared import Shared
+from observability.collecting.organization import OrganizationDirectory, read_membership, read_tags
+from observability.collecting.shared import SharedReads
 from observability.log import Log
 from observability.rows import Row
 from observability.settings.sender import Settings
@@ -27,10 +27,10 @@ class Run:
     def __init__(self, settings: Settings, log: Log, deadline: float | None = None) -> None:
         until = deadline or time.monotonic() + settings.time_limit
         self.caller = Aws(settings.region, log, until, workers=settings.workers)
-        self.slots = Turns(settings.at_once)
-        self.shared: Shared | None = None
-        self.tags = Directory(self.caller, read_tags)
-        self.memberships = Directory(self.caller, read_membership)
+        self.slots = RegionSlots(settings.at_once)
+        self.shared: SharedReads | None = None
+        self.tags = OrganizationDirectory(self.caller, read_tags)
+        self.memberships = OrganizationDirectory(self.caller, read_membership)
         self.uploads: dict[str, Row] = {}
 
 
@@ -44,5 +44,5 @@ class AccountRun:
         self, run: Run, aws: Aws, listed: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
         self.run, self.aws, self.listed = run, aws, listed
-        self.closed: dict[str, Once[str | None]] = {}
+        self.closed: dict[str, Lazy[str | None]] = {}
         self.once = Memo(self)

@@ -11,8 +11,8 @@ from typing import Any
 from observability.aws.cache import Memo
 from observability.aws.limits import CALLS
 from observability.aws.session import Aws
-from observability.collecting.outcome import Outcome
-from observability.collecting.parallel import contain, map_items
+from observability.collecting.parallel import map_items, run_isolated
+from observability.collecting.result import CategoryResult
 from observability.collecting.run import AccountRun, Run
 from observability.collecting.spool import Store
 from observability.collecting.window import Window
@@ -58,23 +58,25 @@ class Scan:
         """The client of a service in the scan's region."""
         return self.aws.client(service, self.region)
 
-    def world(self, service: str) -> Any:
+    def global_client(self, service: str) -> Any:
         """The client of a global service, in the region where AWS serves those."""
         return self.aws.client(service, self.aws.global_region)
 
 
-def attempt(read: Collect, scan: Scan, out: Outcome) -> None:
+def attempt(read: Collect, scan: Scan, out: CategoryResult) -> None:
     """Run a collector or a part of one: whatever goes wrong in it stays in it."""
     started = time.monotonic()
     CALLS.set(out.calls)
-    contain(lambda: read(scan, out), lambda error: out.meet(error, whole=True), scan.aws.log)
+    run_isolated(
+        lambda: read(scan, out), lambda error: out.record_error(error, whole=True), scan.aws.log
+    )
     out.seconds = time.monotonic() - started
     out.done = True
 
 
-def together(scan: Scan, out: Outcome, parts: Mapping[str, Collect]) -> None:
+def run_parts(scan: Scan, out: CategoryResult, parts: Mapping[str, Collect]) -> None:
     """Run the parts of a category at once, each with an outcome of its own."""
-    made = {name: Outcome(f"{out.name}.{name}", out.drafts) for name in parts}
+    made = {name: CategoryResult(f"{out.name}.{name}", out.builders) for name in parts}
     for part in made.values():
         part.required = out.required
         out.parts.append(part)
@@ -84,11 +86,11 @@ def together(scan: Scan, out: Outcome, parts: Mapping[str, Collect]) -> None:
         future.result()
 
 
-def open_regions(scan: Scan, out: Outcome) -> list[str]:
+def open_regions(scan: Scan, out: CategoryResult) -> list[str]:
     """The regions of the account that the run reads, less those that are closed."""
     closed = scan.of_account.closed
     found = dict(map_items(scan.aws, closed, lambda region: closed[region](), out))
     return [region for region in scan.settings.regions if not found.get(region)]
 
 
-Collect = Callable[[Scan, Outcome], None]
+Collect = Callable[[Scan, CategoryResult], None]

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.cache import Once, Result
-from observability.aws.errors import NotNow, because
+from observability.aws.cache import Lazy, Result
+from observability.aws.errors import SharedReadUnavailable, describe_error
 from observability.aws.limits import CALLS, within
 from observability.aws.session import Aws
-from observability.collecting.organization import enter, payer
-from observability.collecting.outcome import Outcome
-from observability.collecting.parallel import contain
-from observability.collecting.spool import Drafts, Spool, Store
+from observability.collecting.organization import assume_account_role, payer
+from observability.collecting.parallel import run_isolated
+from observability.collecting.result import CategoryResult
+from observability.collecting.spool import DocumentBuilders, Spool, Store
 from observability.collecting.window import Window
 from observability.dates import midnight
 from observability.settings.sender import Settings
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
 
 
-class Shared:
+class SharedReads:
     """What one identity reads for many accounts of a run, each thing when it is first wanted.
 
     A payer reads costs for all, a service's delegated administrator its members' findings. Who
@@ -45,69 +45,74 @@ class Shared:
     LONGEST, PART = 300.0, 1 / 6
     """Seconds that a shared read may take, and the part of an account's time and the run's."""
 
-    def __init__(self, hub: Aws, settings: Settings, accounts: Sequence[str]) -> None:
-        self.hub, self.settings, self.accounts = hub, settings, accounts
+    def __init__(self, caller: Aws, settings: Settings, accounts: Sequence[str]) -> None:
+        self.caller, self.settings, self.accounts = caller, settings, accounts
         if settings.start and settings.end:
-            self.window = Window.of_past(settings.start, settings.end)
+            self.window = Window.of_backfill(settings.start, settings.end)
         else:
             self.window = Window.of_yesterday(datetime.now(UTC), settings, None)
         self.store = Store()
-        self.out = Outcome("shared", Drafts(self.window, self.store))
+        self.out = CategoryResult("shared", DocumentBuilders(self.window, self.store))
         self.administrators: list[Aws] = []
-        self.payer = Once(lambda: payer(hub))
-        self._known: dict[tuple[str, object], Once[Any]] = {}
+        self.payer = Lazy(lambda: payer(caller))
+        self._known: dict[tuple[str, object], Lazy[Any]] = {}
         self._failed: set[str] = set()
         self._lock = threading.Lock()
 
-    def once(self, what: str, key: object, read: Callable[[Shared], Result]) -> Result | None:
+    def once(self, what: str, key: object, read: Callable[[SharedReads], Result]) -> Result | None:
         """What is read when it is first wanted; None if it cannot be, and the log says why.
 
         Accounts wait for it, so it may take a part of their time only. What has failed with one
         key is not tried with others.
         """
         with self._lock:
-            known = self._known.setdefault((what, key), Once(lambda: self._read(what, read)))
+            known = self._known.setdefault((what, key), Lazy(lambda: self._read(what, read)))
         found: Result | None = known()
         return found
 
-    def _read(self, what: str, read: Callable[[Shared], Result]) -> Result | None:
+    def _read(self, what: str, read: Callable[[SharedReads], Result]) -> Result | None:
         found: list[Result] = []
-        whole = min(self.settings.account_time_limit, self.hub.time_left())
+        whole = min(self.settings.account_time_limit, self.caller.time_left())
 
         def bounded() -> None:
             CALLS.set(self.out.calls)
             with within(min(self.LONGEST, whole * self.PART)):
                 found.append(read(self))
 
-        def tell(error: Exception) -> None:
+        def on_error(error: Exception) -> None:
             self._failed.add(what)
-            self.hub.log.say_once(f"{what}: accounts read their own, since {because(error)}")
+            self.caller.log.log_once(
+                f"{what}: accounts read their own, since {describe_error(error)}"
+            )
 
         if what not in self._failed:
             run = contextvars.copy_context().run
-            contain(lambda: run(bounded), tell, self.hub.log)
+            run_isolated(lambda: run(bounded), on_error, self.caller.log)
         return found[0] if found else None
 
     def administrator(self, service: str) -> Aws:
-        """AWS as the delegated administrator of a service, entered once; NotNow if it has none."""
+        """AWS as the delegated administrator of a service, assumed once.
+
+        SharedReadUnavailable if it has none.
+        """
         with self._lock:
-            enter_it = Once(lambda: self._enter(service))
-            known: Once[Aws] = self._known.setdefault((service, "administrator"), enter_it)
+            enter_it = Lazy(lambda: self._assume(service))
+            known: Lazy[Aws] = self._known.setdefault((service, "administrator"), enter_it)
         return known()
 
     def overseer(self, service: str) -> Aws:
         """AWS as who sees a service's data of the whole organization: payer or administrator."""
-        return self.hub if self.payer() == self.hub.account else self.administrator(service)
+        return self.caller if self.payer() == self.caller.account else self.administrator(service)
 
-    def _enter(self, service: str) -> Aws:
+    def _assume(self, service: str) -> Aws:
         """Organizations: ListDelegatedAdministrators, for the payer and administrators."""
-        client: OrganizationsClient = self.hub.client("organizations", self.hub.global_region)
+        client: OrganizationsClient = self.caller.client("organizations", self.caller.global_region)
         principal = f"{service}.amazonaws.com"
         listed = client.list_delegated_administrators(ServicePrincipal=principal)
         if not (found := listed["DelegatedAdministrators"]):
-            raise NotNow("it has no delegated administrator")
-        aws = enter(self.hub, self.settings, found[0]["Id"])
-        aws.deadline, aws.limited = self.hub.deadline, self.hub.limited
+            raise SharedReadUnavailable("it has no delegated administrator")
+        aws = assume_account_role(self.caller, self.settings, found[0]["Id"])
+        aws.deadline, aws.limited = self.caller.deadline, self.caller.limited
         with self._lock:
             self.administrators.append(aws)
         return aws

@@ -86,7 +86,7 @@ class Spool:
             yield json.loads(rest)
 
 
-class Draft:
+class DocumentBuilder:
     """One document in the making: per category its fields and its lists of rows."""
 
     def __init__(self, period: tuple[date, date], store: Store) -> None:
@@ -105,13 +105,13 @@ class Draft:
         return known
 
 
-class Drafts:
+class DocumentBuilders:
     """The documents of a run, one per period, and which one a row belongs to."""
 
     def __init__(self, window: Window, store: Store) -> None:
-        self.all = [Draft(period, store) for period in window.documents()]
+        self.all = [DocumentBuilder(period, store) for period in window.documents()]
 
-    def of(self, day: date | None) -> Draft:
+    def of(self, day: date | None) -> DocumentBuilder:
         """The document of a day; what lies outside goes to the nearest, no day to the last."""
         if day is None or len(self.all) == 1:
             return self.all[-1]

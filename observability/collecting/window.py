@@ -15,7 +15,7 @@ class Window(NamedTuple):
     `reads` are the listings of findings: those updated since an instant, or (None) all that are
     open, however old, as in the first document of an account. A later document that reads all
     that are open reads what changed as well, or it would miss what was closed.
-    `past` windows (backfill) get one document per day, others one document altogether.
+    `backfill` windows get one document per day, others one document altogether.
     """
 
     start: date
@@ -23,7 +23,7 @@ class Window(NamedTuple):
     costs_from: date
     reads: tuple[datetime | None, ...]
     until: datetime
-    past: bool = False
+    backfill: bool = False
 
     @classmethod
     def of_yesterday(
@@ -46,11 +46,11 @@ class Window(NamedTuple):
         return cls(today - timedelta(days=1), today, costs_from, reads, now)
 
     @classmethod
-    def of_past(cls, first: date, last: date) -> Window:
+    def of_backfill(cls, first: date, last: date) -> Window:
         """The days from first to last, both included."""
         end = last + timedelta(days=1)
         until = midnight(end) - timedelta(milliseconds=1)
-        return cls(first, end, first, (midnight(first),), until, past=True)
+        return cls(first, end, first, (midnight(first),), until, backfill=True)
 
     @property
     def since(self) -> datetime | None:
@@ -64,6 +64,6 @@ class Window(NamedTuple):
 
     def documents(self) -> list[tuple[date, date]]:
         """The period [start, end) of each document."""
-        if not self.past:
+        if not self.backfill:
             return [(self.start, self.end)]
         return [(day, day + timedelta(days=1)) for day in days(self.start, self.end)]

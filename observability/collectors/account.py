@@ -9,12 +9,12 @@ from observability.aws.errors import aws_errors
 from observability.aws.limits import within
 from observability.aws.session import Aws
 from observability.collecting.organization import read_membership
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
+from observability.collecting.result import CategoryResult
 from observability.collecting.run import AccountRun
 from observability.collecting.scan import Scan
-from observability.dates import when
-from observability.rows import Row, Shape
+from observability.dates import to_iso
+from observability.rows import Row, RowMapper
 
 if TYPE_CHECKING:
     from mypy_boto3_account import AccountClient
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 CONTACT_TYPES: tuple[AlternateContactTypeType, ...] = ("BILLING", "OPERATIONS", "SECURITY")
 
-contact_row = Shape(
+contact_row = RowMapper(
     full_name="FullName", company_name="CompanyName", address_line1="AddressLine1",
     address_line2="AddressLine2", address_line3="AddressLine3", city="City",
     state_or_region="StateOrRegion", postal_code="PostalCode", country_code="CountryCode",
     phone_number="PhoneNumber", website_url="WebsiteUrl",
 )  # fmt: skip
-alternate_contact_row = Shape(name="Name", title="Title", email="EmailAddress", phone="PhoneNumber")
+alternate_contact_row = RowMapper(
+    name="Name", title="Title", email="EmailAddress", phone="PhoneNumber"
+)
 
 
 def account_row(scan: Scan) -> Row:
@@ -45,11 +47,11 @@ def account_row(scan: Scan) -> Row:
     }
 
 
-def get_account_details(scan: Scan, out: Outcome) -> None:
+def get_account_details(scan: Scan, out: CategoryResult) -> None:
     """Name, state and email; in the home region contacts (STS has named the account before)."""
     details, refused = scan.of_account.once(read_account)
     for error in refused:
-        out.meet(error)
+        out.record_error(error)
     # Not in documents without this category, of which the receiver would add them all the same.
     out.head(details | {"product": scan.settings.product})
     out.rows += 1
@@ -57,10 +59,10 @@ def get_account_details(scan: Scan, out: Outcome) -> None:
         out.head(read_contacts(scan, out))
 
 
-def read_contacts(scan: Scan, out: Outcome) -> Row:
+def read_contacts(scan: Scan, out: CategoryResult) -> Row:
     """Whom to reach (Account: GetContactInformation, GetAlternateContact)."""
-    client: AccountClient = scan.world("account")
-    contact = out.ask(lambda: client.get_contact_information()["ContactInformation"])
+    client: AccountClient = scan.global_client("account")
+    contact = out.try_read(lambda: client.get_contact_information()["ContactInformation"])
     alternates: Row = {kind.lower(): None for kind in CONTACT_TYPES} | {
         kind.lower(): held and alternate_contact_row(held)
         for kind, held in map_items(
@@ -120,5 +122,7 @@ def account_details(aws: Aws, found: Mapping[str, Any], member: Mapping[str, Any
         "account_status": found.get("AccountState") or member.get("State") or member.get("Status"),
         "account_arn": member.get("Arn") or root,
         "joined_method": member.get("JoinedMethod"),
-        "joined_timestamp": when(member.get("JoinedTimestamp") or found.get("AccountCreatedDate")),
+        "joined_timestamp": to_iso(
+            member.get("JoinedTimestamp") or found.get("AccountCreatedDate")
+        ),
     }

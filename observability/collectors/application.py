@@ -5,21 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import Shape
+from observability.rows import RowMapper
 
 if TYPE_CHECKING:
     from mypy_boto3_application_signals import CloudWatchApplicationSignalsClient
 
 
-signals_row = Shape(
+signals_row = RowMapper(
     service_name="KeyAttributes.Name", namespace="MetricReferences.0.Namespace",
     key_attributes="KeyAttributes",
 )  # fmt: skip
 
 
-def get_application_signals(scan: Scan, out: Outcome) -> None:
+def get_application_signals(scan: Scan, out: CategoryResult) -> None:
     """Services seen in the last 24 hours, the longest that AWS looks back (Application Signals)."""
     client: CloudWatchApplicationSignalsClient = scan.client("application-signals")
     until = scan.window.until

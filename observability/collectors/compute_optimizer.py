@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from observability.aws.errors import NOT_OPTED_IN
 from observability.aws.pages import tokens
-from observability.collecting.outcome import Outcome
-from observability.collecting.scan import Scan, together
-from observability.collecting.shared import Shared
-from observability.rows import Row, dig
+from observability.collecting.result import CategoryResult
+from observability.collecting.scan import Scan, run_parts
+from observability.collecting.shared import SharedReads
+from observability.rows import Row, get_path
 
 if TYPE_CHECKING:
     from mypy_boto3_compute_optimizer import ComputeOptimizerClient
 
 
-def get_compute_optimizer(scan: Scan, out: Outcome) -> None:
+def get_compute_optimizer(scan: Scan, out: CategoryResult) -> None:
     """What Compute Optimizer would change of instances, volumes and functions; own account only.
 
     Without accountIds AWS answers for the caller's account, also to a management account. An
@@ -24,7 +24,7 @@ def get_compute_optimizer(scan: Scan, out: Outcome) -> None:
     """
     parts = {"instances": optimize_instances, "volumes": optimize_volumes}
     parts |= {"functions": optimize_functions}
-    together(scan, out, dict.fromkeys(parts, not_opted_in) if is_inactive(scan) else parts)
+    run_parts(scan, out, dict.fromkeys(parts, not_opted_in) if is_inactive(scan) else parts)
 
 
 def is_inactive(scan: Scan) -> bool:
@@ -35,7 +35,7 @@ def is_inactive(scan: Scan) -> bool:
     return scan.account in (found or ())
 
 
-def inactive_accounts(shared: Shared, region: str) -> set[str]:
+def inactive_accounts(shared: SharedReads, region: str) -> set[str]:
     """The organization's accounts that have not opted in, by hundreds.
 
     Compute Optimizer: GetEnrollmentStatusesForOrganization. Any other status than Inactive may
@@ -47,16 +47,18 @@ def inactive_accounts(shared: Shared, region: str) -> set[str]:
         filters=[{"name": "Status", "values": ["Inactive"]}], PaginationConfig={"PageSize": 100}
     )
     listed = [held for page in pages for held in page.get("accountEnrollmentStatuses", ())]
-    shared.hub.log.say_once(f"Compute Optimizer in {region}: {aws.account} says who has opted in")
+    shared.caller.log.log_once(
+        f"Compute Optimizer in {region}: {aws.account} says who has opted in"
+    )
     return {held["accountId"] for held in listed if held["status"] == "Inactive"}
 
 
-def not_opted_in(scan: Scan, out: Outcome) -> None:
+def not_opted_in(scan: Scan, out: CategoryResult) -> None:
     """What a part comes to in an account that has not opted in."""
     out.skipped = NOT_OPTED_IN
 
 
-def optimize_instances(scan: Scan, out: Outcome) -> None:
+def optimize_instances(scan: Scan, out: CategoryResult) -> None:
     """EC2 instances (GetEC2InstanceRecommendations)."""
     client: ComputeOptimizerClient = scan.client("compute-optimizer")
     for page in tokens(
@@ -72,7 +74,7 @@ def optimize_instances(scan: Scan, out: Outcome) -> None:
             })  # fmt: skip
 
 
-def optimize_volumes(scan: Scan, out: Outcome) -> None:
+def optimize_volumes(scan: Scan, out: CategoryResult) -> None:
     """EBS volumes (GetEBSVolumeRecommendations); sizes in GiB."""
     client: ComputeOptimizerClient = scan.client("compute-optimizer")
     for page in tokens(
@@ -84,14 +86,14 @@ def optimize_volumes(scan: Scan, out: Outcome) -> None:
             names = [pair["value"] for pair in held.get("tags", ()) if pair["key"] == "Name"]
             out.emit(advice("EbsVolume", held["volumeArn"], held, best) | {
                 "resource_name": names[0] if names else held["volumeArn"].rpartition("/")[2],
-                "current_volume_type": dig(held, "currentConfiguration.volumeType"),
-                "current_volume_size": dig(held, "currentConfiguration.volumeSize"),
-                "recommended_volume_type": dig(best, "configuration.volumeType"),
-                "recommended_volume_size": dig(best, "configuration.volumeSize"),
+                "current_volume_type": get_path(held, "currentConfiguration.volumeType"),
+                "current_volume_size": get_path(held, "currentConfiguration.volumeSize"),
+                "recommended_volume_type": get_path(best, "configuration.volumeType"),
+                "recommended_volume_size": get_path(best, "configuration.volumeSize"),
             })  # fmt: skip
 
 
-def optimize_functions(scan: Scan, out: Outcome) -> None:
+def optimize_functions(scan: Scan, out: CategoryResult) -> None:
     """Lambda functions (GetLambdaFunctionRecommendations); memory in MiB."""
     client: ComputeOptimizerClient = scan.client("compute-optimizer")
     pages = client.get_paginator("get_lambda_function_recommendations").paginate(
@@ -106,7 +108,7 @@ def optimize_functions(scan: Scan, out: Outcome) -> None:
         })  # fmt: skip
 
 
-def note_left_out(out: Outcome, errors: Iterable[Mapping[str, Any]]) -> None:
+def note_left_out(out: CategoryResult, errors: Iterable[Mapping[str, Any]]) -> None:
     """Record what AWS could not recommend anything for, though it was asked."""
     for error in errors:
         out.fail(f"compute-optimizer left out, {error.get('code')}", str(error.get("identifier")))
@@ -119,7 +121,7 @@ def best_of(options: Iterable[Mapping[str, Any]] | None) -> Mapping[str, Any]:
 
 def advice(kind: str, arn: str, held: Mapping[str, Any], best: Mapping[str, Any]) -> Row:
     """What all recommendations have; savings in dollars (China's are in yuan: not told)."""
-    savings = dig(best, "savingsOpportunity.estimatedMonthlySavings") or {}
+    savings = get_path(best, "savingsOpportunity.estimatedMonthlySavings") or {}
     metrics = {
         (str(metric.get("name")).lower(), str(metric.get("statistic")).lower()): metric.get("value")
         for metric in held.get("utilizationMetrics", ())
@@ -129,7 +131,7 @@ def advice(kind: str, arn: str, held: Mapping[str, Any], best: Mapping[str, Any]
         "resource_type": kind,
         "resource_arn": arn,
         "finding": held.get("finding"),
-        "savings_opportunity_percentage": dig(
+        "savings_opportunity_percentage": get_path(
             best, "savingsOpportunity.savingsOpportunityPercentage"
         ),
         "estimated_monthly_savings_usd": dollars,

@@ -11,11 +11,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from observability.aws.errors import aws_errors
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.window import Window
-from observability.rows import Row, Shape, at, dig, plain
+from observability.rows import Row, RowMapper, get_path, iso_time, plain
 from observability.sources.config import (
     GLOBAL,
     NOT_RECORDING,
@@ -34,22 +34,22 @@ BY_COMPLIANCE = "configuration.complianceType"
 BY_PLACE_AND_COMPLIANCE = f"accountId, awsRegion, {BY_COMPLIANCE}"
 
 QUALIFIER = "EvaluationResultIdentifier.EvaluationResultQualifier"
-non_compliant_row = Shape(
+non_compliant_row = RowMapper(
     rule_name=f"{QUALIFIER}.ConfigRuleName", resource_type=f"{QUALIFIER}.ResourceType",
     resource_id=f"{QUALIFIER}.ResourceId", evaluation_mode=f"{QUALIFIER}.EvaluationMode",
     compliance_type="ComplianceType", annotation="Annotation",
-    config_rule_invoked_time=at("ConfigRuleInvokedTime"),
+    config_rule_invoked_time=iso_time("ConfigRuleInvokedTime"),
 )  # fmt: skip
 
 
-def get_config(scan: Scan, out: Outcome) -> None:
+def get_config(scan: Scan, out: CategoryResult) -> None:
     """How many rules and resources comply, and each resource that does not (AWS Config).
 
     AWS tells what a rule found by rule only (GetComplianceDetailsByConfigRule): the overview of
     all rules says which ones are worth asking.
     """
     client: ConfigServiceClient = scan.client("config")
-    if out.ask(lambda: scan.once(read_recorders)) is False:
+    if out.try_read(lambda: scan.once(read_recorders)) is False:
         out.skipped = NOT_RECORDING
     pages = client.get_paginator("describe_compliance_by_config_rule").paginate()
     states = {
@@ -58,7 +58,7 @@ def get_config(scan: Scan, out: Outcome) -> None:
         for rule in page.get("ComplianceByConfigRules", ())
     }
     out.head(compliance_report(scan.window, states))
-    packs = (out.ask(lambda: rule_packs(client)) or {}) if states else {}
+    packs = (out.try_read(lambda: rule_packs(client)) or {}) if states else {}
     broken = [rule for rule, state in states.items() if state == "NON_COMPLIANT"]
     read = functools.partial(evaluations, client, "NON_COMPLIANT")
     for rule, rows in map_items(scan.aws, broken, read, out):
@@ -129,7 +129,7 @@ def counts_by_place(aggregator: Aggregator) -> dict[tuple[str, str], Counter[str
     found: dict[tuple[str, str], Counter[str]] = collections.defaultdict(Counter)
     for row in aggregator.query(resources_by(BY_PLACE_AND_COMPLIANCE)):
         place = row["accountId"], row.get("awsRegion", GLOBAL)
-        found[place][dig(row, BY_COMPLIANCE)] += int(row["COUNT(*)"])
+        found[place][get_path(row, BY_COMPLIANCE)] += int(row["COUNT(*)"])
     return dict(found)
 
 
@@ -142,11 +142,11 @@ def resources_by(columns: str) -> str:
 def own_counts(client: ConfigServiceClient) -> Counter[str]:
     """How many resources comply and how many do not, as the account's own Config has it."""
     rows = query(client, resources_by(BY_COMPLIANCE))
-    return Counter({dig(row, BY_COMPLIANCE): int(row["COUNT(*)"]) for row in rows})
+    return Counter({get_path(row, BY_COMPLIANCE): int(row["COUNT(*)"]) for row in rows})
 
 
 def count_resources(
-    scan: Scan, out: Outcome, client: ConfigServiceClient, rules: Iterable[str]
+    scan: Scan, out: CategoryResult, client: ConfigServiceClient, rules: Iterable[str]
 ) -> Row:
     """How many resources comply with all their rules, and how many do not.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import DENIED, aws_errors, judge
+from observability.aws.errors import DENIED, aws_errors, classify_error
 from observability.aws.pages import tokens
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.collecting.shared import Shared
+from observability.collecting.shared import SharedReads
 from observability.collecting.spool import Spool
 from observability.contract import SKIPPED
-from observability.rows import Row, Shape, at, dig
+from observability.rows import Row, RowMapper, get_path, iso_time
 from observability.sources.config import (
     GLOBAL,
     NOT_RECORDING,
@@ -34,7 +34,7 @@ def first_of(*paths: str) -> Callable[[Any], Any]:
     """
 
     def first(held: Any) -> Any:
-        values = (dig(held, f"configuration.{path}") for path in paths)
+        values = (get_path(held, f"configuration.{path}") for path in paths)
         found = next((value for value in values if value is not None), None)
         return int(found) if isinstance(found, float) and found.is_integer() else found
 
@@ -57,14 +57,14 @@ CONFIG_COLUMNS = (
 COMPLIANCE_KINDS = ("AWS::Config::ResourceCompliance", "AWS::Config::ConformancePackCompliance")
 """What Config records of its own verdicts: no resources."""
 
-recorded_row = Shape(
+recorded_row = RowMapper(
     resource_type="resourceType", resource_id="resourceId", resource_name="resourceName",
     resource_subtype=lambda held: held["resourceType"].rpartition("::")[2], region="awsRegion",
 )  # fmt: skip
 """What is known of every recorded resource; the subtype of AWS::EC2::Instance is Instance."""
 
-configured_row = Shape(
-    availability_zone="availabilityZone", creation_date=at("resourceCreationTime"),
+configured_row = RowMapper(
+    availability_zone="availabilityZone", creation_date=iso_time("resourceCreationTime"),
     state=first_of("state.name", "state.value", "state.code", "dBInstanceStatus"),
     instance_type=first_of("instanceType"), vpc_id=first_of("vpcId", "dBSubnetGroup.vpcId"),
     engine=first_of("engine", "runtime"), instance_class=first_of("dBInstanceClass"),
@@ -77,7 +77,7 @@ configured_row = Shape(
 """What a query tells besides; the instance count of a scaling group is the one it aims at."""
 
 
-def get_config_resource_inventory(scan: Scan, out: Outcome) -> None:
+def get_config_resource_inventory(scan: Scan, out: CategoryResult) -> None:
     """Every resource that AWS Config knows (SelectResourceConfig, the advanced query).
 
     Where queries are not possible, the discovered resources, with less told about each. What is
@@ -86,17 +86,17 @@ def get_config_resource_inventory(scan: Scan, out: Outcome) -> None:
     try:
         emit_recorded(scan, out, aggregated(scan) or queried(scan))
     except aws_errors() as error:
-        if out.rows or judge(error)[0] == SKIPPED:
+        if out.rows or classify_error(error)[0] == SKIPPED:
             raise
-        if dig(getattr(error, "response", {}), "Error.Code") in DENIED:
-            out.meet(error)
-        out.note(f"discovered resources only, there was no query: {judge(error)[1]}")
+        if get_path(getattr(error, "response", {}), "Error.Code") in DENIED:
+            out.record_error(error)
+        out.note(f"discovered resources only, there was no query: {classify_error(error)[1]}")
         emit_recorded(scan, out, discovered(scan))
-    if not out.rows and out.ask(lambda: scan.once(read_recorders)) is False:
+    if not out.rows and out.try_read(lambda: scan.once(read_recorders)) is False:
         out.skipped = NOT_RECORDING
 
 
-def emit_recorded(scan: Scan, out: Outcome, rows: Iterable[Row]) -> None:
+def emit_recorded(scan: Scan, out: CategoryResult, rows: Iterable[Row]) -> None:
     """Emit the recorded resources that belong into this region's document."""
     out.emit_all(row for row in rows if scan.home or row["region"] != GLOBAL)
 
@@ -158,7 +158,7 @@ def place_conditions(accounts: Iterable[str], region: str) -> tuple[str, str]:
 
 
 def read_aggregated(
-    shared: Shared, aggregator: Aggregator, region: str, accounts: Sequence[str]
+    shared: SharedReads, aggregator: Aggregator, region: str, accounts: Sequence[str]
 ) -> dict[str, Spool]:
     """The resources of some accounts in a region."""
     rows = shared.spools(accounts)

@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from observability.collecting.outcome import Outcome
-from observability.collecting.scan import Collect, Scan, together
+from observability.collecting.result import CategoryResult
+from observability.collecting.scan import Collect, Scan, run_parts
 from observability.contract import INTERVAL
 from observability.dates import days
-from observability.rows import Row, Shape, plain
+from observability.rows import Row, RowMapper, plain
 from observability.sources.cost_explorer import own_costs, read_costs, time_period
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FORECAST_DAYS = 30
 FORECAST_CONFIDENCE = 80
 """Percent: the actual cost is expected to lie between the bounds that often."""
 
-forecast_row = Shape(
+forecast_row = RowMapper(
     period=lambda held: {name.lower(): day[:10] for name, day in held["TimePeriod"].items()},
     amount="MeanValue",
     prediction_interval_lower_bound="PredictionIntervalLowerBound",
@@ -32,7 +32,7 @@ forecast_row = Shape(
 )
 
 
-def get_cost(scan: Scan, out: Outcome) -> None:
+def get_cost(scan: Scan, out: CategoryResult) -> None:
     """A report per day: total, the day before, services, anomalies, savings and a forecast.
 
     Forecast and savings are about now: they go into the newest report of a plain run only.
@@ -43,7 +43,7 @@ def get_cost(scan: Scan, out: Outcome) -> None:
         "forecast": lambda scan, part: found.update(forecast=read_forecast(scan, part)),
         "savings": lambda scan, part: found.update(savings=read_savings(scan, part)),
     }
-    together(scan, out, {"anomalies": parts["anomalies"]} if scan.window.past else parts)
+    run_parts(scan, out, {"anomalies": parts["anomalies"]} if scan.window.backfill else parts)
     totals = daily_totals(scan.once(read_costs))
     newest = scan.window.end - timedelta(days=1)
     for day in days(scan.window.costs_from, scan.window.end):
@@ -81,9 +81,9 @@ def cost_report(day: date, totals: Mapping[str, Mapping[str, Decimal]]) -> Row:
     }
 
 
-def read_forecast(scan: Scan, out: Outcome) -> Row:
+def read_forecast(scan: Scan, out: CategoryResult) -> Row:
     """What the next 30 days are expected to cost, with bounds (GetCostForecast, $0.01)."""
-    client: CostExplorerClient = scan.world("ce")
+    client: CostExplorerClient = scan.global_client("ce")
     start = scan.window.until.date()
     answer = client.get_cost_forecast(
         TimePeriod=time_period(start, start + timedelta(days=FORECAST_DAYS)),
@@ -100,12 +100,12 @@ def read_forecast(scan: Scan, out: Outcome) -> Row:
 ANOMALIES_KEPT = timedelta(days=90)
 
 
-def read_anomalies(scan: Scan, out: Outcome) -> list[tuple[str, str]]:
+def read_anomalies(scan: Scan, out: CategoryResult) -> list[tuple[str, str]]:
     """First and last day of each anomaly that may touch the window (GetAnomalies, $0.01 a page).
 
     AWS selects them by their last day, and keeps them for ANOMALIES_KEPT.
     """
-    client: CostExplorerClient = scan.world("ce")
+    client: CostExplorerClient = scan.global_client("ce")
     until = str(datetime.now(UTC).date())
     pages = client.get_paginator("get_anomalies").paginate(
         DateInterval={"StartDate": str(scan.window.costs_from), "EndDate": until}
@@ -130,9 +130,9 @@ def anomaly_count(day: date, spans: Sequence[tuple[str, str]] | None) -> Row:
     return {"anomalies_detected": sum(first <= str(day) <= last for first, last in spans)}
 
 
-def read_savings(scan: Scan, out: Outcome) -> Row:
+def read_savings(scan: Scan, out: CategoryResult) -> Row:
     """What could be saved a month and by how many changes (Cost Optimization Hub, free)."""
-    client: CostOptimizationHubClient = scan.world("cost-optimization-hub")
+    client: CostOptimizationHubClient = scan.global_client("cost-optimization-hub")
     savings, count = None, 0
     for page in client.get_paginator("list_recommendation_summaries").paginate(
         groupBy="ResourceType", filter={"accountIds": [scan.account]}

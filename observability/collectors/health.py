@@ -7,30 +7,31 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import NotNow
+from observability.aws.errors import SharedReadUnavailable
 from observability.aws.session import Aws
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.collecting.shared import Shared
+from observability.collecting.shared import SharedReads
 from observability.collecting.spool import Spool
 from observability.dates import day_of, midnight
-from observability.rows import Row, Shape, at
+from observability.rows import Row, RowMapper, iso_time
 
 if TYPE_CHECKING:
     from mypy_boto3_health import HealthClient
     from mypy_boto3_health.type_defs import DateTimeRangeTypeDef, EventFilterTypeDef
 
 
-event_row = Shape(
+event_row = RowMapper(
     arn="arn", service="service", event_type_code="eventTypeCode", region="region",
     event_type_category="eventTypeCategory", event_scope_code="eventScopeCode",
-    start_time=at("startTime"), end_time=at("endTime"), last_updated_time=at("lastUpdatedTime"),
+    start_time=iso_time("startTime"), end_time=iso_time("endTime"),
+    last_updated_time=iso_time("lastUpdatedTime"),
     status_code="statusCode",
 )  # fmt: skip
 
 
-def get_health(scan: Scan, out: Outcome) -> None:
+def get_health(scan: Scan, out: CategoryResult) -> None:
     """Events that touch the account, by update time (Health: DescribeEvents, kept for 90 days).
 
     Where the run is over an organization, its events may have been read for all accounts.
@@ -42,7 +43,7 @@ def get_health(scan: Scan, out: Outcome) -> None:
 
 def read_events(scan: Scan) -> Iterator[Row]:
     """An account's events as it reads them itself."""
-    client: HealthClient = scan.world("health")
+    client: HealthClient = scan.global_client("health")
     criteria: EventFilterTypeDef = {}
     if scan.window.since:
         criteria = {"lastUpdatedTimes": [{"from": scan.window.since, "to": scan.window.until}]}
@@ -55,28 +56,29 @@ def read_events(scan: Scan) -> Iterator[Row]:
 def shared_events(scan: Scan) -> Spool | None:
     """An account's events as they are read for the organization; None if they are not shared."""
     shared, window = scan.run.shared, scan.window
-    if not shared or window.past or not shared.covers(window.since):
+    if not shared or window.backfill or not shared.covers(window.since):
         return None
     rows = shared.once("Health", None, organization_events)
     return rows.pop(scan.account, None) if rows else None  # each account wants its rows once
 
 
-def organization_events(shared: Shared) -> dict[str, Spool]:
+def organization_events(shared: SharedReads) -> dict[str, Spool]:
     """The events of each account that were updated, read from the organization's view.
 
     Health: DescribeEventsForOrganization, then DescribeAffectedAccountsForOrganization for each
-    event that is not public; a public one is every account's. NotNow if the accounts' own calls
-    are not more than that. Accounts that are named might be in another organization.
+    event that is not public; a public one is every account's. SharedReadUnavailable if the
+    accounts' own calls are not more than that. Accounts that are named might be in another
+    organization.
     """
     if not shared.settings.organization:
-        raise NotNow("the run is not over an organization (--organization)")
+        raise SharedReadUnavailable("the run is not over an organization (--organization)")
     aws = shared.overseer("health")
     if not has_older_events(aws, midnight(shared.window.costs_from)):
-        raise NotNow("the organization's view may be younger than what changed")
+        raise SharedReadUnavailable("the organization's view may be younger than what changed")
     public, specific = updated_events(shared, aws)
     if not public and not specific:
-        raise NotNow("the organization's view has nothing")
-    out = Outcome("Health", shared.out.drafts)
+        raise SharedReadUnavailable("the organization's view has nothing")
+    out = CategoryResult("Health", shared.out.builders)
     rows = shared.spools(shared.accounts)
     touched: Iterable[tuple[Any, list[str] | None]] = map_items(
         aws, specific, lambda event: affected_accounts(aws, event["arn"]), out
@@ -84,10 +86,10 @@ def organization_events(shared: Shared) -> dict[str, Spool]:
     for event, accounts in itertools.chain(((event, shared.accounts) for event in public), touched):
         for account in rows.keys() & {*(accounts or ())}:
             rows[account].add(event_row(event))
-    out.insist()
+    out.raise_if_incomplete()
     for spool in rows.values():
         spool.flush()
-    shared.hub.log.say_once(f"Health: {aws.account} reads for {len(rows)} accounts")
+    shared.caller.log.log_once(f"Health: {aws.account} reads for {len(rows)} accounts")
     return rows
 
 
@@ -100,7 +102,7 @@ def has_older_events(aws: Aws, since: datetime) -> bool:
     return any(page.get("events") for page in itertools.islice(pages, 2))
 
 
-def updated_events(shared: Shared, aws: Aws) -> tuple[list[Any], list[Any]]:
+def updated_events(shared: SharedReads, aws: Aws) -> tuple[list[Any], list[Any]]:
     """The organization's events that were updated: public ones, and those of some accounts."""
     client: HealthClient = aws.client("health", aws.global_region)
     window = shared.window
@@ -111,19 +113,22 @@ def updated_events(shared: Shared, aws: Aws) -> tuple[list[Any], list[Any]]:
     found: dict[str, list[Any]] = {"PUBLIC": [], "ACCOUNT_SPECIFIC": []}
     for event in (event for page in pages for event in page.get("events", ())):
         if event.get("eventScopeCode") not in found:
-            raise NotNow(f"AWS does not tell whom {event['arn']} is about")
+            raise SharedReadUnavailable(f"AWS does not tell whom {event['arn']} is about")
         found[event["eventScopeCode"]].append(event)
         if len(found["ACCOUNT_SPECIFIC"]) >= len(shared.accounts):
-            raise NotNow("that takes no more requests")
+            raise SharedReadUnavailable("that takes no more requests")
     return found["PUBLIC"], found["ACCOUNT_SPECIFIC"]
 
 
 def affected_accounts(aws: Aws, arn: str) -> list[str]:
-    """The accounts that an event is about; NotNow if AWS names none, though it is not public."""
+    """The accounts that an event is about.
+
+    SharedReadUnavailable if AWS names none, though it is not public.
+    """
     client: HealthClient = aws.client("health", aws.global_region)
     pages = client.get_paginator("describe_affected_accounts_for_organization").paginate(
         eventArn=arn, PaginationConfig={"PageSize": 100}
     )
     if not (found := [held for page in pages for held in page.get("affectedAccounts", ())]):
-        raise NotNow(f"AWS does not tell whom {arn} is about")
+        raise SharedReadUnavailable(f"AWS does not tell whom {arn} is about")
     return found

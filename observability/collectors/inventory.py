@@ -5,34 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import aws_errors, judge
-from observability.collecting.outcome import Outcome
+from observability.aws.errors import aws_errors, classify_error
 from observability.collecting.parallel import map_items
-from observability.collecting.scan import Collect, Scan, together
-from observability.dates import when
-from observability.rows import Row, Shape, at, dig
+from observability.collecting.result import CategoryResult
+from observability.collecting.scan import Collect, Scan, run_parts
+from observability.dates import to_iso
+from observability.rows import Row, RowMapper, get_path, iso_time
 from observability.sources.ec2_instances import read_instances
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 
-instance_row = Shape(
+instance_row = RowMapper(
     instance_id="InstanceId", platform="PlatformName", ip_address="IPAddress",
     computer_name="ComputerName", ping_status="PingStatus",
-    last_ping_date_time=at("LastPingDateTime"), agent_version="AgentVersion",
+    last_ping_date_time=iso_time("LastPingDateTime"), agent_version="AgentVersion",
     platform_type="PlatformType", platform_version="PlatformVersion",
     is_latest_version="IsLatestVersion", association_status="AssociationStatus",
-    association_execution_date=at("LastAssociationExecutionDate"),
-    association_success_date=at("LastSuccessfulAssociationExecutionDate"),
+    association_execution_date=iso_time("LastAssociationExecutionDate"),
+    association_success_date=iso_time("LastSuccessfulAssociationExecutionDate"),
 )  # fmt: skip
-application_row = Shape(
+application_row = RowMapper(
     name="Name", version="Version", publisher="Publisher", architecture="Architecture",
-    application_type="ApplicationType", install_time=at("InstalledTime"),
+    application_type="ApplicationType", install_time=iso_time("InstalledTime"),
 )  # fmt: skip
-patch_row = Shape(
+patch_row = RowMapper(
     title="Title", classification="Classification", severity="Severity", state="State",
-    installed_time=lambda held: when(held["InstalledTime"]) if was_installed(held) else None,
+    installed_time=lambda held: to_iso(held["InstalledTime"]) if was_installed(held) else None,
     kb_id="KBId", cve_ids="CVEIds",
 )  # fmt: skip
 
@@ -42,7 +42,7 @@ def was_installed(patch: Mapping[str, Any]) -> bool:
     return "InstalledTime" in patch and patch["InstalledTime"].year > 1970
 
 
-def get_inventory(scan: Scan, out: Outcome) -> None:
+def get_inventory(scan: Scan, out: CategoryResult) -> None:
     """Machines that Systems Manager manages, what is installed on them, and their patches."""
     client: SSMClient = scan.client("ssm")
     types = instance_types(scan, out)
@@ -59,10 +59,10 @@ def get_inventory(scan: Scan, out: Outcome) -> None:
         "applications": lambda scan, part: get_applications(scan, part, known),
         "patches": lambda scan, part: get_patch_details(scan, part, known),
     }
-    together(scan, out, parts)
+    run_parts(scan, out, parts)
 
 
-def instance_types(scan: Scan, out: Outcome) -> dict[str, str] | None:
+def instance_types(scan: Scan, out: CategoryResult) -> dict[str, str] | None:
     """EC2's type of each instance, which Systems Manager does not know; None if it cannot be read.
 
     The same listing serves `service_resources`, which reports its failure if it is collected.
@@ -71,12 +71,12 @@ def instance_types(scan: Scan, out: Outcome) -> dict[str, str] | None:
         return {row["resource_id"]: row["instance_type"] for row in scan.once(read_instances)}
     except aws_errors() as error:
         if scan.settings.only and "service_resources" not in scan.settings.only:
-            out.meet(error)
-        out.note(f"instance types are not known: {judge(error)[1]}")
+            out.record_error(error)
+        out.note(f"instance types are not known: {classify_error(error)[1]}")
         return None
 
 
-def get_applications(scan: Scan, out: Outcome, known: Mapping[str, None]) -> None:
+def get_applications(scan: Scan, out: CategoryResult, known: Mapping[str, None]) -> None:
     """What is installed, of fifty machines a call (Systems Manager: GetInventory).
 
     AWS goes on listing machines that were terminated; those are left out.
@@ -86,12 +86,12 @@ def get_applications(scan: Scan, out: Outcome, known: Mapping[str, None]) -> Non
         ResultAttributes=[{"TypeName": "AWS:Application"}], PaginationConfig={"PageSize": 50}
     )
     for entity in (entity for page in pages for entity in page.get("Entities", ())):
-        content = dig(entity, "Data.AWS:Application.Content") or ()
+        content = get_path(entity, "Data.AWS:Application.Content") or ()
         for held in content if entity["Id"] in known else ():
             out.emit(application_row(held, instance_id=entity["Id"]), "applications")
 
 
-def get_patch_details(scan: Scan, out: Outcome, known: Iterable[str]) -> None:
+def get_patch_details(scan: Scan, out: CategoryResult, known: Iterable[str]) -> None:
     """Every patch of every machine (Systems Manager: DescribeInstancePatches, one machine each)."""
     client: SSMClient = scan.client("ssm")
 

@@ -7,15 +7,15 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import ABSENT, aws_errors, judge
+from observability.aws.errors import ABSENT, aws_errors, classify_error
 from observability.aws.pages import tokens
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.window import Window
 from observability.contract import FAIL
-from observability.dates import day_of, days, midnight, when
-from observability.rows import Row, dig, plain
+from observability.dates import day_of, days, midnight, to_iso
+from observability.rows import Row, get_path, plain
 from observability.sources.cost_explorer import read_costs
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient
 
 
-def get_marketplace(scan: Scan, out: Outcome) -> None:
+def get_marketplace(scan: Scan, out: CategoryResult) -> None:
     """Products bought on AWS Marketplace, and what each cost on the days of the window.
 
     A buyer learns its product codes from License Manager (ListReceivedLicenses); their
     entitlements are asked for one product at a time, AWS has no other way (GetEntitlements).
     Cost Explorer calls a product by its name.
     """
-    client: MarketplaceEntitlementServiceClient = scan.world("marketplace-entitlement")
+    client: MarketplaceEntitlementServiceClient = scan.global_client("marketplace-entitlement")
 
     def entitlements(product: Mapping[str, Any]) -> list[Any]:
         pages = client.get_paginator("get_entitlements").paginate(
@@ -41,14 +41,14 @@ def get_marketplace(scan: Scan, out: Outcome) -> None:
         try:
             return [held for page in pages for held in page.get("Entitlements", ())]
         except aws_errors() as error:
-            if judge(error)[0] == ABSENT:
+            if classify_error(error)[0] == ABSENT:
                 return []
             raise
 
     try:
         costs = product_costs(scan)
     except aws_errors() as error:
-        if judge(error)[0] == FAIL:
+        if classify_error(error)[0] == FAIL:
             raise  # rows without costs would take away those that earlier documents know
         costs = None
     for product, held in map_items(scan.aws, bought(scan), entitlements, out):
@@ -59,7 +59,7 @@ def get_marketplace(scan: Scan, out: Outcome) -> None:
 
 def bought(scan: Scan) -> list[Mapping[str, Any]]:
     """The licenses that AWS Marketplace has issued to the account, one per product."""
-    client: LicenseManagerClient = scan.world("license-manager")
+    client: LicenseManagerClient = scan.global_client("license-manager")
     issuer: list[FilterTypeDef] = [{"Name": "IssuerName", "Values": ["AWS/Marketplace"]}]
     pages = tokens(
         lambda **token: client.list_received_licenses(Filters=issuer, MaxResults=100, **token),
@@ -92,7 +92,7 @@ def marketplace_rows(
     to be had (None), rows say nothing about cost or status. An entitlement without an end is
     perpetual; one that lasts beyond the day makes the product ACTIVE.
     """
-    begin = day_of(when(dig(product, "Validity.Begin"))) or window.costs_from
+    begin = day_of(to_iso(get_path(product, "Validity.Begin"))) or window.costs_from
     ends = [held.get("ExpirationDate") for held in entitlements or ()]
     unpaid: Row = {"cost_consumed": None, "currency": None}
     for day in days(max(begin, window.costs_from), window.end):

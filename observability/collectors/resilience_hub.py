@@ -6,45 +6,46 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.cache import Once
+from observability.aws.cache import Lazy
 from observability.aws.pages import tokens
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import Row, Shape, at, dig
+from observability.rows import Row, RowMapper, get_path, iso_time
 
 if TYPE_CHECKING:
     from mypy_boto3_resiliencehub import ResilienceHubClient
 
 
-app_row = Shape(
+app_row = RowMapper(
     app_arn="appArn", name="name", compliance_status="complianceStatus",
     resiliency_score="resiliencyScore", status="status", description="description",
-    creation_time=at("creationTime"), last_assessment_time=at("lastAppComplianceEvaluationTime"),
+    creation_time=iso_time("creationTime"),
+    last_assessment_time=iso_time("lastAppComplianceEvaluationTime"),
 )  # fmt: skip
 
 
-def get_resilience_hub_apps(scan: Scan, out: Outcome) -> None:
+def get_resilience_hub_apps(scan: Scan, out: CategoryResult) -> None:
     """Applications, their policy and what they were assessed to cost (Resilience Hub).
 
     AWS tells an app's policy by app only (DescribeApp), the costs by assessment
     (ListAppAssessments, the newest one of each app).
     """
     client: ResilienceHubClient = scan.client("resiliencehub")
-    policies: dict[str, Once[Row]] = {}
+    policies: dict[str, Lazy[Row]] = {}
     lock = threading.Lock()
 
     def goals(arn: str) -> Row:
         with lock:
-            read = Once(lambda: policy_goals(client.describe_resiliency_policy(policyArn=arn)))
+            read = Lazy(lambda: policy_goals(client.describe_resiliency_policy(policyArn=arn)))
             known = policies.setdefault(arn, read)
         return known()
 
     def describe(arn: str) -> Row:
         app = client.describe_app(appArn=arn)["app"]
         policy = app.get("policyArn")
-        strictest = out.ask(lambda: goals(policy), arn) if policy else None
-        cost = out.ask(lambda: assessed_cost(client, arn), arn)
+        strictest = out.try_read(lambda: goals(policy), arn) if policy else None
+        cost = out.try_read(lambda: assessed_cost(client, arn), arn)
         return app_row(app, cost=cost, **(strictest or {"rto": None, "rpo": None}))
 
     pages = tokens(lambda **token: client.list_apps(maxResults=100, **token), "nextToken")
@@ -55,7 +56,7 @@ def get_resilience_hub_apps(scan: Scan, out: Outcome) -> None:
 
 def policy_goals(answer: Mapping[str, Any]) -> Row:
     """RTO and RPO in seconds: the strictest that a resiliency policy asks for."""
-    goals = (dig(answer, "policy.policy") or {}).values()
+    goals = (get_path(answer, "policy.policy") or {}).values()
     return {
         "rto": min((goal["rtoInSecs"] for goal in goals), default=None),
         "rpo": min((goal["rpoInSecs"] for goal in goals), default=None),
@@ -67,7 +68,7 @@ def assessed_cost(client: ResilienceHubClient, arn: str) -> float | None:
     found = client.list_app_assessments(
         appArn=arn, assessmentStatus=["Success"], reverseOrder=True, maxResults=1
     )["assessmentSummaries"]
-    return a_month(dig(found, "0.cost"))
+    return a_month(get_path(found, "0.cost"))
 
 
 TIMES_A_MONTH = {"Hourly": 730.0, "Daily": 365 / 12, "Monthly": 1.0, "Yearly": 1 / 12}

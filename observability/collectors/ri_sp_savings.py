@@ -8,12 +8,12 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.pages import tokens
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
-from observability.collecting.scan import Collect, Scan, open_regions, together
+from observability.collecting.result import CategoryResult
+from observability.collecting.scan import Collect, Scan, open_regions, run_parts
 from observability.collecting.window import Window
-from observability.dates import days, midnight, when
-from observability.rows import Row, Shape, at, dig
+from observability.dates import days, midnight, to_iso
+from observability.rows import Row, RowMapper, get_path, iso_time
 from observability.sources.cost_explorer import dimension, own_costs, time_period
 
 if TYPE_CHECKING:
@@ -38,42 +38,43 @@ def family(column: str) -> Callable[[Any], str | None]:
     return lambda held: str(held.get(column) or "").rpartition(".")[0] or None
 
 
-reserved_instance_row = Shape(
+reserved_instance_row = RowMapper(
     instance_type="InstanceType", instance_count="InstanceCount",
     instance_family=family("InstanceType"), instance_tenancy="InstanceTenancy",
     offering_class="OfferingClass", offering_type="OfferingType",
     description="ProductDescription", upfront_cost="FixedPrice", usage_price="UsagePrice",
     recurring_cost="RecurringCharges.0.Amount",
     recurring_frequency="RecurringCharges.0.Frequency", currency="CurrencyCode",
-    start_date=at("Start"), end_date=at("End"), duration_seconds="Duration", state="State",
+    start_date=iso_time("Start"), end_date=iso_time("End"), duration_seconds="Duration",
+    state="State",
 )  # fmt: skip
-reserved_database_row = Shape(
+reserved_database_row = RowMapper(
     offering_id="ReservedDBInstancesOfferingId", instance_type="DBInstanceClass",
     instance_count="DBInstanceCount", instance_family=family("DBInstanceClass"),
     offering_type="OfferingType", description="ProductDescription", upfront_cost="FixedPrice",
     usage_price="UsagePrice", recurring_cost="RecurringCharges.0.RecurringChargeAmount",
     recurring_frequency="RecurringCharges.0.RecurringChargeFrequency", currency="CurrencyCode",
-    start_date=at("StartTime"), duration_seconds="Duration", state="State",
-    end_date=lambda held: when(held["StartTime"] + timedelta(seconds=held["Duration"])),
+    start_date=iso_time("StartTime"), duration_seconds="Duration", state="State",
+    end_date=lambda held: to_iso(held["StartTime"] + timedelta(seconds=held["Duration"])),
 )  # fmt: skip
-savings_plan_row = Shape(
+savings_plan_row = RowMapper(
     subscription_id="savingsPlanId", offering_id="offeringId", savings_plan_arn="savingsPlanArn",
     instance_family="ec2InstanceFamily", offering_class="savingsPlanType",
     product_types=lambda held: ",".join(held.get("productTypes", ())), region="region",
     commitment="commitment", upfront_cost="upfrontPaymentAmount",
-    recurring_cost="recurringPaymentAmount", currency="currency", start_date=at("start"),
-    end_date=at("end"), returnable_until=at("returnableUntil"),
+    recurring_cost="recurringPaymentAmount", currency="currency", start_date=iso_time("start"),
+    end_date=iso_time("end"), returnable_until=iso_time("returnableUntil"),
     duration_seconds="termDurationInSeconds", offering_type="paymentOption", state="state",
     description="description",
 )  # fmt: skip
 """What was bought. Money as AWS has it: of one instance, or of the whole plan."""
 
-reservation_use_row = Shape(
+reservation_use_row = RowMapper(
     subscription_id="Value", utilization_percentage="Utilization.UtilizationPercentage",
     on_demand_cost="Utilization.OnDemandCostOfRIHoursUsed",
     reservation_cost="Utilization.TotalAmortizedFee", net_savings="Utilization.NetRISavings",
 )  # fmt: skip
-plan_use_row = Shape(
+plan_use_row = RowMapper(
     utilization_percentage="Utilization.UtilizationPercentage",
     on_demand_cost="Savings.OnDemandCostEquivalent",
     reservation_cost="AmortizedCommitment.TotalAmortizedCommitment",
@@ -82,7 +83,7 @@ plan_use_row = Shape(
 """What became of it on a day: the cost on demand of what it covered, what it cost, the rest."""
 
 
-def get_ri_sp_savings(scan: Scan, out: Outcome) -> None:
+def get_ri_sp_savings(scan: Scan, out: CategoryResult) -> None:
     """Reservations of EC2 and RDS and savings plans: use, cost and savings of each on each day.
 
     Only what this account bought in the run's regions, whoever uses it. Listing it is free, and
@@ -95,7 +96,7 @@ def get_ri_sp_savings(scan: Scan, out: Outcome) -> None:
         "databases": lambda scan, part: read_reservations(scan, part, RDS, reserved_databases),
         "plans": read_savings_plans,
     }
-    together(scan, out, parts)
+    run_parts(scan, out, parts)
 
 
 def reserved_instances(scan: Scan, region: str) -> dict[str, Row]:
@@ -119,7 +120,7 @@ def reserved_databases(scan: Scan, region: str) -> dict[str, Row]:
 
 
 def read_reservations(
-    scan: Scan, out: Outcome, service: str, listing: Callable[[Scan, str], dict[str, Row]]
+    scan: Scan, out: CategoryResult, service: str, listing: Callable[[Scan, str], dict[str, Row]]
 ) -> None:
     """The reservations of a service on each day (GetReservationUtilization, $0.01 each).
 
@@ -136,7 +137,7 @@ def read_reservations(
     use = functools.partial(reservation_use, scan, service)
     for day, groups in map_items(scan.aws, days_in_force(scan.window, held.values()), use, out):
         for group in groups or ():
-            lease = dig(group, "Attributes.leaseId") or group["Value"]
+            lease = get_path(group, "Attributes.leaseId") or group["Value"]
             if lease in held:
                 emit_savings(out, day, held[lease] | reservation_use_row(group))
             else:
@@ -147,7 +148,7 @@ def read_reservations(
 
 def reservation_use(scan: Scan, service: str, day: date) -> list[Any]:
     """How much of each reservation of a service was used on a day."""
-    client: CostExplorerClient = scan.world("ce")
+    client: CostExplorerClient = scan.global_client("ce")
     only = dimension("SERVICE", [service])
     pages = tokens(
         lambda **token: client.get_reservation_utilization(
@@ -166,13 +167,13 @@ def reservation_use(scan: Scan, service: str, day: date) -> list[Any]:
     ]
 
 
-def read_savings_plans(scan: Scan, out: Outcome) -> None:
+def read_savings_plans(scan: Scan, out: CategoryResult) -> None:
     """The savings plans on each day (Savings Plans: DescribeSavingsPlans, then Cost Explorer).
 
     Cost Explorer tells of one plan by day or of one day by plan; what needs fewer requests is
     asked for.
     """
-    client: SavingsPlansClient = scan.world("savingsplans")
+    client: SavingsPlansClient = scan.global_client("savingsplans")
     pages = tokens(
         lambda **token: client.describe_savings_plans(states=PLAN_STATES, maxResults=1000, **token),
         "nextToken",
@@ -197,12 +198,12 @@ def read_savings_plans(scan: Scan, out: Outcome) -> None:
 PlanUses = Iterator[tuple[date, str, Mapping[str, Any]]]
 
 
-def plan_uses_by_day(scan: Scan, out: Outcome, span: Iterable[date]) -> PlanUses:
+def plan_uses_by_day(scan: Scan, out: CategoryResult, span: Iterable[date]) -> PlanUses:
     """(day, plan, use), a request and its pages for each day (GetSavingsPlansUtilizationDetails).
 
     This listing says nothing of days if it is asked for several.
     """
-    client: CostExplorerClient = scan.world("ce")
+    client: CostExplorerClient = scan.global_client("ce")
 
     def read(day: date) -> list[Any]:
         pages = tokens(
@@ -219,9 +220,9 @@ def plan_uses_by_day(scan: Scan, out: Outcome, span: Iterable[date]) -> PlanUses
         yield from ((day, held["SavingsPlanArn"], held) for held in found or ())
 
 
-def plan_uses_by_plan(scan: Scan, out: Outcome, plans: Iterable[str]) -> PlanUses:
+def plan_uses_by_plan(scan: Scan, out: CategoryResult, plans: Iterable[str]) -> PlanUses:
     """(day, plan, use), a request for each plan (GetSavingsPlansUtilization has no pages)."""
-    client: CostExplorerClient = scan.world("ce")
+    client: CostExplorerClient = scan.global_client("ce")
 
     def read(arn: str) -> list[Any]:
         only = dimension("SAVINGS_PLAN_ARN", [arn])
@@ -250,7 +251,7 @@ def days_in_force(window: Window, rows: Iterable[Row]) -> list[date]:
     return [day for day in span if any(in_force(row, day) for row in bought)]
 
 
-def emit_savings(out: Outcome, day: date, row: Row) -> None:
+def emit_savings(out: CategoryResult, day: date, row: Row) -> None:
     """Emit what is known of a reservation or a plan on a day."""
     dates = {"date_from": str(day), "date_to": str(day + timedelta(days=1))}
     out.emit(row | dates, day=day)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.sources.cost_explorer import read_costs
 
 
-def get_services(scan: Scan, out: Outcome) -> None:
+def get_services(scan: Scan, out: CategoryResult) -> None:
     """Cost and usage per service, usage type and day (Cost Explorer, shared with get_cost)."""
     first = str(scan.window.costs_from)
     for row in scan.once(read_costs):

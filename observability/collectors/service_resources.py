@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from observability.collecting.outcome import Outcome
-from observability.collecting.scan import Collect, Scan, together
-from observability.rows import Row, at, dig
+from observability.collecting.result import CategoryResult
+from observability.collecting.scan import Collect, Scan, run_parts
+from observability.rows import Row, get_path, iso_time
 from observability.sources.ec2_instances import kind_of, name_tag, read_instances
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def joined(zones: Iterable[str]) -> str | None:
 volume_row = kind_of(
     "EC2", "Volume", resource_id="VolumeId", resource_name=name_tag,
     availability_zone="AvailabilityZone", state="State", size_gb="Size", volume_type="VolumeType",
-    creation_date=at("CreateTime"),
+    creation_date=iso_time("CreateTime"),
 )  # fmt: skip
 subnet_row = kind_of(
     "EC2", "Subnet", resource_id="SubnetId", resource_name=name_tag,
@@ -43,31 +43,34 @@ database_row = kind_of(
     "RDS", "DBInstance", resource_id="DBInstanceIdentifier", resource_name="DBInstanceIdentifier",
     availability_zone="AvailabilityZone", state="DBInstanceStatus", vpc_id="DBSubnetGroup.VpcId",
     engine="Engine", instance_class="DBInstanceClass", multi_az="MultiAZ",
-    size_gb="AllocatedStorage", volume_type="StorageType", creation_date=at("InstanceCreateTime"),
+    size_gb="AllocatedStorage", volume_type="StorageType",
+    creation_date=iso_time("InstanceCreateTime"),
 )  # fmt: skip
 bucket_row = kind_of(
     "S3", "Bucket", resource_id="Name", resource_name="Name", region="BucketRegion",
-    creation_date=at("CreationDate"),
+    creation_date=iso_time("CreationDate"),
 )  # fmt: skip
 load_balancer_row = kind_of(
     "ELB", "LoadBalancer", resource_id="LoadBalancerArn", resource_name="LoadBalancerName",
     availability_zone=lambda held: joined(map(zone_name, held.get("AvailabilityZones", ()))),
     state="State.Code", vpc_id="VpcId", type="Type", scheme="Scheme",
-    creation_date=at("CreatedTime"),
+    creation_date=iso_time("CreatedTime"),
 )  # fmt: skip
 scaling_group_row = kind_of(
     "AutoScaling", "AutoScalingGroup", resource_id="AutoScalingGroupARN",
     resource_name="AutoScalingGroupName", state="Status", min_size="MinSize", max_size="MaxSize",
     availability_zone=lambda held: joined(held.get("AvailabilityZones", ())),
-    instance_count=lambda held: len(held.get("Instances", ())), creation_date=at("CreatedTime"),
+    instance_count=lambda held: len(held.get("Instances", ())),
+    creation_date=iso_time("CreatedTime"),
 )  # fmt: skip
 function_row = kind_of(
     "Lambda", "Function", resource_id="FunctionArn", resource_name="FunctionName", state="State",
-    vpc_id=lambda held: dig(held, "VpcConfig.VpcId") or None, engine="Runtime", type="PackageType",
+    vpc_id=lambda held: get_path(held, "VpcConfig.VpcId") or None, engine="Runtime",
+    type="PackageType",
 )  # fmt: skip
 
 
-def get_services_resources(scan: Scan, out: Outcome) -> None:
+def get_services_resources(scan: Scan, out: CategoryResult) -> None:
     """The main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda, each kind by itself.
 
     Buckets belong to no region and go into the home region's document.
@@ -77,7 +80,7 @@ def get_services_resources(scan: Scan, out: Outcome) -> None:
     def emitting(read: Callable[[Scan], Iterable[Row]]) -> Collect:
         return lambda scan, part: part.emit_all({"region": scan.region} | row for row in read(scan))
 
-    together(scan, out, {name: emitting(read) for name, read in reads.items()})
+    run_parts(scan, out, {name: emitting(read) for name, read in reads.items()})
 
 
 def read_volumes(scan: Scan) -> Iterator[Row]:

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of, midnight, zulu
-from observability.rows import Shape, at
+from observability.rows import RowMapper, iso_time
 
 if TYPE_CHECKING:
     from mypy_boto3_support import SupportClient
 
 
-case_row = Shape(
+case_row = RowMapper(
     case_id="caseId", display_id="displayId", subject="subject", status="status",
     severity_code="severityCode", service_code="serviceCode", category_code="categoryCode",
-    time_created=at("timeCreated"), submitted_by="submittedBy", language="language",
+    time_created=iso_time("timeCreated"), submitted_by="submittedBy", language="language",
 )  # fmt: skip
 """A support case; what was written in it stays with AWS."""
 
 
-def get_support_tickets(scan: Scan, out: Outcome) -> None:
+def get_support_tickets(scan: Scan, out: CategoryResult) -> None:
     """Support cases, resolved ones too (Support: DescribeCases, kept for 24 months).
 
     A plain run reads all of them: AWS can only filter by communication, and a case that is
     resolved without a word would stay open here for ever.
     """
-    client: SupportClient = scan.world("support")
+    client: SupportClient = scan.global_client("support")
     window = scan.window
     span = {"afterTime": zulu(midnight(window.start)), "beforeTime": zulu(window.until)}
     pages = client.get_paginator("describe_cases").paginate(
         includeResolvedCases=True,
         includeCommunications=False,
         PaginationConfig={"PageSize": 100},
-        **(span if window.past else {}),  # type: ignore[arg-type]
+        **(span if window.backfill else {}),  # type: ignore[arg-type]
     )
     for row in (case_row(case) for page in pages for case in page.get("cases", ())):
-        draft = out.drafts.of(day_of(row["time_created"]))
-        row |= {"date_from": str(draft.start), "date_to": str(draft.end)}
-        out.emit(row, day=draft.start)
+        builder = out.builders.of(day_of(row["time_created"]))
+        row |= {"date_from": str(builder.start), "date_to": str(builder.end)}
+        out.emit(row, day=builder.start)

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import Shape, at, batches
+from observability.rows import RowMapper, batches, iso_time
 
 if TYPE_CHECKING:
     from mypy_boto3_support import SupportClient
 
 
-check_row = Shape(
+check_row = RowMapper(
     severity="status", affected_resources_count="resourcesSummary.resourcesFlagged",
     potential_savings="categorySpecificSummary.costOptimizing.estimatedMonthlySavings",
-    timestamp=at("timestamp"),
+    timestamp=iso_time("timestamp"),
 )  # fmt: skip
 """What a Trusted Advisor check found; savings in dollars a month, of cost checks only."""
 
 
-def get_trusted_advisor(scan: Scan, out: Outcome) -> None:
+def get_trusted_advisor(scan: Scan, out: CategoryResult) -> None:
     """Checks in warning or error (Support: DescribeTrustedAdvisorChecks and …CheckResult).
 
     Summaries, a hundred checks a call, tell which those are; only their results are read.
     """
-    client: SupportClient = scan.world("support")
+    client: SupportClient = scan.global_client("support")
     checks = {c["id"]: c for c in client.describe_trusted_advisor_checks(language="en")["checks"]}
     summaries = [
         summary

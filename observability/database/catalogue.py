@@ -48,7 +48,7 @@ MANAGED = {"id", "account_id", "document_id", "gone_at", "created_at", "updated_
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
+class TableSchema:
     """A table with its columns: what a document may fill, and what rows are found by."""
 
     table: Table
@@ -57,7 +57,7 @@ class Shape:
     found_by: Mapping[str, Column]  # the parent's key
 
     @classmethod
-    def of(cls, table: Table, catalogue: Mapping[str, Mapping[str, Column]]) -> Shape:
+    def of(cls, table: Table, catalogue: Mapping[str, Mapping[str, Column]]) -> TableSchema:
         columns = catalogue[table.stored_in or table.name]
         managed = MANAGED - set(table.aws_times) | set(table.ours)
         fields = {name: c for name, c in columns.items() if name not in managed}

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from observability.aws.plain import Calls, connect
 from observability.database.catalogue import CATALOGUE_SQL, Catalogue, read_catalogue
-from observability.errors import Refused, Transient, Unreachable
-from observability.log import tell
+from observability.errors import Rejected, Transient, Unreachable
+from observability.log import log_event
 from observability.settings.receiver import Settings
 from observability.stopping import backoff, wait
 
@@ -55,7 +55,7 @@ RESUMING = "DatabaseResumingException"
 
 
 def aws_meaning(error: Exception, service: str) -> Exception:
-    """What an error of an AWS call means for the file: Transient, Refused, or itself."""
+    """What an error of an AWS call means for the file: Transient, Rejected, or itself."""
     from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
     from botocore.exceptions import ConnectionError as NotConnected
 
@@ -71,7 +71,7 @@ def aws_meaning(error: Exception, service: str) -> Exception:
     status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
     state = re.search(r"SQLState: (\w{5})", message)
     if state and state[1].startswith(REFUSED_STATES) and state[1] != EXHAUSTED:
-        return Refused(f"the database refuses a value: {without_values(message)}")
+        return Rejected(f"the database refuses a value: {without_values(message)}")
     if code in (RESUMING, "DatabaseUnavailableException"):
         return Unreachable(f"{code}: {message[:300]}")
     passing = "still running a query" in message or code in PASSING_CODES or status >= 500
@@ -108,7 +108,7 @@ class DBManager:
         """One call of the Data API, waiting out a database that is resuming.
 
         Nothing was run then. Whatever else may pass is waited out only outside transactions,
-        where a call may be repeated. Raises Transient for what may pass, Refused for values that
+        where a call may be repeated. Raises Transient for what may pass, Rejected for values that
         the database cannot take, botocore's ClientError for the rest.
         """
         from botocore.exceptions import BotoCoreError, ClientError
@@ -128,7 +128,7 @@ class DBManager:
                 late = self.gave_up.is_set() or time.monotonic() > deadline
                 if late or not (alone or RESUMING in str(error)):
                     raise meaning from error
-                tell("INFO", f"waiting for the database: {meaning}", attempt=attempt + 1)
+                log_event("INFO", f"waiting for the database: {meaning}", attempt=attempt + 1)
                 wait(backoff(attempt))
         raise AssertionError("count() has no end")
 
@@ -173,7 +173,7 @@ class DBManager:
             )
         except (BotoCoreError, ClientError) as error:
             meaning = aws_meaning(error, "the RDS Data API")
-            tell("INFO", f"rollback not confirmed: {meaning}")
+            log_event("INFO", f"rollback not confirmed: {meaning}")
 
     def catalogue(self, tables: Collection[str]) -> Catalogue:
         """Columns, types and keys; raises UsageError where the schema is missing or too old."""
@@ -222,8 +222,8 @@ HAVING max(d.last_modified) < now() - interval '2 days'
 ORDER BY 1"""
 
 
-def tell_silent_accounts(db: DBManager) -> None:
+def log_silent_accounts(db: DBManager) -> None:
     """Say which accounts have sent nothing for two days; after thirty they are taken as closed."""
     silent = [record[0] for record in db.execute(SILENT_SQL, {})]
     about = f"no document for two days: {', '.join(silent) or 'none'}"
-    tell("FAIL" if silent else "INFO", about, silent_accounts=len(silent))
+    log_event("FAIL" if silent else "INFO", about, silent_accounts=len(silent))

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import lru_cache
 
-from observability.database.catalogue import Column, Shape
+from observability.database.catalogue import Column, TableSchema
 from observability.database.tables import Kind, Table
 
 NONE = "CAST(0 AS bigint)"
@@ -61,7 +61,7 @@ def scope_text(table: Table, alias: str) -> str:
     return f"concat_ws('|', {columns})" if columns else "''"
 
 
-def incoming_cte(shape: Shape) -> str:
+def incoming_cte(shape: TableSchema) -> str:
     """The batch, typed, with the parent's id, one row per natural key.
 
     Of two rows with one key an event's later version stays, else the first.
@@ -80,7 +80,7 @@ def incoming_cte(shape: Shape) -> str:
     ORDER BY {key}, {later}place)"""
 
 
-def scopes_cte(shape: Shape) -> str:
+def scopes_cte(shape: TableSchema) -> str:
     """What the document states the whole of: everything, or the periods or parents of $3."""
     table, parent = shape.table, shape.table.parent
     if not table.scope:
@@ -119,10 +119,10 @@ def seen_before(table: Table) -> str:
     return f"SELECT row_id FROM seen WHERE table_name = '{table.name}'"
 
 
-def wins(shape: Shape, several: bool) -> str:
+def replaces(shape: TableSchema, several: bool) -> str:
     """The condition under which the incoming row i replaces the stored row t.
 
-    Of two versions of an event the later wins, of two alike the newer document's: not all that
+    Of two versions of an event the later replaces, of two alike the newer document's: not all that
     people change (a finding's workflow status) moves AWS's own update time.
     """
     table = shape.table
@@ -140,26 +140,26 @@ def wins(shape: Shape, several: bool) -> str:
     return newer_document + (alive if table.kind is Kind.SNAPSHOT else " AND n.covering IS NULL")
 
 
-def judged_cte(shape: Shape, several: bool) -> str:
+def compared_cte(shape: TableSchema, several: bool) -> str:
     """Each incoming row beside the stored one: is it new, does it win, does it differ?"""
     table = shape.table
     gone = "t.gone_at" if table.kind is Kind.SNAPSHOT else "CAST(NULL AS timestamptz)"
     ignored = table.gone_value[0] if table.gone_value else None
-    compared = [column for column in shape.data if column != ignored]
+    data = [column for column in shape.data if column != ignored]
     pairs = zip(shape.key_of("t."), shape.key_of("i."), strict=True)
     key = " AND ".join(f"{stored} = {ours}" for stored, ours in pairs)
     touched = ", t.updated_at AS was_updated_at" if shape.stamped else ""
-    return f"""judged AS MATERIALIZED (
+    return f"""compared AS MATERIALIZED (
     SELECT i.*, t.id AS row_id, {gone} AS was_gone_at, n.collected_at AS next_at,
            n.covering IS NOT NULL AS outdated,
-           ({names(compared, "t.")}) IS DISTINCT FROM ({names(compared, "i.")}) AS differs,
-           {wins(shape, several)} AS wins{touched}
+           ({names(data, "t.")}) IS DISTINCT FROM ({names(data, "i.")}) AS differs,
+           {replaces(shape, several)} AS replaces{touched}
     FROM incoming i CROSS JOIN this
     LEFT JOIN newer n ON n.covering = i.covering
     LEFT JOIN "{table.name}" t ON {key})"""
 
 
-def written_ctes(shape: Shape, complete: bool) -> list[str]:
+def written_ctes(shape: TableSchema, complete: bool) -> list[str]:
     """Insert what is new and update what changed, and nothing else.
 
     An unchanged row is touched only where its document cannot vouch for the whole listing: then
@@ -180,17 +180,17 @@ def written_ctes(shape: Shape, complete: bool) -> list[str]:
     return [
         f"""inserted AS (
     INSERT INTO "{table.name}" ({names(values)})
-    SELECT {", ".join(values.values())} FROM judged j CROSS JOIN this
+    SELECT {", ".join(values.values())} FROM compared j CROSS JOIN this
     WHERE j.row_id IS NULL{creates}
     RETURNING id)""",
         f"""updated AS (
     UPDATE "{table.name}" t SET {", ".join(updates)}
-    FROM judged j CROSS JOIN this
-    WHERE j.row_id IS NOT NULL AND t.id = j.row_id AND j.wins{moves})""",
+    FROM compared j CROSS JOIN this
+    WHERE j.row_id IS NOT NULL AND t.id = j.row_id AND j.replaces{moves})""",
     ]
 
 
-def value_of(shape: Shape, column: str) -> str:
+def value_of(shape: TableSchema, column: str) -> str:
     """What is stored in a column of a written row j."""
     if shape.table.gone_value and column == shape.table.gone_value[0]:
         gone = shape.table.gone_value[1]
@@ -198,15 +198,15 @@ def value_of(shape: Shape, column: str) -> str:
     return f'j."{column}"'
 
 
-def seen_condition(shape: Shape, several: bool) -> str:
+def seen_condition(shape: TableSchema, several: bool) -> str:
     """Whether the listing lacks the stored row t; NOT IN looks it up in a hash of what was seen."""
-    seen = "SELECT row_id FROM judged WHERE row_id IS NOT NULL"
+    seen = "SELECT row_id FROM compared WHERE row_id IS NOT NULL"
     if several:
         seen += f" UNION ALL {seen_before(shape.table)}"
     return f"t.id NOT IN ({seen})"
 
 
-def gone_cte(shape: Shape, several: bool) -> str:
+def gone_cte(shape: TableSchema, several: bool) -> str:
     """Mark what a complete listing lacks as gone since its time.
 
     Living rows are the newest listing's to decide. A listing that arrives late may only move the
@@ -239,7 +239,7 @@ vanished AS (
     RETURNING t.id)"""
 
 
-def deleted_cte(shape: Shape, several: bool) -> str:
+def deleted_cte(shape: TableSchema, several: bool) -> str:
     """Delete what the newest complete statement about a period or parent no longer has."""
     table = shape.table
     scoped = "".join(f' AND t."{column}" = s."{column}"' for column in table.scope)
@@ -263,7 +263,7 @@ class Extent(Enum):
 
 
 @lru_cache(maxsize=1024)
-def merge_sql(shape: Shape, extent: Extent) -> str:
+def merge_sql(shape: TableSchema, extent: Extent) -> str:
     """Merge one batch of rows into a table, and count: created, updated, gone."""
     table = shape.table
     ctes = [this_cte(table), incoming_cte(shape)]
@@ -272,7 +272,7 @@ def merge_sql(shape: Shape, extent: Extent) -> str:
     else:
         ctes += [scopes_cte(shape), newer_cte(table)]
     several = extent in (Extent.MORE, Extent.LAST)
-    ctes += [judged_cte(shape, several), *written_ctes(shape, extent is not Extent.SOME)]
+    ctes += [compared_cte(shape, several), *written_ctes(shape, extent is not Extent.SOME)]
     absent = NONE
     if extent in (Extent.WHOLE, Extent.LAST):
         gone = table.kind is Kind.SNAPSHOT
@@ -282,11 +282,12 @@ def merge_sql(shape: Shape, extent: Extent) -> str:
     elif extent is Extent.MORE:
         ctes.append(f"""remembered AS (
     INSERT INTO seen (table_name, row_id)
-    SELECT '{table.name}', row_id FROM judged WHERE row_id IS NOT NULL)""")
+    SELECT '{table.name}', row_id FROM compared WHERE row_id IS NOT NULL)""")
     revived = "was_gone_at IS NOT NULL AND NOT outdated"
     return f"""WITH {", ".join(ctes)}
 SELECT (SELECT count(*) FROM inserted),
-       (SELECT count(*) FROM judged WHERE row_id IS NOT NULL AND wins AND (differs OR {revived})),
+       (SELECT count(*) FROM compared
+        WHERE row_id IS NOT NULL AND replaces AND (differs OR {revived})),
        {absent}"""
 
 

@@ -14,7 +14,7 @@ class Kind(Enum):
     SNAPSHOT = "what exists now: the newest day decides, what it lacks is marked gone"
     PERIOD = "facts of a period: the last collected decides, what it lacks is deleted"
     PART = "belongs to its parent row and is replaced with it"
-    EVENT = "keyed by AWS's identifier: the later update time wins, absence means nothing"
+    EVENT = "keyed by AWS's identifier: the later update time replaces, absence means nothing"
     OWNER = "what other rows hang on; a statement of its own"
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from observability.database.catalogue import Shape
+from observability.database.catalogue import TableSchema
 from observability.database.merge import NONE, listed_cte, names, rows_of, this_cte
-from observability.loaders.rows import Covers, Loaded, Parts, Row
+from observability.loaders.rows import Complete, Loaded, Parts, Row
 
 
-def accounts_sql(shape: Shape, complete: bool) -> str:
+def accounts_sql(shape: TableSchema, complete: bool) -> str:
     """Give the account's row what this document knows of it.
 
     A document whose account category passed beats any that did not; of two alike, the newer. As
@@ -35,7 +35,7 @@ written AS (
 SELECT {NONE}, count(*) FILTER (WHERE changed), {NONE} FROM written"""
 
 
-def products_sql(shape: Shape) -> str:
+def products_sql(shape: TableSchema) -> str:
     """Make the products that have none yet.
 
     Names differ in case only: the one that sorts first is shown, whatever the order of loading.
@@ -69,13 +69,13 @@ def load_account_data(parts: Parts) -> Loaded:
         if account.get("contact_info"):
             yield Row("contact_info", f"{part.where}.contact_info", account["contact_info"])
         if "contact_info" in account:
-            yield Covers("contact_info")
+            yield Complete("contact_info")
         if account.get("alternate_contacts") is not None:
-            yield Covers("alternate_contacts")
+            yield Complete("alternate_contacts")
             contacts = account["alternate_contacts"]
             yield from alternate_contacts(contacts, f"{part.where}.alternate_contacts")
         if "product" in account:
-            yield Covers("product_accounts")
+            yield Complete("product_accounts")
             for name in product_names(account["product"]):
                 yield Row("product_accounts", f"{part.where}.product", name)
 

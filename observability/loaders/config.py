@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from observability.loaders.rows import Covers, Loaded, Part, Parts, Row
+from observability.loaders.rows import Complete, Loaded, Part, Parts, Row
 
 
 def load_config_data(parts: Parts) -> Loaded:
@@ -16,10 +16,10 @@ def load_config_data(parts: Parts) -> Loaded:
             report = part.value
             if any(value is not None for value in report.values()):  # {} where it was skipped
                 yield Row("config_reports", part.where, report)
-                yield Covers("config_reports", {"date_from": report.get("date_from")})
+                yield Complete("config_reports", {"date_from": report.get("date_from")})
             yield from (non_compliant(late, report) for late in held)
         elif part.opened:
-            yield Covers("non_compliant_resources")
+            yield Complete("non_compliant_resources")
         elif part.context.get("date_from") is None:
             held.append(part)
         else:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from observability.database.catalogue import Shape
+from observability.database.catalogue import TableSchema
 from observability.database.merge import NONE, names, rows_of, this_cte
-from observability.loaders.rows import Covers, Loaded, Parts, Row
-from observability.loaders.tables import REPORT_KEY, SAID, SAID_BY, TABLES
+from observability.loaders.rows import Complete, Loaded, Parts, Row
+from observability.loaders.tables import PARTIAL_UPDATED_BY, PARTIAL_UPDATES, REPORT_KEY, TABLES
 
 
-def said_sql(shape: Shape) -> str:
+def partial_update_sql(shape: TableSchema) -> str:
     """What a document says of a report beside its costs; one that says nothing takes nothing away.
 
     Savings are about their own document's day, anomalies may not have been readable.
     """
-    columns, by = SAID[shape.table.name], SAID_BY[shape.table.name]
+    columns, by = PARTIAL_UPDATES[shape.table.name], PARTIAL_UPDATED_BY[shape.table.name]
     return f"""WITH {this_cte(TABLES["cost_reports"])},
 said AS (
     UPDATE cost_reports t
@@ -40,14 +40,14 @@ def load_cost_data(parts: Parts) -> Loaded:
         key = {"region": "Global", **period_of(report.pop("period", None))}
         said = {
             table: {name: report.pop(name) for name in columns if name in report}
-            for table, columns in SAID.items()
+            for table, columns in PARTIAL_UPDATES.items()
         }
         yield Row("cost_reports", part.where, {**report, **key})
         for table, values in said.items():
             if any(value is not None for value in values.values()):
                 day = {name: key[name] for name in ("period_start", "period_granularity")}
                 yield Row(table, part.where, {**values, **day})
-        yield Covers("cost_reports", key)
+        yield Complete("cost_reports", key)
         yield from cost_parts("service_costs", services, part.where + ".top_services", key)
         yield from cost_parts("cost_forecasts", forecast, part.where + ".forecast", key)
 
@@ -66,7 +66,7 @@ def cost_parts(table: str, listed: Any, where: str, key: Mapping[str, Any]) -> L
     if listed is None:
         return
     report = {f"report_{column}": key[column] for column in REPORT_KEY}
-    yield Covers(table, report)
+    yield Complete(table, report)
     for position, item in enumerate(listed if isinstance(listed, list) else [listed]):
         values = dict(item) if isinstance(item, dict) else item
         if isinstance(values, dict) and table == "service_costs":

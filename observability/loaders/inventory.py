@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from observability.errors import Refused
-from observability.loaders.rows import Loaded, Over, Parts, Row, straight
+from observability.errors import Rejected
+from observability.loaders.rows import EndOfTable, Loaded, Parts, Row, straight
 
 INVENTORY_TABLES = {
     "inventory.instances": "inventory_instances",
@@ -28,8 +28,8 @@ def load_inventory_data(parts: Parts) -> Loaded:
                 listed.add(instance)
             else:
                 named.setdefault(instance, loaded.where)
-        if not isinstance(loaded, Over) or loaded.table == "inventory_instances":
+        if not isinstance(loaded, EndOfTable) or loaded.table == "inventory_instances":
             yield loaded
     lost = [where for instance, where in named.items() if instance not in listed]
     if lost:
-        raise Refused(*(f"{w}.instance_id: no instance of this document" for w in lost))
+        raise Rejected(*(f"{w}.instance_id: no instance of this document" for w in lost))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from observability.database.values import as_text
-from observability.loaders.rows import Covers, Loaded, Part, Parts, Row
+from observability.loaders.rows import Complete, Loaded, Part, Parts, Row
 
 
 def load_logs_data(parts: Parts) -> Loaded:
@@ -15,8 +15,8 @@ def load_logs_data(parts: Parts) -> Loaded:
         elif part.path == "logs":
             key = {"date_created": part.value.get("date_created")}
             yield Row("logs", part.where, part.value)
-            yield Covers("logs", key)
-            yield Covers("log_messages", key)
+            yield Complete("logs", key)
+            yield Complete("log_messages", key)
             for position, (where, kind, text) in enumerate(texts):
                 message = {"position": position, "message_type": kind, "message": text}
                 yield Row("log_messages", where, {**message, **key})

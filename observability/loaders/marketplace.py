@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from observability.loaders.rows import Covers, Loaded, Parts, Row, straight
+from observability.loaders.rows import Complete, Loaded, Parts, Row, straight
 
 
 def load_marketplace_data(parts: Parts) -> Loaded:
@@ -10,4 +10,4 @@ def load_marketplace_data(parts: Parts) -> Loaded:
     for loaded in straight(parts, {"marketplace": "marketplace_usage"}):
         yield loaded
         if isinstance(loaded, Row):
-            yield Covers(loaded.table, {"period_start": loaded.values.get("period_start")})
+            yield Complete(loaded.table, {"period_start": loaded.values.get("period_start")})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from observability.loaders.rows import Covers, Loaded, Parts, Row, straight
+from observability.loaders.rows import Complete, Loaded, Parts, Row, straight
 
 
 def load_ri_sp_savings_data(parts: Parts) -> Loaded:
@@ -10,4 +10,4 @@ def load_ri_sp_savings_data(parts: Parts) -> Loaded:
     for loaded in straight(parts, {"ri_sp_savings": "ri_sp_daily_savings"}):
         yield loaded
         if isinstance(loaded, Row):
-            yield Covers(loaded.table, {"date_to": loaded.values.get("date_to")})
+            yield Complete(loaded.table, {"date_to": loaded.values.get("date_to")})

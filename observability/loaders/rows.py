@@ -33,7 +33,7 @@ class Row:
 
 
 @dataclass(slots=True)
-class Covers:
+class Complete:
     """The document states the whole of a table, or of the scope that these values name."""
 
     table: str
@@ -41,13 +41,13 @@ class Covers:
 
 
 @dataclass(slots=True)
-class Over:
+class EndOfTable:
     """No row of a table follows: those that come after it need not wait for the whole category."""
 
     table: str
 
 
-Loaded = Iterator[Row | Covers | Over]
+Loaded = Iterator[Row | Complete | EndOfTable]
 Parts = Iterable[Part]
 
 
@@ -57,8 +57,8 @@ def straight(parts: Parts, tables: Mapping[str, str]) -> Loaded:
     for part in parts:
         if part.opened:
             if before:
-                yield Over(before)
+                yield EndOfTable(before)
             before = tables[part.path]
-            yield Covers(before)
+            yield Complete(before)
         elif part.path in tables:
             yield Row(tables[part.path], part.where, part.value, part.size)

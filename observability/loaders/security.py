@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from observability.database.catalogue import Shape
+from observability.database.catalogue import TableSchema
 from observability.database.merge import NONE, rows_of
-from observability.loaders.rows import Covers, Loaded, Over, Part, Parts, Row
+from observability.loaders.rows import Complete, EndOfTable, Loaded, Part, Parts, Row
 
 
-def security_sql(shape: Shape) -> str:
+def security_sql(shape: TableSchema) -> str:
     """Make the rows that findings hang on; their counts come last."""
     return f"""WITH created AS (
     INSERT INTO security (account_id, service, document_id)
@@ -84,9 +84,9 @@ def load_security_data(parts: Parts) -> Loaded:
             yield from hub.rows(part)
             before = ("security", "findings")
         elif part.opened:
-            yield from map(Over, before)
+            yield from map(EndOfTable, before)
             before = (SECURITY_TABLES[part.path],)
-            yield from map(Covers, before)
+            yield from map(Complete, before)
         elif part.path in SECURITY_TABLES:
             columns = SECURITY_NAMES.get(part.path, {})
             row = {columns.get(name, name): value for name, value in part.value.items()}

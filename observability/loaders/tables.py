@@ -7,11 +7,14 @@ from itertools import chain
 from observability.database.tables import Kind, Parent, Table, snapshot
 
 # What a report says only if its sender could read it, and which column remembers who said so.
-SAID = {
+PARTIAL_UPDATES = {
     "cost_savings": ("potential_monthly_savings", "saving_opportunities_count"),
     "cost_anomalies": ("anomalies_detected",),
 }
-SAID_BY = {"cost_savings": "savings_document_id", "cost_anomalies": "anomalies_document_id"}
+PARTIAL_UPDATED_BY = {
+    "cost_savings": "savings_document_id",
+    "cost_anomalies": "anomalies_document_id",
+}
 REPORT_KEY = ("period_start", "period_granularity", "region")
 REPORT = Parent("cost_reports", "cost_report_id", {f"report_{c}": c for c in REPORT_KEY})
 INSTANCE = Parent("inventory_instances", "instance_id", {"instance_id": "instance_id"})
@@ -30,7 +33,7 @@ TABLES = {
             "cost",
             Kind.PERIOD,
             ("period_start", "period_granularity"),
-            ours=(*chain.from_iterable(SAID.values()), *SAID_BY.values()),
+            ours=(*chain.from_iterable(PARTIAL_UPDATES.values()), *PARTIAL_UPDATED_BY.values()),
         ),
         *(
             Table(
@@ -40,7 +43,7 @@ TABLES = {
                 fields=("period_start", "period_granularity", *columns),
                 stored_in="cost_reports",
             )
-            for name, columns in SAID.items()
+            for name, columns in PARTIAL_UPDATES.items()
         ),
         Table("service_costs", "cost", Kind.PART, ("cost_report_id",), REPORT),
         Table("cost_forecasts", "cost", Kind.PART, ("cost_report_id",), REPORT),

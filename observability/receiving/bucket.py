@@ -13,7 +13,7 @@ from observability.aws.plain import Calls, connect
 from observability.database.client import aws_meaning
 from observability.errors import UsageError
 from observability.limits import MIB
-from observability.log import printable, tell
+from observability.log import log_event, printable
 from observability.settings.receiver import Settings
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class S3Manager:
     def put_one_back(self, file: File) -> bool:
         waits = self.find(f"data/{file.rest}")
         if waits or not self.copy(file, f"data/{file.rest}", IfNoneMatch="*"):
-            tell("INFO", f"{file.key} stays: data/{file.rest} waits, or it was refused again")
+            log_event("INFO", f"{file.key} stays: data/{file.rest} waits, or it was refused again")
             return False
         return True
 

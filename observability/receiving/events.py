@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from observability.log import tell
-from observability.receiving.report import Outcome
+from observability.log import log_event
+from observability.receiving.result import FileStatus
 
 
 def message_keys(message: Mapping[str, Any], bucket: str) -> list[str] | None:
@@ -16,7 +16,7 @@ def message_keys(message: Mapping[str, Any], bucket: str) -> list[str] | None:
         return event_keys(json.loads(message["body"]), bucket)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         what = f"{type(error).__name__} in message {message['messageId']}"
-        tell("FAIL", f"not an event of S3: {what}", outcome=Outcome.FAILED.value)
+        log_event("FAIL", f"not an event of S3: {what}", outcome=FileStatus.FAILED.value)
         return None
 
 
@@ -36,5 +36,5 @@ def is_ours(place: str, key: str, bucket: str) -> bool:
     ours = place == bucket and key.startswith("data/")
     if not ours:
         why = "it is not under data/" if place == bucket else f"the bucket is not {bucket}"
-        tell("INFO", f"s3://{place}/{key} is ignored: {why}")
+        log_event("INFO", f"s3://{place}/{key} is ignored: {why}")
     return ours

@@ -12,16 +12,16 @@ from functools import cached_property
 from typing import Any
 
 from observability import THIS
-from observability.database.catalogue import Shape
+from observability.database.catalogue import TableSchema
 from observability.database.client import DBManager
 from observability.database.merge import RUN_SQL, SEEN_SQL, Extent, merge_sql
 from observability.database.tables import Kind, Table
 from observability.database.values import as_day, as_instant
-from observability.errors import Refused
+from observability.errors import Rejected
 from observability.loaders.account import accounts_sql, products_sql
-from observability.loaders.cost import said_sql
+from observability.loaders.cost import partial_update_sql
 from observability.loaders.security import RECOUNT_AND_FINISH_SQL, security_sql
-from observability.loaders.tables import AWAITED, SAID
+from observability.loaders.tables import AWAITED, PARTIAL_UPDATES
 from observability.receiving.bucket import LONGEST_PERIOD, File
 from observability.receiving.spool import Facts, Spool, TableSpool, room_after, size_in_request
 
@@ -61,16 +61,16 @@ def check_identity(file: File, facts: Facts) -> None:
         for attribute, ours in (("account_id", file.account), ("region", file.region)):
             theirs = said.get(attribute)
             if theirs is not None and str(theirs) != ours:
-                raise Refused(f"{name}.{attribute} is not the {attribute} in the key, {ours}")
+                raise Rejected(f"{name}.{attribute} is not the {attribute} in the key, {ours}")
     for name, status in facts.statuses.items():
         if status not in ("Pass", "Fail", "Skipped", "None"):
-            raise Refused(f"logs.{name}_status is none of Pass, Fail, Skipped")
+            raise Rejected(f"logs.{name}_status is none of Pass, Fail, Skipped")
     period = facts.meta.get("period")
     start = period.get("start") if isinstance(period, dict) else None
     if start is not None and str(start)[:10] != str(file.day):
-        raise Refused(f"meta.period.start is not the day in the key, {file.day}")
+        raise Rejected(f"meta.period.start is not the day in the key, {file.day}")
     if facts.meta.get("format") not in (None, 1):
-        raise Refused("meta.format is not 1: written for a later receiver")
+        raise Rejected("meta.format is not 1: written for a later receiver")
 
 
 def document_row(file: File, facts: Facts, bucket: str) -> dict[str, Any]:
@@ -87,9 +87,9 @@ def document_row(file: File, facts: Facts, bucket: str) -> dict[str, Any]:
         end = date.fromisoformat(as_day(period["end"])) if period.get("end") else file.next_day
         end = max(end, file.day + timedelta(days=1))
     except (TypeError, ValueError, OverflowError) as error:
-        raise Refused(f"meta: collected_at or period.end {error}") from None
+        raise Rejected(f"meta: collected_at or period.end {error}") from None
     if end - file.day > LONGEST_PERIOD:
-        raise Refused("meta: period.end is over a year after the day in the key")
+        raise Rejected("meta: period.end is over a year after the day in the key")
     at = collected.isoformat(timespec="microseconds")
     return {
         "account": file.account,
@@ -143,7 +143,7 @@ class Load:
     def run(self, reading: Future[Facts]) -> None:
         """Account and document first, then each table, the derived counts last.
 
-        Nothing is kept unless the document turns out well to its end: raises Refused if not.
+        Nothing is kept unless the document turns out well to its end: raises Rejected if not.
         """
         lock = {"account": self.document["account"], "region": self.document["region"]}
         self.account_created = len(self.statement(LOCK_SQL, lock))
@@ -197,10 +197,10 @@ class Load:
             while (more := spool.read_more())[1]:
                 yield self.owner(spool, *more)
 
-    def owner_sql(self, name: str, shape: Shape) -> str:
+    def owner_sql(self, name: str, shape: TableSchema) -> str:
         if name == "accounts":
             return accounts_sql(shape, self.complete(shape.table))
-        return said_sql(shape) if name in SAID else security_sql(shape)
+        return partial_update_sql(shape) if name in PARTIAL_UPDATES else security_sql(shape)
 
     def merges(self, name: str, spool: TableSpool) -> Iterator[Step]:
         """A step per batch; one without rows where the document says that there are none."""
@@ -214,15 +214,15 @@ class Load:
             yield from self.owners(spool.shape.table)
             yield self.merge(spool, extent, rows, batch.rows)
         yield from self.owners(spool.shape.table)
-        if not spool.batches and self.vouches_for(spool):
+        if not spool.batches and self.is_complete_listing(spool):
             yield self.merge(spool, extent, "[]", 0)
 
     def merge(self, spool: TableSpool, extent: Extent, rows: str, count: int) -> Step:
-        known = extent if self.vouches_for(spool) else Extent.SOME
+        known = extent if self.is_complete_listing(spool) else Extent.SOME
         sql = merge_sql(spool.shape, known)
         return Step(spool.shape.table.name, sql, rows, count, f"[{','.join(self.scopes(spool))}]")
 
-    def vouches_for(self, spool: TableSpool) -> bool:
+    def is_complete_listing(self, spool: TableSpool) -> bool:
         """Whether the document states the whole of the table, or of periods or parents in it."""
         table = spool.shape.table
         covered = spool.covered and (self.scopes(spool) or not table.scope)
@@ -244,7 +244,7 @@ class Load:
         if table == "accounts":
             updated = max(0, updated - self.account_created)
             total = counted(step.rows_count, self.account_created, updated)
-        elif table in SAID:
+        elif table in PARTIAL_UPDATES:
             table = "cost_reports"
             more = min(updated, self.counters[table]["SKIPPED"])
             total = Counter(UPDATED=more, SKIPPED=-more)

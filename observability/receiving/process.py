@@ -8,17 +8,17 @@ from itertools import groupby
 from operator import attrgetter
 from queue import Queue
 
-from observability.errors import Refused
+from observability.errors import Rejected
 from observability.limits import MIB
 from observability.loaders import LOADERS, ROW_PATHS, Loader, validate_data_structure
 from observability.loaders.rows import Part
 from observability.receiving.reader import DocumentReader
-from observability.receiving.spool import Facts, Spool, Unusable
+from observability.receiving.spool import DocumentProblems, Facts, Spool
 
 CHUNK_PARTS = 256
 
 
-class Feed:
+class PartQueue:
     """Carries the parts of one category from the reader to its loader, a bounded few ahead."""
 
     def __init__(self) -> None:
@@ -49,16 +49,16 @@ class Feed:
             yield from chunk
 
 
-def run_loader(loader: Loader, feed: Feed, spool: Spool) -> None:
+def run_loader(loader: Loader, queue: PartQueue, spool: Spool) -> None:
     try:
-        for loaded in loader.function(feed):
+        for loaded in loader.function(queue):
             spool.take(loaded)
-    except Refused as refused:
-        spool.complain(refused.reasons)
+    except Rejected as refused:
+        spool.add_problems(refused.reasons)
     except RecursionError:
-        spool.complain([f"{loader.category}: is nested too deeply"])
+        spool.add_problems([f"{loader.category}: is nested too deeply"])
     finally:
-        for _ in feed:  # after a failure: keep the reader from waiting for this loader
+        for _ in queue:  # after a failure: keep the reader from waiting for this loader
             pass
         spool.finish_category(loader.category)
 
@@ -66,53 +66,53 @@ def run_loader(loader: Loader, feed: Feed, spool: Spool) -> None:
 def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
     """Read a document and run its loaders concurrently: the account, the categories, the logs.
 
-    Raises Refused with everything that is wrong with the document.
+    Raises Rejected with everything that is wrong with the document.
     """
     reader = DocumentReader(chunks, (*ROW_PATHS, "meta"))
-    feeds = {loader.category: Feed() for loader in LOADERS}
+    queues = {loader.category: PartQueue() for loader in LOADERS}
     with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
-        running = [pool.submit(run_loader, x, feeds[x.category], spool) for x in LOADERS]
+        running = [pool.submit(run_loader, x, queues[x.category], spool) for x in LOADERS]
         try:
-            deal_all(reader, feeds, spool)
-        except Refused as refused:
-            spool.complain(refused.reasons)
+            dispatch_all(reader, queues, spool)
+        except Rejected as refused:
+            spool.add_problems(refused.reasons)
         finally:
-            for feed in feeds.values():
-                feed.end()
+            for queue in queues.values():
+                queue.end()
         for done in running:
             done.result()
     spool.facts.present = reader.present
     if not spool.problems:
-        spool.complain(validate_data_structure(reader.present))
+        spool.add_problems(validate_data_structure(reader.present))
     if spool.problems:
         more = spool.problem_count - len(spool.problems)
-        raise Refused(*spool.problems, *([f"and {more} more"] if more else []))
+        raise Rejected(*spool.problems, *([f"and {more} more"] if more else []))
     return spool.facts
 
 
-def deal_all(reader: DocumentReader, feeds: Mapping[str, Feed], spool: Spool) -> None:
+def dispatch_all(reader: DocumentReader, queues: Mapping[str, PartQueue], spool: Spool) -> None:
     """Deal the parts out as they are read, each category's last one at once."""
     for category, parts in groupby(reader.parts(), attrgetter("category")):
         for part in parts:
-            deal(part, feeds, spool)
-            if reader.read_more_than(MIB) and category in feeds:
-                feeds[category].flush()
-        if category in feeds:
-            feeds[category].end()
+            dispatch(part, queues, spool)
+            if reader.read_more_than(MIB) and category in queues:
+                queues[category].flush()
+        if category in queues:
+            queues[category].end()
 
 
-def deal(part: Part, feeds: Mapping[str, Feed], spool: Spool) -> None:
+def dispatch(part: Part, queues: Mapping[str, PartQueue], spool: Spool) -> None:
     """Hand a part to its category's loader; keep what the document says about itself."""
     if spool.abandoned:
-        raise Unusable
+        raise DocumentProblems
     if isinstance(part.value, dict):
         if part.path in FACTS:
             note_facts(part, spool.facts)
     elif not part.opened and not (part.path == "logs.message" and isinstance(part.value, str)):
-        spool.complain([f"{part.where}: must be an object, is {type(part.value).__name__}"])
+        spool.add_problems([f"{part.where}: must be an object, is {type(part.value).__name__}"])
         return
-    if part.category in feeds:
-        feeds[part.category].put(part)
+    if part.category in queues:
+        queues[part.category].put(part)
 
 
 FACTS = frozenset({"meta", "account", "logs"})

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from observability.database.values import Number
-from observability.errors import Refused
+from observability.errors import Rejected
 from observability.limits import MIB, VALUE_CHARACTERS
 from observability.loaders.rows import Part
 
@@ -19,12 +19,12 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise Refused(f"not usable JSON: an object has the member {twice[:60]!r} twice")
+        raise Rejected(f"not usable JSON: an object has the member {twice[:60]!r} twice")
     return members
 
 
 def no_constant(name: str) -> NoReturn:
-    raise Refused(f"not JSON: {name} is not a JSON number")
+    raise Rejected(f"not JSON: {name} is not a JSON number")
 
 
 OBJECTS = frozenset({"meta", "account"})  # always one object, never a list of rows
@@ -35,7 +35,7 @@ class DocumentReader:
 
     Lists named in `rows` are taken apart, so that memory does not grow with them; everything
     else is one value. json's own decoder does the parsing (ijson would take four times as long).
-    Raises Refused for what is not JSON in UTF-8.
+    Raises Rejected for what is not JSON in UTF-8.
     """
 
     def __init__(self, chunks: Iterator[bytes], rows: Iterable[str]) -> None:
@@ -55,10 +55,10 @@ class DocumentReader:
     def parts(self) -> Iterator[Part]:
         """Yield the document's parts in its own order; the last is the object itself (path '')."""
         if self.peek() != "{":
-            raise Refused(self.not_an_object())
+            raise Rejected(self.not_an_object())
         yield from self.read_object("", "", {})
         if self.peek():
-            raise Refused(f"not JSON: more text after the document, at {self.place()}")
+            raise Rejected(f"not JSON: more text after the document, at {self.place()}")
 
     def read_more_than(self, characters: int) -> bool:
         """Whether so many were read since this last was so."""
@@ -88,7 +88,7 @@ class DocumentReader:
         try:
             more = self.utf8.decode(chunk or b"", final=self.ended)
         except UnicodeDecodeError as error:
-            raise Refused(f"not UTF-8 text, near {self.place()}: {error.reason}") from None
+            raise Rejected(f"not UTF-8 text, near {self.place()}: {error.reason}") from None
         self.consumed += self.position
         self.text, self.position = self.text[self.position :] + more, 0
         return True
@@ -106,7 +106,7 @@ class DocumentReader:
     def expect(self, character: str) -> None:
         found = self.peek()
         if found != character:
-            raise Refused(f"not JSON: {character!r} expected at {self.place()}" + cut_off(found))
+            raise Rejected(f"not JSON: {character!r} expected at {self.place()}" + cut_off(found))
         self.position += 1
 
     def value(self) -> Any:
@@ -117,11 +117,13 @@ class DocumentReader:
                 value, end = self.json.raw_decode(self.text, self.position)
             except json.JSONDecodeError as error:
                 if not self.read_on():
-                    raise Refused(f"not JSON: {error.msg} in the value at {self.place()}") from None
+                    raise Rejected(
+                        f"not JSON: {error.msg} in the value at {self.place()}"
+                    ) from None
             except RecursionError:
-                raise Refused(f"nested too deeply, in the value at {self.place()}") from None
+                raise Rejected(f"nested too deeply, in the value at {self.place()}") from None
             except ValueError:
-                raise Refused(f"a number of over 4,000 digits, near {self.place()}") from None
+                raise Rejected(f"a number of over 4,000 digits, near {self.place()}") from None
             else:
                 if len(self.text) - end > 2 or not self.fill():  # 12 may go on as 12.5 or 12e+3
                     self.position = end
@@ -134,7 +136,7 @@ class DocumentReader:
             if not self.fill():
                 return len(self.text) - self.position > had
             if len(self.text) - self.position > VALUE_CHARACTERS:
-                raise Refused(f"a value of over {VALUE_CHARACTERS // MIB} MiB, at {self.place()}")
+                raise Rejected(f"a value of over {VALUE_CHARACTERS // MIB} MiB, at {self.place()}")
         return True
 
     def read_object(self, path: str, where: str, context: dict[str, Any]) -> Iterator[Part]:
@@ -146,9 +148,11 @@ class DocumentReader:
                 self.expect(",")
             name = self.value() if self.peek() == '"' else None
             if not isinstance(name, str) or isinstance(name, Number):
-                raise Refused(f"not JSON: a member's name expected at {self.place()}")
+                raise Rejected(f"not JSON: a member's name expected at {self.place()}")
             if name in seen:
-                raise Refused(f"not usable JSON: {where or 'the document'} has {name[:60]!r} twice")
+                raise Rejected(
+                    f"not usable JSON: {where or 'the document'} has {name[:60]!r} twice"
+                )
             seen.add(name)
             self.expect(":")
             child = f"{path}.{name}" if path else name

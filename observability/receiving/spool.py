@@ -14,11 +14,11 @@ from functools import lru_cache
 from itertools import accumulate, count
 from typing import IO, Any, NamedTuple
 
-from observability.database.catalogue import Shape
+from observability.database.catalogue import TableSchema
 from observability.database.values import caster, column_caster
-from observability.errors import Refused
+from observability.errors import Rejected
 from observability.limits import BATCH_BYTES, LISTED_PROBLEMS, MIB, PERIODS
-from observability.loaders.rows import Covers, Over, Row
+from observability.loaders.rows import Complete, EndOfTable, Row
 from observability.loaders.tables import AWAITED
 
 
@@ -58,7 +58,7 @@ class Casting(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def casting(shape: Shape) -> Casting:
+def casting(shape: TableSchema) -> Casting:
     fields = shape.fields
     return Casting(
         {name: caster(column) for name, column in fields.items()},
@@ -84,7 +84,7 @@ class TableSpool:
     batches may be read while rows are still added; `progress` guards what both touch.
     """
 
-    def __init__(self, shape: Shape, progress: threading.Condition) -> None:
+    def __init__(self, shape: TableSchema, progress: threading.Condition) -> None:
         self.shape = shape
         self.progress = progress
         self.finished = False  # no row follows
@@ -111,7 +111,7 @@ class TableSpool:
         if len(cast) == len(values) and values:
             self.scopes[json.dumps(cast)] = None
         if len(self.scopes) > PERIODS:
-            raise Refused(f"{self.shape.table.name}: more than {PERIODS} periods in one document")
+            raise Rejected(f"{self.shape.table.name}: more than {PERIODS} periods in one document")
 
     def add(self, row: Row) -> list[str]:
         """Append a row; what is wrong with it or with those that waited for it."""
@@ -249,14 +249,14 @@ class Facts:
     statuses: Mapping[str, str] = field(default_factory=dict)
 
 
-class Unusable(Exception):
+class DocumentProblems(Exception):
     """Something is wrong with the document; who reads it to its end knows all of it."""
 
 
 class Spool:
     """All tables of one document on their way, and everything that is wrong with it."""
 
-    def __init__(self, shapes: Iterable[Shape]) -> None:
+    def __init__(self, shapes: Iterable[TableSchema]) -> None:
         self.progress = threading.Condition()
         self.tables = {shape.table.name: TableSpool(shape, self.progress) for shape in shapes}
         self.facts = Facts()
@@ -265,19 +265,19 @@ class Spool:
         self.ended = False  # all is read, or no more will be
         self.abandoned = False  # nobody wants the rest
 
-    def take(self, loaded: Row | Covers | Over) -> None:
+    def take(self, loaded: Row | Complete | EndOfTable) -> None:
         table = self.tables[loaded.table]
         if isinstance(loaded, Row):
-            self.complain(table.add(loaded))
+            self.add_problems(table.add(loaded))
             if loaded.table in AWAITED:
-                self.complain(table.cut())
-        elif isinstance(loaded, Over):
+                self.add_problems(table.cut())
+        elif isinstance(loaded, EndOfTable):
             self.finish(table)
         else:
             with suppress(ValueError):  # the row with the value says what is wrong with it
                 table.cover(loaded.values)
 
-    def complain(self, problems: Sequence[str]) -> None:
+    def add_problems(self, problems: Sequence[str]) -> None:
         if problems:
             with self.progress:
                 self.problem_count += len(problems)
@@ -285,7 +285,7 @@ class Spool:
 
     def finish(self, table: TableSpool) -> None:
         """Note that no row of a table follows."""
-        self.complain(table.finish())
+        self.add_problems(table.finish())
         with self.progress:
             self.progress.notify_all()
 
@@ -302,11 +302,11 @@ class Spool:
             self.progress.notify_all()
 
     def wait(self, ready: Callable[[], bool]) -> None:
-        """Wait until something is so; raises Unusable if it cannot be any more."""
+        """Wait until something is so; raises DocumentProblems if it cannot be any more."""
         with self.progress:
             self.progress.wait_for(lambda: self.ended or self.problems or ready())
             if self.problems or not ready():
-                raise Unusable
+                raise DocumentProblems
 
     def large(self) -> bool:
         """Whether a table takes several batches."""

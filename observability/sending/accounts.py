@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from mypy_boto3_organizations.type_defs import AccountTypeDef
 
 
-def find_targets(hub: Aws, settings: Settings, note: Callable[[str, str], None]) -> list[Target]:
+def find_targets(caller: Aws, settings: Settings, note: Callable[[str, str], None]) -> list[Target]:
     """The accounts of a run over several; `note` is told what is left out, and which account.
 
     UsageError if there is none: such a run would look as if all were well.
     """
     found = (
-        organization_targets(hub, settings, note) if settings.organization else settings.accounts
+        organization_targets(caller, settings, note) if settings.organization else settings.accounts
     )
     for account in settings.exclude_accounts:
         known = account in {target.account for target in found}
@@ -33,13 +33,13 @@ def find_targets(hub: Aws, settings: Settings, note: Callable[[str, str], None])
 
 
 def organization_targets(
-    hub: Aws, settings: Settings, note: Callable[[str, str], None]
+    caller: Aws, settings: Settings, note: Callable[[str, str], None]
 ) -> list[Target]:
     """The organization's active accounts, or those below its units (Organizations: ListAccounts).
 
     UsageError if a unit is not there: accounts would be missed, or read that should not be.
     """
-    client: OrganizationsClient = hub.client("organizations", hub.global_region)
+    client: OrganizationsClient = caller.client("organizations", caller.global_region)
     if settings.include_ou or settings.exclude_ou:
         listed = accounts_below(client, settings)
     else:
@@ -62,7 +62,7 @@ def accounts_below(client: OrganizationsClient, settings: Settings) -> list[Acco
     """
     roots = [held["Id"] for held in client.list_roots()["Roots"]]
     for unit in settings.include_ou:
-        meet_unit(client, unit)
+        check_unit(client, unit)
     waiting = list(settings.include_ou or roots)
     found: list[AccountTypeDef] = []
     met: set[str] = set()
@@ -82,7 +82,7 @@ def accounts_below(client: OrganizationsClient, settings: Settings) -> list[Acco
     return found
 
 
-def meet_unit(client: OrganizationsClient, unit: str) -> None:
+def check_unit(client: OrganizationsClient, unit: str) -> None:
     """UsageError if the organization has no such unit (ListOrganizationalUnitsForParent)."""
     missing = client.exceptions.ParentNotFoundException, client.exceptions.InvalidInputException
     try:

@@ -11,13 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from observability.aws.errors import aws_errors, because
+from observability.aws.errors import aws_errors, describe_error
 from observability.aws.session import ABORT_WITHIN, Aws
 from observability.collecting.run import Run
 from observability.contract import DATA_PREFIXES, INTERVAL
 from observability.dates import days
 from observability.errors import UsageError
-from observability.rows import Row, dig
+from observability.rows import Row, get_path
 from observability.settings.sender import Settings
 from observability.settings.values import LONGEST_LOOK_BACK
 
@@ -93,7 +93,7 @@ def abort_uploads(run: Run) -> None:
         try:
             client.abort_multipart_upload(**upload)
         except aws_errors() as error:
-            if dig(getattr(error, "response", None), "Error.Code") != "NoSuchUpload":
+            if get_path(getattr(error, "response", None), "Error.Code") != "NoSuchUpload":
                 continue
         run.uploads.pop(key, None)
 
@@ -150,26 +150,26 @@ def is_uploaded(run: Run, account: str, settings: Settings, region: str) -> bool
 DATED = re.compile(rf"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])_{INTERVAL}\.json$")
 
 
-def meet_bucket(hub: Aws, settings: Settings) -> None:
+def check_bucket(caller: Aws, settings: Settings) -> None:
     """UsageError if there is no such bucket: all would be read in vain (S3: ListObjectsV2)."""
     if not settings.bucket or settings.dry_run:
         return
-    client: S3Client = hub.client("s3", settings.region)
-    own = f"{DATA_PREFIXES[0]}/{hub.account}/"
+    client: S3Client = caller.client("s3", settings.region)
+    own = f"{DATA_PREFIXES[0]}/{caller.account}/"
     try:
         client.list_objects_v2(Bucket=settings.bucket, Prefix=own, MaxKeys=1)
     except aws_errors() as error:
         malformed = type(error).__name__ == "ParamValidationError"
-        if malformed or dig(getattr(error, "response", None), "Error.Code") == "NoSuchBucket":
+        if malformed or get_path(getattr(error, "response", None), "Error.Code") == "NoSuchBucket":
             text = f"BUCKET (--bucket): there is no bucket {settings.bucket!r}"
             raise UsageError(text) from None
 
 
 def why_not_uploaded(error: Exception) -> str:
     """What went wrong with an upload, and what to do where that is known."""
-    if dig(getattr(error, "response", None), "Error.Code") == "PreconditionFailed":
+    if get_path(getattr(error, "response", None), "Error.Code") == "PreconditionFailed":
         return "a document of that day waits to be loaded; load it, then run this again"
-    return because(error)
+    return describe_error(error)
 
 
 def put_locally(body: IO[bytes], output: str | None, *, more: bool) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 
 from observability import __version__
 from observability.collecting.collector import NOT_ASKED, Collector
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.collecting.spool import Draft, Spool
+from observability.collecting.spool import DocumentBuilder, Spool
 from observability.collectors import COLLECTORS
 from observability.collectors.security import SECURITY_STATES
 from observability.collectors.security.security_hub import SECURITY_HUB, finding_groups
@@ -26,7 +26,7 @@ NO_STATUS = "None"
 """The status of a category that was left out by --only: nothing is known of it, nor said."""
 
 
-def set_log(outcomes: Mapping[str, Outcome], notes: Iterable[str] = ()) -> Row:
+def set_log(outcomes: Mapping[str, CategoryResult], notes: Iterable[str] = ()) -> Row:
     """The document's `logs`: the status of each category, and all messages in order."""
     statuses = {
         f"{name}_status": NO_STATUS if out.skipped == NOT_ASKED else out.status
@@ -53,7 +53,7 @@ def calls_by_service(calls: Mapping[str, int]) -> Iterator[str]:
     yield from (f"{service} {', '.join(parts)}" for service, parts in services.items())
 
 
-def document(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome]) -> Row:
+def document(scan: Scan, builder: DocumentBuilder, outcomes: Mapping[str, CategoryResult]) -> Row:
     """A document as an object whose lists are still on disk; `encode` writes it out.
 
     The logs come before the lists: they tell the receiver at once what it may conclude from them.
@@ -61,26 +61,26 @@ def document(scan: Scan, draft: Draft, outcomes: Mapping[str, Outcome]) -> Row:
     meta = {
         "format": DOCUMENT_FORMAT,
         "collected_at": scan.started.isoformat(timespec="microseconds"),
-        "period": {"start": str(draft.start), "end": str(draft.end)},
+        "period": {"start": str(builder.start), "end": str(builder.end)},
         "interval": INTERVAL,
         "account_id": scan.account,
         "region": scan.region,
         "sender": f"sender.py {__version__}",
     }
-    unknown = (*SECURITY_STATES, "waf_rules") if scan.window.past else ()
-    content = {c.category: category_content(draft, c, unknown) for c in COLLECTORS}
+    unknown = (*SECURITY_STATES, "waf_rules") if scan.window.backfill else ()
+    content = {c.category: category_content(builder, c, unknown) for c in COLLECTORS}
     return {"meta": meta, LOGS: set_log(outcomes, scan.notes)} | content
 
 
-def category_content(draft: Draft, collector: Collector, unknown: Sequence[str]) -> Any:
+def category_content(builder: DocumentBuilder, collector: Collector, unknown: Sequence[str]) -> Any:
     """A category's list, or its object of fields and lists.
 
     Lists that a past day cannot have are left out: an empty one would say that nothing existed.
     """
-    lists = draft.lists[collector.category]
+    lists = builder.lists[collector.category]
     if collector.parts is None:
         return lists.get("", [])
-    content = dict(draft.heads[collector.category])
+    content = dict(builder.heads[collector.category])
     for part in (part for part in collector.parts if part not in unknown):
         content[part] = finding_groups(lists) if part == SECURITY_HUB else lists.get(part, [])
     return content

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from observability.aws.errors import aws_errors, judge
+from observability.aws.errors import aws_errors, classify_error
 from observability.collecting.run import Run
 from observability.collecting.window import Window
 from observability.dates import days
@@ -30,14 +30,14 @@ def choose_window(
 ) -> tuple[Window, list[str]]:
     """The days to read and what is to be said about them, by what the bucket has already."""
     if settings.start and settings.end:
-        return Window.of_past(settings.start, settings.end), []
+        return Window.of_backfill(settings.start, settings.end), []
     now = datetime.now(UTC)
     if not settings.bucket:
         return Window.of_yesterday(now, settings, None), ["no bucket: everything open is read"]
     try:
         known = days_with_documents(run, account, settings, region, now.date() - timedelta(days=1))
     except aws_errors() as error:
-        _, what, _ = judge(error)
+        _, what, _ = classify_error(error)
         window = Window.of_yesterday(now, settings, now.date() - timedelta(days=1), full=True)
         return window, [f"{what}: everything open is read"]
     if not known:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from observability.aws.errors import aws_errors, because, judge
+from observability.aws.errors import aws_errors, classify_error, describe_error
 from observability.collecting.collector import REGION
-from observability.collecting.organization import enter
+from observability.collecting.organization import assume_account_role
 from observability.collecting.run import Run
 from observability.collecting.scan import Scan
 from observability.collectors import CATEGORIES, COLLECTORS
@@ -48,12 +48,12 @@ class AWSBoto3Permissions:
 
         service, _, operation = call.partition(":")
         everywhere = CATEGORIES[category].scope != REGION and service not in ("ec2", "rds")
-        client = self.scan.world(service) if everywhere else self.scan.client(service)
+        client = self.scan.global_client(service) if everywhere else self.scan.client(service)
         asked = parameters(self.scan) if callable(parameters) else parameters
         try:
             getattr(client, xform_name(operation))(**asked)
         except aws_errors() as error:
-            meaning, what, detail = judge(error)
+            meaning, what, detail = classify_error(error)
             if meaning == FAIL:
                 return category, call, "no", f"{what}: {detail}"
             if meaning == SKIPPED:
@@ -142,7 +142,13 @@ def list_collectors() -> int:
         [
             ("CATEGORY", "SCOPE", "PAST DAY", "ESSENTIAL", "IAM ACTIONS"),
             *(
-                (c.category, c.scope, c.past, "yes" if c.essential else "no", " ".join(c.actions))
+                (
+                    c.category,
+                    c.scope,
+                    c.backfill,
+                    "yes" if c.essential else "no",
+                    " ".join(c.actions),
+                )
                 for c in COLLECTORS
             ),
         ]
@@ -161,24 +167,24 @@ def check(settings: Settings, log: Log) -> int:
 
 def check_accounts(settings: Settings, log: Log) -> int:
     """--check over several accounts: whether each can be entered; 1 if one cannot."""
-    hub = Run(settings, log).caller
-    hub.identify()
+    caller = Run(settings, log).caller
+    caller.identify()
     targets = find_targets(
-        hub, settings, lambda why, account: log.say("INFO", f"{account} is left out: {why}")
+        caller, settings, lambda why, account: log.say("INFO", f"{account} is left out: {why}")
     )
 
     def try_role(target: Target) -> tuple[str, str, str, str]:
         try:
-            aws = enter(hub, settings, target.account)
+            aws = assume_account_role(caller, settings, target.account)
         except aws_errors() as error:
-            return target.account, settings.role_name, "no", because(error)
+            return target.account, settings.role_name, "no", describe_error(error)
         arn = str(aws.identity["Arn"])
         aws.close()
         return (
             target.account,
             arn,
             "yes",
-            "the caller's own" if target.account == hub.account else "",
+            "the caller's own" if target.account == caller.account else "",
         )
 
     with ThreadPoolExecutor(settings.at_once, "account") as pool:

@@ -8,30 +8,30 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.log import Log
-from observability.sending.report import Report
+from observability.sending.summary import RunSummary
 
 
-class Screen:
+class Progress:
     """Where the progress of a run is shown: nowhere, as under cron."""
 
     @contextlib.contextmanager
-    def showing(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
+    def showing(self, scan: Scan, outcomes: Mapping[str, CategoryResult]) -> Iterator[None]:
         """Show the progress of the categories while the block runs."""
         yield
 
     @contextlib.contextmanager
-    def over(self, report: Report) -> Iterator[None]:
+    def over(self, report: RunSummary) -> Iterator[None]:
         """Show the progress of a run over several accounts or regions while the block runs."""
         yield
 
 
-class Showing:
+class RegionProgress:
     """A region that is being collected."""
 
-    def __init__(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> None:
+    def __init__(self, scan: Scan, outcomes: Mapping[str, CategoryResult]) -> None:
         self.scan, self.outcomes = scan, outcomes
         self.since = time.monotonic()
 
@@ -46,24 +46,24 @@ class Showing:
         return sum(out.total_calls.total() for out in self.outcomes.values())
 
 
-class Terminal(Screen):
+class LiveProgress(Progress):
     """A table on a terminal: the categories of a region, or the regions that are being read."""
 
     def __init__(self, log: Log) -> None:
         from rich.console import Console
 
         self.console = Console(file=log.stream)
-        self.running: dict[tuple[str, str], Showing] = {}
+        self.running: dict[tuple[str, str], RegionProgress] = {}
         self.wide = False
         log.write = functools.partial(
             self.console.print, markup=False, highlight=False, soft_wrap=True
         )
 
     @contextlib.contextmanager
-    def showing(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> Iterator[None]:
+    def showing(self, scan: Scan, outcomes: Mapping[str, CategoryResult]) -> Iterator[None]:
         """Show the categories, or the region among those that are being read."""
         place = (scan.account, scan.region)
-        shown = self.running[place] = Showing(scan, outcomes)
+        shown = self.running[place] = RegionProgress(scan, outcomes)
         try:
             with contextlib.nullcontext() if self.wide else self._live(lambda: categories(shown)):
                 yield
@@ -71,7 +71,7 @@ class Terminal(Screen):
             del self.running[place]
 
     @contextlib.contextmanager
-    def over(self, report: Report) -> Iterator[None]:
+    def over(self, report: RunSummary) -> Iterator[None]:
         """Show how far a run is, and the regions that are being read."""
         self.wide = True
         since = time.monotonic()
@@ -86,7 +86,7 @@ class Terminal(Screen):
         )
 
 
-def categories(shown: Showing) -> Any:
+def categories(shown: RegionProgress) -> Any:
     """A table of the categories of a region: state, rows, calls and seconds."""
     from rich.table import Table
 
@@ -102,7 +102,7 @@ def categories(shown: Showing) -> Any:
     return table
 
 
-def overview(report: Report, running: Sequence[Showing], since: float) -> Any:
+def overview(report: RunSummary, running: Sequence[RegionProgress], since: float) -> Any:
     """A table of the regions that are being read, under how far the whole run is."""
     from rich.table import Table
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from observability.aws.errors import aws_errors, because
+from observability.aws.errors import aws_errors, describe_error
 from observability.aws.limits import within
 from observability.aws.session import Aws
 from observability.collecting.organization import PROBE_SECONDS
 from observability.errors import UsageError
 from observability.log import Log
-from observability.rows import dig
+from observability.rows import get_path
 from observability.settings.sender import ALL_REGIONS, Settings
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
             listed = [held for page in pages for held in page["Regions"]]
         states: dict[str, str] = {held["RegionName"]: held["RegionOptStatus"] for held in listed}
     except aws_errors() as error:
-        aws.log.say("INFO", f"{because(error)}; EC2 is asked for the regions")
+        aws.log.say("INFO", f"{describe_error(error)}; EC2 is asked for the regions")
         ec2: EC2Client = aws.client("ec2", aws.home)
         regions = ec2.describe_regions(AllRegions=True)["Regions"]
         states = {held["RegionName"]: held["OptInStatus"] for held in regions}
@@ -89,7 +89,7 @@ def refusal(ask: Callable[[], object]) -> str | None:
     try:
         ask()
     except aws_errors() as error:
-        told = dig(getattr(error, "response", None), "Error") or {}
+        told = get_path(getattr(error, "response", None), "Error") or {}
         if told.get("Code") in ("AuthFailure", "OptInRequired"):
             return NOT_ENABLED
         if re.search("(deny in a|because no) service control policy", told.get("Message", "")):
@@ -97,10 +97,10 @@ def refusal(ask: Callable[[], object]) -> str | None:
     return None
 
 
-def meet_regions(hub: Aws, settings: Settings) -> None:
+def check_regions(caller: Aws, settings: Settings) -> None:
     """UsageError if a region is named that does not exist: nobody would notice it missing."""
     for region in settings.regions:
-        if region != ALL_REGIONS and not hub.knows(region):
+        if region != ALL_REGIONS and not caller.knows(region):
             known = "check its name, or install a newer boto3"
             raise UsageError(f"REGIONS (--regions): botocore knows no region {region!r}: {known}")
 

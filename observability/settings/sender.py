@@ -165,7 +165,7 @@ def read_settings(
     if unknown := only - {*categories}:
         raise UsageError(f"--only: no such category: {', '.join(sorted(unknown))}; see --list")
     if flags.get("output"):
-        meet_output(flags)
+        check_output(flags)
     rest = {name: flags[name] for name in PLAIN_FLAGS if name in flags}
     rest |= read_sources(flags)
     settings = Settings(regions=regions, start=start, end=end, only=only, **named, **rest)
@@ -173,7 +173,7 @@ def read_settings(
     return settings
 
 
-def meet_output(flags: Mapping[str, Any]) -> None:
+def check_output(flags: Mapping[str, Any]) -> None:
     """UsageError if no document can be written to --output: all would be read in vain."""
     target = Path(str(flags["output"]))
     if not flags.get("dry_run"):
@@ -305,7 +305,7 @@ def read_days(start: str | None, end: str | None) -> tuple[date | None, date | N
     return first, last
 
 
-TOLD = frozenset({"start", "end", "only", "full", "accounts", "resume"})
+EVENT_FIELDS = frozenset({"start", "end", "only", "full", "accounts", "resume"})
 """What an event may give."""
 
 
@@ -316,9 +316,9 @@ def read_event(event: Mapping[str, Any]) -> Row:
     """
     if event.get("source") in ("aws.events", "aws.scheduler"):
         return {}
-    if unknown := sorted(event.keys() - TOLD):
+    if unknown := sorted(event.keys() - EVENT_FIELDS):
         raise UsageError(
-            f"the event has {', '.join(unknown)}; it may have {', '.join(sorted(TOLD))}"
+            f"the event has {', '.join(unknown)}; it may have {', '.join(sorted(EVENT_FIELDS))}"
         )
     return {name: read_value(name, held) for name, held in event.items()}
 

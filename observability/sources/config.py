@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from observability.aws.errors import NotNow, aws_errors, because
+from observability.aws.errors import SharedReadUnavailable, aws_errors, describe_error
 from observability.collecting.scan import Scan
-from observability.collecting.shared import Shared
+from observability.collecting.shared import SharedReads
 from observability.rows import Row
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def aggregator_of(scan: Scan) -> Aggregator | None:
     return found if found and (scan.account, scan.region) in found.sources else None
 
 
-def find_aggregator(shared: Shared) -> Aggregator:
-    """The aggregator that is up to date with most of what the run reads; NotNow without one.
+def find_aggregator(shared: SharedReads) -> Aggregator:
+    """The aggregator that is up to date with most of what the run reads.
 
     It is looked for in the home region of Config's delegated administrator, else of the caller
     (Config: DescribeConfigurationAggregators). One with a filter sees a part only.
@@ -62,10 +62,10 @@ def find_aggregator(shared: Shared) -> Aggregator:
     try:
         aws = shared.administrator("config")
     except aws_errors() as error:
-        shared.hub.log.say_once(
-            f"Config: the caller's own aggregators are asked, since {because(error)}"
+        shared.caller.log.log_once(
+            f"Config: the caller's own aggregators are asked, since {describe_error(error)}"
         )
-        aws = shared.hub
+        aws = shared.caller
     client: ConfigServiceClient = aws.client("config", aws.home)
     pages = client.get_paginator("describe_configuration_aggregators").paginate()
     listed = [held for page in pages for held in page.get("ConfigurationAggregators", ())]
@@ -75,32 +75,34 @@ def find_aggregator(shared: Shared) -> Aggregator:
     found = [one for name in whole if (one := try_aggregator(shared, client, name))]
     best = max(found, key=lambda one: len(one.sources), default=None)
     if not best or not best.sources:
-        raise NotNow(f"{aws.account} has no aggregator that is up to date with them")
+        raise SharedReadUnavailable(f"{aws.account} has no aggregator that is up to date with them")
     count = len({account for account, _ in best.sources})
-    shared.hub.log.say_once(
+    shared.caller.log.log_once(
         f"Config: {aws.account} reads for {count} accounts, by its aggregator {best.name}"
     )
     return best
 
 
-def try_aggregator(shared: Shared, client: ConfigServiceClient, name: str) -> Aggregator | None:
+def try_aggregator(
+    shared: SharedReads, client: ConfigServiceClient, name: str
+) -> Aggregator | None:
     """An aggregator with its sources; None if they cannot be read."""
     try:
         return Aggregator(client, name, sources_of(shared, client, name))
     except aws_errors() as error:
-        shared.hub.log.say_once(
-            f"Config: the aggregator {name} is not asked, since {because(error)}"
+        shared.caller.log.log_once(
+            f"Config: the aggregator {name} is not asked, since {describe_error(error)}"
         )
         return None
 
 
 def sources_of(
-    shared: Shared, client: ConfigServiceClient, aggregator: str
+    shared: SharedReads, client: ConfigServiceClient, aggregator: str
 ) -> frozenset[tuple[str, str]]:
     """The (account, region) among the run's accounts that an aggregator is up to date with.
 
-    Config: DescribeConfigurationAggregatorSourcesStatus. NotNow if an aggregator of many more
-    accounts than the run's takes as many requests to say so as it would save.
+    Config: DescribeConfigurationAggregatorSourcesStatus. SharedReadUnavailable if an
+    aggregator of many more accounts takes as many requests to say so as it would save.
     """
     pages = client.get_paginator("describe_configuration_aggregator_sources_status").paginate(
         ConfigurationAggregatorName=aggregator,
@@ -110,7 +112,7 @@ def sources_of(
     wanted, found = frozenset(shared.accounts), set()
     for number, page in enumerate(pages):
         if number >= len(wanted):
-            raise NotNow(f"to find out what {aggregator} has takes no fewer requests")
+            raise SharedReadUnavailable(f"what {aggregator} has takes no fewer requests")
         for held in page.get("AggregatedSourceStatusList", ()):
             if held["LastUpdateStatus"] == "SUCCEEDED" and held["SourceId"] in wanted:
                 found.add((held["SourceId"], held.get("AwsRegion", "")))

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import NotNow
+from observability.aws.errors import SharedReadUnavailable
 from observability.aws.pages import tokens
 from observability.collecting.scan import Scan
-from observability.collecting.shared import Shared
+from observability.collecting.shared import SharedReads
 from observability.collecting.spool import Spool
 from observability.collecting.window import Window
-from observability.rows import Row, Shape
+from observability.rows import Row, RowMapper
 
 if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ce.type_defs import DateIntervalTypeDef, ExpressionTypeDef
 
 
-service_row = Shape(
+service_row = RowMapper(
     service="Keys.0", usage_types="Keys.1", cost="Metrics.UnblendedCost.Amount",
     currency="Metrics.UnblendedCost.Unit", utilization="Metrics.UsageQuantity.Amount",
     utilization_unit="Metrics.UsageQuantity.Unit",
@@ -56,7 +56,7 @@ def read_costs(scan: Scan) -> Spool:
         if scan.account in found:
             return found.pop(scan.account)  # which wants them once
     rows = Spool(scan.store)
-    client: CostExplorerClient = scan.world("ce")
+    client: CostExplorerClient = scan.global_client("ce")
     grouped = ("SERVICE", "USAGE_TYPE")
     for dates, group in cost_groups(client, cost_days(scan.window), grouped, own_costs(scan)):
         rows.add(service_row(group, **dates))
@@ -93,18 +93,18 @@ def cost_groups(
                 yield {"date_from": first, "date_to": after}, group
 
 
-def shared_costs(shared: Shared) -> dict[str, Spool]:
+def shared_costs(shared: SharedReads) -> dict[str, Spool]:
     """The costs of each account by service, usage type and day, read by their payer.
 
     AWS groups by two dimensions, and three are wanted. So one query tells which services a usage
     type is used by. Where that is one service, as for most, account and usage type say it all, in
-    a second query; the usage types that several services have are asked for by service. NotNow if
-    the accounts' own queries are not more than that.
+    a second query; the usage types that several services have are asked for by service.
+    SharedReadUnavailable if the accounts' own queries are not more than that.
     """
-    hub, days_read = shared.hub, cost_days(shared.window)
-    if shared.payer() != hub.account:
-        raise NotNow("the caller is not their payer")
-    client: CostExplorerClient = hub.client("ce", hub.global_region)
+    caller, days_read = shared.caller, cost_days(shared.window)
+    if shared.payer() != caller.account:
+        raise SharedReadUnavailable("the caller is not their payer")
+    client: CostExplorerClient = caller.client("ce", caller.global_region)
     among = dimension("LINKED_ACCOUNT", shared.accounts)
     services: dict[str, set[str]] = collections.defaultdict(set)
     pairs = cost_groups(client, days_read, ("SERVICE", "USAGE_TYPE"), among, "MONTHLY")
@@ -112,7 +112,7 @@ def shared_costs(shared: Shared) -> dict[str, Spool]:
         services[usage_type].add(service)
     queries = shared_queries(among, services)
     if 1 + len(queries) > len(shared.accounts):
-        raise NotNow("that takes no more requests")
+        raise SharedReadUnavailable("that takes no more requests")
     rows = shared.spools(shared.accounts)
     grouped = ("LINKED_ACCOUNT", "USAGE_TYPE")
     for service, only in queries.items():
@@ -124,7 +124,7 @@ def shared_costs(shared: Shared) -> dict[str, Spool]:
         spool.flush()
     # An account that is named may have another payer, and then has nothing here.
     known = {name for name in rows if shared.settings.organization or rows[name].count}
-    shared.hub.log.say_once(f"costs of {len(known)} accounts are read at once by their payer")
+    shared.caller.log.log_once(f"costs of {len(known)} accounts are read at once by their payer")
     return {name: rows[name] for name in known}
 
 
@@ -147,5 +147,5 @@ def only_service(services: Mapping[str, set[str]], usage_type: str) -> str:
     """The service that a usage type belongs to, as the query before has told."""
     found = services.get(usage_type, set())
     if len(found) != 1:
-        raise NotNow("costs have changed while they were read")
+        raise SharedReadUnavailable("costs have changed while they were read")
     return next(iter(found))

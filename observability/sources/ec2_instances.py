@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from observability.collecting.scan import Scan
 from observability.collecting.spool import Spool
-from observability.rows import Shape, at
+from observability.rows import RowMapper, iso_time
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -18,15 +18,15 @@ def name_tag(held: Mapping[str, Any]) -> str | None:
     return next((t.get("Value") for t in held.get("Tags", ()) if t.get("Key") == "Name"), None)
 
 
-def kind_of(service: str, kind: str, **columns: str | Callable[[Any], Any]) -> Shape:
+def kind_of(service: str, kind: str, **columns: str | Callable[[Any], Any]) -> RowMapper:
     """The shape of a kind of resource."""
-    return Shape(service_name=lambda _: service, resource_type=lambda _: kind, **columns)
+    return RowMapper(service_name=lambda _: service, resource_type=lambda _: kind, **columns)
 
 
 ec2_row = kind_of(
     "EC2", "Instance", resource_id="InstanceId", resource_name=name_tag,
     availability_zone="Placement.AvailabilityZone", state="State.Name",
-    instance_type="InstanceType", vpc_id="VpcId", creation_date=at("LaunchTime"),
+    instance_type="InstanceType", vpc_id="VpcId", creation_date=iso_time("LaunchTime"),
 )  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from observability.aws.session import Aws
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.collecting.shared import Shared
+from observability.collecting.shared import SharedReads
 from observability.collecting.spool import Spool
 from observability.dates import midnight
 from observability.rows import Row
@@ -38,11 +38,11 @@ class Reading(NamedTuple):
     accounts: Mapping[str, str]
     since: datetime | None
     until: datetime
-    out: Outcome
+    out: CategoryResult
 
 
 def findings(
-    scan: Scan, out: Outcome, kind: Administered, own: Callable[[], Mapping[str, str]]
+    scan: Scan, out: CategoryResult, kind: Administered, own: Callable[[], Mapping[str, str]]
 ) -> Iterator[Row]:
     """The findings that the window wants, by an administrator or read by the account itself.
 
@@ -74,27 +74,27 @@ def administered_rows(scan: Scan, kind: Administered, since: datetime | None) ->
     return rows.pop(scan.account, None) if rows else None  # each account wants its rows once
 
 
-def admit(shared: Shared, kind: Administered, region: str) -> tuple[Aws, dict[str, str]]:
+def admit(shared: SharedReads, kind: Administered, region: str) -> tuple[Aws, dict[str, str]]:
     """A service's administrator, and the accounts of the run whose findings it sees."""
     aws = shared.administrator(kind.service)
     found = kind.members(aws, region)
     members = {account: found[account] for account in shared.accounts if account in found}
-    shared.hub.log.say_once(
+    shared.caller.log.log_once(
         f"{kind.name} in {region}: {aws.account} reads for {len(members)} accounts"
     )
     return aws, members
 
 
 def read_members(
-    shared: Shared, kind: Administered, aws: Aws, region: str, members: Mapping[str, str]
+    shared: SharedReads, kind: Administered, aws: Aws, region: str, members: Mapping[str, str]
 ) -> dict[str, Spool]:
     """What an administrator reads for some of its members; NotNow if any of it failed."""
     rows = shared.spools(members)
-    out = Outcome(kind.name, shared.out.drafts)
+    out = CategoryResult(kind.name, shared.out.builders)
     since = midnight(shared.window.costs_from)
     for account, row in kind.read(Reading(aws, region, members, since, shared.window.until, out)):
         rows[account].add(row)
-    out.insist()
+    out.raise_if_incomplete()
     for spool in rows.values():
         spool.flush()
     return rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from observability.collecting.outcome import Outcome
-from observability.collecting.scan import Collect, Scan, together
+from observability.collecting.result import CategoryResult
+from observability.collecting.scan import Collect, Scan, run_parts
 from observability.collectors.security.certificate_manager import get_certificate_security
 from observability.collectors.security.cloudtrail import get_cloudtrail_security
 from observability.collectors.security.guard_duty import get_guard_duty_security
@@ -14,15 +14,17 @@ from observability.collectors.security.security_hub import SECURITY_HUB, get_sec
 from observability.collectors.security.waf import get_waf_security
 
 
-def get_security(scan: Scan, out: Outcome) -> None:
+def get_security(scan: Scan, out: CategoryResult) -> None:
     """The parts of the security posture, at once; on past days those that carry dates.
 
     They are `get_security_hub`, `get_guard_duty_security`, `get_inspector`, `get_kms_security`,
     `get_waf_security`, `get_cloudtrail_security`, `get_secrets_security` and
     `get_certificate_security`.
     """
-    together(scan, out, SECURITY_EVENTS if scan.window.past else SECURITY_EVENTS | SECURITY_STATES)
-    if scan.window.past:
+    run_parts(
+        scan, out, SECURITY_EVENTS if scan.window.backfill else SECURITY_EVENTS | SECURITY_STATES
+    )
+    if scan.window.backfill:
         out.note(f"{', '.join(SECURITY_STATES)}: AWS does not tell what was there on a past day")
 
 

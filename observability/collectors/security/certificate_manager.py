@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import Shape, at
+from observability.rows import RowMapper, iso_time
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient
     from mypy_boto3_acm.literals import KeyAlgorithmType
 
 
-certificate_row = Shape(
+certificate_row = RowMapper(
     arn="CertificateArn", domain_name="DomainName", status="Status", type="Type",
-    not_after=at("NotAfter"), not_before=at("NotBefore"), key_algorithm="KeyAlgorithm",
+    not_after=iso_time("NotAfter"), not_before=iso_time("NotBefore"), key_algorithm="KeyAlgorithm",
     in_use="InUse", renewal_eligibility="RenewalEligibility",
 )  # fmt: skip
 
@@ -27,7 +27,7 @@ KEY_TYPES: tuple[KeyAlgorithmType, ...] = (
 """All that ACM knows: unless asked, its list hides all but short RSA keys."""
 
 
-def get_certificate_security(scan: Scan, out: Outcome) -> None:
+def get_certificate_security(scan: Scan, out: CategoryResult) -> None:
     """Every certificate of every key type and origin (ACM: ListCertificates).
 
     The list has all that is wanted; DescribeCertificate is asked where it left something out.

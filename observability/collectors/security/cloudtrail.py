@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan, open_regions
 from observability.collecting.window import Window
-from observability.dates import midnight, when
-from observability.rows import Shape, at
+from observability.dates import midnight, to_iso
+from observability.rows import RowMapper, iso_time
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
 
 
-trail_row = Shape(
+trail_row = RowMapper(
     name="Name", arn="TrailARN", is_multi_region="IsMultiRegionTrail", s3_bucket="S3BucketName",
     kms_key_id="KmsKeyId", log_file_validation="LogFileValidationEnabled",
     is_organization_trail="IsOrganizationTrail", home_region="HomeRegion",
 )  # fmt: skip
-trail_status_row = Shape(is_logging="IsLogging", latest_delivery_time=at("LatestDeliveryTime"))
+trail_status_row = RowMapper(
+    is_logging="IsLogging", latest_delivery_time=iso_time("LatestDeliveryTime")
+)
 
 
-def get_cloudtrail_security(scan: Scan, out: Outcome) -> None:
+def get_cloudtrail_security(scan: Scan, out: CategoryResult) -> None:
     """Trails, whether they log, and the time of the newest event (CloudTrail).
 
     A trail is listed in its home region; in this account's home region also those that other
@@ -33,7 +35,7 @@ def get_cloudtrail_security(scan: Scan, out: Outcome) -> None:
     client: CloudTrailClient = scan.client("cloudtrail")
     trails = client.describe_trails(includeShadowTrails=scan.home)["trailList"]
     others = set(open_regions(scan, out)) - {scan.region} if scan.home else set()
-    latest = out.ask(lambda: latest_event(client, scan.window))
+    latest = out.try_read(lambda: latest_event(client, scan.window))
     for trail, status in map_items(
         scan.aws,
         [trail for trail in trails if trail.get("HomeRegion") not in others],
@@ -50,4 +52,4 @@ def latest_event(client: CloudTrailClient, window: Window) -> str | None:
     """When the newest event in the window was recorded (LookupEvents; AWS allows two a second)."""
     start = midnight(window.start)
     answer = client.lookup_events(StartTime=start, EndTime=window.until, MaxResults=5)
-    return when(max((held["EventTime"] for held in answer.get("Events", ())), default=None))
+    return to_iso(max((held["EventTime"] for held in answer.get("Events", ())), default=None))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from observability.aws.cache import Once
-from observability.aws.errors import NotNow
+from observability.aws.cache import Lazy
+from observability.aws.errors import SharedReadUnavailable
 from observability.aws.session import Aws
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of
-from observability.rows import Row, Shape, at, batches
+from observability.rows import Row, RowMapper, batches, iso_time
 from observability.sources.findings import Administered, Reading, findings
 
 if TYPE_CHECKING:
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from mypy_boto3_guardduty.type_defs import ConditionTypeDef
 
 
-guard_duty_row = Shape(
+guard_duty_row = RowMapper(
     id="Id", type="Type", severity="Severity", title="Title", description="Description",
-    confidence="Confidence", region="Region", created_at=at("CreatedAt"),
-    updated_at=at("UpdatedAt"), resource_type="Resource.ResourceType", archived="Service.Archived",
+    confidence="Confidence", region="Region", created_at=iso_time("CreatedAt"),
+    updated_at=iso_time("UpdatedAt"), resource_type="Resource.ResourceType",
+    archived="Service.Archived",
 )  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def guard_duty_members(aws: Aws, region: str) -> dict[str, str]:
     """The detectors of the accounts whose findings an administrator sees (ListMembers)."""
     client: GuardDutyClient = aws.client("guardduty", region)
     if not (own := own_detector(aws, region)):
-        raise NotNow("its administrator has not enabled it")
+        raise SharedReadUnavailable("its administrator has not enabled it")
     pages = client.get_paginator("list_members").paginate(DetectorId=own, OnlyAssociated="true")
     listed = [held for page in pages for held in page.get("Members", ())]
     enabled = [held for held in listed if held["RelationshipStatus"].lower() == "enabled"]
@@ -74,9 +75,9 @@ GUARD_DUTY = Administered("GuardDuty", "guardduty", 50, guard_duty_members, guar
 """AWS takes 50 values per criterion."""
 
 
-def get_guard_duty_security(scan: Scan, out: Outcome) -> None:
+def get_guard_duty_security(scan: Scan, out: CategoryResult) -> None:
     """Threats by update time (GuardDuty: ListDetectors, ListFindings, GetFindings by fifties)."""
-    detector = Once(lambda: own_detector(scan.aws, scan.region))
+    detector = Lazy(lambda: own_detector(scan.aws, scan.region))
 
     def own() -> dict[str, str]:
         found = detector()

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from observability.aws.session import Aws
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of
-from observability.rows import Row, Shape, at
+from observability.rows import Row, RowMapper, iso_time
 from observability.sources.findings import Administered, Reading, findings
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from mypy_boto3_inspector2.type_defs import StringFilterTypeDef as InspectorStringFilterTypeDef
 
 
-inspector_row = Shape(
+inspector_row = RowMapper(
     finding_arn="findingArn", severity="severity", status="status", type="type", title="title",
-    description="description", first_observed_at=at("firstObservedAt"),
-    last_observed_at=at("lastObservedAt"), updated_at=at("updatedAt"),
+    description="description", first_observed_at=iso_time("firstObservedAt"),
+    last_observed_at=iso_time("lastObservedAt"), updated_at=iso_time("updatedAt"),
     resource_type="resources.0.type", resource_id="resources.0.id",
     vulnerability_id="packageVulnerabilityDetails.vulnerabilityId",
     inspector_score="inspectorScore", fix_available="fixAvailable",
@@ -53,7 +53,7 @@ INSPECTOR = Administered("Inspector", "inspector2", 10, inspector_members, inspe
 """AWS takes 10 values per criterion."""
 
 
-def get_inspector(scan: Scan, out: Outcome) -> None:
+def get_inspector(scan: Scan, out: CategoryResult) -> None:
     """Vulnerabilities by update time, of this account (Inspector: ListFindings)."""
     for row in findings(scan, out, INSPECTOR, lambda: {scan.account: ""}):
         out.emit(row, "inspector", day=day_of(row["updated_at"]))

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import Row, Shape, at
+from observability.rows import Row, RowMapper, iso_time
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
 
-key_row = Shape(
+key_row = RowMapper(
     key_id="KeyId", arn="Arn", description="Description", key_usage="KeyUsage",
-    key_state="KeyState", creation_date=at("CreationDate"), enabled="Enabled",
+    key_state="KeyState", creation_date=iso_time("CreationDate"), enabled="Enabled",
     key_manager="KeyManager", key_spec="KeySpec", origin="Origin", multi_region="MultiRegion",
-    deletion_date=at("DeletionDate"),
+    deletion_date=iso_time("DeletionDate"),
 )  # fmt: skip
 
 
-def get_kms_security(scan: Scan, out: Outcome) -> None:
+def get_kms_security(scan: Scan, out: CategoryResult) -> None:
     """Every key and whether it rotates (KMS: ListKeys; DescribeKey, GetKeyRotationStatus each).
 
     AWS has no call that describes several keys. key_rotation_enabled is null where a key cannot
@@ -33,7 +33,7 @@ def get_kms_security(scan: Scan, out: Outcome) -> None:
         about = client.describe_key(KeyId=key)["KeyMetadata"]
         rotation = None
         if about.get("KeySpec") == "SYMMETRIC_DEFAULT" and about.get("Origin") == "AWS_KMS":
-            rotation = out.ask(lambda: client.get_key_rotation_status(KeyId=key), key)
+            rotation = out.try_read(lambda: client.get_key_rotation_status(KeyId=key), key)
         return key_row(about, key_rotation_enabled=rotation and rotation["KeyRotationEnabled"])
 
     pages = client.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 1000})

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import Shape, at
+from observability.rows import RowMapper, iso_time
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
-secret_row = Shape(
-    name="Name", arn="ARN", description="Description", created_date=at("CreatedDate"),
-    last_changed_date=at("LastChangedDate"), last_rotated_date=at("LastRotatedDate"),
-    last_accessed_date=at("LastAccessedDate"),
+secret_row = RowMapper(
+    name="Name", arn="ARN", description="Description", created_date=iso_time("CreatedDate"),
+    last_changed_date=iso_time("LastChangedDate"), last_rotated_date=iso_time("LastRotatedDate"),
+    last_accessed_date=iso_time("LastAccessedDate"),
     rotation_enabled=lambda held: held.get("RotationEnabled", False),
 )  # fmt: skip
 """A secret; AWS leaves RotationEnabled out where rotation was never set up."""
 
 
-def get_secrets_security(scan: Scan, out: Outcome) -> None:
+def get_secrets_security(scan: Scan, out: CategoryResult) -> None:
     """Every secret's name and rotation, never its value (Secrets Manager: ListSecrets)."""
     client: SecretsManagerClient = scan.client("secretsmanager")
     pages = client.get_paginator("list_secrets").paginate(PaginationConfig={"PageSize": 100})

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.session import Aws
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.spool import Spool
 from observability.dates import day_of, zulu
-from observability.rows import Row, Shape, at, dig
+from observability.rows import Row, RowMapper, get_path, iso_time
 from observability.sources.findings import Administered, Reading, findings
 
 if TYPE_CHECKING:
@@ -25,16 +25,17 @@ if TYPE_CHECKING:
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL")
 SECURITY_HUB = "security_hub"
 
-finding_row = Shape(
+finding_row = RowMapper(
     finding_id="Id",
     service=lambda held: held.get("ProductName") or held["ProductArn"].rpartition("/")[2],
     title="Title", description="Description", severity="Severity.Label", status="Workflow.Status",
-    resource_type="Resources.0.Type", resource_id="Resources.0.Id", created_at=at("CreatedAt"),
-    updated_at=at("UpdatedAt"), recommendation="Remediation.Recommendation.Text",
+    resource_type="Resources.0.Type", resource_id="Resources.0.Id",
+    created_at=iso_time("CreatedAt"),
+    updated_at=iso_time("UpdatedAt"), recommendation="Remediation.Recommendation.Text",
     compliance_status="Compliance.Status", region="Region", workflow_state="WorkflowState",
     record_state="RecordState", product_name="ProductName", company_name="CompanyName",
     product_arn="ProductArn", generator_id="GeneratorId",
-    generator=lambda held: dig(held, "GeneratorDetails.Name") or generator(held),
+    generator=lambda held: get_path(held, "GeneratorDetails.Name") or generator(held),
 )  # fmt: skip
 """A Security Hub finding (ASFF); the first resource stands for all that it names."""
 
@@ -72,7 +73,7 @@ HUB = Administered("Security Hub", "securityhub", 20, hub_members, hub_findings)
 """AWS takes 20 values per filter."""
 
 
-def get_security_hub(scan: Scan, out: Outcome) -> None:
+def get_security_hub(scan: Scan, out: CategoryResult) -> None:
     """Findings by update time, of this account and region (Security Hub: GetFindings).
 
     The update time is the provider's: AWS does not move it when somebody sets a workflow status.

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.pages import tokens
-from observability.collecting.outcome import Outcome
 from observability.collecting.parallel import map_items
-from observability.collecting.scan import Scan, together
-from observability.rows import Row, Shape, dig
+from observability.collecting.result import CategoryResult
+from observability.collecting.scan import Scan, run_parts
+from observability.rows import Row, RowMapper, get_path
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
@@ -27,19 +27,21 @@ SQL_GROUPS, XSS_GROUPS = {"AWSManagedRulesSQLiRuleSet"}, {"AWSManagedRulesCommon
 """AWS's rule groups that hold rules against SQL injection and cross-site scripting."""
 
 
-def get_waf_security(scan: Scan, out: Outcome) -> None:
+def get_waf_security(scan: Scan, out: CategoryResult) -> None:
     """Web ACLs, their rules and what they protect (WAFv2; CloudFront for CLOUDFRONT ones).
 
     CLOUDFRONT ACLs belong to no region and go into the home region's document.
     """
     scopes: tuple[ScopeType, ...] = ("REGIONAL", "CLOUDFRONT") if scan.home else ("REGIONAL",)
     parts = {scope.lower(): functools.partial(read_web_acls, scope=scope) for scope in scopes}
-    together(scan, out, parts)
+    run_parts(scan, out, parts)
 
 
-def read_web_acls(scan: Scan, out: Outcome, scope: ScopeType) -> None:
+def read_web_acls(scan: Scan, out: CategoryResult, scope: ScopeType) -> None:
     """The web ACLs of one scope (ListWebACLs; GetWebACL each, the list has no rules)."""
-    client: WAFV2Client = scan.client("wafv2") if scope == "REGIONAL" else scan.world("wafv2")
+    client: WAFV2Client = (
+        scan.client("wafv2") if scope == "REGIONAL" else scan.global_client("wafv2")
+    )
     pages = tokens(lambda **t: client.list_web_acls(Scope=scope, Limit=100, **t), "NextMarker")
     acls = {acl["ARN"]: acl for page in pages for acl in page.get("WebACLs", ())}
     logging = logged_acls(out, scope, client) if acls else set()
@@ -57,19 +59,19 @@ def read_web_acls(scan: Scan, out: Outcome, scope: ScopeType) -> None:
             out.emit(rule, "waf_rules")
 
 
-def logged_acls(out: Outcome, scope: ScopeType, client: WAFV2Client) -> set[str] | None:
+def logged_acls(out: CategoryResult, scope: ScopeType, client: WAFV2Client) -> set[str] | None:
     """ARNs of the ACLs that log (ListLoggingConfigurations, one call for all); None if unknown."""
     pages = tokens(
         lambda **t: client.list_logging_configurations(Scope=scope, Limit=100, **t), "NextMarker"
     )
-    return out.ask(
+    return out.try_read(
         lambda: {c["ResourceArn"] for p in pages for c in p.get("LoggingConfigurations", ())}
     )
 
 
-def acl_logs(out: Outcome, client: WAFV2Client, arn: str) -> bool | None:
+def acl_logs(out: CategoryResult, client: WAFV2Client, arn: str) -> bool | None:
     """Whether one ACL logs (GetLoggingConfiguration), for those who may not list; None: unknown."""
-    return out.ask(
+    return out.try_read(
         lambda: bool(client.get_logging_configuration(ResourceArn=arn)["LoggingConfiguration"]),
         arn,
         absent=False,
@@ -77,7 +79,7 @@ def acl_logs(out: Outcome, client: WAFV2Client, arn: str) -> bool | None:
 
 
 def protected(
-    scan: Scan, out: Outcome, scope: ScopeType, client: WAFV2Client, arn: str
+    scan: Scan, out: CategoryResult, scope: ScopeType, client: WAFV2Client, arn: str
 ) -> list[str] | None:
     """ARNs of what an ACL protects; AWS tells them by ACL and type of resource only.
 
@@ -96,7 +98,7 @@ def protected(
         reads = [lambda: distributions(scan, arn), lambda: resources("AMPLIFY")]
     nothing: list[str] = []
     found: list[str] = []
-    for answer in [out.ask(read, arn, absent=nothing) for read in reads]:
+    for answer in [out.try_read(read, arn, absent=nothing) for read in reads]:
         if answer is None:
             return None
         found += answer
@@ -105,7 +107,7 @@ def protected(
 
 def distributions(scan: Scan, arn: str) -> list[str]:
     """ARNs of the CloudFront distributions that a web ACL protects."""
-    client: CloudFrontClient = scan.world("cloudfront")
+    client: CloudFrontClient = scan.global_client("cloudfront")
     pages = tokens(
         lambda **t: client.list_distributions_by_web_acl_id(WebACLId=arn, MaxItems="100", **t),
         "Marker",
@@ -116,7 +118,7 @@ def distributions(scan: Scan, arn: str) -> list[str]:
     ]
 
 
-acl_row = Shape(
+acl_row = RowMapper(
     id="Id", name="Name", arn="ARN", description="Description", default_action="DefaultAction",
     capacity="Capacity",
 )  # fmt: skip
@@ -155,8 +157,8 @@ def rule_row(acl: str, scope: str, logs: bool | None, rule: Mapping[str, Any]) -
     found = list(statements(top))
     kinds = {kind for kind, _, _ in found}
     groups = {body["Name"] for kind, body, _ in found if kind == MANAGED}
-    sampled = dig(rule, "VisibilityConfig.SampledRequestsEnabled")
-    counted = dig(rule, "VisibilityConfig.CloudWatchMetricsEnabled")
+    sampled = get_path(rule, "VisibilityConfig.SampledRequestsEnabled")
+    counted = get_path(rule, "VisibilityConfig.CloudWatchMetricsEnabled")
     return {
         "web_acl_name": acl,
         "rule_name": rule["Name"],

@@ -8,19 +8,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from observability.collecting.collector import NOT_ASKED
-from observability.collecting.outcome import Outcome
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.contract import FAIL, PASS, SKIPPED
 from observability.log import Log
 
 
-def tell(log: Log, out: Outcome) -> None:
+def log_result(log: Log, out: CategoryResult) -> None:
     """Write what there is to say of a category."""
     for kind, text in out.messages():
         log.say(kind, text, category=out.category, status=out.status)
 
 
-class Report:
+class RunSummary:
     """What a run has done: documents, failures, what was left out.
 
     `accounts` is how many it is over, `over` how many of them are done; both 0 without any named.
@@ -38,7 +38,7 @@ class Report:
         self.throttles = 0
         self.lock = threading.Lock()
 
-    def add(self, scan: Scan, outcomes: Mapping[str, Outcome]) -> None:
+    def add(self, scan: Scan, outcomes: Mapping[str, CategoryResult]) -> None:
         """Count a region's categories in."""
         with self.lock:
             asked = (out for out in outcomes.values() if out.skipped != NOT_ASKED)

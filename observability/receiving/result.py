@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from observability.log import tell
+from observability.log import log_event
 
 
-class Outcome(Enum):
+class FileStatus(Enum):
     LOADED = "loaded"
     LOADABLE = "loadable"  # a dry run has loaded it and rolled back
     REJECTED = "rejected"
@@ -20,11 +20,11 @@ class Outcome(Enum):
 
 
 @dataclass
-class Result:
+class FileResult:
     """What became of a file. Counters are per table: CREATED, UPDATED, SKIPPED, GONE, TOTAL."""
 
     key: str
-    outcome: Outcome
+    outcome: FileStatus
     counters: dict[str, Counter[str]] = field(default_factory=dict)
     reasons: Sequence[str] = ()
     seconds: float = 0.0
@@ -34,30 +34,30 @@ class Result:
         return sum(self.counters.values(), Counter())
 
 
-TOLD = {
-    Outcome.LOADED: "SUCCESS",
-    Outcome.LOADABLE: "SUCCESS",
-    Outcome.REJECTED: "FAIL",
-    Outcome.DEFERRED: "FAIL",
-    Outcome.FAILED: "ERROR",
-    Outcome.VANISHED: "INFO",
+LOG_KINDS = {
+    FileStatus.LOADED: "SUCCESS",
+    FileStatus.LOADABLE: "SUCCESS",
+    FileStatus.REJECTED: "FAIL",
+    FileStatus.DEFERRED: "FAIL",
+    FileStatus.FAILED: "ERROR",
+    FileStatus.VANISHED: "INFO",
 }
 COUNTED = ("CREATED", "UPDATED", "SKIPPED", "GONE", "TOTAL")
 
 
-def report(result: Result) -> None:
+def log_result(result: FileResult) -> None:
     """One line of the story per file, and its timing."""
     totals = result.totals
     facts = {"key": result.key, "outcome": result.outcome.value, **totals}
     numbers = " ".join(f"{name} {totals[name]}" for name in COUNTED)
-    about = numbers if TOLD[result.outcome] == "SUCCESS" else "; ".join(result.reasons[:5])
+    about = numbers if LOG_KINDS[result.outcome] == "SUCCESS" else "; ".join(result.reasons[:5])
     if len(result.reasons) > 5:
         about += f"; and {len(result.reasons) - 5} more"
-    tell(TOLD[result.outcome], f"{result.outcome.value} {result.key}: {about}", **facts)
-    tell("TIMING", f"{result.key}: {result.seconds:.3f} s", seconds=round(result.seconds, 3))
+    log_event(LOG_KINDS[result.outcome], f"{result.outcome.value} {result.key}: {about}", **facts)
+    log_event("TIMING", f"{result.key}: {result.seconds:.3f} s", seconds=round(result.seconds, 3))
 
 
-def summary(results: Sequence[Result], seconds: float, not_begun: int = 0) -> str:
+def summary(results: Sequence[FileResult], seconds: float, not_begun: int = 0) -> str:
     """Counters per table over all files, then the files by outcome."""
     tables: dict[str, Counter[str]] = {}
     for result in results:
@@ -74,9 +74,9 @@ def summary(results: Sequence[Result], seconds: float, not_begun: int = 0) -> st
     return "\n".join(lines)
 
 
-SETTLED = (Outcome.LOADED, Outcome.VANISHED, Outcome.REJECTED)
+SETTLED = (FileStatus.LOADED, FileStatus.VANISHED, FileStatus.REJECTED)
 """What need not be tried again."""
 
 
-def failed(results: Iterable[Result]) -> bool:
-    return any(TOLD[result.outcome] not in ("SUCCESS", "INFO") for result in results)
+def failed(results: Iterable[FileResult]) -> bool:
+    return any(LOG_KINDS[result.outcome] not in ("SUCCESS", "INFO") for result in results)

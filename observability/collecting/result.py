@@ -8,26 +8,26 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
 from observability.aws.cache import Result
-from observability.aws.errors import ABSENT, NotNow, aws_errors, judge
+from observability.aws.errors import ABSENT, ListingError, aws_errors, classify_error
 from observability.aws.limits import CallCounter
-from observability.collecting.spool import Drafts
+from observability.collecting.spool import DocumentBuilders
 from observability.contract import FAIL, PASS, SKIPPED
 from observability.rows import Row
 
 
-class Outcome:
+class CategoryResult:
     """What becomes of a category, or of a part of one: rows, status, messages, calls, seconds.
 
     It is Fail if anything failed, Skipped if there was nothing to be had, Pass otherwise. A part
     that is off does not make its category Skipped as long as another one passed.
     """
 
-    def __init__(self, name: str, drafts: Drafts, *, required: bool = True) -> None:
+    def __init__(self, name: str, builders: DocumentBuilders, *, required: bool = True) -> None:
         self.name = name
         self.category = name.partition(".")[0]
         self.required = required
-        self.drafts = drafts
-        self.parts: list[Outcome] = []
+        self.builders = builders
+        self.parts: list[CategoryResult] = []
         self.notes: list[str] = []
         self.skipped: str | None = None
         self.problems: dict[str, tuple[int, str]] = {}
@@ -41,7 +41,7 @@ class Outcome:
         self, row: Row, part: str = "", *, day: date | None = None, labels: Iterable[str] = ()
     ) -> None:
         """Write a row to the document of its day."""
-        self.drafts.of(day).spool(self.category, part).add(row, labels)
+        self.builders.of(day).spool(self.category, part).add(row, labels)
         with self._lock:
             self.rows += 1
 
@@ -52,7 +52,7 @@ class Outcome:
 
     def head(self, fields: Row) -> None:
         """Set fields of the category's own object."""
-        self.drafts.of(None).heads[self.category].update(fields)
+        self.builders.of(None).heads[self.category].update(fields)
 
     def note(self, text: str) -> None:
         """Say something that is no failure."""
@@ -65,12 +65,12 @@ class Outcome:
             count, first = self.problems.get(what, (0, detail))
             self.problems[what] = (count + 1, first)
 
-    def meet(self, error: Exception, item: str = "", *, whole: bool = False) -> None:
+    def record_error(self, error: Exception, item: str = "", *, whole: bool = False) -> None:
         """Record an error by what it means: to one value, or to the `whole` of what was read.
 
         A value may be absent and a service off; a whole listing that is absent has failed.
         """
-        meaning, what, detail = judge(error)
+        meaning, what, detail = classify_error(error)
         if meaning == SKIPPED and whole:
             self.skipped = what
         elif meaning == SKIPPED:
@@ -78,20 +78,20 @@ class Outcome:
         elif meaning == FAIL or whole:
             self.fail(what, ": ".join(filter(None, (item, detail))))
 
-    def ask(
+    def try_read(
         self, read: Callable[[], Result], item: str = "", absent: Result | None = None
     ) -> Result | None:
         """A value that AWS may refuse or lack: None, and it is recorded, or `absent` then."""
         try:
             return read()
         except aws_errors() as error:
-            self.meet(error, item)
-            return absent if judge(error)[0] == ABSENT else None
+            self.record_error(error, item)
+            return absent if classify_error(error)[0] == ABSENT else None
 
-    def insist(self) -> None:
-        """Raise NotNow if anything of what was read is missing, and say what."""
+    def raise_if_incomplete(self) -> None:
+        """Raise ListingError if anything of what was read is missing, and say what."""
         if self.problems or self.skipped:
-            raise NotNow("; ".join([*self.problems, *filter(None, [self.skipped])]))
+            raise ListingError("; ".join([*self.problems, *filter(None, [self.skipped])]))
 
     @property
     def status(self) -> str:
