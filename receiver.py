@@ -52,9 +52,9 @@ from observability.database.client import (
     without_values,
 )
 from observability.errors import Rejected, Transient, Unreachable, UsageError
+from observability.loaders import STORED, TABLES
 from observability.loaders import validate_data_structure as validate_data_structure
 from observability.loaders.names import *  # noqa: F403  names that other programs use
-from observability.loaders.tables import STORED, TABLES
 from observability.log import log, log_event, log_to, printable
 from observability.receiving.bucket import Changed, File, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager

@@ -18,7 +18,7 @@ from observability.collecting.collector import EVENT, NOW, PERIOD, Collector
 from observability.collectors import CATEGORIES, COLLECTORS
 from observability.database.tables import Kind
 from observability.errors import UsageError
-from observability.loaders.tables import TABLES
+from observability.loaders import TABLES
 from observability.settings.receiver import OPTIONAL_SETTINGS, SETTINGS
 from observability.settings.receiver import parser as receiver_parser
 from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS, arguments, read_settings

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from observability.collecting.collector import NOW, WORLD
+from observability.collecting.collector import GLOBAL, NOW
 from observability.collectors import CATEGORIES as SENDER_CATEGORIES
 from observability.collectors.ri_sp_savings import EC2, RDS
 from observability.settings.sender import read_settings
@@ -158,7 +158,7 @@ def test_other_regions_have_what_is_regional_and_nothing_twice(
     is_true(home, place_of(account, home, others=(OTHER,)), *CATEGORIES)
     is_true(other, place_of(account, other, others=(HOME,)), *CATEGORIES)
     skipped = {name for name, status in statuses(other).items() if status == "Skipped"}
-    assert skipped == {name for name, held in SENDER_CATEGORIES.items() if held.scope == WORLD}
+    assert skipped == {name for name, held in SENDER_CATEGORIES.items() if held.scope == GLOBAL}
     assert other["account"]["account_name"] == home["account"]["account_name"] == account.name
     for path in ("security.cloudtrail", "security.waf", "config_inventory", "service_resources"):
         key = "arn" if path.startswith("security.") else "resource_id"

@@ -22,7 +22,7 @@ import receiver
 import sender
 from observability import __version__
 from observability.database.tables import Kind
-from observability.loaders.tables import TABLES as RECEIVER_TABLES
+from observability.loaders import TABLES as RECEIVER_TABLES
 from observability.receiving.result import FileResult, FileStatus
 from observability.sending.permissions import AWSBoto3Permissions
 from tests import documents

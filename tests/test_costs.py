@@ -19,7 +19,7 @@ import sender
 from observability.database.catalogue import TableSchema
 from observability.database.merge import SEEN_SQL
 from observability.database.tables import Kind
-from observability.loaders.tables import STORED, TABLES
+from observability.loaders import STORED, TABLES
 from observability.receiving.bucket import S3Manager
 from observability.receiving.result import FileResult, FileStatus
 from tests import documents

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from observability.database.tables import Kind
-from observability.loaders.tables import PARTIAL_UPDATES, TABLES
+from observability.loaders import TABLES
+from observability.loaders.cost import PARTIAL_UPDATES
 from observability.receiving.result import FileStatus
 from tests import documents
 from tests.documents import CATEGORIES, Document, document

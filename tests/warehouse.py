@@ -11,7 +11,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 import receiver
-from observability.loaders.tables import PARTIAL_UPDATED_BY, TABLES
+from observability.loaders import TABLES
+from observability.loaders.cost import PARTIAL_UPDATED_BY
 from observability.receiving.result import FileResult
 from observability.settings.receiver import Settings
 from tests import documents

@@ -1,34 +1,74 @@
-"""What a collector declares: category, scope, past days, IAM actions."""
+"""What a collector declares: category, scope, what a backfill reads, IAM actions, probes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from observability.collecting.scan import Collect, Scan
+from observability.rows import Row
 
-WORLD, REGION, ALWAYS = "global", "regional", "always"
+GLOBAL, REGIONAL, ALWAYS = "global", "regional", "always"
+"""Scope: in the document of the home region only, of its own region, or of every region."""
+
 PERIOD, EVENT, NOW = "period", "event", "now"
+"""What a backfill reads: facts of past days, events of past days, or nothing, as AWS tells only
+what exists now.
+"""
+
+
+class Probe(NamedTuple):
+    """A call that shows whether something may be read, with the least that AWS takes."""
+
+    call: str
+    parameters: Row | Callable[[Scan], Row] = {}  # noqa: RUF012  read only
+
+
+class Part(NamedTuple):
+    """A part of a category, such as a security service: its lists, and what it asks AWS for."""
+
+    name: str
+    collect: Collect
+    backfill: str
+    actions: tuple[str, ...]
+    probes: tuple[Probe, ...]
+    named_lists: tuple[str, ...] = ()
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """Its lists in the category's object; one of its own name unless it says otherwise."""
+        return self.named_lists or (self.name,)
+
+    @property
+    def is_now(self) -> bool:
+        """Whether a backfill leaves it out."""
+        return self.backfill == NOW
 
 
 class Collector(NamedTuple):
-    """A category of the document: who collects it, where, and what a past day means to it.
+    """A category of the document: who collects it, where, and what a backfill means to it.
 
-    `scope`: global data goes into the home region's document only, but who an account is does
-    `always`, as each region's document has to say. `backfill`: `period` facts and
-    `event`s of past days can be read, what exists `now` cannot. An `essential` one that fails is
-    an ERROR, another one a FAIL. `parts` are the lists in its object; without any it is a list.
-    `actions` are what IAM calls the APIs. One with a `switch` is collected only if that setting
-    is on, or if --only names it.
+    `actions` are what IAM calls the APIs, `probes` the calls of --check. One that is `essential`
+    is an ERROR if it fails, another one a FAIL. `lists` are those in its object; without any it is
+    a list itself. One with a `switch` is collected only if that setting is on, or if --only names
+    it. `parts` are read at once, each with a result of its own.
     """
 
     category: str
     collect: Collect
     scope: str
     backfill: str
-    essential: bool
     actions: tuple[str, ...]
-    parts: tuple[str, ...] | None = None
+    probes: tuple[Probe, ...] = ()
+    essential: bool = False
+    lists: tuple[str, ...] | None = None
     switch: str = ""
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def not_in_backfill(self) -> frozenset[str]:
+        """Those of its lists that a backfill does not read."""
+        return frozenset(name for part in self.parts if part.is_now for name in part.lists)
 
 
 NOT_ASKED = "not asked for (--only)"
@@ -40,7 +80,7 @@ def why_not(scan: Scan, collector: Collector) -> str | None:
         return NOT_ASKED
     if collector.switch and not scan.settings.only and not getattr(scan.settings, collector.switch):
         return f"not asked for (--{collector.switch.replace('_', '-')})"
-    if collector.scope == WORLD and not scan.home:
+    if collector.scope == GLOBAL and not scan.home:
         return f"global: in the document of the home region, {scan.settings.region}"
     if collector.backfill == NOW and scan.window.backfill:
         return "AWS does not tell what was there on a past day"

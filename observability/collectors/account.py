@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from observability.aws.errors import aws_errors
 from observability.aws.limits import within
 from observability.aws.session import Aws
+from observability.collecting.collector import ALWAYS, NOW, Collector, Probe
 from observability.collecting.organization import read_membership
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
@@ -126,3 +127,27 @@ def account_details(aws: Aws, found: Mapping[str, Any], member: Mapping[str, Any
             member.get("JoinedTimestamp") or found.get("AccountCreatedDate")
         ),
     }
+
+
+COLLECTOR = Collector(
+    category="account",
+    collect=get_account_details,
+    scope=ALWAYS,
+    backfill=NOW,
+    essential=True,
+    lists=(),
+    actions=(
+        "sts:GetCallerIdentity",
+        "account:GetAccountInformation",
+        "account:GetContactInformation",
+        "account:GetAlternateContact",
+        "organizations:DescribeAccount",
+    ),
+    probes=(
+        Probe("sts:GetCallerIdentity"),
+        Probe("account:GetAccountInformation"),
+        Probe("account:GetContactInformation"),
+        Probe("account:GetAlternateContact", {"AlternateContactType": "BILLING"}),
+        Probe("organizations:DescribeAccount", lambda scan: {"AccountId": scan.account}),
+    ),
+)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import RowMapper
+from observability.rows import Row, RowMapper
 
 if TYPE_CHECKING:
     from mypy_boto3_application_signals import CloudWatchApplicationSignalsClient
@@ -28,3 +29,19 @@ def get_application_signals(scan: Scan, out: CategoryResult) -> None:
     )
     for service in (service for page in pages for service in page.get("ServiceSummaries", ())):
         out.emit(signals_row(service))
+
+
+def last_hour(scan: Scan) -> Row:
+    """The parameters of a probe: the shortest time that Application Signals rounds to."""
+    until = scan.window.until
+    return {"StartTime": until - timedelta(hours=1), "EndTime": until, "MaxResults": 1}
+
+
+COLLECTOR = Collector(
+    category="application",
+    collect=get_application_signals,
+    scope=REGIONAL,
+    backfill=NOW,
+    actions=("application-signals:ListServices",),
+    probes=(Probe("application-signals:ListServices", last_hour),),
+)

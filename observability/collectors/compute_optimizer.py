@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from observability.aws.errors import NOT_OPTED_IN
 from observability.aws.pages import tokens
+from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan, run_parts
 from observability.collecting.shared import SharedReads
@@ -140,3 +141,26 @@ def advice(kind: str, arn: str, held: Mapping[str, Any], best: Mapping[str, Any]
         "memory_utilization_avg": metrics.get(("memory", "average")),
         "migration_effort": best.get("migrationEffort"),
     }
+
+
+COLLECTOR = Collector(
+    category="compute_optimizer",
+    collect=get_compute_optimizer,
+    scope=REGIONAL,
+    backfill=NOW,
+    actions=(
+        "compute-optimizer:GetEC2InstanceRecommendations",
+        "compute-optimizer:GetEBSVolumeRecommendations",
+        "compute-optimizer:GetLambdaFunctionRecommendations",
+        # which look at the resources in the caller's name
+        "ec2:DescribeInstances",
+        "ec2:DescribeVolumes",
+        "lambda:ListFunctions",
+        "lambda:ListProvisionedConcurrencyConfigs",
+    ),
+    probes=(
+        Probe("compute-optimizer:GetEC2InstanceRecommendations", {"maxResults": 1}),
+        Probe("compute-optimizer:GetEBSVolumeRecommendations", {"maxResults": 1}),
+        Probe("compute-optimizer:GetLambdaFunctionRecommendations", {"maxResults": 1}),
+    ),
+)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from observability.aws.errors import aws_errors
+from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
@@ -174,3 +175,26 @@ def count_resources(
 def compliance_counts(good: int, bad: int) -> Row:
     """Resources by compliance."""
     return {"curr_compliant": good, "curr_non_compliant": bad}
+
+
+COLLECTOR = Collector(
+    category="config",
+    collect=get_config,
+    scope=REGIONAL,
+    backfill=NOW,
+    essential=True,
+    lists=("non_compliant_resources",),
+    actions=(
+        "config:DescribeConfigurationRecorders",
+        "config:DescribeComplianceByConfigRule",
+        "config:GetComplianceDetailsByConfigRule",
+        "config:DescribeConformancePacks",
+        "config:DescribeConformancePackCompliance",
+        "config:SelectResourceConfig",
+    ),
+    probes=(
+        Probe("config:DescribeConfigurationRecorders"),
+        Probe("config:DescribeComplianceByConfigRule"),
+        Probe("config:DescribeConformancePacks", {"Limit": 1}),
+    ),
+)

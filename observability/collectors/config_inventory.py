@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from observability.aws.errors import DENIED, aws_errors, classify_error
 from observability.aws.pages import tokens
+from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.shared import SharedReads
@@ -181,3 +182,18 @@ def discovered(scan: Scan) -> Iterator[Row]:
         )
         for held in (held for page in found for held in page.get("resourceIdentifiers", ())):
             yield recorded_row(held, region=region)
+
+
+COLLECTOR = Collector(
+    category="config_inventory",
+    collect=get_config_resource_inventory,
+    scope=REGIONAL,
+    backfill=NOW,
+    actions=(
+        "config:SelectResourceConfig",
+        "config:DescribeConfigurationRecorders",
+        "config:GetDiscoveredResourceCounts",
+        "config:ListDiscoveredResources",
+    ),
+    probes=(Probe("config:SelectResourceConfig", {"Expression": "SELECT resourceId", "Limit": 1}),),
+)

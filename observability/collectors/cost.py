@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
 from observability.contract import INTERVAL
 from observability.dates import days
 from observability.rows import Row, RowMapper, plain
-from observability.sources.cost_explorer import own_costs, read_costs, time_period
+from observability.sources.cost_explorer import last_week, own_costs, read_costs, time_period
 
 if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
@@ -141,3 +142,26 @@ def read_savings(scan: Scan, out: CategoryResult) -> Row:
         count += sum(held.get("recommendationCount", 0) for held in page.get("items", ()))
     out.rows += 1
     return {"potential_monthly_savings": savings, "saving_opportunities_count": count}
+
+
+COLLECTOR = Collector(
+    category="cost",
+    collect=get_cost,
+    scope=GLOBAL,
+    backfill=PERIOD,
+    essential=True,
+    actions=(
+        "ce:GetCostAndUsage",
+        "ce:GetCostForecast",
+        "ce:GetAnomalies",
+        "cost-optimization-hub:ListRecommendationSummaries",
+        "cost-optimization-hub:GetRecommendation",  # which the listing asks for
+    ),
+    probes=(
+        Probe("ce:GetCostAndUsage", last_week),
+        Probe(
+            "cost-optimization-hub:ListRecommendationSummaries",
+            {"groupBy": "ResourceType", "maxResults": 1},
+        ),
+    ),
+)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from observability.aws.errors import SharedReadUnavailable
 from observability.aws.session import Aws
+from observability.collecting.collector import EVENT, GLOBAL, Collector, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
@@ -132,3 +133,13 @@ def affected_accounts(aws: Aws, arn: str) -> list[str]:
     if not (found := [held for page in pages for held in page.get("affectedAccounts", ())]):
         raise SharedReadUnavailable(f"AWS does not tell whom {arn} is about")
     return found
+
+
+COLLECTOR = Collector(
+    category="health",
+    collect=get_health,
+    scope=GLOBAL,
+    backfill=EVENT,
+    actions=("health:DescribeEvents",),
+    probes=(Probe("health:DescribeEvents", {"maxResults": 10}),),
+)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.errors import aws_errors, classify_error
+from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
@@ -108,3 +109,27 @@ def get_patch_details(scan: Scan, out: CategoryResult, known: Iterable[str]) -> 
     for _, rows in map_items(scan.aws, known, patches, out):
         for row in rows or ():
             out.emit(row, "patches")
+
+
+COLLECTOR = Collector(
+    category="inventory",
+    collect=get_inventory,
+    scope=REGIONAL,
+    backfill=NOW,
+    essential=True,
+    lists=(
+        "instances",
+        "applications",
+        "patches",
+    ),
+    actions=(
+        "ssm:DescribeInstanceInformation",
+        "ssm:GetInventory",
+        "ssm:DescribeInstancePatches",
+        "ec2:DescribeInstances",
+    ),
+    probes=(
+        Probe("ssm:DescribeInstanceInformation", {"MaxResults": 5}),
+        Probe("ssm:GetInventory", {"MaxResults": 1}),
+    ),
+)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from observability.aws.errors import ABSENT, aws_errors, classify_error
 from observability.aws.pages import tokens
+from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
@@ -108,3 +109,17 @@ def marketplace_rows(
             "period_end": str(after),
         }
         yield row | paid | ({} if entitlements is None else status)
+
+
+COLLECTOR = Collector(
+    category="marketplace",
+    collect=get_marketplace,
+    scope=GLOBAL,
+    backfill=PERIOD,
+    actions=(
+        "license-manager:ListReceivedLicenses",
+        "aws-marketplace:GetEntitlements",
+        "ce:GetCostAndUsage",
+    ),
+    probes=(Probe("license-manager:ListReceivedLicenses", {"MaxResults": 1}),),
+)

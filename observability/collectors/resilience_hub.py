@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from observability.aws.cache import Lazy
 from observability.aws.pages import tokens
+from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
@@ -80,3 +81,18 @@ def a_month(cost: Mapping[str, Any] | None) -> float | None:
         return None
     amount: float = cost["amount"]
     return amount * TIMES_A_MONTH[cost["frequency"]]
+
+
+COLLECTOR = Collector(
+    category="resilience_hub",
+    collect=get_resilience_hub_apps,
+    scope=REGIONAL,
+    backfill=NOW,
+    actions=(
+        "resiliencehub:ListApps",
+        "resiliencehub:DescribeApp",
+        "resiliencehub:DescribeResiliencyPolicy",
+        "resiliencehub:ListAppAssessments",
+    ),
+    probes=(Probe("resiliencehub:ListApps", {"maxResults": 1}),),
+)

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.pages import tokens
+from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, open_regions, run_parts
@@ -255,3 +256,25 @@ def emit_savings(out: CategoryResult, day: date, row: Row) -> None:
     """Emit what is known of a reservation or a plan on a day."""
     dates = {"date_from": str(day), "date_to": str(day + timedelta(days=1))}
     out.emit(row | dates, day=day)
+
+
+COLLECTOR = Collector(
+    category="ri_sp_savings",
+    collect=get_ri_sp_savings,
+    scope=GLOBAL,
+    backfill=PERIOD,
+    switch="reserved_capacity",
+    actions=(
+        "ec2:DescribeReservedInstances",
+        "rds:DescribeReservedDBInstances",
+        "savingsplans:DescribeSavingsPlans",
+        "ce:GetReservationUtilization",
+        "ce:GetSavingsPlansUtilization",
+        "ce:GetSavingsPlansUtilizationDetails",
+    ),
+    probes=(
+        Probe("savingsplans:DescribeSavingsPlans", {"maxResults": 1}),
+        Probe("ec2:DescribeReservedInstances"),
+        Probe("rds:DescribeReservedDBInstances", {"MaxRecords": 20}),
+    ),
+)

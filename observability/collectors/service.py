@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
+from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.sources.cost_explorer import read_costs
+from observability.sources.cost_explorer import last_week, read_costs
 
 
 def get_services(scan: Scan, out: CategoryResult) -> None:
@@ -15,3 +16,14 @@ def get_services(scan: Scan, out: CategoryResult) -> None:
     for row in scan.once(read_costs):
         if row["date_from"] >= first:
             out.emit(row, day=date.fromisoformat(row["date_from"]))
+
+
+COLLECTOR = Collector(
+    category="service",
+    collect=get_services,
+    scope=GLOBAL,
+    backfill=PERIOD,
+    essential=True,
+    actions=("ce:GetCostAndUsage",),
+    probes=(Probe("ce:GetCostAndUsage", last_week),),
+)

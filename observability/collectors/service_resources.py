@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
 from observability.rows import Row, get_path, iso_time
@@ -147,3 +148,31 @@ RESOURCE_KINDS: dict[str, Callable[[Scan], Iterable[Row]]] = {
     "scaling_groups": read_scaling_groups,
     "functions": read_functions,
 }
+
+
+COLLECTOR = Collector(
+    category="service_resources",
+    collect=get_services_resources,
+    scope=REGIONAL,
+    backfill=NOW,
+    actions=(
+        "ec2:DescribeInstances",
+        "ec2:DescribeVolumes",
+        "ec2:DescribeSubnets",
+        "rds:DescribeDBInstances",
+        "s3:ListAllMyBuckets",
+        "elasticloadbalancing:DescribeLoadBalancers",
+        "autoscaling:DescribeAutoScalingGroups",
+        "lambda:ListFunctions",
+    ),
+    probes=(
+        Probe("ec2:DescribeInstances", {"MaxResults": 5}),
+        Probe("ec2:DescribeVolumes", {"MaxResults": 5}),
+        Probe("ec2:DescribeSubnets", {"MaxResults": 5}),
+        Probe("rds:DescribeDBInstances", {"MaxRecords": 20}),
+        Probe("s3:ListBuckets", {"MaxBuckets": 1}),
+        Probe("elbv2:DescribeLoadBalancers", {"PageSize": 1}),
+        Probe("autoscaling:DescribeAutoScalingGroups", {"MaxRecords": 1}),
+        Probe("lambda:ListFunctions", {"MaxItems": 1}),
+    ),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability.collecting.collector import EVENT, GLOBAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of, midnight, zulu
@@ -40,3 +41,13 @@ def get_support_tickets(scan: Scan, out: CategoryResult) -> None:
         builder = out.builders.of(day_of(row["time_created"]))
         row |= {"date_from": str(builder.start), "date_to": str(builder.end)}
         out.emit(row, day=builder.start)
+
+
+COLLECTOR = Collector(
+    category="support_tickets",
+    collect=get_support_tickets,
+    scope=GLOBAL,
+    backfill=EVENT,
+    actions=("support:DescribeCases",),
+    probes=(Probe("support:DescribeCases", {"maxResults": 10}),),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability.collecting.collector import GLOBAL, NOW, Collector, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
@@ -43,3 +44,17 @@ def get_trusted_advisor(scan: Scan, out: CategoryResult) -> None:
         named = {"check_id": check, "check_name": about["name"], "category": about["category"]}
         if result:
             out.emit(check_row(result, recommendation=about["description"], **named))
+
+
+COLLECTOR = Collector(
+    category="trusted_advisor",
+    collect=get_trusted_advisor,
+    scope=GLOBAL,
+    backfill=NOW,
+    actions=(
+        "support:DescribeTrustedAdvisorChecks",
+        "support:DescribeTrustedAdvisorCheckSummaries",
+        "support:DescribeTrustedAdvisorCheckResult",
+    ),
+    probes=(Probe("support:DescribeTrustedAdvisorChecks", {"language": "en"}),),
+)

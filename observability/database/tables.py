@@ -33,7 +33,6 @@ class Table:
     """How one table is merged; its columns, types and key come from the catalogue."""
 
     name: str
-    category: str  # whose status must be Pass for an absence to mean anything
     kind: Kind
     scope: tuple[str, ...] = ()  # columns that delimit what one listing covers
     parent: Parent | None = None
@@ -43,6 +42,8 @@ class Table:
     ours: tuple[str, ...] = ()  # columns that a row of the document does not fill
     fields: tuple[str, ...] = ()  # the only columns that it fills, if not all
     stored_in: str = ""  # the table, where it is not the one of this name
+    late: bool = False  # loaded after other tables: accounts share it, so it is locked shortly
+    category: str = ""  # its loader's; must be Pass for an absence to mean anything
     gone_value: tuple[str, str] | None = None  # a column and what it says once the thing is gone
 
     @property
@@ -51,5 +52,6 @@ class Table:
         return "day_order" if self.by_day else "time_order"
 
 
-def snapshot(name: str, category: str, **more: Any) -> Table:
-    return Table(name, category, Kind.SNAPSHOT, by_day=True, **more)
+def snapshot(name: str, **more: Any) -> Table:
+    """A table of what exists now."""
+    return Table(name, Kind.SNAPSHOT, by_day=True, **more)

@@ -6,6 +6,8 @@ from typing import Any
 
 from observability.database.catalogue import TableSchema
 from observability.database.merge import NONE, listed_cte, names, rows_of, this_cte
+from observability.database.tables import Kind, Parent, Table, snapshot
+from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Loaded, Parts, Row
 
 
@@ -101,3 +103,20 @@ def product_names(product: Any) -> list[Any]:
     named = [name.strip() if isinstance(name, str) else name for name in listed]
     real = [name for name in named if name not in ("", None) and str(name).lower() != "none"]
     return [{"name": name} if isinstance(name, str) else name for name in real]
+
+
+LOADER = Loader(
+    category="account",
+    function=load_account_data,
+    rows=("account",),
+    tables=(
+        Table("accounts", Kind.OWNER, by_day=True, ours=("region", "csp")),
+        snapshot("contact_info"),
+        snapshot("alternate_contacts"),
+        snapshot(
+            "product_accounts",
+            parent=Parent("products", "product_id", {"name": "name"}, by_name=True),
+            late=True,
+        ),
+    ),
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from observability.database.tables import Kind, Parent, Table, snapshot
+from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Loaded, Part, Parts, Row
 
 
@@ -35,3 +37,19 @@ def non_compliant(part: Part, report: Mapping[str, Any]) -> Row:
         {**row, "status": "OPEN", "created_at": invoked, "date_from": report.get("date_from")},
         part.size,
     )
+
+
+LOADER = Loader(
+    category="config",
+    function=load_config_data,
+    rows=("config.non_compliant_resources",),
+    tables=(
+        Table("config_reports", Kind.PERIOD, ("date_from",)),
+        snapshot(
+            "non_compliant_resources",
+            parent=Parent("config_reports", "config_report_id", {"date_from": "date_from"}),
+            aws_times=("created_at",),
+            gone_value=("status", "RESOLVED"),
+        ),
+    ),
+)

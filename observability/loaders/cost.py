@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from observability.database.catalogue import TableSchema
 from observability.database.merge import NONE, names, rows_of, this_cte
+from observability.database.tables import Kind, Parent, Table
+from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Loaded, Parts, Row
-from observability.loaders.tables import PARTIAL_UPDATED_BY, PARTIAL_UPDATES, REPORT_KEY, TABLES
+
+# What a report says only if its sender could read it, and which column remembers who said so.
+PARTIAL_UPDATES = {
+    "cost_savings": ("potential_monthly_savings", "saving_opportunities_count"),
+    "cost_anomalies": ("anomalies_detected",),
+}
+PARTIAL_UPDATED_BY = {
+    "cost_savings": "savings_document_id",
+    "cost_anomalies": "anomalies_document_id",
+}
+REPORTS = Table(
+    "cost_reports",
+    Kind.PERIOD,
+    ("period_start", "period_granularity"),
+    ours=(*chain.from_iterable(PARTIAL_UPDATES.values()), *PARTIAL_UPDATED_BY.values()),
+)
+REPORT_KEY = ("period_start", "period_granularity", "region")
+REPORT = Parent("cost_reports", "cost_report_id", {f"report_{c}": c for c in REPORT_KEY})
 
 
 def partial_update_sql(shape: TableSchema) -> str:
@@ -17,7 +37,7 @@ def partial_update_sql(shape: TableSchema) -> str:
     Savings are about their own document's day, anomalies may not have been readable.
     """
     columns, by = PARTIAL_UPDATES[shape.table.name], PARTIAL_UPDATED_BY[shape.table.name]
-    return f"""WITH {this_cte(TABLES["cost_reports"])},
+    return f"""WITH {this_cte(REPORTS)},
 said AS (
     UPDATE cost_reports t
     SET {", ".join(f"{c} = r.{c}" for c in columns)}, {by} = this.id
@@ -77,3 +97,24 @@ def cost_parts(table: str, listed: Any, where: str, key: Mapping[str, Any]) -> L
         if isinstance(values, dict):
             values |= {**report, "region": key["region"]}
         yield Row(table, f"{where}[{position}]", values)
+
+
+LOADER = Loader(
+    category="cost",
+    function=load_cost_data,
+    rows=("cost",),
+    tables=(
+        REPORTS,
+        *(
+            Table(
+                name,
+                Kind.OWNER,
+                fields=("period_start", "period_granularity", *columns),
+                stored_in="cost_reports",
+            )
+            for name, columns in PARTIAL_UPDATES.items()
+        ),
+        Table("service_costs", Kind.PART, ("cost_report_id",), REPORT),
+        Table("cost_forecasts", Kind.PART, ("cost_report_id",), REPORT),
+    ),
+)

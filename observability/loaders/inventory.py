@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.errors import Rejected
+from observability.loaders.loader import Loader
 from observability.loaders.rows import EndOfTable, Loaded, Parts, Row, straight
+
+INSTANCE = Parent("inventory_instances", "instance_id", {"instance_id": "instance_id"})
 
 INVENTORY_TABLES = {
     "inventory.instances": "inventory_instances",
@@ -33,3 +37,15 @@ def load_inventory_data(parts: Parts) -> Loaded:
     lost = [where for instance, where in named.items() if instance not in listed]
     if lost:
         raise Rejected(*(f"{w}.instance_id: no instance of this document" for w in lost))
+
+
+LOADER = Loader(
+    category="inventory",
+    function=load_inventory_data,
+    rows=tuple(INVENTORY_TABLES),
+    tables=(
+        snapshot("inventory_instances"),
+        Table("inventory_applications", Kind.PART, (), INSTANCE, by_day=True),
+        Table("inventory_patches", Kind.PART, (), INSTANCE, by_day=True),
+    ),
+)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from observability.database.tables import Kind, Parent, Table
 from observability.database.values import as_text
+from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Loaded, Part, Parts, Row
 
 
@@ -27,3 +29,19 @@ def message_texts(part: Part) -> list[tuple[str, str]]:
     if isinstance(part.value, str):
         return [("INFO", part.value)]
     return [(kind, as_text(text)) for kind, text in part.value.items()]
+
+
+LOADER = Loader(
+    category="logs",
+    function=load_logs_data,
+    rows=("logs.message",),
+    tables=(
+        Table("logs", Kind.PERIOD, ("date_created",)),
+        Table(
+            "log_messages",
+            Kind.PART,
+            ("log_id",),
+            Parent("logs", "log_id", {"date_created": "date_created"}),
+        ),
+    ),
+)

@@ -6,6 +6,8 @@ from typing import Any
 
 from observability.database.catalogue import TableSchema
 from observability.database.merge import NONE, rows_of
+from observability.database.tables import Kind, Parent, Table, snapshot
+from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, EndOfTable, Loaded, Part, Parts, Row
 
 
@@ -123,3 +125,33 @@ class HubGroups:
         if name not in self.named if isinstance(name, str) else True:
             self.named.add(str(name))
             yield Row("security", where, {"service": name})
+
+
+LOADER = Loader(
+    category="security",
+    function=load_security_data,
+    rows=("security.security_hub", "security.security_hub.findings", *SECURITY_TABLES),
+    tables=(
+        Table("security", Kind.OWNER, fields=("service",)),
+        Table(
+            "findings",
+            Kind.EVENT,
+            parent=Parent("security", "security_id", {"service": "service"}),
+            version="updated_at",
+            aws_times=("created_at", "updated_at"),
+        ),
+        Table(
+            "guard_duty_findings",
+            Kind.EVENT,
+            version="updated_at",
+            aws_times=("created_at", "updated_at"),
+        ),
+        snapshot("kms_keys"),
+        snapshot("waf_rules"),
+        snapshot("waf_rules_detailed"),
+        snapshot("cloudtrail_logs"),
+        snapshot("secrets_manager_secrets"),
+        snapshot("certificates"),
+        Table("inspector_findings", Kind.EVENT, version="updated_at", aws_times=("updated_at",)),
+    ),
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from observability.database.tables import Kind, Table
+from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Loaded, Parts, Row
 
 
@@ -16,3 +18,11 @@ def load_service_data(parts: Parts) -> Loaded:
             row["usage_types"] = ",".join(str(usage) for usage in row["usage_types"])
         yield Row("services", part.where, row, part.size)
         yield Complete("services", {"date_from": row.get("date_from")})
+
+
+LOADER = Loader(
+    category="service",
+    function=load_service_data,
+    rows=("service",),
+    tables=(Table("services", Kind.PERIOD, ("date_from",)),),
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from observability.database.tables import Kind, Table
+from observability.loaders.loader import Loader
 from observability.loaders.rows import Loaded, Part, Parts, Row
 
 
@@ -23,3 +25,12 @@ def load_support_tickets_data(parts: Parts) -> Loaded:
 def ticket(part: Part, window: Mapping[str, Any]) -> Row:
     dates = {name: window[name] for name in ("date_from", "date_to") if name in window}
     return Row("support_tickets", part.where, {**dates, **part.value})
+
+
+LOADER = Loader(
+    category="support_tickets",
+    function=load_support_tickets_data,
+    rows=("support_tickets", "support_tickets.tickets"),
+    required=False,
+    tables=(Table("support_tickets", Kind.EVENT),),
+)

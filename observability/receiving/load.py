@@ -18,10 +18,10 @@ from observability.database.merge import RUN_SQL, SEEN_SQL, Extent, merge_sql
 from observability.database.tables import Kind, Table
 from observability.database.values import as_day, as_instant
 from observability.errors import Rejected
+from observability.loaders import AWAITED
 from observability.loaders.account import accounts_sql, products_sql
-from observability.loaders.cost import partial_update_sql
+from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
 from observability.loaders.security import RECOUNT_AND_FINISH_SQL, security_sql
-from observability.loaders.tables import AWAITED, PARTIAL_UPDATES
 from observability.receiving.bucket import LONGEST_PERIOD, File
 from observability.receiving.spool import Facts, Spool, TableSpool, room_after, size_in_request
 

@@ -10,7 +10,8 @@ from queue import Queue
 
 from observability.errors import Rejected
 from observability.limits import MIB
-from observability.loaders import LOADERS, ROW_PATHS, Loader, validate_data_structure
+from observability.loaders import LOADERS, ROW_PATHS, validate_data_structure
+from observability.loaders.loader import Loader
 from observability.loaders.rows import Part
 from observability.receiving.reader import DocumentReader
 from observability.receiving.spool import DocumentProblems, Facts, Spool

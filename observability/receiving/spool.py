@@ -18,8 +18,8 @@ from observability.database.catalogue import TableSchema
 from observability.database.values import caster, column_caster
 from observability.errors import Rejected
 from observability.limits import BATCH_BYTES, LISTED_PROBLEMS, MIB, PERIODS
+from observability.loaders import AWAITED
 from observability.loaders.rows import Complete, EndOfTable, Row
-from observability.loaders.tables import AWAITED
 
 
 def has_nul(value: Any) -> bool:

@@ -6,7 +6,7 @@ import collections
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,6 @@ from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.spool import DocumentBuilder, Spool
 from observability.collectors import COLLECTORS
-from observability.collectors.security import SECURITY_STATES
 from observability.collectors.security.security_hub import SECURITY_HUB, finding_groups
 from observability.contract import DOCUMENT_FORMAT, INTERVAL, LOGS, PASS
 from observability.log import Log
@@ -67,21 +66,22 @@ def document(scan: Scan, builder: DocumentBuilder, outcomes: Mapping[str, Catego
         "region": scan.region,
         "sender": f"sender.py {__version__}",
     }
-    unknown = (*SECURITY_STATES, "waf_rules") if scan.window.backfill else ()
-    content = {c.category: category_content(builder, c, unknown) for c in COLLECTORS}
+    past = scan.window.backfill
+    content = {c.category: category_content(builder, c, backfill=past) for c in COLLECTORS}
     return {"meta": meta, LOGS: set_log(outcomes, scan.notes)} | content
 
 
-def category_content(builder: DocumentBuilder, collector: Collector, unknown: Sequence[str]) -> Any:
+def category_content(builder: DocumentBuilder, collector: Collector, *, backfill: bool) -> Any:
     """A category's list, or its object of fields and lists.
 
     Lists that a past day cannot have are left out: an empty one would say that nothing existed.
     """
     lists = builder.lists[collector.category]
-    if collector.parts is None:
+    if collector.lists is None:
         return lists.get("", [])
     content = dict(builder.heads[collector.category])
-    for part in (part for part in collector.parts if part not in unknown):
+    unknown = collector.not_in_backfill if backfill else frozenset()
+    for part in (part for part in collector.lists if part not in unknown):
         content[part] = finding_groups(lists) if part == SECURITY_HUB else lists.get(part, [])
     return content
 

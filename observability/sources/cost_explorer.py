@@ -149,3 +149,10 @@ def only_service(services: Mapping[str, set[str]], usage_type: str) -> str:
     if len(found) != 1:
         raise SharedReadUnavailable("costs have changed while they were read")
     return next(iter(found))
+
+
+def last_week(scan: Scan) -> Row:
+    """The parameters of a probe: the cheapest question about the past ($0.01)."""
+    end = scan.window.until.date()
+    period = time_period(end - timedelta(days=7), end)
+    return {"TimePeriod": period, "Granularity": "MONTHLY", "Metrics": ["UnblendedCost"]}

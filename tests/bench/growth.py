@@ -7,7 +7,7 @@ import os
 import psycopg
 
 import receiver
-from observability.loaders.tables import STORED
+from observability.loaders import STORED
 from observability.receiving.bucket import S3Manager
 from observability.settings.receiver import Settings
 from tests import documents

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from observability.loaders.tables import TABLES
+from observability.loaders import TABLES
 from tests.cloud import EmbeddedCloud
 
 SCHEMA = Path(__file__).parents[2] / "schema.sql"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
@@ -53,3 +54,15 @@ def lacks_fields(held: Mapping[str, Any]) -> bool:
     """Whether the list left out what an issued certificate always has."""
     issued = held.get("Status") in ("ISSUED", "EXPIRED", "INACTIVE", "REVOKED")
     return "Status" not in held or "Type" not in held or (issued and "NotAfter" not in held)
+
+
+PART = Part(
+    name="certificate_manager",
+    collect=get_certificate_security,
+    backfill=NOW,
+    actions=(
+        "acm:ListCertificates",
+        "acm:DescribeCertificate",
+    ),
+    probes=(Probe("acm:ListCertificates", {"MaxItems": 1}),),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan, open_regions
@@ -53,3 +54,19 @@ def latest_event(client: CloudTrailClient, window: Window) -> str | None:
     start = midnight(window.start)
     answer = client.lookup_events(StartTime=start, EndTime=window.until, MaxResults=5)
     return to_iso(max((held["EventTime"] for held in answer.get("Events", ())), default=None))
+
+
+PART = Part(
+    name="cloudtrail",
+    collect=get_cloudtrail_security,
+    backfill=NOW,
+    actions=(
+        "cloudtrail:DescribeTrails",
+        "cloudtrail:GetTrailStatus",
+        "cloudtrail:LookupEvents",
+    ),
+    probes=(
+        Probe("cloudtrail:DescribeTrails"),
+        Probe("cloudtrail:LookupEvents", {"MaxResults": 1}),
+    ),
+)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from observability.aws.cache import Lazy
 from observability.aws.errors import SharedReadUnavailable
 from observability.aws.session import Aws
+from observability.collecting.collector import EVENT, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
@@ -97,3 +98,16 @@ def guard_duty_criteria(reading: Reading) -> dict[str, ConditionTypeDef]:
     span = (reading.since, reading.until)
     first, last = (int(moment.timestamp() * 1000) for moment in span)
     return among | {"updatedAt": {"GreaterThanOrEqual": first, "LessThanOrEqual": last}}
+
+
+PART = Part(
+    name="guard_duty",
+    collect=get_guard_duty_security,
+    backfill=EVENT,
+    actions=(
+        "guardduty:ListDetectors",
+        "guardduty:ListFindings",
+        "guardduty:GetFindings",
+    ),
+    probes=(Probe("guardduty:ListDetectors", {"MaxResults": 1}),),
+)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from observability.aws.session import Aws
+from observability.collecting.collector import EVENT, Part, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of
@@ -69,3 +70,12 @@ def inspector_criteria(reading: Reading) -> FilterCriteriaTypeDef:
         return among | {"findingStatus": [{"comparison": "EQUALS", "value": "ACTIVE"}]}
     first, last = reading.since, reading.until
     return among | {"updatedAt": [{"startInclusive": first, "endInclusive": last}]}
+
+
+PART = Part(
+    name="inspector",
+    collect=get_inspector,
+    backfill=EVENT,
+    actions=("inspector2:ListFindings",),
+    probes=(Probe("inspector2:ListFindings", {"maxResults": 1}),),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
@@ -40,3 +41,16 @@ def get_kms_security(scan: Scan, out: CategoryResult) -> None:
     keys = (key["KeyId"] for page in pages for key in page.get("Keys", ()))
     for key, row in map_items(scan.aws, keys, describe, out):
         out.emit(row or {"key_id": key}, "kms")
+
+
+PART = Part(
+    name="kms",
+    collect=get_kms_security,
+    backfill=NOW,
+    actions=(
+        "kms:ListKeys",
+        "kms:DescribeKey",
+        "kms:GetKeyRotationStatus",
+    ),
+    probes=(Probe("kms:ListKeys", {"Limit": 1}),),
+)

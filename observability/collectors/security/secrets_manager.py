@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.rows import RowMapper, iso_time
@@ -27,3 +28,12 @@ def get_secrets_security(scan: Scan, out: CategoryResult) -> None:
     pages = client.get_paginator("list_secrets").paginate(PaginationConfig={"PageSize": 100})
     for secret in (secret for page in pages for secret in page.get("SecretList", ())):
         out.emit(secret_row(secret), "secrets_manager")
+
+
+PART = Part(
+    name="secrets_manager",
+    collect=get_secrets_security,
+    backfill=NOW,
+    actions=("secretsmanager:ListSecrets",),
+    probes=(Probe("secretsmanager:ListSecrets", {"MaxResults": 1}),),
+)

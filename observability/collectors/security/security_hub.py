@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.session import Aws
+from observability.collecting.collector import EVENT, Part, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.spool import Spool
@@ -117,3 +118,12 @@ def finding_groups(lists: Mapping[str, Spool]) -> list[Row]:
         for part, rows in lists.items()
         if part.startswith(f"{SECURITY_HUB}/")
     ]
+
+
+PART = Part(
+    name=SECURITY_HUB,
+    collect=get_security_hub,
+    backfill=EVENT,
+    actions=("securityhub:GetFindings",),
+    probes=(Probe("securityhub:GetFindings", {"MaxResults": 1}),),
+)

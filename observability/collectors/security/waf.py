@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.pages import tokens
+from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan, run_parts
@@ -208,3 +209,30 @@ def blocked_countries(rule: Mapping[str, Any]) -> set[str]:
     return {
         code for body in geo for code in body.get("CountryCodes", ()) if action_of(rule) == "Block"
     }
+
+
+PART = Part(
+    name="waf",
+    collect=get_waf_security,
+    backfill=NOW,
+    named_lists=("waf", "waf_rules"),
+    actions=(
+        "wafv2:ListWebACLs",
+        "wafv2:GetWebACL",
+        "wafv2:ListLoggingConfigurations",
+        "wafv2:GetLoggingConfiguration",
+        "wafv2:ListResourcesForWebACL",
+        "cloudfront:ListDistributionsByWebACLId",
+        # what ListResourcesForWebACL asks of the services that it lists, in the caller\'s name
+        "amplify:ListResourcesForWebACL",
+        "apprunner:ListAssociatedServicesForWebAcl",
+        "appsync:ListResourcesForWebACL",
+        "cognito-idp:ListResourcesForWebACL",
+        "ec2:DescribeVerifiedAccessInstanceWebAclAssociations",
+        "elasticloadbalancing:DescribeWebACLAssociation",
+    ),
+    probes=(
+        Probe("wafv2:ListWebACLs", {"Scope": "REGIONAL", "Limit": 1}),
+        Probe("wafv2:ListLoggingConfigurations", {"Scope": "REGIONAL", "Limit": 1}),
+    ),
+)
