@@ -24,6 +24,8 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.house
 
 # QUICK=1: smaller, within two minutes.
 bench: $(READY)
