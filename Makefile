@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo demo-org test bench soak lint clean deploy-hub deploy-spokes deploy-organization \
+.PHONY: policies demo demo-org test bench soak lint clean deploy-hub deploy-spokes deploy-organization \
     destroy-hub destroy-spokes
 
 demo: $(READY)
@@ -26,6 +26,7 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.house
+	$(BIN)/python deploy/policies.py --check
 
 # QUICK=1: smaller, within two minutes.
 bench: $(READY)
@@ -34,6 +35,10 @@ bench: $(READY)
 # What they take is in deploy/README.md.
 deploy-hub deploy-spokes deploy-organization: $(READY)
 	BIN=$(BIN) deploy/deploy.sh $(@:deploy-%=%)
+
+# What the sender may read, from what its collectors declare.
+policies: $(READY)
+	$(BIN)/python deploy/policies.py
 
 destroy-hub destroy-spokes: $(READY)
 	BIN=$(BIN) deploy/deploy.sh $@

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from observability.collecting.scan import Collect, Scan
@@ -32,6 +33,7 @@ class Part(NamedTuple):
     backfill: str
     actions: tuple[str, ...]
     probes: tuple[Probe, ...]
+    resources: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     named_lists: tuple[str, ...] = ()
 
     @property
@@ -48,10 +50,11 @@ class Part(NamedTuple):
 class Collector(NamedTuple):
     """A category of the document: who collects it, where, and what a backfill means to it.
 
-    `actions` are what IAM calls the APIs, `probes` the calls of --check. One that is `essential`
-    is an ERROR if it fails, another one a FAIL. `lists` are those in its object; without any it is
-    a list itself. One with a `switch` is collected only if that setting is on, or if --only names
-    it. `parts` are read at once, each with a result of its own.
+    `actions` are what IAM calls the APIs, `resources` what an action is about where IAM can tell,
+    as CloudFormation writes an ARN behind its partition, and `probes` the calls of --check. One
+    that is `essential` is an ERROR if it fails, another one a FAIL. `lists` are those in its
+    object; without any it is a list itself. One with a `switch` is collected only if that setting
+    is on, or if --only names it. `parts` are read at once, each with a result of its own.
     """
 
     category: str
@@ -60,6 +63,7 @@ class Collector(NamedTuple):
     backfill: str
     actions: tuple[str, ...]
     probes: tuple[Probe, ...] = ()
+    resources: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     essential: bool = False
     lists: tuple[str, ...] | None = None
     switch: str = ""

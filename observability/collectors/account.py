@@ -143,6 +143,14 @@ COLLECTOR = Collector(
         "account:GetAlternateContact",
         "organizations:DescribeAccount",
     ),
+    resources={
+        "account:GetAccountInformation": ("account::${AWS::AccountId}:account",),
+        "account:GetContactInformation": ("account::${AWS::AccountId}:account",),
+        "account:GetAlternateContact": ("account::${AWS::AccountId}:account",),
+        "organizations:DescribeAccount": (
+            "organizations::*:account/o-*/${AWS::AccountId}",
+        ),  # the management account owns it; its id is not known
+    },
     probes=(
         Probe("sts:GetCallerIdentity"),
         Probe("account:GetAccountInformation"),

@@ -158,6 +158,9 @@ COLLECTOR = Collector(
         "lambda:ListFunctions",
         "lambda:ListProvisionedConcurrencyConfigs",
     ),
+    resources={
+        "lambda:ListProvisionedConcurrencyConfigs": ("lambda:*:${AWS::AccountId}:function:*",),
+    },
     probes=(
         Probe("compute-optimizer:GetEC2InstanceRecommendations", {"maxResults": 1}),
         Probe("compute-optimizer:GetEBSVolumeRecommendations", {"maxResults": 1}),

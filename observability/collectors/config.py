@@ -192,6 +192,12 @@ COLLECTOR = Collector(
         "config:DescribeConformancePackCompliance",
         "config:SelectResourceConfig",
     ),
+    resources={
+        "config:GetComplianceDetailsByConfigRule": ("config:*:${AWS::AccountId}:config-rule/*",),
+        "config:DescribeConformancePackCompliance": (
+            "config:*:${AWS::AccountId}:conformance-pack/*",
+        ),
+    },
     probes=(
         Probe("config:DescribeConfigurationRecorders"),
         Probe("config:DescribeComplianceByConfigRule"),

@@ -128,6 +128,12 @@ COLLECTOR = Collector(
         "ssm:DescribeInstancePatches",
         "ec2:DescribeInstances",
     ),
+    resources={
+        "ssm:DescribeInstancePatches": (
+            "ec2:*:${AWS::AccountId}:instance/*",
+            "ssm:*:${AWS::AccountId}:managed-instance/*",
+        ),
+    },
     probes=(
         Probe("ssm:DescribeInstanceInformation", {"MaxResults": 5}),
         Probe("ssm:GetInventory", {"MaxResults": 1}),

@@ -94,5 +94,15 @@ COLLECTOR = Collector(
         "resiliencehub:DescribeResiliencyPolicy",
         "resiliencehub:ListAppAssessments",
     ),
+    resources={
+        "resiliencehub:DescribeApp": (
+            "resiliencehub:*:${AWS::AccountId}:app/*",
+            "resiliencehub:*:${AWS::AccountId}:resiliency-policy/*",
+        ),
+        "resiliencehub:DescribeResiliencyPolicy": (
+            "resiliencehub:*:${AWS::AccountId}:app/*",
+            "resiliencehub:*:${AWS::AccountId}:resiliency-policy/*",
+        ),
+    },
     probes=(Probe("resiliencehub:ListApps", {"maxResults": 1}),),
 )

@@ -272,6 +272,12 @@ COLLECTOR = Collector(
         "ce:GetSavingsPlansUtilization",
         "ce:GetSavingsPlansUtilizationDetails",
     ),
+    resources={
+        "rds:DescribeReservedDBInstances": (
+            "rds:*:${AWS::AccountId}:db:*",
+            "rds:*:${AWS::AccountId}:ri:*",
+        ),
+    },
     probes=(
         Probe("savingsplans:DescribeSavingsPlans", {"maxResults": 1}),
         Probe("ec2:DescribeReservedInstances"),

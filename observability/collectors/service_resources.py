@@ -165,6 +165,12 @@ COLLECTOR = Collector(
         "autoscaling:DescribeAutoScalingGroups",
         "lambda:ListFunctions",
     ),
+    resources={
+        "rds:DescribeDBInstances": (
+            "rds:*:${AWS::AccountId}:db:*",
+            "rds:*:${AWS::AccountId}:ri:*",
+        ),
+    },
     probes=(
         Probe("ec2:DescribeInstances", {"MaxResults": 5}),
         Probe("ec2:DescribeVolumes", {"MaxResults": 5}),

@@ -48,4 +48,5 @@ COLLECTOR = Collector(
     lists=tuple(name for part in PARTS for name in part.lists),
     actions=tuple(action for part in PARTS for action in part.actions),
     probes=tuple(probe for part in PARTS for probe in part.probes),
+    resources={action: named for part in PARTS for action, named in part.resources.items()},
 )

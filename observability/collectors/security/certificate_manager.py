@@ -64,5 +64,8 @@ PART = Part(
         "acm:ListCertificates",
         "acm:DescribeCertificate",
     ),
+    resources={
+        "acm:DescribeCertificate": ("acm:*:${AWS::AccountId}:certificate/*",),
+    },
     probes=(Probe("acm:ListCertificates", {"MaxItems": 1}),),
 )

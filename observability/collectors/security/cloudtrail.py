@@ -65,6 +65,11 @@ PART = Part(
         "cloudtrail:GetTrailStatus",
         "cloudtrail:LookupEvents",
     ),
+    resources={
+        "cloudtrail:GetTrailStatus": (
+            "cloudtrail:*:*:trail/*",
+        ),  # an organization's trail belongs to the management account
+    },
     probes=(
         Probe("cloudtrail:DescribeTrails"),
         Probe("cloudtrail:LookupEvents", {"MaxResults": 1}),

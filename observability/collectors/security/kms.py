@@ -52,5 +52,9 @@ PART = Part(
         "kms:DescribeKey",
         "kms:GetKeyRotationStatus",
     ),
+    resources={
+        "kms:DescribeKey": ("kms:*:${AWS::AccountId}:key/*",),
+        "kms:GetKeyRotationStatus": ("kms:*:${AWS::AccountId}:key/*",),
+    },
     probes=(Probe("kms:ListKeys", {"Limit": 1}),),
 )

@@ -125,5 +125,8 @@ PART = Part(
     collect=get_security_hub,
     backfill=EVENT,
     actions=("securityhub:GetFindings",),
+    resources={
+        "securityhub:GetFindings": ("securityhub:*:${AWS::AccountId}:hub/default",),
+    },
     probes=(Probe("securityhub:GetFindings", {"MaxResults": 1}),),
 )

@@ -231,6 +231,19 @@ PART = Part(
         "ec2:DescribeVerifiedAccessInstanceWebAclAssociations",
         "elasticloadbalancing:DescribeWebACLAssociation",
     ),
+    resources={
+        "wafv2:GetWebACL": ("wafv2:*:${AWS::AccountId}:*/webacl/*",),
+        "wafv2:GetLoggingConfiguration": ("wafv2:*:${AWS::AccountId}:*/webacl/*",),
+        "wafv2:ListResourcesForWebACL": (
+            "wafv2:*:${AWS::AccountId}:*/webacl/*",
+            "amplify:*:${AWS::AccountId}:apps/*",
+            "apprunner:*:${AWS::AccountId}:service/*",
+            "cognito-idp:*:${AWS::AccountId}:userpool/*",
+            "ec2:*:${AWS::AccountId}:verified-access-instance/*",
+        ),
+        "apprunner:ListAssociatedServicesForWebAcl": ("wafv2:*:${AWS::AccountId}:*/webacl/*",),
+        "cognito-idp:ListResourcesForWebACL": ("wafv2:*:${AWS::AccountId}:*/webacl/*",),
+    },
     probes=(
         Probe("wafv2:ListWebACLs", {"Scope": "REGIONAL", "Limit": 1}),
         Probe("wafv2:ListLoggingConfigurations", {"Scope": "REGIONAL", "Limit": 1}),
