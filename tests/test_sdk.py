@@ -1,9 +1,11 @@
-"""The canned answers, under a botocore that is newer than they are."""
+"""The versions that the tests run with: all of them are locked, and a newer botocore may come."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +14,59 @@ from typing import Any
 import botocore
 import pytest
 from botocore.loaders import create_loader
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
+LOCK = (ROOT / "tests" / "requirements.lock").read_text().splitlines()
+LOCKED = {
+    canonicalize_name(name): version
+    for name, _, version in (line.partition("==") for line in LOCK if not line.startswith("#"))
+}
+
+
+def requirements(lines: list[str]) -> list[Requirement]:
+    """What a list of requirements names, without comments and options."""
+    texts = (line.partition("#")[0].strip() for line in lines)
+    return [Requirement(text) for text in texts if text and not text.startswith("-")]
+
+
+def version_of(requirement: Requirement) -> str:
+    """The version that the lock has of a package; empty if none."""
+    return LOCKED.get(canonicalize_name(requirement.name), "")
+
+
+def needs(requirement: Requirement) -> list[Requirement]:
+    """What a package needs in turn here, with its extras, if its locked version is installed."""
+    if importlib.metadata.version(requirement.name) != version_of(requirement):
+        return []
+    extras = requirement.extras or {""}
+    return [
+        need
+        for need in requirements(importlib.metadata.requires(requirement.name) or [])
+        if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in extras)
+    ]
+
+
+def test_the_lock_names_versions_and_nothing_else() -> None:
+    """No host of a registry, no path: it has to work wherever packages come from."""
+    for line in LOCK:
+        assert line.startswith("#") or re.fullmatch(r"[\w.-]+==[\w.]+", line)
+
+
+def test_the_lock_has_whatever_is_needed() -> None:
+    """All that the lists name, in a version that they allow, and all that this needs in turn."""
+    files = (ROOT / "requirements.txt", ROOT / "tests" / "requirements.txt")
+    waiting = [need for file in files for need in requirements(file.read_text().splitlines())]
+    seen: set[str] = set()
+    while waiting:
+        need = waiting.pop()
+        version = version_of(need)
+        assert version, f"{need.name} is not in the lock: run make lock"
+        assert need.specifier.contains(version), f"{need} is not {version}: run make lock"
+        if str(need) not in seen:
+            seen.add(str(need))
+            waiting += needs(need)
 
 
 @pytest.fixture
