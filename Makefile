@@ -1,11 +1,20 @@
-# `make demo` and `make test` need Python 3.11 or later and make, nothing else: each prepares .venv.
+# `make demo` and `make test` need Python 3.11 or later and make, nothing else: each prepares .venv
+# with exactly what tests/requirements.lock says. With LATEST=1 they use an environment of its own,
+# in which what requirements.txt names, and needs, is the newest that it allows.
 
 PYTHON ?= python3
-BIN := .venv/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+ifeq ($(LATEST),1)
+VENV := build/latest
+READY := latest
+else
+VENV := .venv
 READY := .venv/.ready
+endif
+BIN := $(VENV)/bin
 
-.PHONY: policies demo demo-org test bench soak lint clean deploy-hub deploy-spokes deploy-organization \
-    destroy-hub destroy-spokes
+.PHONY: demo demo-org test bench soak lint lock latest policies clean deploy-hub deploy-spokes \
+    deploy-organization destroy-hub destroy-spokes
 
 demo: $(READY)
 	@$(BIN)/python -m tests.cloud.demo
@@ -17,8 +26,9 @@ soak: $(READY)
 	$(BIN)/python -m tests.soak
 
 # Three at once on two cores, since many tests wait: for limits, budgets, and what hangs.
+# TESTS=tests/test_answers.py: these only.
 test: lint
-	$(BIN)/python -m pytest -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -46,7 +56,20 @@ destroy-hub destroy-spokes: $(READY)
 clean:
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(READY): requirements.txt tests/requirements.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r tests/requirements.txt
+# Renew tests/requirements.lock; by the oldest Python that is supported, since newer versions of a
+# package may not run on it.
+lock:
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/python $(PIP_INSTALL) -r tests/requirements.txt
+	echo '# Written by `make lock`: all that tests, lint and the embedded cloud use.' >build/lock/lock
+	build/lock/bin/python -m pip --disable-pip-version-check freeze >>build/lock/lock
+	mv build/lock/lock tests/requirements.lock
+
+# Asked anew each time, for what is newest changes by the day.
+latest: build/latest/.ready
+	build/latest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager -r requirements.txt
+
+.venv/.ready build/latest/.ready: tests/requirements.lock
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) -r $<
 	touch $@

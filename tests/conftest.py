@@ -11,7 +11,7 @@ import gc
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ import pytest
 from botocore.loaders import create_loader
 
 from tests.cloud import Account, Cloud, EmbeddedCloud, Size, generate
+from tests.cloud.validation import InvalidAnswerError
 from tests.warehouse import Warehouse
 
 ANALYTICS = "111122223333"
@@ -42,6 +43,22 @@ def pytest_collection_finish() -> None:
     """Leave all that has been imported and collected out of the garbage collector's search."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell of canned answers that are not AWS's in a line each, instead of what they broke."""
+    report = yield
+    embedded = getattr(item, "funcargs", {}).get("embedded")
+    lines = {*embedded.gateway.invalid_answers} if embedded else set()
+    if call.excinfo and isinstance(call.excinfo.value, InvalidAnswerError):
+        lines.add(str(call.excinfo.value))
+    if report.failed and lines:
+        report.longrepr = "\n".join(sorted(lines))
+        report.sections.clear()
+    return report
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +134,7 @@ def running_cloud() -> Iterator[EmbeddedCloud]:
 def embedded(running_cloud: EmbeddedCloud) -> Iterator[EmbeddedCloud]:
     """The embedded cloud without switches, faults, page size and calls of other tests."""
     running_cloud.forget_calls()
+    running_cloud.gateway.invalid_answers.clear()
     yield running_cloud
     running_cloud.cloud.page_size = None
     running_cloud.switches.reset()

@@ -20,7 +20,7 @@ from botocore.serialize import create_serializer
 
 from tests.cloud import wire
 from tests.cloud.models import operation_model, service_model
-from tests.cloud.validation import Mismatch, validate, validate_request
+from tests.cloud.validation import InvalidAnswerError, Mismatch, validate, validate_request
 
 OPERATIONS = [
     ("account", "GetContactInformation"),
@@ -214,8 +214,13 @@ KEY = {"KeyId": "k", "Enabled": True, "KeyState": "Enabled", "CreationDate": INS
 )
 def test_an_answer_that_aws_could_not_give_is_refused(change: dict[str, Any], words: str) -> None:
     validate("kms", "DescribeKey", {"KeyMetadata": KEY})
-    with pytest.raises(Mismatch, match=words):
+    with pytest.raises(InvalidAnswerError, match=words):
         validate("kms", "DescribeKey", {"KeyMetadata": KEY | change})
+
+
+def test_an_answer_of_an_operation_that_is_gone_says_so() -> None:
+    with pytest.raises(InvalidAnswerError, match=r"kms ListColours .* no such operation"):
+        validate("kms", "ListColours", {})
 
 
 @pytest.mark.parametrize(

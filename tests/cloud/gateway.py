@@ -32,7 +32,7 @@ from tests.cloud.models import protocol_of, service_of
 from tests.cloud.moto_backend import MotoBackend
 from tests.cloud.spelling import expired, unknown_key
 from tests.cloud.switches import ApiRequest, CutError, InstantAnswer, Switches
-from tests.cloud.validation import Mismatch, validate, validate_request
+from tests.cloud.validation import InvalidAnswerError, Mismatch, validate, validate_request
 
 SCOPE = re.compile(r"Credential=(?P<key>[^/,]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/")
 ATTEMPT = re.compile(r"attempt=(\d+)")
@@ -56,6 +56,7 @@ class Gateway:
         calls: the log of all requests; tests may clear it, or begin another one, which requests
             that are still being answered do not get into.
         answers: what answers in place of moto, by service and operation.
+        invalid_answers: what was wrong with answers that are not AWS's, a line each.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Gateway:
         keys: AccessKeys,
     ) -> None:
         self.calls: list[CallRecord] = []
+        self.invalid_answers: set[str] = set()
         self._cloud = cloud
         self._moto = moto
         self._data_api = data_api
@@ -99,11 +101,10 @@ class Gateway:
             return self._answer(http, exchange)
         except AwsError as error:
             return _error(exchange, error)
-        except Mismatch as mismatch:
-            where = f"{exchange.service} {exchange.operation}"
-            message = f"The embedded cloud's answer of {where} is not AWS's: {mismatch}"
-            print(message, file=sys.stderr)
-            return _error(exchange, AwsError("InvalidEmbeddedAnswer", message, 400))
+        except InvalidAnswerError as error:
+            print(error, file=sys.stderr)
+            self.invalid_answers.add(str(error))
+            return _error(exchange, AwsError("InvalidEmbeddedAnswer", str(error), 400))
         except (ConnectionError, CutError):
             raise
         except Exception as error:  # whatever broke, the client has to be told

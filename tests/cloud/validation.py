@@ -16,7 +16,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
+import botocore
+from botocore.exceptions import UnknownServiceError
+from botocore.model import (
+    ListShape,
+    MapShape,
+    OperationModel,
+    OperationNotFoundError,
+    Shape,
+    StringShape,
+    StructureShape,
+)
 
 from tests.cloud.models import operation_model
 
@@ -40,26 +50,56 @@ class Mismatch(ValueError):
         self.path.insert(0, name)
         return self
 
+    @property
+    def where(self) -> str:
+        """The names that lead to the value, with dots between them; items count from 1."""
+        return ".".join(self.path)
+
     def __str__(self) -> str:
         """What is wrong, in the words in which AWS refuses a request."""
-        where = ".".join(self.path)
         return (
-            f"1 validation error detected: Value '{str(self.value)[:200]}' at '{where}' failed to "
-            f"satisfy constraint: Member {self.problem}"
+            f"1 validation error detected: Value '{str(self.value)[:200]}' at '{self.where}' "
+            f"failed to satisfy constraint: Member {self.problem}"
+        )
+
+
+class InvalidAnswerError(Exception):
+    """A canned answer that AWS, as this botocore knows it, does not give; told in one line."""
+
+    def __init__(self, service: str, operation: str, problem: str) -> None:
+        super().__init__(
+            f"The canned answer of {service} {operation} is not AWS's by botocore "
+            f"{botocore.__version__}: {problem}. Answer what the locked and the newest botocore "
+            "both know, in tests/cloud/answers and tests/cloud/content."
         )
 
 
 def validate(service: str, operation: str, response: dict[str, Any]) -> None:
-    """Raise Mismatch if AWS could not have answered `response`, given as boto3 shows it.
+    """Raise InvalidAnswerError if AWS could not have answered `response`, given as boto3 shows it.
 
     Members that are None count as absent.
     """
-    _check(service, operation_model(service, operation).output_shape, is_request=False)(response)
+    shape = _model(service, operation).output_shape
+    try:
+        _check(service, shape, is_request=False)(response)
+    except Mismatch as mismatch:
+        problem = f"{mismatch.where or 'it'} {mismatch.problem}, not {repr(mismatch.value)[:100]}"
+        raise InvalidAnswerError(service, operation, problem) from None
 
 
 def validate_request(service: str, operation: str, params: dict[str, Any]) -> None:
-    """Raise Mismatch if AWS would refuse `params`, given as boto3 takes them."""
-    _check(service, operation_model(service, operation).input_shape, is_request=True)(params)
+    """Raise Mismatch if AWS would refuse `params`, given as boto3 takes them.
+
+    InvalidAnswerError if it would not know the operation, so that nothing can answer it.
+    """
+    _check(service, _model(service, operation).input_shape, is_request=True)(params)
+
+
+def _model(service: str, operation: str) -> OperationModel:
+    try:
+        return operation_model(service, operation)
+    except (UnknownServiceError, OperationNotFoundError):
+        raise InvalidAnswerError(service, operation, "it has no such operation") from None
 
 
 def _check(service: str, shape: Shape | None, *, is_request: bool) -> Check:
@@ -113,7 +153,7 @@ class _Compiler:
                 if member is None:
                     continue
                 if name not in checks:
-                    raise Mismatch(f"must be one that {shape.name} has", member).inside(name)
+                    raise Mismatch(f"must be a member of {shape.name}", member).inside(name)
                 try:
                     checks[name](member)
                 except Mismatch as mismatch:
