@@ -26,7 +26,7 @@ soak: $(READY)
 	$(BIN)/python -m tests.soak
 
 # Three at once on two cores, since many tests wait: for limits, budgets, and what hangs.
-# TESTS=tests/test_answers.py: these only.
+# TESTS=tests/collectors: these only.
 test: lint
 	$(BIN)/python -m pytest -n 3 --dist loadgroup $(TESTS)
 

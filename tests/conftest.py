@@ -25,6 +25,12 @@ from tests.cloud import Account, Cloud, EmbeddedCloud, Size, generate
 from tests.cloud.validation import InvalidAnswerError
 from tests.warehouse import Warehouse
 
+pytest_plugins = ("tests.runs", "tests.loading", "tests.faults", "tests.party", "tests.family")
+# Helpers assert too: their failures are to show values as those of tests do.
+pytest.register_assert_rewrite(
+    *(f"tests.collectors.{name}" for name in ("reading", "registry", "truth"))
+)
+
 ANALYTICS = "111122223333"
 REGIONS = ("us-east-1", "eu-west-1")
 SCHEMA = Path(__file__).parents[1] / "schema.sql"

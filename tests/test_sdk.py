@@ -86,8 +86,8 @@ def newer_models(tmp_path: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     "test",
     [
-        "test_answers.py::test_a_listing_that_may_be_long_is_whole",
-        "test_cloud.py::test_canned_lists_survive_the_wire_whole_however_they_are_paged",
+        "cloud/tests/test_listings.py::test_a_listing_that_may_be_long_is_whole",
+        "cloud/tests/test_gateway.py::test_canned_lists_survive_the_wire_whole_however_they_are_paged",
     ],
 )
 def test_an_answer_that_a_newer_model_does_not_know_is_told_in_a_line(

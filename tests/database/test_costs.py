@@ -1,0 +1,137 @@
+"""What a document may cost the database: calls, and how statements find their rows."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+import receiver
+from observability.database.catalogue import TableSchema
+from observability.database.merge import SEEN_SQL
+from observability.database.tables import Kind
+from observability.loaders import STORED, TABLES
+from observability.receiving.bucket import S3Manager
+from observability.receiving.result import FileResult, FileStatus
+from tests import documents
+from tests.bench import plans
+from tests.bench.documents import many_rows, write
+from tests.bench.history import generate_history
+from tests.documents import ACCOUNT, REGION, Document, document
+from tests.warehouse import Warehouse
+
+MIB = 1 << 20
+
+BIG = 2_000
+
+ACCOUNTS, DAYS = 40, 60  # of the history: its tables have from 2,400 rows on
+
+
+def put(warehouse: Warehouse, made: Document) -> int:
+    """Upload a document of the usual key; its size in bytes."""
+    body = io.BytesIO()
+    write(made, body)
+    warehouse.s3.put_object(Bucket=warehouse.bucket, Key=documents.key(), Body=body.getvalue())
+    return len(body.getvalue())
+
+
+def received(warehouse: Warehouse) -> FileResult:
+    """Start a receiver as its command does, and load the one document."""
+    loading = receiver.start(warehouse.settings)
+    [result] = receiver.load_all(loading, receiver.list_data(loading))
+    assert result.outcome is FileStatus.LOADED
+    return result
+
+
+@pytest.mark.parametrize("rows", [0, 500, 18_000])
+def test_calls_of_a_document_grow_with_its_bytes_not_its_rows(
+    warehouse: Warehouse, rows: int
+) -> None:
+    size = put(warehouse, many_rows(rows, ACCOUNT, REGION) if rows else document())
+    api = warehouse.embedded.data_api
+    api.forget_calls()
+    counters = received(warehouse).counters
+    touched = [name for name, counts in counters.items() if counts["TOTAL"]]
+    assert len(touched) > 30
+    assert len(api.calls) <= len(touched) + 5 + math.ceil(size / (3.5 * MIB))
+    # One request for its rows, and: catalogue, loaded before, begin, lock, document, end, commit.
+    assert len(api.calls) == 8 or size > 3 * MIB
+    assert all(call.request_bytes < 4 * MIB for call in api.calls)
+
+
+@pytest.fixture
+def explained(warehouse: Warehouse) -> Iterator[tuple[psycopg.Connection[Any], plans.RecordingDB]]:
+    """A database with a history and statistics, and all that a receiver ran on it for a document
+    of several batches; a connection in which that can be explained.
+    """
+    generate_history(warehouse.embedded, warehouse.database, ACCOUNTS, DAYS)
+    made = document()
+    key = made["security"]["kms"][0]
+    made["security"]["kms"] = [
+        {**key, "key_id": f"key-{n}", "description": "long " * 200_000} for n in range(8)
+    ]
+    put(warehouse, made)
+    settings = warehouse.settings
+    db = plans.RecordingDB(settings)
+    loading = receiver.Receiver(settings, S3Manager(settings), db, db.catalogue(STORED))
+    [result] = receiver.load_all(loading, receiver.list_data(loading))
+    assert result.outcome is FileStatus.LOADED
+    with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:
+        yield connection, db
+
+
+def test_no_statement_reads_a_big_table_from_end_to_end(
+    explained: tuple[psycopg.Connection[Any], plans.RecordingDB],
+) -> None:
+    connection, db = explained
+    count, scans = plans.scans_of_big_tables(connection, plans.statements(db), BIG)
+    assert count > len(TABLES)
+    assert scans == []
+
+
+def test_stored_rows_are_found_by_their_whole_key(
+    explained: tuple[psycopg.Connection[Any], plans.RecordingDB],
+) -> None:
+    """An index that is searched by a part of its key reads all of an account's entries."""
+    connection, db = explained
+    connection.execute(SEEN_SQL.encode())
+    catalogue, big = db.catalogue(STORED), plans.big_tables(connection, BIG)
+    shapes = [
+        TableSchema.of(table, catalogue)
+        for name, table in TABLES.items()
+        if name in big and table.kind is not Kind.OWNER
+    ]
+    assert {"config_inventory", "services", "inventory_applications", "findings"} <= {
+        shape.table.name for shape in shapes
+    }
+    merges = {s.name: s for s in plans.statements(db) if s.is_step and "judged" in s.text}
+    for shape in shapes:
+        name = shape.table.name
+        plan = plans.explain(connection, merges[name])
+        conditions = list(index_conditions(plan, f"{name}_key"))
+        assert any(all(equal(column, c) for column in shape.key) for c in conditions), (
+            name,
+            conditions,
+        )
+
+
+def equal(column: str, condition: str) -> bool:
+    """Whether an index is searched by a value of this column."""
+    return bool(re.search(rf"\((COALESCE\()?\"?{column}\"?(, ''::text\))? = ", condition))
+
+
+def index_conditions(plan: Any, index: str) -> Iterator[str]:
+    """The conditions by which a plan searches an index."""
+    if isinstance(plan, list):
+        for part in plan:
+            yield from index_conditions(part, index)
+    elif isinstance(plan, dict):
+        if plan.get("Index Name") == index:
+            yield plan.get("Index Cond", "")
+        for part in plan.values():
+            yield from index_conditions(part, index)

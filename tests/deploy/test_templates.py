@@ -1,0 +1,205 @@
+"""The templates: what they hold, and as far as moto goes, that they deploy."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS
+from tests import templates
+from tests.cloud import EmbeddedCloud
+from tests.conftest import ANALYTICS
+from tests.deploy.deploying import IMAGE, network
+from tests.paths import ROOT
+
+pytestmark = pytest.mark.xdist_group("deploy")  # the packages are built once
+TEMPLATES = templates.ALL
+
+
+# The templates
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--"]
+    found = subprocess.run(
+        [*command, *map(str, TEMPLATES)], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_the_security_linter_finds_what_the_template_explains_and_nothing_else(
+    template: Path,
+) -> None:
+    """Exceptions stand in the resource's Metadata, with their reason; none may be stale."""
+    command = [sys.executable, "-m", "cfripper.cli", str(template), "--resolve", "--format", "json"]
+    found = subprocess.run(
+        [*command, "--logging", "ERROR"], capture_output=True, text=True, check=False
+    )
+    failures = json.loads(found.stdout)["failures"]
+    seen = {(one["rule"], name) for one in failures for name in one["resource_ids"]}
+    explained = {
+        (rule, name)
+        for name, resource in templates.load(template)["Resources"].items()
+        for rule, reason in resource.get("Metadata", {}).get("SecurityExceptions", {}).items()
+        if len(reason) > 20
+    }
+    assert seen == explained
+
+
+HOLDS_DATA = {
+    "AWS::S3::Bucket": "Retain",
+    "AWS::KMS::Key": "Retain",
+    "AWS::RDS::DBCluster": "Snapshot",
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_what_holds_data_outlives_its_stack(template: Path) -> None:
+    for name, resource in templates.load(template)["Resources"].items():
+        if resource["Type"] in HOLDS_DATA:
+            wanted = HOLDS_DATA[resource["Type"]]
+            assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == wanted, name
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_no_secret_is_in_a_template_an_environment_or_an_output(template: Path) -> None:
+    """Secrets are made by AWS and only named; nothing resolves one or takes one as a parameter."""
+    loaded = templates.load(template)
+    assert "{{resolve:" not in template.read_text()
+    assert not [name for name, held in loaded["Parameters"].items() if held.get("NoEcho")]
+    shown = [loaded.get("Outputs", {})] + [
+        resource["Properties"].get("Environment", {}) for resource in loaded["Resources"].values()
+    ]
+    assert not re.search(r"SecretString|Password|MasterUserPassword", json.dumps(shown))
+
+
+def test_functions_take_no_concurrency_from_others_and_keep_their_logs_for_a_time() -> None:
+    for template in (templates.HUB, templates.SPOKE):
+        resources = templates.load(template)["Resources"]
+        for name, resource in resources.items():
+            if resource["Type"] == "AWS::Lambda::Function":
+                assert "ReservedConcurrentExecutions" not in resource["Properties"], name
+                group = resource["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
+                assert "RetentionInDays" in resources[group]["Properties"], name
+
+
+def test_the_task_runs_an_image_by_digest_that_can_change_nothing_in_itself() -> None:
+    template = templates.load(templates.ORGANIZATION)
+    resources = template["Resources"]
+    pattern = re.compile(template["Parameters"]["ImageUri"]["AllowedPattern"])
+    assert pattern.fullmatch(IMAGE)
+    assert not pattern.fullmatch(IMAGE.partition("@")[0] + ":latest")
+    [container] = resources["Task"]["Properties"]["ContainerDefinitions"]
+    assert container["Image"] == {"Ref": "ImageUri"}
+    assert container["ReadonlyRootFilesystem"] is True
+    [writable] = container["MountPoints"]
+    assert writable["ContainerPath"] == "/tmp"
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert f"\nUSER {container['User']}\n" in dockerfile
+    assert "--require-hashes" in dockerfile
+    group = container["LogConfiguration"]["Options"]["awslogs-group"]["Ref"]
+    assert "RetentionInDays" in resources[group]["Properties"]
+
+
+def test_the_task_is_told_settings_that_the_sender_has() -> None:
+    task = templates.load(templates.ORGANIZATION)["Resources"]["Task"]["Properties"]
+    [container] = task["ContainerDefinitions"]
+    known = {variable for _, variable, _, _ in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS)}
+    assert {held["Name"] for held in container["Environment"]} <= known
+
+
+# CloudFormation, as far as moto's goes
+
+
+NOT_IN_MOTO = {
+    "AWS::CloudWatch::Alarm",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Logs::MetricFilter",
+    "AWS::RDS::DBCluster",
+    "AWS::S3::BucketPolicy",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+    "AWS::Scheduler::Schedule",
+    "AWS::SecretsManager::RotationSchedule",
+    "AWS::SecretsManager::Secret",
+}
+"""What moto's CloudFormation does not make. cfn-lint checks their properties against AWS's schemas;
+test_attacks.py enforces the bucket's policy; nothing here tries the alarms, the schedule
+and the database's settings. moto does not resolve a policy's conditions or check a role either."""
+
+STAND_INS: dict[str, Any] = {
+    "Cluster": f"arn:aws:rds:us-east-1:{ANALYTICS}:cluster:hub",
+    "Instance": "an instance of Aurora, which moto makes through the API of RDS only",
+    "ReceiverSecret": f"arn:aws:secretsmanager:us-east-1:{ANALYTICS}:secret:receiver-AbCdEf",
+}
+"""Resources that moto lacks and others refer to, and what stands in for a reference."""
+
+
+def with_stand_ins(value: Any) -> Any:
+    """A template without the resources that moto lacks and others refer to."""
+    if isinstance(value, list):
+        return [with_stand_ins(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named = value.get("Ref") or value.get("Fn::GetAtt", "")
+    name = named if isinstance(named, str) else named[0]
+    if len(value) == 1 and name.partition(".")[0] in STAND_INS:
+        return STAND_INS[name.partition(".")[0]]
+    return {key: with_stand_ins(held) for key, held in value.items() if key not in STAND_INS}
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_a_template_deploys_in_moto_as_far_as_moto_goes(
+    template: Path, embedded: EmbeddedCloud, bucket: str
+) -> None:
+    wanted = templates.load(template)
+    parameters = {
+        "OrganizationId": "o-abcdefghij",
+        "CodeBucket": bucket,
+        "CodeKey": "package.zip",
+        "BucketName": bucket,
+        "DocumentsKeyArn": embedded.key_arn,
+        "CUSTOMER": "Example Corp",
+        "ExternalId": "sesame",
+        "HubAccountId": ANALYTICS,
+        "ImageUri": IMAGE,
+        "NoticesArn": f"arn:aws:sns:us-east-1:{ANALYTICS}:notices",
+        **network(embedded),
+    }
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("receiver.py", "")
+    embedded.client("s3", ANALYTICS).put_object(
+        Bucket=bucket, Key="package.zip", Body=package.getvalue()
+    )
+    client = embedded.client("cloudformation", ANALYTICS)
+    name = f"{template.stem}-{bucket}"
+    client.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps(with_stand_ins(wanted)),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": parameters[key]}
+            for key, held in wanted["Parameters"].items()
+            if "Default" not in held
+        ],
+    )
+    [stack] = client.describe_stacks(StackName=name)["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    made = client.list_stack_resources(StackName=name)["StackResourceSummaries"]
+    assert {held["LogicalResourceId"] for held in made} - {""} == {
+        key
+        for key, held in wanted["Resources"].items()
+        if held["Type"] not in NOT_IN_MOTO and key not in STAND_INS
+    }
+    client.delete_stack(StackName=name)

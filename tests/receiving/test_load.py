@@ -1,0 +1,194 @@
+"""A large document is loaded while it is still being read: its end may overturn its beginning."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from observability.receiving.bucket import File, S3Manager
+from observability.receiving.result import FileStatus
+from tests import documents
+from tests.cloud.data_api import ApiCall
+from tests.documents import Document, document
+from tests.warehouse import Warehouse
+
+DAY = date(2026, 11, 20)
+
+NEXT = DAY + timedelta(days=1)
+
+BULK = {"description": "x" * 1_000_000}
+
+
+def large(day: date, numbers: range, **more: Any) -> Document:
+    """A document whose keys take several batches; its logs come first, as the sender's do."""
+    made = document(day)
+    key = made["security"]["kms"][0]
+    made["security"]["kms"] = [
+        {**key, "key_id": f"key-{n}", "description": f"{n % 10}" * 1_000_000} for n in numbers
+    ]
+    made |= more
+    first = {name: made[name] for name in ("meta", "logs", "account")}
+    return first | made
+
+
+class SlowS3(S3Manager):
+    """Sends the end of an object only once something of its beginning has been loaded."""
+
+    statements: threading.Semaphore
+
+    def open(self, file: File) -> tuple[File, Iterator[bytes]]:
+        found, chunks = super().open(file)
+        return found, self.held_back(b"".join(chunks))
+
+    def held_back(self, body: bytes) -> Iterator[bytes]:
+        while self.statements.acquire(blocking=False):
+            pass  # what came before
+        yield body[:-2000]
+        for statement in ("lock", "document", "seen", "rows"):
+            assert self.statements.acquire(timeout=30), f"no {statement} before all is read"
+        yield body[-2000:]
+
+
+@pytest.fixture
+def slow(warehouse: Warehouse) -> Warehouse:
+    """A receiver that gets the end of an object late."""
+    s3 = SlowS3(warehouse.settings)
+    s3.statements = threading.Semaphore(0)
+    warehouse.embedded.switches.intercept(
+        "rds-data", "ExecuteStatement", lambda _: s3.statements.release(), after=True
+    )
+    warehouse.receiver = replace(warehouse.receiver, s3=s3)
+    return warehouse
+
+
+def began(warehouse: Warehouse) -> list[ApiCall]:
+    """The transactions that were begun."""
+    calls = warehouse.embedded.data_api.calls
+    return [call for call in calls if call.path == "/BeginTransaction"]
+
+
+def alive(warehouse: Warehouse) -> list[str]:
+    return [row["key_id"] for row in warehouse.rows()["kms_keys"] if not row["gone_at"]]
+
+
+@pytest.mark.parametrize("status", ["Pass", "Fail", "Skipped"])
+def test_a_status_at_the_beginning_decides_what_is_gone(slow: Warehouse, status: str) -> None:
+    slow.load(large(DAY, range(12)), documents.key(DAY))
+    later = large(NEXT, range(2, 12))
+    later["logs"]["security_status"] = status
+    assert slow.load(later, documents.key(NEXT)).outcome is FileStatus.LOADED
+    assert len(alive(slow)) == (10 if status == "Pass" else 12)
+
+
+def test_a_document_whose_logs_come_last_is_read_first(warehouse: Warehouse) -> None:
+    """What is missing means nothing before it is known what had failed."""
+    warehouse.load(large(DAY, range(12)), documents.key(DAY))
+    later = large(NEXT, range(2, 12))
+    later["logs"]["security_status"] = "Fail"
+    later["logs"] = later.pop("logs")
+    assert warehouse.load(later, documents.key(NEXT)).outcome is FileStatus.LOADED
+    assert len(alive(warehouse)) == 12
+
+
+def test_early_and_late_loading_give_the_same_rows(warehouse: Warehouse) -> None:
+    made = [large(DAY, range(12)), large(NEXT, range(2, 14))]
+    for each in made:
+        warehouse.load(each, documents.key(DAY if each is made[0] else NEXT))
+    early = warehouse.rows()
+    warehouse.empty()
+    for each in made:
+        each["logs"] = each.pop("logs")
+        warehouse.load(each, documents.key(DAY if each is made[0] else NEXT))
+    assert warehouse.rows() == early
+
+
+def test_findings_are_loaded_with_their_services_while_others_follow(slow: Warehouse) -> None:
+    """The security category is last, and more of its findings than a batch holds."""
+    made = large(DAY, range(0))
+    one = made["security"]["security_hub"][0]["findings"][0]
+    groups = [
+        {
+            "service": service,
+            "findings": [
+                {**one, "service": service, "finding_id": f"{service}-{n}"} | BULK for n in range(4)
+            ],
+        }
+        for service in ("Inspector", "Macie", "Security Hub")
+    ]
+    security = made.pop("security")
+    made["security"] = {**security, "security_hub": [*groups, {"service": "Quiet"}]}
+    assert slow.load(made, documents.key(DAY)).outcome is FileStatus.LOADED
+    rows = slow.rows()
+    assert len(rows["findings"]) == 12
+    counts = {row["service"]: row["total_findings"] for row in rows["security"]}
+    assert counts == {"Inspector": 4, "Macie": 4, "Security Hub": 4, "Quiet": 0}
+
+
+def test_machines_are_loaded_while_their_parts_follow(slow: Warehouse) -> None:
+    """The inventory is last, and more of its applications than a batch holds."""
+    made = large(DAY, range(0))
+    inventory = made.pop("inventory")
+    app = inventory["applications"][0]
+    inventory["applications"] = [
+        {**app, "name": f"app-{n}", "publisher": "x" * 1_000_000} for n in range(12)
+    ]
+    made["inventory"] = inventory
+    assert slow.load(made, documents.key(DAY)).outcome is FileStatus.LOADED
+    assert len(slow.rows()["inventory_applications"]) == 12
+
+
+def test_services_with_long_names_take_several_requests(warehouse: Warehouse) -> None:
+    """Together they are larger than the Data API takes."""
+    made = document(DAY)
+    names = [f"{number:02}" + "x" * 100_000 for number in range(60)]
+    made["security"]["security_hub"] = [{"service": name, "findings": []} for name in names]
+    assert warehouse.load(made, documents.key(DAY)).outcome is FileStatus.LOADED
+    counts = {row["service"]: row["total_findings"] for row in warehouse.rows()["security"]}
+    assert counts == dict.fromkeys(names, 0)
+
+
+BROKEN: dict[str, tuple[Document, str]] = {
+    "a value": ({"support_tickets": [{"case_id": None}]}, "case_id: is missing"),
+    "a category": ({"health": [5]}, "health[0]: must be an object"),
+    "a required one": ({"marketplace": ...}, "'marketplace' is missing"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_is_wrong_at_the_end_refuses_all_of_it(slow: Warehouse, what: str) -> None:
+    warehouse = slow
+    warehouse.embedded.data_api.forget_calls()
+    wrong, reason = BROKEN[what]
+    made = large(DAY, range(12)) | wrong
+    made = {name: part for name, part in made.items() if part is not ...}
+    last = {name: made.pop(name) for name in wrong if name in made}
+    result = warehouse.load(made | last, documents.key(DAY))
+    assert result.outcome is FileStatus.REJECTED
+    assert any(reason in told for told in result.reasons)
+    assert began(warehouse)
+    assert not any(warehouse.rows().values())
+
+
+def test_a_document_that_breaks_off_leaves_nothing(slow: Warehouse) -> None:
+    warehouse = slow
+    warehouse.embedded.data_api.forget_calls()
+    body = documents.encode(large(DAY, range(12)))[:-10]
+    key = documents.key(DAY)
+    warehouse.s3.put_object(Bucket=warehouse.bucket, Key=key, Body=body)
+    found = warehouse.receiver.s3.find(key)
+    assert found
+    assert warehouse.receiver.load_file(found).outcome is FileStatus.REJECTED
+    assert not any(warehouse.rows().values())
+
+
+def test_who_it_is_is_known_before_anything_is_loaded(warehouse: Warehouse) -> None:
+    made = large(DAY, range(12))
+    made["account"]["account_id"] = "999988887777"
+    warehouse.embedded.data_api.forget_calls()
+    assert warehouse.load(made, documents.key(DAY)).outcome is FileStatus.REJECTED
+    assert began(warehouse) == []
