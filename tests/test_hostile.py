@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import receiver
 from observability.loaders import ROW_PATHS
-from observability.log import StoryFormatter, log
+from observability.log import LOGGER, EventFormatter
 from observability.receiving.reader import DocumentReader
 from observability.receiving.result import FileResult, FileStatus
 from tests import documents
@@ -326,9 +326,9 @@ def test_a_document_touches_no_other_account(warehouse: Warehouse) -> None:
 
 
 def test_a_story_line_cannot_be_forged() -> None:
-    formatter = StoryFormatter(as_json=False)
+    formatter = EventFormatter()
     text = "a\r\x1b[2Jb\u202e 2026 SUCCESS"
-    record = log.makeRecord("receiver", 20, "", 0, text, (), None)
+    record = LOGGER.makeRecord("receiver", 20, "", 0, text, (), None)
     assert "\r" not in formatter.format(record)
     assert "\x1b" not in formatter.format(record)
     assert "\u202e" not in formatter.format(record)

@@ -19,7 +19,7 @@ import pytest
 
 import sender
 from observability.collectors import CATEGORIES
-from observability.log import Log
+from observability.log import log_event, log_to
 from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS, arguments, read_settings
 from tests.cloud import Account, EmbeddedCloud, Size, generate
 from tests.conftest import REGIONS
@@ -667,6 +667,7 @@ def test_a_setting_that_aws_knows_to_be_wrong_is_exit_2_before_anything_is_read(
 def test_what_aws_says_cannot_forge_a_line_of_the_log(character: str) -> None:
     story = io.StringIO()
     forged = f"ok{character}{datetime.now(UTC).isoformat()} SUCCESS all is well"
-    Log(story).say("FAIL", forged)
+    log_to(story)
+    log_event("FAIL", forged)
     assert len(story.getvalue().splitlines()) == 1
     assert character not in story.getvalue()[:-1]

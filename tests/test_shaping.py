@@ -69,7 +69,7 @@ from observability.contract import FAIL, SKIPPED
 from observability.dates import day_of, midnight, to_iso
 from observability.dates import zulu as sender_zulu
 from observability.errors import UsageError
-from observability.log import Log
+from observability.log import Log, log_event, log_to, printable
 from observability.rows import RowMapper as SenderShape
 from observability.rows import batches, get_path
 from observability.sending.document import calls_by_service, encode
@@ -725,14 +725,14 @@ UNSAFE = "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 @given(st.text())
 @example("line\nERROR forged\r\n\x1b[31mred\x9b2J \u2028\u2029 \u202e\u2066")
 def test_no_text_can_forge_a_line_or_steer_a_terminal(text: str) -> None:
-    safe = Log.safe(text)
+    safe = printable(text)
     assert not re.search(UNSAFE, safe)
     assert len(safe.splitlines()) <= 1
 
 
 @given(st.text().filter(lambda text: not re.search(UNSAFE, text)))
 def test_text_that_does_no_harm_stays_as_it_is(text: str) -> None:
-    assert Log.safe(text) == text
+    assert printable(text) == text
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -839,7 +839,7 @@ def test_calls_are_summed_up_by_service() -> None:
 def test_an_account_is_what_it_says_itself_and_else_what_its_organization_says(
     information: dict[str, str], member: dict[str, str], name: str | None, status: str | None
 ) -> None:
-    aws = Run(SETTINGS, Log(io.StringIO())).caller
+    aws = Run(SETTINGS, Log()).caller
     aws.identity = {"Account": "111122223333", "Arn": "arn:aws-cn:iam::111122223333:user/x"}
     row = account_details(aws, information, member)
     assert (row["account_name"], row["account_status"]) == (name, status)
@@ -1003,8 +1003,10 @@ def test_a_row_can_be_made_of_the_least_that_aws_promises(kind: str) -> None:
 
 def test_a_line_of_the_log_is_one_line() -> None:
     stream = io.StringIO()
-    Log(stream).say("INFO", "key a\n2026-01-01T00:00:00 ERROR forged \x1b[2J")
-    Log(stream, as_json=True).say("INFO", "a\nb", key="c\nd")
+    log_to(stream)
+    log_event("INFO", "key a\n2026-01-01T00:00:00 ERROR forged \x1b[2J")
+    log_to(stream, as_json=True)
+    log_event("INFO", "a\nb", key="c\nd")
     text, machine = stream.getvalue().splitlines()
     assert "\\u000a2026" in text
     assert "\x1b" not in text
