@@ -20,7 +20,7 @@ import pytest
 import sender
 from observability.collectors import CATEGORIES
 from observability.log import log_event, log_to
-from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS, arguments, read_settings
+from observability.settings.sender import DECLARED, arguments, read_settings
 from tests.cloud import Account, EmbeddedCloud, Size, generate
 from tests.conftest import REGIONS
 from tests.sending import Document, statuses
@@ -111,21 +111,11 @@ def test_what_needs_no_aws_does_not_load_its_libraries(flag: str) -> None:
 def test_help_names_every_setting_with_its_variable() -> None:
     done = command("--help")
     assert done.stderr == ""
-    for _, variable, flag, _ in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS):
-        assert flag in done.stdout
-        assert f"[{variable}]" in done.stdout
-    flags = (
-        "--start",
-        "--end",
-        "--only",
-        "--list",
-        "--check",
-        "--dry-run",
-        "--output",
-        "--log-format",
-        "-v",
-    )
-    assert all(flag in done.stdout for flag in flags)
+    for setting in DECLARED:
+        assert setting.flag in done.stdout
+        assert not setting.variable or f"[{setting.variable}]" in done.stdout
+    assert "default: 1800" in done.stdout
+    assert {"-v", "-q", "-h"} <= set(re.findall(r"(?<![-\w])-\w", done.stdout))
 
 
 def test_list_tells_each_category_and_what_it_needs() -> None:
@@ -173,7 +163,7 @@ def test_an_endpoint_that_can_be_none_is_one_line() -> None:
         (("--start", "2024-03-01", "--end", "2024-02-29"), "2024-03-01"),
         (("--start", "2999-01-01"), "2999-01-01"),
         (("--output", "file"), "--dry-run"),
-        (("--workers", "0"), "--workers"),
+        (("--workers", "3"), "--workers"),
         (("--catch-up", "-1"), "--catch-up"),
         (("--lookback", "401"), "--lookback"),
         (("--time-limit", "9" * 5000), "--time-limit"),
@@ -194,9 +184,17 @@ def test_a_flag_that_makes_no_sense_is_exit_2_and_said(flags: tuple[str, ...], n
     done = command(*flags, environment=COMPLETE)
     assert done.returncode == 2
     assert done.stdout == ""
-    *usage, line = done.stderr.splitlines()
+    [line] = done.stderr.splitlines()
+    assert line.startswith("sender.py: ")
     assert named in line
-    assert usage in ([], ["usage: sender.py [--help] [flags]"])
+
+
+def test_all_that_is_missing_or_malformed_is_told_at_once() -> None:
+    done = command("--lookback", "x", "--start", "soon", environment={"AT_ONCE": "few"})
+    assert (done.returncode, done.stdout) == (2, "")
+    told = [line.removeprefix("sender.py: ").split()[0] for line in done.stderr.splitlines()]
+    missing = ["REGION", "BUCKET", "ANALYTICS_KMS_KEY"]
+    assert sorted(told) == sorted([*missing, "--lookback:", "--start:", "AT_ONCE"])
 
 
 MEANT = [
@@ -623,7 +621,7 @@ def test_a_reader_that_stops_reading_is_told_in_one_line(environment: dict[str, 
     process.stdout.close()
     story = process.stderr.read()
     assert process.wait(TIMEOUT) == 1
-    assert story.splitlines()[-1] == "sender.py: stdout, to which not all was written: Broken pipe"
+    assert story.splitlines()[-1] == "sender.py: stdout: Broken pipe"
     assert "Traceback" not in story
 
 
@@ -636,8 +634,7 @@ def test_results_that_find_no_room_are_told_in_one_line(flag: str) -> None:
             stdout=full, stderr=subprocess.PIPE, text=True, timeout=TIMEOUT, check=False,
         )  # fmt: skip
     assert done.returncode == 1
-    told = "stdout, to which not all was written: No space left on device"
-    assert done.stderr == f"sender.py: {told}\n"
+    assert done.stderr == "sender.py: stdout: No space left on device\n"
 
 
 def test_check_asks_only_what_only_names(run: Run) -> None:

@@ -73,7 +73,7 @@ from observability.log import Log, log_event, log_to, printable
 from observability.rows import RowMapper as SenderShape
 from observability.rows import batches, get_path
 from observability.sending.document import calls_by_service, encode
-from observability.settings.sender import Settings, read_days
+from observability.settings.sender import Settings, read_settings
 from tests.cloud.models import operation_model
 
 Row = dict[str, Any]
@@ -698,16 +698,22 @@ def test_days_that_make_no_sense_are_refused(
     start: str | None, end: str | None, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        read_days(start, end)
+        days_of(start, end)
+
+
+def days_of(start: str | None, end: str | None) -> tuple[date | None, date | None]:
+    """The days that a sender with these flags reads."""
+    settings = read_settings({"region": REGION, "start": start, "end": end}, (), uploads=False)
+    return settings.start, settings.end
 
 
 def test_days_to_read_include_both_ends_and_end_yesterday_by_default() -> None:
     leap, march = date(2024, 2, 29), date(2024, 3, 1)
-    assert read_days("2024-02-29", "2024-03-01") == (leap, march)
-    assert read_days("2024-02-29", "2024-02-29") == (leap, leap)
-    assert read_days(None, None) == (None, None)
+    assert days_of("2024-02-29", "2024-03-01") == (leap, march)
+    assert days_of("2024-02-29", "2024-02-29") == (leap, leap)
+    assert days_of(None, None) == (None, None)
     before = datetime.now(UTC).date() - DAY
-    assert read_days("2024-02-29", None)[1] in (before, before + DAY)
+    assert days_of("2024-02-29", None)[1] in (before, before + DAY)
 
 
 # Text and rows
