@@ -227,6 +227,7 @@ def test_a_list_that_names_nothing_is_no_list_of_everything(
     assert refusal((*others, flag, nothing), {}, monkeypatch) == f"sender.py: {flag} {told}"
     assert refusal((*others, flag, "x", flag, ""), {}, monkeypatch) == f"sender.py: {flag} {told}"
     assert refusal(others, {variable: nothing}, monkeypatch) == f"sender.py: {variable} {told}"
+    monkeypatch.delenv(variable)
     assert "--only is empty" in refusal(("--only", nothing), {}, monkeypatch)
 
 
