@@ -485,7 +485,10 @@ def test_every_line_of_a_json_log_is_an_object_and_every_call_is_there(
     embedded.switches.deny("health", "DescribeEvents")
     done = run("--only", "health,trusted_advisor", "--log-format", "json")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert all({"time", "kind", "message"} <= line.keys() for line in lines)
+    assert all({"time", "level", "kind", "message"} <= line.keys() for line in lines)
+    assert {line.get("account") for line in lines if line["kind"] != "TIMING"} == {account.id}
+    failures = {"FAIL", "ERROR"}
+    assert all((line["level"] == "ERROR") is (line["kind"] in failures) for line in lines)
     calls = [line for line in lines if line["kind"] == "CALL"]
     made = [held for held in embedded.calls if held.account == account.id]
     assert sorted(line["operation"] for line in calls) == sorted(
@@ -506,6 +509,17 @@ def test_calls_are_told_to_those_who_ask(run: Run) -> None:
         for line in run("--only", "health", "-v").stderr.splitlines()
     )
     assert told not in run("--only", "health").stderr
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_quiet_run_tells_failures_only(run: Run, embedded: EmbeddedCloud, form: str) -> None:
+    flags = ("--only", "health,application", "-q", "--log-format", form)
+    well = run(*flags)
+    assert (well.returncode, well.stderr) == (0, "")
+    assert well.stdout.startswith("s3://")
+    embedded.switches.deny("health", "DescribeEvents")
+    [line] = run(*flags).stderr.splitlines()
+    assert "health:DescribeEvents denied" in line
 
 
 HARM = "no\n2026-01-01T00:00:00.000+00:00 SUCCESS forged\r\x1b[2J\x9b31m\u2028\u202e"
