@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextvars
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from observability.aws.cache import Result
 from observability.aws.errors import ABSENT, aws_errors, classify_error
-from observability.aws.session import Aws
+from observability.aws.session import WORKERS, Aws
 from observability.collecting.result import CategoryResult
 from observability.log import Log
 from observability.rows import Item
@@ -27,8 +26,8 @@ def run_isolated(work: Callable[[], None], on_error: Callable[[Exception], None]
         raise
     except Exception as error:  # noqa: BLE001  a category or an account must not take others down
         on_error(error)
-        if log.verbose and not isinstance(error, aws_errors()):
-            log.say("ERROR", traceback.format_exc())
+        if not isinstance(error, aws_errors()):
+            log.traceback(f"{type(error).__name__}, raised at:")
 
 
 def map_items(
@@ -53,13 +52,13 @@ def map_items(
                 out.record_error(error, item if isinstance(item, str) else "", whole=True)
             return [] if absent else [None]
 
-    pool = ThreadPoolExecutor(aws.workers, "item")
+    pool = ThreadPoolExecutor(WORKERS, "item")
     try:
         try:
             for item in items:
                 run = contextvars.copy_context().run
                 pending.append((item, pool.submit(run, one, item)))
-                if len(pending) > 4 * aws.workers:
+                if len(pending) > 4 * WORKERS:
                     first, future = pending.popleft()
                     yield from ((first, found) for found in future.result())
         except aws_errors() as error:

@@ -11,6 +11,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from observability.collectors import CATEGORIES
 from tests.cli.commands import LINE, Run, document_at, objects, yesterday
 from tests.cloud import Account, EmbeddedCloud
@@ -154,12 +156,15 @@ def test_a_backfill_leaves_a_document_alone_that_waits_to_be_loaded(
 
 
 def test_every_line_of_a_json_log_is_an_object_and_every_call_is_there(
-    run_sender: Run, embedded: EmbeddedCloud, account: Account
+    run: Run, embedded: EmbeddedCloud, account: Account
 ) -> None:
     embedded.switches.deny("health", "DescribeEvents")
-    done = run_sender("--only", "health,trusted_advisor", "--log-format", "json")
+    done = run("--only", "health,trusted_advisor", "--log-format", "json")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert all({"time", "kind", "message"} <= line.keys() for line in lines)
+    assert all({"time", "level", "kind", "message"} <= line.keys() for line in lines)
+    assert {line.get("account") for line in lines if line["kind"] != "TIMING"} == {account.id}
+    failures = {"FAIL", "ERROR"}
+    assert all((line["level"] == "ERROR") is (line["kind"] in failures) for line in lines)
     calls = [line for line in lines if line["kind"] == "CALL"]
     made = [held for held in embedded.calls if held.account == account.id]
     assert sorted(line["operation"] for line in calls) == sorted(
@@ -232,3 +237,14 @@ def read_to_end(terminal: int) -> str:
         pass  # how Linux says that the other end is closed
     os.close(terminal)
     return b"".join(parts).decode(errors="replace")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_quiet_run_tells_failures_only(run: Run, embedded: EmbeddedCloud, form: str) -> None:
+    flags = ("--only", "health,application", "-q", "--log-format", form)
+    well = run(*flags)
+    assert (well.returncode, well.stderr) == (0, "")
+    assert well.stdout.startswith("s3://")
+    embedded.switches.deny("health", "DescribeEvents")
+    [line] = run(*flags).stderr.splitlines()
+    assert "health:DescribeEvents denied" in line
