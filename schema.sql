@@ -2,7 +2,8 @@
 --
 -- Apply it with `receiver.py --init-schema` (or psql). It may be applied again at any time, also
 -- over an older version: nothing here drops, renames or rewrites what exists.
--- PostgreSQL 14 or later.
+-- PostgreSQL 14 or later. What tables, views and columns mean is told by describe(), under each, and
+-- is in the database as COMMENT ON them.
 --
 -- Conventions
 --   accounts        one row per account AND region; every other table hangs on it
@@ -31,7 +32,50 @@
 --   resources       service_resources, config_inventory
 --   audit           logs > log_messages
 
--- accounts: an AWS account in a region, and the customer, partner and category it is tagged with.
+-- describe: COMMENT ON a table or view and all its columns in one statement, as the Data API takes
+-- one statement per call and some 20 ms for it. The text says what a row is and, after an empty
+-- line, what each column means: a line that begins with its name and may go on in indented lines.
+-- What columns of one name mean everywhere stands here.
+CREATE OR REPLACE FUNCTION describe(relation TEXT, described TEXT)
+RETURNS INTEGER LANGUAGE plpgsql AS '
+DECLARE
+    kind TEXT := (SELECT CASE relkind WHEN ''v'' THEN ''VIEW'' ELSE ''TABLE'' END
+                  FROM pg_class WHERE oid = CAST(relation AS regclass));
+    paragraphs TEXT[] := string_to_array(trim(E''\n'' FROM described), E''\n\n'');
+    named RECORD;
+    columns INTEGER := 0;
+BEGIN
+    EXECUTE format(''COMMENT ON %s %I IS %L'', kind, relation,
+                   regexp_replace(paragraphs[1], ''\s+'', '' '', ''g''));
+    FOR named IN
+        SELECT c.column_name, c.meaning
+        FROM (VALUES
+            (''TABLE'', ''id'', ''number of the row in this database, of no other meaning''),
+            (''TABLE'', ''account_id'', ''accounts.id of the account and region it belongs to''),
+            (''TABLE'', ''created_at'', ''when a load first saw it''),
+            (''TABLE'', ''updated_at'', ''when a load last changed it''),
+            (''TABLE'', ''gone_at'', ''since when AWS no longer lists it; NULL: it exists''),
+            (''TABLE'', ''document_id'', ''documents.id of the document it last came from''),
+            (''VIEW'', ''account_id'', ''the 12-digit account number, as text''),
+            (''VIEW'', ''account_name'', ''name of the account, as its newest document has it''),
+            (''VIEW'', ''customer_name'', ''customer of the account, likewise''),
+            (''VIEW'', ''region'', ''region that the row is about''),
+            (''VIEW'', ''currency'', ''currency of the amounts, such as USD'')
+        ) AS c (described_as, column_name, meaning)
+        JOIN pg_attribute a ON a.attname = c.column_name AND NOT a.attisdropped
+         AND a.attrelid = CAST(relation AS regclass)
+        WHERE c.described_as = kind
+        UNION ALL
+        SELECT line[1], regexp_replace(line[2], ''\s+'', '' '', ''g'')
+        FROM regexp_matches(paragraphs[2], ''^(\w+) +(.*(?:\n +.*)*)$'', ''gn'') AS line
+    LOOP
+        EXECUTE format(''COMMENT ON COLUMN %I.%I IS %L'',
+                       relation, named.column_name, named.meaning);
+        columns := columns + 1;
+    END LOOP;
+    RETURN columns;
+END';
+
 CREATE TABLE IF NOT EXISTS accounts (
     id                SERIAL PRIMARY KEY,
     account_id        VARCHAR(12) NOT NULL,
@@ -52,8 +96,6 @@ CREATE TABLE IF NOT EXISTS accounts (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS accounts_key ON accounts (account_id, region);
 
--- documents: each S3 object that was loaded, with what loading it did. The two orders say which of
--- two documents is the newer: by the day it speaks about, and by the time it was collected.
 CREATE TABLE IF NOT EXISTS documents (
     id             SERIAL PRIMARY KEY,
     account_id     INTEGER NOT NULL REFERENCES accounts (id),
@@ -78,10 +120,49 @@ CREATE TABLE IF NOT EXISTS documents (
 ALTER TABLE documents ADD COLUMN IF NOT EXISTS loaded_by TEXT;
 CREATE UNIQUE INDEX IF NOT EXISTS documents_key ON documents (account_id, bucket, key, etag);
 CREATE INDEX IF NOT EXISTS documents_latest ON documents (account_id, period_end DESC, collected_at DESC);
-ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id INTEGER REFERENCES documents (id);
+SELECT describe('documents', '
+Each S3 object that was loaded, with what loading it did. The two orders say which of two
+documents is the newer: by the day it speaks about, and by the time it was collected
 
--- listings: which document stated the whole of which table (scope '') or of one period of it.
--- Only such a statement may say that something is gone, and the newest one decides.
+bucket         S3 bucket of the object
+key            S3 key under data/ that was read; the object is now under loaded/
+etag           S3 entity tag: which version of the object it was
+size_bytes     size of the object in bytes
+last_modified  when the object was uploaded (S3: LastModified)
+format         version of the document format (meta.format); NULL for other producers
+sender         what collected it (meta.sender); NULL for other producers
+interval       DAILY, WEEKLY or MONTHLY, as in the key
+period_start   first day that the document covers
+period_end     first day after those that the document covers
+collected_at   when it was collected; for other producers, when it was uploaded
+day_order      sorts documents by the day they speak about, then by the time of collecting
+time_order     sorts documents by the time of collecting
+counters       rows CREATED, UPDATED, SKIPPED and TOTAL per table
+created_at     when loading began
+loaded_at      when loading ended
+loaded_by      version of the receiver that loaded it
+');
+
+ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id INTEGER REFERENCES documents (id);
+SELECT describe('accounts', '
+An AWS account in a region, and the customer, partner and category it is tagged with
+
+account_id        the 12-digit account number, as text
+account_name      name of the account (Account: AccountName; else Organizations: Name)
+account_email     email address of the root user (Organizations: Email)
+account_status    state of the account, such as ACTIVE or SUSPENDED (AccountState; else State)
+account_arn       ARN by which the organization knows the account, else that of its root user
+partner_name      the partner, as set for the sender
+customer_name     the customer, as set for the sender
+joined_method     INVITED or CREATED (Organizations: JoinedMethod)
+joined_timestamp  when the account joined the organization, else when it was created
+account_type      what the account is for, such as production, as set for the sender (ENVIRONMENT)
+csp               the cloud provider: AWS
+region            the region that the rows of this account are about
+category          the category, as set for the sender
+updated_at        when a load last changed the row
+');
+
 CREATE TABLE IF NOT EXISTS listings (
     id            SERIAL PRIMARY KEY,
     account_id    INTEGER NOT NULL REFERENCES accounts (id),
@@ -93,8 +174,17 @@ CREATE TABLE IF NOT EXISTS listings (
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX IF NOT EXISTS listings_key ON listings (account_id, table_name, scope, sort_key);
+SELECT describe('listings', '
+Which document stated the whole of a table (scope is empty) or of one period of it. Only such a
+statement may say that something is gone, and the newest one decides
 
--- contact_info: whom AWS would write to about the account (Account: GetContactInformation).
+table_name    the table that was stated
+scope         the period or parent row that was stated, as JSON; empty: all rows of the account
+sort_key      day_order or time_order of the document: which statement is the newer
+document_id   documents.id of the document that stated it
+collected_at  when that document was collected
+');
+
 CREATE TABLE IF NOT EXISTS contact_info (
     id               SERIAL PRIMARY KEY,
     account_id       INTEGER NOT NULL REFERENCES accounts (id),
@@ -115,8 +205,22 @@ CREATE TABLE IF NOT EXISTS contact_info (
     document_id      INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS contact_info_key ON contact_info (account_id);
+SELECT describe('contact_info', '
+Whom AWS would write to about the account (Account: GetContactInformation)
 
--- alternate_contacts: the billing, operations and security contacts, where they are set.
+address_line1    first line of the address (AddressLine1)
+address_line2    second line of the address (AddressLine2)
+address_line3    third line of the address (AddressLine3)
+city             city (City)
+country_code     country, two letters of ISO 3166 (CountryCode)
+postal_code      postal code (PostalCode)
+state_or_region  state or region (StateOrRegion)
+company_name     company (CompanyName)
+phone_number     phone number (PhoneNumber)
+website_url      website (WebsiteUrl)
+full_name        full name of the contact (FullName)
+');
+
 CREATE TABLE IF NOT EXISTS alternate_contacts (
     id            SERIAL PRIMARY KEY,
     account_id    INTEGER NOT NULL REFERENCES accounts (id),
@@ -131,9 +235,16 @@ CREATE TABLE IF NOT EXISTS alternate_contacts (
     document_id   INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS alternate_contacts_key ON alternate_contacts (account_id, contact_type);
+SELECT describe('alternate_contacts', '
+The billing, operations and security contacts, where they are set (Account: GetAlternateContact)
 
--- products: what the accounts are run for, one row per name whatever its case, shared by all
--- accounts. position and description are for people to edit; the receiver never changes them.
+contact_type  billing, operations or security (AlternateContactType)
+full_name     name of the contact (Name)
+title         title of the contact (Title)
+email         email address (EmailAddress)
+phone_number  phone number (PhoneNumber)
+');
+
 CREATE TABLE IF NOT EXISTS products (
     id           SERIAL PRIMARY KEY,
     name         TEXT NOT NULL,
@@ -144,8 +255,16 @@ CREATE TABLE IF NOT EXISTS products (
     updated_at   TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX IF NOT EXISTS products_key ON products (lower(name));
+SELECT describe('products', '
+What the accounts are run for, one row per name whatever its case, shared by all accounts.
+position and description are for people to edit; the receiver never changes them
 
--- product_accounts: which account serves which product.
+name         name of the product, as set for the sender (PRODUCT)
+owner        who owns the product; System until people change it
+position     place in a list, for people to set
+description  what the product is, for people to write
+');
+
 CREATE TABLE IF NOT EXISTS product_accounts (
     id           SERIAL PRIMARY KEY,
     product_id   INTEGER NOT NULL REFERENCES products (id),
@@ -157,11 +276,12 @@ CREATE TABLE IF NOT EXISTS product_accounts (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS product_accounts_key ON product_accounts (account_id, product_id);
 CREATE INDEX IF NOT EXISTS product_accounts_product ON product_accounts (product_id);
+SELECT describe('product_accounts', '
+Which account serves which product
 
--- cost_reports: what an account cost in a day, week or month, beside the period before it.
--- Savings and their count are Cost Optimization Hub's, as of the report's own document
--- (savings_document_id); anomalies are Cost Anomaly Detection's, as of the last document that could
--- read them (anomalies_document_id).
+product_id  products.id of the product
+');
+
 DO 'BEGIN
     CREATE TYPE period_granularity_type AS ENUM (''MONTHLY'', ''WEEKLY'', ''DAILY'');
 EXCEPTION WHEN duplicate_object THEN NULL;
@@ -189,8 +309,26 @@ ALTER TABLE cost_reports
     ADD COLUMN IF NOT EXISTS anomalies_document_id INTEGER REFERENCES documents (id);
 CREATE UNIQUE INDEX IF NOT EXISTS cost_reports_key
     ON cost_reports (account_id, period_start, period_granularity, region);
+SELECT describe('cost_reports', '
+What an account cost in a day, week or month, beside the period before it (Cost Explorer:
+GetCostAndUsage)
 
--- service_costs: the services that a cost report is made of.
+current_period_cost         unblended cost of the period
+previous_period_cost        unblended cost of the period before
+cost_difference             current less previous
+cost_difference_percentage  the difference in percent of the previous cost; NULL if that was 0
+potential_monthly_savings   what could be saved a month, overlaps removed, in US dollars (Cost
+                            Optimization Hub: estimatedTotalDedupedSavings)
+anomalies_detected          anomalies that touch the day (Cost Anomaly Detection: GetAnomalies)
+saving_opportunities_count  recommendations (Cost Optimization Hub: recommendationCount)
+period_start                first day of the period
+period_end                  first day after the period
+period_granularity          DAILY, WEEKLY or MONTHLY
+region                      Global: costs belong to no region
+savings_document_id         documents.id of the document that said what could be saved
+anomalies_document_id       documents.id of the last document that could read anomalies
+');
+
 CREATE TABLE IF NOT EXISTS service_costs (
     id              SERIAL PRIMARY KEY,
     cost_report_id  INTEGER NOT NULL REFERENCES cost_reports (id),
@@ -201,8 +339,15 @@ CREATE TABLE IF NOT EXISTS service_costs (
     document_id     INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS service_costs_key ON service_costs (cost_report_id, service_name, region);
+SELECT describe('service_costs', '
+The services that a cost report is made of
 
--- cost_forecasts: what AWS expected, seen from that report, with the bounds of its interval.
+cost_report_id  cost_reports.id of the report
+service_name    service, as Cost Explorer names it (SERVICE)
+cost            unblended cost of the service in the period of the report
+region          Global: costs belong to no region
+');
+
 CREATE TABLE IF NOT EXISTS cost_forecasts (
     id                               SERIAL PRIMARY KEY,
     cost_report_id                   INTEGER NOT NULL REFERENCES cost_reports (id),
@@ -216,8 +361,19 @@ CREATE TABLE IF NOT EXISTS cost_forecasts (
     document_id                      INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS cost_forecasts_key ON cost_forecasts (cost_report_id, period_start, region);
+SELECT describe('cost_forecasts', '
+What AWS expected, seen from that report, with the bounds of its interval (Cost Explorer:
+GetCostForecast)
 
--- services: cost and used quantity per service, usage type and day (Cost Explorer).
+cost_report_id                   cost_reports.id of the report
+period_start                     first day of the forecast period
+period_end                       first day after the forecast period
+amount                           expected unblended cost (MeanValue)
+prediction_interval_lower_bound  lower bound of what it may be (PredictionIntervalLowerBound)
+prediction_interval_upper_bound  upper bound of what it may be (PredictionIntervalUpperBound)
+region                           Global: costs belong to no region
+');
+
 CREATE TABLE IF NOT EXISTS services (
     id                SERIAL PRIMARY KEY,
     account_id        INTEGER NOT NULL REFERENCES accounts (id),
@@ -235,13 +391,19 @@ CREATE TABLE IF NOT EXISTS services (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS services_key
     ON services (account_id, date_from, service, (coalesce(usage_types, '')));
+SELECT describe('services', '
+Cost and used quantity per service, usage type and day (Cost Explorer: GetCostAndUsage)
 
--- ri_sp_daily_savings: what a reservation or savings plan was used for, cost and saved on a day.
--- reservation_type is ReservedInstance (of EC2 or RDS, by service) or SavingsPlan. subscription_id
--- is Cost Explorer's number of a reservation, or a plan's id. on_demand_cost is what the usage that
--- it covered would have cost, reservation_cost what it cost itself, advance payment included.
--- upfront_cost, recurring_cost and usage_price are the purchase's: of one instance, or of the plan.
--- offering_class is a reservation's class, or a plan's type; commitment is a plan's, per hour.
+service           service, as Cost Explorer names it (SERVICE)
+date_from         the day, or the first day of a longer period
+date_to           first day after the period
+cost              unblended cost (UnblendedCost)
+currency          currency of the cost, such as USD (Unit)
+utilization       used quantity (UsageQuantity)
+utilization_unit  unit of the used quantity, such as Hrs
+usage_types       usage type, such as BoxUsage:t3.micro (USAGE_TYPE)
+');
+
 CREATE TABLE IF NOT EXISTS ri_sp_daily_savings (
     id                      SERIAL PRIMARY KEY,
     account_id              INTEGER NOT NULL REFERENCES accounts (id),
@@ -282,8 +444,43 @@ CREATE TABLE IF NOT EXISTS ri_sp_daily_savings (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS ri_sp_daily_savings_key
     ON ri_sp_daily_savings (account_id, date_to, reservation_type, subscription_id);
+SELECT describe('ri_sp_daily_savings', '
+What a reservation or savings plan was used for, cost and saved on a day (Cost Explorer:
+GetReservationUtilization, GetSavingsPlansUtilization), with what was bought
 
--- security: how many findings an account has per product, counted from findings after each load.
+date_from               the day
+date_to                 the day after
+reservation_type        a reservation (of EC2 or RDS, see service) or a savings plan
+subscription_id         number that Cost Explorer gives a reservation, or the id of a plan
+offering_id             offering that was bought
+savings_plan_arn        ARN of the savings plan
+service                 service of the reservation, as Cost Explorer names it
+instance_type           instance type or class of the reservation
+instance_count          instances that were reserved
+instance_family         family of the instance type, such as m6i
+instance_tenancy        tenancy of the reserved instances
+offering_class          class of a reservation (standard, convertible), or type of a plan
+product_types           what a plan covers, comma-separated
+region                  region of the reservation or plan
+utilization_percentage  used share of what was bought, in percent
+on_demand_cost          what the usage that it covered would have cost on demand
+reservation_cost        what it cost itself that day, upfront payment included (amortized)
+net_savings             on_demand_cost less reservation_cost
+commitment              hourly commitment of a plan
+upfront_cost            upfront payment, of one instance or of the plan
+recurring_cost          recurring payment, of one instance or of the plan
+recurring_frequency     how often the recurring payment is due, such as Hourly
+usage_price             price per hour of use, of one instance
+currency                currency of the purchase
+start_date              when it began
+end_date                when it ends
+returnable_until        until when a plan may be returned
+duration_seconds        term in seconds
+offering_type           payment option, such as No Upfront
+state                   state of the purchase, such as active
+description             what AWS calls it
+');
+
 CREATE TABLE IF NOT EXISTS security (
     id                   SERIAL PRIMARY KEY,
     account_id           INTEGER NOT NULL REFERENCES accounts (id),
@@ -301,8 +498,20 @@ CREATE TABLE IF NOT EXISTS security (
     document_id          INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS security_key ON security (account_id, service);
+SELECT describe('security', '
+How many findings an account has per product, counted from findings after each load
 
--- findings: Security Hub findings (ASFF). created_at and updated_at are AWS's own times.
+service              product or group that the findings are of
+total_findings       all findings
+critical_count       findings of severity CRITICAL
+high_count           findings of severity HIGH
+medium_count         findings of severity MEDIUM
+low_count            findings of severity LOW
+informational_count  findings of severity INFORMATIONAL
+open_findings        findings that are active and neither resolved nor suppressed
+resolved_findings    findings that are resolved or archived
+');
+
 CREATE TABLE IF NOT EXISTS findings (
     id                 SERIAL PRIMARY KEY,
     account_id         INTEGER NOT NULL REFERENCES accounts (id),
@@ -331,8 +540,32 @@ CREATE TABLE IF NOT EXISTS findings (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS findings_key ON findings (account_id, finding_id);
 CREATE INDEX IF NOT EXISTS findings_security ON findings (security_id);
+SELECT describe('findings', '
+Security Hub findings in the AWS Security Finding Format (GetFindings)
 
--- guard_duty_findings: threats seen by GuardDuty. created_at and updated_at are AWS's own times.
+security_id        security.id of the group that the finding is counted in
+finding_id         identifier that the provider gave (Id)
+service            product, or group, of the finding
+title              title (Title)
+description        description (Description)
+severity           CRITICAL, HIGH, MEDIUM, LOW or INFORMATIONAL (Severity.Label)
+status             NEW, NOTIFIED, RESOLVED or SUPPRESSED (Workflow.Status)
+resource_type      type of the first resource (Resources.Type)
+resource_id        identifier of the first resource (Resources.Id)
+created_at         when the provider created the finding (CreatedAt)
+updated_at         when the provider last updated the finding (UpdatedAt)
+recommendation     what to do (Remediation.Recommendation.Text)
+compliance_status  PASSED, WARNING, FAILED or NOT_AVAILABLE (Compliance.Status)
+region             region of the finding (Region)
+workflow_state     workflow state, the older form of the status (WorkflowState)
+record_state       ACTIVE or ARCHIVED (RecordState)
+product_name       product that found it (ProductName)
+company_name       company of the product (CompanyName)
+product_arn        ARN of the product (ProductArn)
+generator_id       rule or detector that found it (GeneratorId)
+generator          name of the generator (GeneratorDetails.Name), or its kind
+');
+
 CREATE TABLE IF NOT EXISTS guard_duty_findings (
     id             SERIAL PRIMARY KEY,
     account_id     INTEGER NOT NULL REFERENCES accounts (id),
@@ -351,8 +584,23 @@ CREATE TABLE IF NOT EXISTS guard_duty_findings (
     document_id    INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS guard_duty_findings_key ON guard_duty_findings (account_id, finding_id);
+SELECT describe('guard_duty_findings', '
+Threats seen by GuardDuty (GetFindings)
 
--- kms_keys: KMS keys. key_rotation_enabled is NULL where AWS did not tell (denied, not applicable).
+detector_id    detector of the account in the region
+finding_id     identifier of the finding (Id)
+finding_type   type, such as Recon:EC2/PortProbeUnprotectedPort (Type)
+severity       severity from 1.0 to 10.0 (Severity)
+title          title (Title)
+description    description (Description)
+confidence     confidence of GuardDuty (Confidence)
+region         region of the finding (Region)
+created_at     when GuardDuty created the finding (CreatedAt)
+updated_at     when GuardDuty last updated the finding (UpdatedAt)
+resource_type  type of the resource that is threatened (Resource.ResourceType)
+archived       whether the finding is archived (Service.Archived)
+');
+
 CREATE TABLE IF NOT EXISTS kms_keys (
     id                    SERIAL PRIMARY KEY,
     account_id            INTEGER NOT NULL REFERENCES accounts (id),
@@ -375,8 +623,25 @@ CREATE TABLE IF NOT EXISTS kms_keys (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS kms_keys_key ON kms_keys (account_id, key_id);
 CREATE INDEX IF NOT EXISTS kms_keys_alive ON kms_keys (account_id) WHERE gone_at IS NULL;
+SELECT describe('kms_keys', '
+KMS keys (DescribeKey, GetKeyRotationStatus)
 
--- waf_rules: web ACLs (WAFv2), what they do by default and what they protect.
+key_id                identifier of the key (KeyId)
+arn                   ARN of the key (Arn)
+description           description (Description)
+key_usage             what the key is for, such as ENCRYPT_DECRYPT (KeyUsage)
+key_state             state, such as Enabled or PendingDeletion (KeyState)
+creation_date         when the key was created (CreationDate)
+enabled               whether the key can be used (Enabled)
+key_rotation_enabled  whether the key rotates by itself (KeyRotationEnabled); NULL where it cannot,
+                      or AWS did not tell
+key_manager           AWS or CUSTOMER (KeyManager)
+key_spec              type of key material, such as SYMMETRIC_DEFAULT (KeySpec)
+origin                source of the key material, such as AWS_KMS (Origin)
+multi_region          whether it is a multi-Region key (MultiRegion)
+deletion_date         when the key will be deleted (DeletionDate)
+');
+
 CREATE TABLE IF NOT EXISTS waf_rules (
     id                    SERIAL PRIMARY KEY,
     account_id            INTEGER NOT NULL REFERENCES accounts (id),
@@ -397,8 +662,23 @@ CREATE TABLE IF NOT EXISTS waf_rules (
     document_id           INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS waf_rules_key ON waf_rules (account_id, arn);
+SELECT describe('waf_rules', '
+Web ACLs (WAFv2: GetWebACL), what they do by default and what they protect
 
--- waf_rules_detailed: each rule of each web ACL, and what kind of protection it is.
+name                  name of the web ACL (Name)
+waf_id                identifier (Id)
+arn                   ARN (ARN)
+scope                 REGIONAL or CLOUDFRONT
+description           description (Description)
+default_action        what becomes of requests that no rule decides, as AWS has it (DefaultAction)
+rules_count           number of rules, those of Firewall Manager included
+logging_enabled       whether requests are logged; NULL if that could not be read
+geo_blocking_enabled  whether a rule blocks requests by country
+blocked_countries     countries that are blocked by name, two letters each, as JSON
+capacity              web ACL capacity units that are used (Capacity)
+associated_resources  ARNs of what the web ACL protects; NULL if that could not be read
+');
+
 CREATE TABLE IF NOT EXISTS waf_rules_detailed (
     id                      SERIAL PRIMARY KEY,
     account_id              INTEGER NOT NULL REFERENCES accounts (id),
@@ -427,8 +707,28 @@ CREATE TABLE IF NOT EXISTS waf_rules_detailed (
 CREATE UNIQUE INDEX IF NOT EXISTS waf_rules_detailed_key
     ON waf_rules_detailed (account_id, scope, web_acl_name, rule_name);
 CREATE INDEX IF NOT EXISTS waf_rules_detailed_alive ON waf_rules_detailed (account_id) WHERE gone_at IS NULL;
+SELECT describe('waf_rules_detailed', '
+Each rule of each web ACL, and what kind of protection it is (WAFv2: GetWebACL)
 
--- cloudtrail_logs: trails, whether they log, where to, and when they last delivered.
+web_acl_name            name of the web ACL
+rule_name               name of the rule (Name)
+priority                order in which rules are evaluated, from the lowest (Priority)
+action                  Block, Allow, Count, …; what overrides the rules of a group
+statement_type          type of the outermost statement, such as RateBasedStatement
+is_managed_rule         whether it uses a managed rule group
+is_custom_rule          whether it uses none
+rate_limit              requests per evaluation window that are let through (Limit)
+logging_enabled         whether the requests of the web ACL are logged; NULL: not known
+geo_blocking            whether it blocks by country
+sql_injection           whether it looks for SQL injection
+sample_request_enabled  whether requests are sampled (SampledRequestsEnabled)
+cloudwatch_enabled      whether matches are counted (CloudWatchMetricsEnabled)
+has_xss_protection      whether it looks for cross-site scripting
+waf_version             version of AWS WAF
+is_compliant            whether it can be watched: counted, sampled and logged; NULL: not known
+scope                   REGIONAL or CLOUDFRONT
+');
+
 CREATE TABLE IF NOT EXISTS cloudtrail_logs (
     id                     SERIAL PRIMARY KEY,
     account_id             INTEGER NOT NULL REFERENCES accounts (id),
@@ -448,8 +748,23 @@ CREATE TABLE IF NOT EXISTS cloudtrail_logs (
     document_id            INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS cloudtrail_logs_key ON cloudtrail_logs (account_id, arn);
+SELECT describe('cloudtrail_logs', '
+Trails, whether they log, where to, and when they last delivered (CloudTrail: DescribeTrails,
+GetTrailStatus)
 
--- secrets_manager_secrets: secrets by name (never their values) and whether they rotate.
+name                   name of the trail (Name)
+arn                    ARN (TrailARN)
+is_logging             whether the trail logs now (IsLogging); NULL if that could not be read
+is_multi_region        whether it logs all regions (IsMultiRegionTrail)
+s3_bucket              bucket that it delivers to (S3BucketName)
+kms_key_id             key that encrypts the logs (KmsKeyId)
+log_file_validation    whether log files are signed (LogFileValidationEnabled)
+latest_delivery_time   when it last delivered to the bucket (LatestDeliveryTime)
+is_organization_trail  whether it is a trail of the organization (IsOrganizationTrail)
+home_region            region that the trail was created in (HomeRegion)
+latest_event_time      time of the newest event of the region, not of the trail (LookupEvents)
+');
+
 CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
     id                  SERIAL PRIMARY KEY,
     account_id          INTEGER NOT NULL REFERENCES accounts (id),
@@ -467,8 +782,19 @@ CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS secrets_manager_secrets_key ON secrets_manager_secrets (account_id, arn);
 CREATE INDEX IF NOT EXISTS secrets_manager_secrets_alive ON secrets_manager_secrets (account_id) WHERE gone_at IS NULL;
+SELECT describe('secrets_manager_secrets', '
+Secrets by name (never their values) and whether they rotate (Secrets Manager: ListSecrets)
 
--- certificates: ACM certificates of every key type and when they expire.
+name                name of the secret (Name)
+arn                 ARN (ARN)
+description         description (Description)
+created_date        when the secret was created (CreatedDate)
+last_changed_date   when it last changed in any way (LastChangedDate)
+rotation_enabled    whether it rotates by itself (RotationEnabled)
+last_rotated_date   when it last rotated (LastRotatedDate)
+last_accessed_date  the day on which it was last read (LastAccessedDate)
+');
+
 CREATE TABLE IF NOT EXISTS certificates (
     id                   SERIAL PRIMARY KEY,
     account_id           INTEGER NOT NULL REFERENCES accounts (id),
@@ -487,8 +813,20 @@ CREATE TABLE IF NOT EXISTS certificates (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS certificates_key ON certificates (account_id, arn);
 CREATE INDEX IF NOT EXISTS certificates_alive ON certificates (account_id) WHERE gone_at IS NULL;
+SELECT describe('certificates', '
+ACM certificates of every key type and when they expire (ListCertificates)
 
--- inspector_findings: vulnerabilities seen by Inspector. updated_at is AWS's own time.
+arn                  ARN (CertificateArn)
+domain_name          domain that the certificate is for (DomainName)
+status               state, such as ISSUED or EXPIRED (Status)
+type                 AMAZON_ISSUED, IMPORTED or PRIVATE (Type)
+not_after            until when it is valid (NotAfter)
+not_before           from when it is valid (NotBefore)
+key_algorithm        algorithm of the key, such as RSA_2048 (KeyAlgorithm)
+in_use               whether an AWS resource uses it (InUse)
+renewal_eligibility  ELIGIBLE if ACM renews it by itself (RenewalEligibility)
+');
+
 CREATE TABLE IF NOT EXISTS inspector_findings (
     id                 SERIAL PRIMARY KEY,
     account_id         INTEGER NOT NULL REFERENCES accounts (id),
@@ -511,8 +849,26 @@ CREATE TABLE IF NOT EXISTS inspector_findings (
     document_id        INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inspector_findings_key ON inspector_findings (account_id, finding_arn);
+SELECT describe('inspector_findings', '
+Vulnerabilities seen by Inspector (ListFindings)
 
--- config_reports: how many AWS Config rules were complied with on a day. curr_ counts resources.
+finding_arn        ARN of the finding (findingArn)
+severity           CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL or UNTRIAGED (severity)
+status             ACTIVE, SUPPRESSED or CLOSED (status)
+type               type, such as PACKAGE_VULNERABILITY (type)
+title              title (title)
+description        description (description)
+first_observed_at  when it was first seen (firstObservedAt)
+last_observed_at   when it was last seen (lastObservedAt)
+resource_type      type of the first resource (resources.type)
+resource_id        identifier of the first resource (resources.id)
+vulnerability_id   the CVE, or another identifier (vulnerabilityId)
+inspector_score    score from 0 to 10 that Inspector gives (inspectorScore)
+fix_available      YES, NO or PARTIAL (fixAvailable)
+exploit_available  YES or NO (exploitAvailable)
+updated_at         when Inspector last updated the finding (updatedAt)
+');
+
 CREATE TABLE IF NOT EXISTS config_reports (
     id                   SERIAL PRIMARY KEY,
     account_id           INTEGER NOT NULL REFERENCES accounts (id),
@@ -528,9 +884,19 @@ CREATE TABLE IF NOT EXISTS config_reports (
     document_id          INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS config_reports_key ON config_reports (account_id, date_from);
+SELECT describe('config_reports', '
+How many AWS Config rules were complied with on a day (DescribeComplianceByConfigRule)
 
--- non_compliant_resources: what breaks a rule (status OPEN), or did until gone_at (RESOLVED).
--- created_at is AWS's time of the evaluation, as config_rule_invoked_time is.
+date_from            the day
+date_to              the day after
+compliance_score     compliant rules in percent of those with a result
+total_rules          number of rules
+compliant_rules      rules that all resources comply with
+non_compliant_rules  rules that a resource breaks
+curr_non_compliant   resources that break a rule
+curr_compliant       resources that comply with all their rules
+');
+
 CREATE TABLE IF NOT EXISTS non_compliant_resources (
     id                        SERIAL PRIMARY KEY,
     account_id                INTEGER NOT NULL REFERENCES accounts (id),
@@ -552,8 +918,23 @@ CREATE UNIQUE INDEX IF NOT EXISTS non_compliant_resources_key
     ON non_compliant_resources (account_id, rule_name, (coalesce(resource_type, '')), (coalesce(resource_id, '')),
      (coalesce(evaluation_mode, '')));
 CREATE INDEX IF NOT EXISTS non_compliant_resources_alive ON non_compliant_resources (account_id) WHERE gone_at IS NULL;
+SELECT describe('non_compliant_resources', '
+What breaks a rule (status OPEN), or did until gone_at (RESOLVED) (AWS Config:
+GetComplianceDetailsByConfigRule)
 
--- inventory_instances: machines that Systems Manager manages.
+config_report_id          config_reports.id of the report that last listed it
+resource_type             type, such as AWS::S3::Bucket (ResourceType)
+resource_id               identifier of the resource (ResourceId)
+compliance_type           NON_COMPLIANT (ComplianceType)
+rule_name                 name of the rule (ConfigRuleName)
+annotation                why it does not comply (Annotation)
+evaluation_mode           DETECTIVE or PROACTIVE (EvaluationMode)
+conformance_pack          conformance pack that the rule came with
+status                    OPEN while it breaks the rule, then RESOLVED
+config_rule_invoked_time  when the rule was evaluated (ConfigRuleInvokedTime)
+created_at                the same time
+');
+
 CREATE TABLE IF NOT EXISTS inventory_instances (
     id                          SERIAL PRIMARY KEY,
     account_id                  INTEGER NOT NULL REFERENCES accounts (id),
@@ -577,9 +958,25 @@ CREATE TABLE IF NOT EXISTS inventory_instances (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_instances_key ON inventory_instances (account_id, instance_id);
 CREATE INDEX IF NOT EXISTS inventory_instances_alive ON inventory_instances (account_id) WHERE gone_at IS NULL;
+SELECT describe('inventory_instances', '
+Machines that Systems Manager manages (DescribeInstanceInformation)
 
--- inventory_applications: what is installed on a managed machine. instance_id is the row of
--- inventory_instances.
+instance_id                 identifier of the machine, such as i-… (InstanceId)
+instance_type               EC2 instance type
+platform                    operating system (PlatformName)
+ip_address                  IP address (IPAddress)
+computer_name               host name (ComputerName)
+ping_status                 Online, ConnectionLost or Inactive (PingStatus)
+last_ping_date_time         when the agent last answered (LastPingDateTime)
+agent_version               version of the SSM agent (AgentVersion)
+platform_type               Linux, Windows or MacOS (PlatformType)
+platform_version            version of the operating system (PlatformVersion)
+is_latest_version           whether the agent is the newest one (IsLatestVersion)
+association_status          state of the associations (AssociationStatus)
+association_execution_date  when they last ran (LastAssociationExecutionDate)
+association_success_date    when they last succeeded (LastSuccessfulAssociationExecutionDate)
+');
+
 CREATE TABLE IF NOT EXISTS inventory_applications (
     id                SERIAL PRIMARY KEY,
     account_id        INTEGER NOT NULL REFERENCES accounts (id),
@@ -596,9 +993,18 @@ CREATE TABLE IF NOT EXISTS inventory_applications (
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_applications_key
     ON inventory_applications (account_id, instance_id, name, (coalesce(version, '')), (coalesce(architecture, '')));
 CREATE INDEX IF NOT EXISTS inventory_applications_instance ON inventory_applications (instance_id);
+SELECT describe('inventory_applications', '
+What is installed on a managed machine (Systems Manager: GetInventory, AWS:Application)
 
--- inventory_patches: patches of a managed machine and their state there. instance_id is the row
--- of inventory_instances.
+instance_id       inventory_instances.id of the machine
+name              name of the package (Name)
+version           version (Version)
+publisher         publisher (Publisher)
+architecture      architecture, such as x86_64 (Architecture)
+application_type  group of the package (ApplicationType)
+install_time      when it was installed (InstalledTime)
+');
+
 CREATE TABLE IF NOT EXISTS inventory_patches (
     id              SERIAL PRIMARY KEY,
     account_id      INTEGER NOT NULL REFERENCES accounts (id),
@@ -615,8 +1021,19 @@ CREATE TABLE IF NOT EXISTS inventory_patches (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_patches_key ON inventory_patches (account_id, instance_id, title);
 CREATE INDEX IF NOT EXISTS inventory_patches_instance ON inventory_patches (instance_id);
+SELECT describe('inventory_patches', '
+Patches of a managed machine and their state there (Systems Manager: DescribeInstancePatches)
 
--- marketplace_usage: AWS Marketplace products that the account is entitled to or paid for.
+instance_id     inventory_instances.id of the machine
+title           title of the patch (Title)
+classification  classification, such as Security (Classification)
+severity        severity, in the words of the vendor (Severity)
+state           state, such as Installed, Missing or Failed (State)
+installed_time  when it was installed (InstalledTime)
+kb_id           identifier of the patch (KBId)
+cve_ids         vulnerabilities that it removes (CVEIds)
+');
+
 CREATE TABLE IF NOT EXISTS marketplace_usage (
     id             SERIAL PRIMARY KEY,
     account_id     INTEGER NOT NULL REFERENCES accounts (id),
@@ -632,8 +1049,18 @@ CREATE TABLE IF NOT EXISTS marketplace_usage (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS marketplace_usage_key
     ON marketplace_usage (account_id, period_start, product_code);
+SELECT describe('marketplace_usage', '
+AWS Marketplace products that the account is entitled to or paid for
 
--- trusted_advisor_checks: checks in warning or error, with what they would save.
+product_code   product identifier (ProductSKU)
+product_name   name of the product (ProductName)
+cost_consumed  unblended cost of the product in the period (Cost Explorer)
+currency       currency of the cost
+period_start   the day
+period_end     the day after
+status         ACTIVE or EXPIRED by entitlement, else the state of the license
+');
+
 CREATE TABLE IF NOT EXISTS trusted_advisor_checks (
     id                        SERIAL PRIMARY KEY,
     account_id                INTEGER NOT NULL REFERENCES accounts (id),
@@ -651,8 +1078,21 @@ CREATE TABLE IF NOT EXISTS trusted_advisor_checks (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS trusted_advisor_checks_key
     ON trusted_advisor_checks (account_id, category, check_name);
+SELECT describe('trusted_advisor_checks', '
+Checks in warning or error, with what they would save (Support:
+DescribeTrustedAdvisorCheckResult)
 
--- health_events: AWS Health events that touch the account.
+check_name                name of the check (name)
+category                  category, such as cost_optimizing (category)
+severity                  warning or error (status)
+recommendation            what the check is about and recommends, as HTML (description)
+affected_resources_count  resources that are flagged (resourcesFlagged)
+potential_savings         estimated savings in US dollars a month, of checks about costs
+                          (estimatedMonthlySavings)
+timestamp                 when the check was last refreshed (timestamp)
+check_id                  identifier of the check (id)
+');
+
 CREATE TABLE IF NOT EXISTS health_events (
     id                   SERIAL PRIMARY KEY,
     account_id           INTEGER NOT NULL REFERENCES accounts (id),
@@ -670,8 +1110,22 @@ CREATE TABLE IF NOT EXISTS health_events (
     document_id          INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS health_events_key ON health_events (account_id, arn);
+SELECT describe('health_events', '
+AWS Health events that touch the account (DescribeEvents)
 
--- application_signals: services that Application Signals has seen.
+arn                  ARN of the event (arn)
+service              service that it is about (service)
+event_type_code      type, such as AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED (eventTypeCode)
+region               region that it is about (region)
+start_time           when it begins or began (startTime)
+end_time             when it ends or ended (endTime)
+status_code          open, closed or upcoming (statusCode)
+event_type_category  issue, accountNotification, scheduledChange or investigation
+                     (eventTypeCategory)
+event_scope_code     PUBLIC, ACCOUNT_SPECIFIC or NONE (eventScopeCode)
+last_updated_time    when AWS last updated the event (lastUpdatedTime)
+');
+
 CREATE TABLE IF NOT EXISTS application_signals (
     id              SERIAL PRIMARY KEY,
     account_id      INTEGER NOT NULL REFERENCES accounts (id),
@@ -683,9 +1137,14 @@ CREATE TABLE IF NOT EXISTS application_signals (
     document_id     INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS application_signals_key ON application_signals (account_id, key_attributes);
+SELECT describe('application_signals', '
+Services that Application Signals has seen (ListServices)
 
--- resilience_hub_apps: applications assessed by Resilience Hub. rto and rpo are seconds, the
--- strictest of the app's policy; cost is the assessed monthly cost.
+service_name    name of the service (KeyAttributes.Name)
+namespace       CloudWatch namespace of its metrics
+key_attributes  what identifies the service (KeyAttributes)
+');
+
 CREATE TABLE IF NOT EXISTS resilience_hub_apps (
     id                    SERIAL PRIMARY KEY,
     account_id            INTEGER NOT NULL REFERENCES accounts (id),
@@ -706,9 +1165,23 @@ CREATE TABLE IF NOT EXISTS resilience_hub_apps (
     document_id           INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS resilience_hub_apps_key ON resilience_hub_apps (account_id, app_arn);
+SELECT describe('resilience_hub_apps', '
+Applications assessed by Resilience Hub (DescribeApp)
 
--- compute_optimizer: what Compute Optimizer would change. Memory in MiB, volumes in GiB,
--- utilization in percent, savings in US dollars a month.
+app_arn               ARN (appArn)
+name                  name of the application (name)
+compliance_status     whether it meets its policy (complianceStatus)
+resiliency_score      score from 0 to 100 (resiliencyScore)
+status                state of the application (status)
+cost                  assessed cost a month
+description           description (description)
+creation_time         when it was created (creationTime)
+last_assessment_time  when it was last assessed (lastAppComplianceEvaluationTime)
+rpo                   recovery point objective in seconds, the strictest of its policy
+rto                   recovery time objective in seconds, the strictest of its policy
+last_drill            when recovery was last tested
+');
+
 CREATE TABLE IF NOT EXISTS compute_optimizer (
     id                              SERIAL PRIMARY KEY,
     account_id                      INTEGER NOT NULL REFERENCES accounts (id),
@@ -736,9 +1209,29 @@ CREATE TABLE IF NOT EXISTS compute_optimizer (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS compute_optimizer_key ON compute_optimizer (account_id, resource_arn);
 CREATE INDEX IF NOT EXISTS compute_optimizer_alive ON compute_optimizer (account_id) WHERE gone_at IS NULL;
+SELECT describe('compute_optimizer', '
+What Compute Optimizer would change of instances, volumes and functions
 
--- service_resources: the main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda. Lambda
--- functions have their runtime in engine; size_gb is GiB.
+resource_type                   type of the resource
+resource_arn                    ARN of the resource
+resource_name                   name of the resource
+finding                         verdict, such as Overprovisioned (finding)
+current_instance_type           EC2 instance type now
+current_memory_size             memory of a function now, in MiB
+current_volume_type             type of a volume now
+current_volume_size             size of a volume now, in GiB
+recommended_instance_type       EC2 instance type that is recommended
+recommended_memory_size         memory of a function that is recommended, in MiB
+recommended_volume_type         type of a volume that is recommended
+recommended_volume_size         size of a volume that is recommended, in GiB
+savings_opportunity_percentage  what would be saved, in percent (savingsOpportunityPercentage)
+estimated_monthly_savings_usd   what would be saved a month, in US dollars
+performance_risk                risk that the current resource is too small
+cpu_utilization_max             highest CPU utilization in percent
+memory_utilization_avg          average memory utilization in percent
+migration_effort                effort of the change: VeryLow, Low, Medium or High
+');
+
 CREATE TABLE IF NOT EXISTS service_resources (
     id                  SERIAL PRIMARY KEY,
     account_id          INTEGER NOT NULL REFERENCES accounts (id),
@@ -770,8 +1263,32 @@ CREATE TABLE IF NOT EXISTS service_resources (
 CREATE UNIQUE INDEX IF NOT EXISTS service_resources_key
     ON service_resources (account_id, service_name, resource_type, resource_id);
 CREATE INDEX IF NOT EXISTS service_resources_alive ON service_resources (account_id) WHERE gone_at IS NULL;
+SELECT describe('service_resources', '
+The main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda
 
--- config_inventory: every resource that AWS Config knows.
+service_name        service, such as EC2
+resource_type       type, such as Instance
+resource_id         identifier within the account and region
+resource_name       name, or value of the tag Name
+region              region of the resource
+availability_zone   availability zones, comma-separated
+state               state, in the words of the service
+instance_type       EC2 instance type
+vpc_id              VPC that it is in
+engine              database engine; runtime of a function
+instance_class      DB instance class
+multi_az            whether a database has a standby in another zone
+size_gb             size in GiB
+volume_type         type of volume or storage, such as gp3
+creation_date       when it was created or, an instance, started
+type                type of a load balancer; package type of a function
+scheme              internet-facing or internal
+instance_count      instances of a scaling group
+min_size            smallest size of a scaling group
+max_size            largest size of a scaling group
+available_ip_count  free addresses of a subnet
+');
+
 CREATE TABLE IF NOT EXISTS config_inventory (
     id                  SERIAL PRIMARY KEY,
     account_id          INTEGER NOT NULL REFERENCES accounts (id),
@@ -804,8 +1321,32 @@ CREATE TABLE IF NOT EXISTS config_inventory (
 CREATE UNIQUE INDEX IF NOT EXISTS config_inventory_key
     ON config_inventory (account_id, resource_type, resource_id, (coalesce(region, '')));
 CREATE INDEX IF NOT EXISTS config_inventory_alive ON config_inventory (account_id) WHERE gone_at IS NULL;
+SELECT describe('config_inventory', '
+Every resource that AWS Config knows (SelectResourceConfig)
 
--- support_tickets: support cases. date_from and date_to are the window that they were read for.
+resource_type       type, such as AWS::EC2::Instance (resourceType)
+resource_subtype    last part of the type, such as Instance
+resource_id         identifier (resourceId)
+resource_name       name (resourceName)
+region              region of the resource, or global (awsRegion)
+availability_zone   availability zone (availabilityZone)
+state               state, in the words of the service
+instance_type       EC2 instance type
+vpc_id              VPC that it is in
+engine              database engine; runtime of a function
+instance_class      DB instance class
+multi_az            whether a database has a standby in another zone
+size_gb             size in GiB
+volume_type         type of volume or storage, such as gp3
+creation_date       when it was created (resourceCreationTime)
+type                type, in the words of the service
+scheme              internet-facing or internal
+instance_count      instances that a scaling group aims at
+min_size            smallest size of a scaling group
+max_size            largest size of a scaling group
+available_ip_count  free addresses of a subnet
+');
+
 CREATE TABLE IF NOT EXISTS support_tickets (
     id             SERIAL PRIMARY KEY,
     account_id     INTEGER NOT NULL REFERENCES accounts (id),
@@ -826,8 +1367,23 @@ CREATE TABLE IF NOT EXISTS support_tickets (
     document_id    INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS support_tickets_key ON support_tickets (account_id, case_id);
+SELECT describe('support_tickets', '
+Support cases; what was written in them stays with AWS (Support: DescribeCases)
 
--- logs: one row per document: what became of each category (Pass, Fail, Skipped).
+case_id        identifier of the case (caseId)
+display_id     number of the case, as the console shows it (displayId)
+subject        subject (subject)
+status         state, such as opened or resolved (status)
+severity_code  low, normal, high, urgent or critical (severityCode)
+service_code   service that it is about (serviceCode)
+category_code  category of the problem (categoryCode)
+time_created   when the case was opened (timeCreated)
+submitted_by   email address of who opened it (submittedBy)
+language       language of the case (language)
+date_from      first day of the period that the case was read for
+date_to        first day after that period
+');
+
 CREATE TABLE IF NOT EXISTS logs (
     id                         SERIAL PRIMARY KEY,
     account_id                 INTEGER NOT NULL REFERENCES accounts (id),
@@ -854,8 +1410,29 @@ CREATE TABLE IF NOT EXISTS logs (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS logs_key ON logs (account_id, date_created);
 ALTER TABLE logs ADD COLUMN IF NOT EXISTS ri_sp_savings_status TEXT;
+SELECT describe('logs', '
+One row per document: what became of each category (Pass, Fail, Skipped)
 
--- log_messages: the story of a run, in order.
+date_created              when the log was written
+account_status            what became of the account details
+cost_status               what became of costs, forecast, anomalies and savings
+service_status            what became of costs per usage type
+security_status           what became of findings, keys, trails, secrets, certificates, web ACLs
+config_status             what became of the compliance of AWS Config
+inventory_status          what became of machines, applications and patches
+marketplace_status        what became of AWS Marketplace products
+trusted_advisor_status    what became of Trusted Advisor checks
+health_status             what became of AWS Health events
+application_status        what became of Application Signals
+resilience_hub_status     what became of Resilience Hub
+compute_optimizer_status  what became of Compute Optimizer
+service_resources_status  what became of the main resources
+config_inventory_status   what became of the resources of AWS Config
+support_tickets_status    what became of support cases
+logs_status               what became of this log
+ri_sp_savings_status      what became of reservations and savings plans
+');
+
 CREATE TABLE IF NOT EXISTS log_messages (
     id            SERIAL PRIMARY KEY,
     log_id        INTEGER NOT NULL REFERENCES logs (id),
@@ -866,9 +1443,15 @@ CREATE TABLE IF NOT EXISTS log_messages (
     document_id   INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS log_messages_key ON log_messages (log_id, position);
+SELECT describe('log_messages', '
+What a run told, in order
 
--- freshness: per account and region the last document and the last complete one, how old that is,
--- and the categories that fail, each with the time since when it does.
+log_id        logs.id of the run
+position      place in the log, from 0
+message       text of the message
+message_type  kind of message, such as INFO, SUCCESS, FAIL or ERROR
+');
+
 -- A document of a past day (backfill) cannot tell how things are: what exists only now is Skipped
 -- there, as a service that is off is elsewhere, and of security it has only what carries dates. An
 -- older day's is known by when it was collected; yesterday's, by not having asked for the account,
@@ -935,6 +1518,15 @@ FROM accounts a
 LEFT JOIN latest ON latest.account_id = a.id
 LEFT JOIN complete ON complete.account_id = a.id
 LEFT JOIN failures ON failures.account_id = a.id;
+SELECT describe('freshness', '
+Per account and region the last document and the last complete one, how old that is, and the
+categories that fail, each with the time since when it does
+
+last_document_at      when the last document was collected
+last_complete_at      when the last complete document was collected
+hours_since_complete  hours since then
+failing_since         the categories that fail and since when, as JSON; {} if none does
+');
 
 -- run_steps: runs statements of the receiver one after another, with the rights of its caller. The
 -- Data API takes one statement per call and some 20 ms for it; a document has a statement per table.
