@@ -2,8 +2,8 @@
 --
 -- Apply it with `receiver.py --init-schema` (or psql). It may be applied again at any time, also
 -- over an older version: nothing here drops, renames or rewrites what exists.
--- PostgreSQL 14 or later. What tables, views and columns mean is told by describe(), under each, and
--- is in the database as COMMENT ON them.
+-- PostgreSQL 14 or later. describe(), under a table or view, tells what it and its columns mean;
+-- that is in the database as COMMENT ON them.
 --
 -- Conventions
 --   accounts        one row per account AND region; every other table hangs on it
@@ -11,6 +11,7 @@
 --                   value counts as an empty text. The receiver reads columns, types and keys from
 --                   the catalogue; they are stated only here
 --   <table>_alive   what still exists: gone rows are kept, and must not make loading slower
+--   <table>_open    what is not settled: events are kept for ever, too
 --   document_id     lineage: the document (S3 bucket, key, ETag) that the row last came from
 --   gone_at         snapshot tables: since when AWS no longer lists the thing; NULL = it exists
 --   created_at      when the row was first loaded, unless the comment says AWS's own time
@@ -31,6 +32,10 @@
 --                   resilience_hub_apps, compute_optimizer, support_tickets
 --   resources       service_resources, config_inventory
 --   audit           logs > log_messages
+--   views           document_statuses, freshness, account_overview · cost_sources, daily_costs,
+--                   month_to_date_costs, weekly_cost_changes · current_reservations,
+--                   savings_opportunities · open_findings, daily_compliance, non_compliant_rules,
+--                   security_hygiene, upcoming_events, missing_patches · existing_resources
 
 -- describe: COMMENT ON a table or view and all its columns in one statement, as the Data API takes
 -- one statement per call and some 20 ms for it. The text says what a row is and, after an empty
@@ -120,6 +125,7 @@ CREATE TABLE IF NOT EXISTS documents (
 ALTER TABLE documents ADD COLUMN IF NOT EXISTS loaded_by TEXT;
 CREATE UNIQUE INDEX IF NOT EXISTS documents_key ON documents (account_id, bucket, key, etag);
 CREATE INDEX IF NOT EXISTS documents_latest ON documents (account_id, period_end DESC, collected_at DESC);
+CREATE INDEX IF NOT EXISTS documents_collected ON documents (account_id, collected_at DESC);
 SELECT describe('documents', '
 Each S3 object that was loaded, with what loading it did. The two orders say which of two
 documents is the newer: by the day it speaks about, and by the time it was collected
@@ -540,6 +546,9 @@ CREATE TABLE IF NOT EXISTS findings (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS findings_key ON findings (account_id, finding_id);
 CREATE INDEX IF NOT EXISTS findings_security ON findings (security_id);
+CREATE INDEX IF NOT EXISTS findings_open ON findings (account_id)
+    WHERE record_state IS DISTINCT FROM 'ARCHIVED'
+      AND coalesce(status, '') NOT IN ('RESOLVED', 'SUPPRESSED');
 SELECT describe('findings', '
 Security Hub findings in the AWS Security Finding Format (GetFindings)
 
@@ -849,6 +858,8 @@ CREATE TABLE IF NOT EXISTS inspector_findings (
     document_id        INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inspector_findings_key ON inspector_findings (account_id, finding_arn);
+CREATE INDEX IF NOT EXISTS inspector_findings_open ON inspector_findings (account_id)
+    WHERE status = 'ACTIVE' OR status IS NULL;
 SELECT describe('inspector_findings', '
 Vulnerabilities seen by Inspector (ListFindings)
 
@@ -884,6 +895,7 @@ CREATE TABLE IF NOT EXISTS config_reports (
     document_id          INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS config_reports_key ON config_reports (account_id, date_from);
+CREATE INDEX IF NOT EXISTS config_reports_day ON config_reports (date_from);
 SELECT describe('config_reports', '
 How many AWS Config rules were complied with on a day (DescribeComplianceByConfigRule)
 
@@ -1021,6 +1033,10 @@ CREATE TABLE IF NOT EXISTS inventory_patches (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_patches_key ON inventory_patches (account_id, instance_id, title);
 CREATE INDEX IF NOT EXISTS inventory_patches_instance ON inventory_patches (instance_id);
+CREATE INDEX IF NOT EXISTS inventory_patches_missing ON inventory_patches (account_id)
+    WHERE state IN ('Missing', 'MISSING', 'Failed', 'FAILED',
+                  'InstalledPendingReboot', 'INSTALLED_PENDING_REBOOT',
+                  'AvailableSecurityUpdate', 'AVAILABLE_SECURITY_UPDATE');
 SELECT describe('inventory_patches', '
 Patches of a managed machine and their state there (Systems Manager: DescribeInstancePatches)
 
@@ -1110,6 +1126,8 @@ CREATE TABLE IF NOT EXISTS health_events (
     document_id          INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS health_events_key ON health_events (account_id, arn);
+CREATE INDEX IF NOT EXISTS health_events_open ON health_events (account_id)
+    WHERE status_code IS DISTINCT FROM 'closed';
 SELECT describe('health_events', '
 AWS Health events that touch the account (DescribeEvents)
 
@@ -1409,6 +1427,7 @@ CREATE TABLE IF NOT EXISTS logs (
     document_id                INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS logs_key ON logs (account_id, date_created);
+CREATE INDEX IF NOT EXISTS logs_document ON logs (document_id);
 ALTER TABLE logs ADD COLUMN IF NOT EXISTS ri_sp_savings_status TEXT;
 SELECT describe('logs', '
 One row per document: what became of each category (Pass, Fail, Skipped)
@@ -1452,72 +1471,102 @@ message       text of the message
 message_type  kind of message, such as INFO, SUCCESS, FAIL or ERROR
 ');
 
+-- Views answer the questions that people ask, with the number and name of the account beside its
+-- facts. In the tables account_id is accounts.id, a row per account and region; in the views it is
+-- the 12-digit account number. What is gone is left out.
+--
+-- A later version may add columns at the end of a view, but not rename, drop or retype any: that is
+-- what CREATE OR REPLACE allows, and what other people have built on a view needs. Dropping a view
+-- to make it anew would take that and everybody's rights away. Where a new version retypes a column
+-- of a table that views read, it has to drop these views first, and says so to its users.
+--
+-- A filter by account or day has to reach the tables that grow with time. So a view groups, sorts
+-- and numbers rows by account_id, and by day if it has one; and what it sums up of such a table it
+-- reads account by account (LATERAL), by the natural key: the planner, which knows nothing of what
+-- a view is asked, would else read all of it.
+
 -- A document of a past day (backfill) cannot tell how things are: what exists only now is Skipped
 -- there, as a service that is off is elsewhere, and of security it has only what carries dates. An
 -- older day's is known by when it was collected; yesterday's, by not having asked for the account,
 -- nor listed anything that exists now (the sender leaves those lists out). So only a document that
--- did (of_now) may be complete, or end a failure by a Skipped or by the Pass of security. The Pass
--- of any other category ends one in every document: that much was read. A Fail always counts.
+-- did (of_now) may be complete.
+CREATE OR REPLACE VIEW document_statuses AS
+SELECT a.id AS account_row, a.account_id, a.account_name, a.customer_name, a.region,
+       d.collected_at, told.of_now,
+       told.of_now AND NOT EXISTS (
+           SELECT FROM jsonb_each_text(told.statuses) s WHERE s.value NOT IN ('Pass', 'Skipped'))
+           AS complete,
+       told.statuses
+FROM documents d
+JOIN logs l ON l.document_id = d.id
+JOIN accounts a ON a.id = d.account_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(l.account_status IN ('Pass', 'Fail'), false) OR EXISTS (
+               SELECT FROM listings x
+               WHERE x.account_id = d.account_id AND x.scope = '' AND x.sort_key = d.day_order
+                 AND x.table_name IN ('accounts', 'kms_keys', 'service_resources')) AS of_now,
+           jsonb_build_object(
+               'account', l.account_status,
+               'cost', l.cost_status,
+               'service', l.service_status,
+               'ri_sp_savings', l.ri_sp_savings_status,
+               'security', l.security_status,
+               'config', l.config_status,
+               'inventory', l.inventory_status,
+               'marketplace', l.marketplace_status,
+               'trusted_advisor', l.trusted_advisor_status,
+               'health', l.health_status,
+               'application', l.application_status,
+               'resilience_hub', l.resilience_hub_status,
+               'compute_optimizer', l.compute_optimizer_status,
+               'service_resources', l.service_resources_status,
+               'config_inventory', l.config_inventory_status,
+               'support_tickets', l.support_tickets_status) AS statuses) told
+WHERE d.collected_at < (d.period_end + 1)::timestamp AT TIME ZONE 'UTC';
+SELECT describe('document_statuses', '
+What became of each category in each document that is not of a past day
+
+account_row   what account_id is in the tables (accounts.id)
+collected_at  when the document was collected
+of_now        whether the document tells how things are now, and not only how they were
+complete      whether it does, and each category is Pass or Skipped
+statuses      status per category as JSON: Pass, Fail, Skipped, None (left out) or null (not told)
+');
+
+-- What ends a failure: the Pass of a category in any document, as that much was read, but of
+-- security, which may be a part, and a Skipped, only in a document of now. A Fail always counts.
+-- What was before a document that ended all failures need not be read.
 CREATE OR REPLACE VIEW freshness AS
-WITH told AS MATERIALIZED (
-    SELECT r.*, d.collected_at, coalesce(r.account_status IN ('Pass', 'Fail'), false) OR EXISTS (
-        SELECT FROM listings l
-        WHERE l.account_id = d.account_id AND l.scope = '' AND l.sort_key = d.day_order
-          AND l.table_name IN ('accounts', 'kms_keys', 'service_resources')) AS of_now
-    FROM logs r
-    JOIN documents d ON d.id = r.document_id
-     AND d.collected_at < (d.period_end + 1)::timestamp AT TIME ZONE 'UTC'),
-statuses AS (
-    SELECT r.account_id, r.collected_at, r.of_now, s.category, s.status,
-           CASE s.status WHEN 'Pass' THEN r.of_now OR s.category <> 'security'
-                         WHEN 'Skipped' THEN r.of_now ELSE false END AS ends_failure
-    FROM told r
-    CROSS JOIN LATERAL (VALUES
-        ('account', r.account_status),
-        ('cost', r.cost_status),
-        ('service', r.service_status),
-        ('ri_sp_savings', r.ri_sp_savings_status),
-        ('security', r.security_status),
-        ('config', r.config_status),
-        ('inventory', r.inventory_status),
-        ('marketplace', r.marketplace_status),
-        ('trusted_advisor', r.trusted_advisor_status),
-        ('health', r.health_status),
-        ('application', r.application_status),
-        ('resilience_hub', r.resilience_hub_status),
-        ('compute_optimizer', r.compute_optimizer_status),
-        ('service_resources', r.service_resources_status),
-        ('config_inventory', r.config_inventory_status),
-        ('support_tickets', r.support_tickets_status)
-    ) AS s (category, status)),
-latest AS (
-    SELECT account_id, max(collected_at) AS collected_at FROM told GROUP BY account_id),
-complete AS (
-    SELECT account_id, max(collected_at) AS collected_at
-    FROM (SELECT account_id, collected_at FROM statuses
-          GROUP BY account_id, collected_at
-          HAVING bool_and(of_now AND status IN ('Pass', 'Skipped'))) whole
-    GROUP BY account_id),
-ended AS (
-    SELECT account_id, category, max(collected_at) AS collected_at
-    FROM statuses WHERE ends_failure GROUP BY account_id, category),
-failing AS (
-    SELECT s.account_id, s.category, min(s.collected_at) AS since
-    FROM statuses s
-    LEFT JOIN ended ON ended.account_id = s.account_id AND ended.category = s.category
-    WHERE s.status = 'Fail' AND s.collected_at >= coalesce(ended.collected_at, '-infinity')
-    GROUP BY s.account_id, s.category),
-failures AS (
-    SELECT account_id, jsonb_object_agg(category, since) AS since FROM failing GROUP BY account_id)
 SELECT a.account_id, a.region, latest.collected_at AS last_document_at,
        complete.collected_at AS last_complete_at,
        round(CAST(extract(epoch FROM now() - complete.collected_at) / 3600 AS numeric), 1)
            AS hours_since_complete,
-       coalesce(failures.since, '{}') AS failing_since
+       coalesce(failures.since, '{}') AS failing_since, a.account_name, a.customer_name
 FROM accounts a
-LEFT JOIN latest ON latest.account_id = a.id
-LEFT JOIN complete ON complete.account_id = a.id
-LEFT JOIN failures ON failures.account_id = a.id;
+LEFT JOIN LATERAL (
+    SELECT s.collected_at FROM document_statuses s
+    WHERE s.account_row = a.id ORDER BY s.collected_at DESC LIMIT 1) latest ON true
+LEFT JOIN LATERAL (
+    SELECT s.collected_at FROM document_statuses s
+    WHERE s.account_row = a.id AND s.complete ORDER BY s.collected_at DESC LIMIT 1) complete ON true
+LEFT JOIN LATERAL (
+    SELECT jsonb_object_agg(f.category, f.since) AS since
+    FROM (SELECT t.category, min(t.collected_at) AS since
+          FROM (SELECT c.key AS category, c.value AS status, s.collected_at,
+                       max(s.collected_at) FILTER (
+                           WHERE CASE c.value WHEN 'Pass' THEN s.of_now OR c.key <> 'security'
+                                              WHEN 'Skipped' THEN s.of_now END)
+                           OVER (PARTITION BY c.key) AS ended_at
+                FROM document_statuses s
+                CROSS JOIN LATERAL jsonb_each_text(s.statuses) c
+                WHERE s.account_row = a.id AND s.collected_at >= coalesce((
+                    SELECT e.collected_at FROM document_statuses e
+                    WHERE e.account_row = a.id AND e.of_now AND NOT EXISTS (
+                        SELECT FROM jsonb_each_text(e.statuses) s
+                        WHERE coalesce(s.value, '') NOT IN ('Pass', 'Skipped'))
+                    ORDER BY e.collected_at DESC LIMIT 1), '-infinity')) t
+          WHERE t.status = 'Fail' AND t.collected_at >= coalesce(t.ended_at, '-infinity')
+          GROUP BY t.category) f) failures ON true;
 SELECT describe('freshness', '
 Per account and region the last document and the last complete one, how old that is, and the
 categories that fail, each with the time since when it does
@@ -1526,6 +1575,584 @@ last_document_at      when the last document was collected
 last_complete_at      when the last complete document was collected
 hours_since_complete  hours since then
 failing_since         the categories that fail and since when, as JSON; {} if none does
+');
+
+CREATE OR REPLACE VIEW account_overview AS
+SELECT o.account_id, a.account_name, a.customer_name, a.partner_name, a.category, a.account_type,
+       a.account_status, a.account_email, a.joined_timestamp, o.regions,
+       (SELECT string_agg(DISTINCT p.name, ', ')
+        FROM accounts x
+        JOIN product_accounts x_p ON x_p.account_id = x.id AND x_p.gone_at IS NULL
+        JOIN products p ON p.id = x_p.product_id
+        WHERE x.account_id = o.account_id) AS products,
+       CASE WHEN o.last_document_at IS NULL THEN 'never'
+            WHEN o.last_document_at < now() - interval '2 days' THEN 'silent'
+            WHEN failing.categories IS NOT NULL THEN 'failing'
+            WHEN coalesce(o.last_complete_at < now() - interval '2 days', true) THEN 'incomplete'
+            ELSE 'complete' END AS delivery,
+       o.last_document_at, o.last_complete_at, failing.categories AS failing
+FROM (SELECT f.account_id, string_agg(f.region, ', ' ORDER BY f.region) AS regions,
+             (array_agg(f.region ORDER BY f.last_document_at DESC NULLS LAST, f.region))[1]
+                 AS newest_region,
+             max(f.last_document_at) AS last_document_at,
+             CASE WHEN bool_and(f.last_complete_at IS NOT NULL) THEN min(f.last_complete_at) END
+                 AS last_complete_at,
+             jsonb_agg(f.failing_since) AS failing_since
+      FROM (SELECT x.*, max(x.last_document_at) OVER (PARTITION BY x.account_id) AS newest_at
+            FROM freshness x) f
+      WHERE coalesce(f.last_document_at >= f.newest_at - interval '30 days', f.newest_at IS NULL)
+      GROUP BY f.account_id) o
+JOIN accounts a ON a.account_id = o.account_id AND a.region = o.newest_region
+CROSS JOIN LATERAL (
+    SELECT string_agg(DISTINCT c.category, ', ') AS categories
+    FROM jsonb_array_elements(o.failing_since) AS e (since)
+    CROSS JOIN LATERAL jsonb_object_keys(e.since) AS c (category)) failing;
+SELECT describe('account_overview', '
+Each account with what is known of it, as its newest document has it, and how well it delivers
+
+partner_name      partner, as set for the sender
+category          category, as set for the sender
+account_type      what the account is for, such as production, as set for the sender
+account_status    state of the account, such as ACTIVE or SUSPENDED
+account_email     email address of the root user
+joined_timestamp  when the account joined the organization, else when it was created
+regions           regions that documents came from within 30 days of the newest, comma-separated
+products          products that the account serves, comma-separated
+delivery          never (no document, or of past days only), silent (none for two days), failing (a
+                  category fails), incomplete (no complete one for two days) or complete
+last_document_at  when the newest document was collected
+last_complete_at  when the region that is furthest behind was last complete; NULL: one never was
+failing           categories that fail in one of the regions, comma-separated
+');
+
+-- Costs belong to the account and come in the documents of its home region. Where that has moved,
+-- or producers in several regions tell the same costs, each day counts once: as told by the region
+-- that has the newest day, else by the next.
+CREATE OR REPLACE VIEW cost_sources AS
+SELECT a.id AS account_row, a.account_id,
+       first_value(a.account_name) OVER newest_first AS account_name,
+       first_value(a.customer_name) OVER newest_first AS customer_name, a.region,
+       first_value(s.last_day) OVER newest_first AS last_day,
+       array_agg(a.id) OVER (newest_first ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+           AS preferred
+FROM accounts a
+CROSS JOIN LATERAL (SELECT max(date_from) AS last_day FROM services WHERE account_id = a.id) s
+WHERE s.last_day IS NOT NULL
+WINDOW newest_first AS (
+    PARTITION BY a.account_id ORDER BY s.last_day DESC, a.region);
+SELECT describe('cost_sources', '
+The accounts and regions whose documents tell costs: one region per account, its home, unless that
+has moved
+
+account_row  what account_id is in the tables (accounts.id)
+last_day     newest day that costs of the account are known of
+preferred    account_row of the regions whose costs count instead on days that they tell;
+             NULL: none
+');
+
+CREATE OR REPLACE VIEW daily_costs AS
+SELECT c.day, o.account_id, o.account_name, o.customer_name, c.service, c.unblended_cost,
+       c.currency
+FROM cost_sources o
+CROSS JOIN LATERAL (
+    SELECT s.date_from AS day, s.service, sum(s.cost) AS unblended_cost,
+           max(s.currency) AS currency
+    FROM services s
+    WHERE s.account_id = o.account_row AND coalesce(s.date_to, s.date_from + 1) = s.date_from + 1
+    GROUP BY s.date_from, s.service) c
+WHERE o.preferred IS NULL OR NOT EXISTS (
+    SELECT FROM services p WHERE p.account_id = ANY (o.preferred) AND p.date_from = c.day);
+SELECT describe('daily_costs', '
+Cost of each account for each service on each day
+
+day             the day, in UTC
+service         service, as Cost Explorer names it
+unblended_cost  unblended cost of that day; AWS restates it for some days
+');
+
+CREATE OR REPLACE VIEW month_to_date_costs AS
+SELECT o.account_id, o.account_name, o.customer_name, m.first_day AS month, o.last_day,
+       spent.unblended_cost, read.days AS days_known, coalesce(rest.cost, 0) AS forecast_cost,
+       coalesce(rest.days, 0) AS forecast_days,
+       CASE WHEN read.days = o.last_day - m.first_day + 1
+             AND o.last_day + 1 + coalesce(rest.days, 0) = m.next_first_day
+            THEN spent.unblended_cost + coalesce(rest.cost, 0) END AS expected_cost,
+       spent.currency
+FROM cost_sources o
+CROSS JOIN LATERAL (
+    SELECT CAST(date_trunc('month', CAST(o.last_day AS timestamp)) AS date) AS first_day,
+           CAST(date_trunc('month', CAST(o.last_day AS timestamp)) + interval '1 month' AS date)
+               AS next_first_day) m
+CROSS JOIN LATERAL (
+    SELECT sum(d.unblended_cost) AS unblended_cost, max(d.currency) AS currency
+    FROM daily_costs d
+    WHERE d.account_id = o.account_id AND d.day >= m.first_day) spent
+CROSS JOIN LATERAL (
+    SELECT CAST(count(DISTINCT c.period_start) AS integer) AS days
+    FROM accounts a JOIN cost_reports c ON c.account_id = a.id
+    WHERE a.account_id = o.account_id AND c.period_granularity = 'DAILY'
+      AND c.period_start BETWEEN m.first_day AND o.last_day) read
+CROSS JOIN LATERAL (
+    SELECT round(sum(f.amount * part.days / (f.next_day - f.period_start)), 10) AS cost,
+           CAST(sum(part.days) AS integer) AS days
+    FROM (SELECT period_start, coalesce(period_end, period_start + 1) AS next_day, amount
+          FROM cost_forecasts
+          WHERE cost_report_id = (
+              SELECT c.id FROM cost_reports c
+              WHERE c.account_id = o.account_row AND c.period_start >= m.first_day - 31
+                AND EXISTS (SELECT FROM cost_forecasts x WHERE x.cost_report_id = c.id)
+              ORDER BY c.period_start DESC LIMIT 1)) f
+    CROSS JOIN LATERAL (
+        SELECT least(f.next_day, m.next_first_day) - greatest(f.period_start, o.last_day + 1)
+            AS days) part
+    WHERE part.days > 0) rest
+WHERE o.preferred IS NULL;
+SELECT describe('month_to_date_costs', '
+Cost of each account in the month of its newest day of costs, and the forecast to its end
+
+month           first day of the month
+last_day        newest day that costs are known of
+unblended_cost  unblended cost from the first of the month to that day
+days_known      days of these on which costs were read
+forecast_cost   forecast for the rest of the month, by the newest report that has one
+forecast_days   days of the rest that the forecast covers
+expected_cost   cost of the whole month; NULL unless each day is either known or forecast
+');
+
+CREATE OR REPLACE VIEW weekly_cost_changes AS
+SELECT o.account_id, o.account_name, o.customer_name, c.service, o.last_day - 6 AS week_start,
+       o.last_day + 1 AS week_end, c.unblended_cost, c.previous_cost,
+       CASE WHEN read.days = 14 THEN c.unblended_cost - c.previous_cost END AS difference,
+       CASE WHEN read.days = 14 AND c.previous_cost <> 0
+            THEN round((c.unblended_cost - c.previous_cost) * 100 / abs(c.previous_cost), 1)
+            END AS difference_percentage,
+       c.currency
+FROM cost_sources o
+CROSS JOIN LATERAL (
+    SELECT d.service, max(d.currency) AS currency,
+           coalesce(sum(d.unblended_cost) FILTER (WHERE d.day > o.last_day - 7), 0)
+               AS unblended_cost,
+           coalesce(sum(d.unblended_cost) FILTER (WHERE d.day <= o.last_day - 7), 0)
+               AS previous_cost
+    FROM daily_costs d
+    WHERE d.account_id = o.account_id AND d.day > o.last_day - 14
+    GROUP BY d.service) c
+CROSS JOIN LATERAL (
+    SELECT CAST(count(DISTINCT r.period_start) AS integer) AS days
+    FROM accounts a JOIN cost_reports r ON r.account_id = a.id
+    WHERE a.account_id = o.account_id AND r.period_granularity = 'DAILY'
+      AND r.period_start > o.last_day - 14 AND r.period_start <= o.last_day) read
+WHERE o.preferred IS NULL;
+SELECT describe('weekly_cost_changes', '
+Cost of each account for each service in its newest seven days of costs, and in the seven before
+
+service                service, as Cost Explorer names it
+week_start             first of the newest seven days
+week_end               the day after them
+unblended_cost         unblended cost of the newest seven days
+previous_cost          unblended cost of the seven days before
+difference             how much it rose; NULL unless costs of all fourteen days were read
+difference_percentage  the difference in percent of the previous cost
+');
+
+CREATE OR REPLACE VIEW current_reservations AS
+SELECT account_id, account_name, customer_name, region, reservation_type, subscription_id, service,
+       description, end_date, last_day, utilization_percentage, idle_monthly_cost, currency
+FROM (
+    SELECT DISTINCT ON (a.account_id, s.reservation_type, s.subscription_id)
+           a.account_id, a.account_name, a.customer_name, s.*
+    FROM accounts a
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN d.reservation_type LIKE 'Savings%' THEN 'Savings Plan'
+                    ELSE 'Reserved Instance' END AS reservation_type,
+               d.subscription_id, max(d.date_from) AS last_day,
+               (array_agg(d.end_date ORDER BY d.date_to DESC))[1] AS end_date,
+               (array_agg(d.state ORDER BY d.date_to DESC))[1] AS state,
+               (array_agg(d.region ORDER BY d.date_to DESC))[1] AS region,
+               (array_agg(d.service ORDER BY d.date_to DESC))[1] AS service,
+               (array_agg(coalesce(d.description, d.instance_type) ORDER BY d.date_to DESC))[1]
+                   AS description,
+               avg(d.utilization_percentage) AS utilization_percentage,
+               round(avg(d.reservation_cost * (100 - d.utilization_percentage))
+                     / 100 * 365 / 12, 2) AS idle_monthly_cost,
+               max(d.currency) AS currency
+        FROM ri_sp_daily_savings d
+        WHERE d.account_id = a.id
+          AND d.date_to > (SELECT max(x.date_to) - 7 FROM ri_sp_daily_savings x
+                           WHERE x.account_id = a.id)
+        GROUP BY 1, d.subscription_id) s
+    ORDER BY a.account_id, s.reservation_type, s.subscription_id, s.last_day DESC, a.region) newest
+WHERE coalesce(end_date > now(), true) AND coalesce(state, 'active') = 'active';
+SELECT describe('current_reservations', '
+Reservations and savings plans in force, and their use in the newest seven days
+
+region                  region of the reservation or plan
+reservation_type        Reserved Instance or Savings Plan
+subscription_id         identifier of the reservation or plan
+service                 service of the reservation, as Cost Explorer names it
+description             what was bought
+end_date                when it ends
+last_day                newest day that its use is known of
+utilization_percentage  used share of what was bought, in percent, on average of the days
+idle_monthly_cost       what the unused part costs a month at that rate, upfront payment included
+');
+
+CREATE OR REPLACE VIEW savings_opportunities AS
+SELECT a.account_id, a.account_name, a.customer_name, a.region,
+       'Compute Optimizer' AS source, o.resource_type, o.resource_arn AS resource_id,
+       o.resource_name, o.finding,
+       nullif(concat_ws(' ', o.recommended_instance_type, o.recommended_volume_type,
+           o.recommended_volume_size || ' GiB', o.recommended_memory_size || ' MiB'), '')
+           AS recommendation,
+       o.estimated_monthly_savings_usd AS monthly_savings, 'USD' AS currency
+FROM compute_optimizer o
+JOIN accounts a ON a.id = o.account_id
+WHERE o.gone_at IS NULL
+  AND (o.estimated_monthly_savings_usd > 0 OR (o.estimated_monthly_savings_usd IS NULL
+       AND replace(upper(o.finding), '_', '') IN ('OVERPROVISIONED', 'NOTOPTIMIZED')))
+UNION ALL
+SELECT t.account_id, t.account_name, t.customer_name, NULL, 'Trusted Advisor', NULL, t.check_id,
+       t.check_name, t.affected_resources_count || ' resources', NULL, t.potential_savings, 'USD'
+FROM (SELECT DISTINCT ON (a.account_id, c.category, c.check_name)
+             a.account_id, a.account_name, a.customer_name, c.check_id, c.check_name,
+             c.affected_resources_count, c.potential_savings
+      FROM trusted_advisor_checks c
+      JOIN accounts a ON a.id = c.account_id
+      WHERE c.gone_at IS NULL
+      ORDER BY a.account_id, c.category, c.check_name, c.timestamp DESC NULLS LAST, a.region) t
+WHERE t.potential_savings > 0
+UNION ALL
+SELECT account_id, account_name, customer_name, region, reservation_type, service,
+       subscription_id, description, 'used ' || round(utilization_percentage, 1) || ' %', NULL,
+       idle_monthly_cost, currency
+FROM current_reservations
+WHERE utilization_percentage < 100;
+SELECT describe('savings_opportunities', '
+What could be saved a month. The sources overlap, so do not add them up: the total of an account,
+overlaps removed, is potential_monthly_savings of its newest row in cost_reports that has one
+
+source           Compute Optimizer, Trusted Advisor, Reserved Instance or Savings Plan
+resource_type    type of the resource; service of a reservation
+resource_id      ARN of the resource; identifier of the check, or of the reservation or plan
+resource_name    name of the resource or check; what the reservation or plan is
+finding          what is wrong
+recommendation   instance type, volume type and size, or memory that is recommended
+monthly_savings  what would be saved a month; of a reservation or plan, what its unused part costs
+');
+
+CREATE OR REPLACE VIEW open_findings AS
+SELECT account_id, account_name, customer_name, region, source, finding_id, severity,
+       CASE severity WHEN 'CRITICAL' THEN 5 WHEN 'HIGH' THEN 4 WHEN 'MEDIUM' THEN 3
+                     WHEN 'LOW' THEN 2 WHEN 'INFORMATIONAL' THEN 1 END AS severity_level,
+       title, resource_type, resource_id, first_seen_at, updated_at,
+       CAST(floor(extract(epoch FROM now() - first_seen_at) / 86400) AS integer) AS age_days,
+       fix_available, recommendation
+FROM (
+    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'Security Hub' AS source,
+           f.finding_id, upper(f.severity) AS severity, f.title, f.resource_type, f.resource_id,
+           f.created_at AS first_seen_at, f.updated_at, NULL AS fix_available, f.recommendation
+    FROM findings f
+    JOIN accounts a ON a.id = f.account_id
+    WHERE f.record_state IS DISTINCT FROM 'ARCHIVED'
+      AND coalesce(f.status, '') NOT IN ('RESOLVED', 'SUPPRESSED')
+      AND coalesce(f.updated_at > now() - interval '90 days', true)
+      AND NOT EXISTS (SELECT FROM inspector_findings i
+                      WHERE i.account_id = f.account_id AND i.finding_arn = f.finding_id)
+      AND NOT EXISTS (SELECT FROM guard_duty_findings g
+                      WHERE g.account_id = f.account_id AND g.finding_id =
+                            substring(f.finding_id FROM ':guardduty:.*/finding/([^/]+)$'))
+    UNION ALL
+    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'GuardDuty', g.finding_id,
+           CASE WHEN g.severity >= 9 THEN 'CRITICAL' WHEN g.severity >= 7 THEN 'HIGH'
+                WHEN g.severity >= 4 THEN 'MEDIUM' WHEN g.severity >= 1 THEN 'LOW' END,
+           g.title, g.resource_type, NULL, g.created_at, g.updated_at, NULL, NULL
+    FROM guard_duty_findings g
+    JOIN accounts a ON a.id = g.account_id
+    WHERE g.archived IS DISTINCT FROM true
+      AND coalesce(g.updated_at > now() - interval '90 days', true)
+      AND NOT EXISTS (SELECT FROM findings f
+                      WHERE f.account_id = g.account_id
+                        AND f.status IN ('RESOLVED', 'SUPPRESSED')
+                        AND f.finding_id = format('arn:%s:guardduty:%s:%s:detector/%s/finding/%s',
+                            split_part(a.account_arn, ':', 2), g.region, a.account_id,
+                            g.detector_id, g.finding_id))
+    UNION ALL
+    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'Inspector', i.finding_arn,
+           nullif(upper(i.severity), 'UNTRIAGED'), i.title, i.resource_type, i.resource_id,
+           i.first_observed_at, i.updated_at, i.fix_available, NULL
+    FROM inspector_findings i
+    JOIN accounts a ON a.id = i.account_id
+    WHERE (i.status = 'ACTIVE' OR i.status IS NULL)
+      AND NOT EXISTS (SELECT FROM findings f
+                      WHERE f.account_id = i.account_id AND f.finding_id = i.finding_arn
+                        AND f.status IN ('RESOLVED', 'SUPPRESSED'))) found;
+SELECT describe('open_findings', '
+Findings of Security Hub, GuardDuty and Inspector that nobody has settled. Security Hub has copies
+of what the other two find: each is listed once, by whom found it, and is settled if its copy is.
+What Security Hub and GuardDuty have not updated for 90 days is left out, as AWS deletes it
+
+source          Security Hub, GuardDuty or Inspector
+finding_id      identifier or ARN of the finding
+severity        CRITICAL, HIGH, MEDIUM, LOW or INFORMATIONAL, of GuardDuty by the ranges of AWS
+                (from 9, 7, 4 and 1 on); NULL: not rated yet
+severity_level  5 for CRITICAL to 1 for INFORMATIONAL, to sort by
+title           title
+resource_type   type of the resource that it is about
+resource_id     identifier of that resource; not known of GuardDuty
+first_seen_at   when it was first seen
+updated_at      when AWS last updated it
+age_days        whole days since it was first seen
+fix_available   YES, NO or PARTIAL by Inspector; NULL: not known
+recommendation  what to do, by Security Hub
+');
+
+CREATE OR REPLACE VIEW daily_compliance AS
+SELECT c.date_from AS day, a.account_id, a.account_name, a.customer_name, a.region,
+       c.compliance_score, c.total_rules, c.compliant_rules, c.non_compliant_rules,
+       c.curr_compliant AS compliant_resources, c.curr_non_compliant AS non_compliant_resources
+FROM config_reports c
+JOIN accounts a ON a.id = c.account_id;
+SELECT describe('daily_compliance', '
+How far each account and region complied with its AWS Config rules on each day
+
+day                      the day, in UTC
+compliance_score         compliant rules in percent of those with a result
+total_rules              number of rules
+compliant_rules          rules that all resources comply with
+non_compliant_rules      rules that a resource breaks
+compliant_resources      resources that comply with all their rules
+non_compliant_resources  resources that break a rule
+');
+
+CREATE OR REPLACE VIEW non_compliant_rules AS
+SELECT a.account_id, a.account_name, a.customer_name, a.region, n.rule_name,
+       string_agg(DISTINCT n.conformance_pack, ', ') AS conformance_packs,
+       count(DISTINCT (n.resource_type, n.resource_id)) AS non_compliant_resources,
+       max(n.config_rule_invoked_time) AS evaluated_at
+FROM non_compliant_resources n
+JOIN accounts a ON a.id = n.account_id
+WHERE n.gone_at IS NULL
+GROUP BY a.account_id, a.account_name, a.customer_name, a.region, n.rule_name;
+SELECT describe('non_compliant_rules', '
+The AWS Config rules that resources break now, and how many do
+
+rule_name                name of the rule
+conformance_packs        conformance packs that the rule came with, comma-separated
+non_compliant_resources  resources that break it
+evaluated_at             when the rule was last evaluated
+');
+
+CREATE OR REPLACE VIEW security_hygiene AS
+SELECT a.account_id, a.account_name, a.customer_name, a.region,
+       'key without rotation' AS problem, 'AWS::KMS::Key' AS resource_type,
+       coalesce(k.arn, k.key_id) AS resource_id, k.description AS resource_name,
+       CAST(NULL AS timestamptz) AS due_at
+FROM kms_keys k
+JOIN accounts a ON a.id = k.account_id
+WHERE k.gone_at IS NULL AND k.key_rotation_enabled = false
+  AND coalesce(k.enabled, true) AND k.key_manager IS DISTINCT FROM 'AWS'
+UNION ALL
+SELECT a.account_id, a.account_name, a.customer_name, a.region, 'secret without rotation',
+       'AWS::SecretsManager::Secret', s.arn, s.name, NULL
+FROM secrets_manager_secrets s
+JOIN accounts a ON a.id = s.account_id
+WHERE s.gone_at IS NULL AND s.rotation_enabled = false
+UNION ALL
+(SELECT DISTINCT ON (a.account_id, t.arn)
+        a.account_id, a.account_name, a.customer_name, coalesce(t.home_region, a.region),
+        'trail that does not log', 'AWS::CloudTrail::Trail', t.arn, t.name, NULL
+ FROM cloudtrail_logs t
+ JOIN accounts a ON a.id = t.account_id
+ WHERE t.gone_at IS NULL AND t.is_logging = false
+ ORDER BY a.account_id, t.arn, a.region)
+UNION ALL
+SELECT a.account_id, max(a.account_name), max(a.customer_name), NULL,
+       'account without a trail that logs', 'AWS::CloudTrail::Trail', NULL, NULL, NULL
+FROM accounts a
+GROUP BY a.account_id
+HAVING bool_or(EXISTS (SELECT FROM listings l
+                       WHERE l.account_id = a.id AND l.table_name = 'cloudtrail_logs'
+                         AND l.scope = ''))
+   AND NOT bool_or(EXISTS (SELECT FROM cloudtrail_logs t
+                           WHERE t.account_id = a.id AND t.gone_at IS NULL
+                             AND t.is_logging IS DISTINCT FROM false))
+UNION ALL
+(SELECT DISTINCT ON (a.account_id, w.arn)
+        a.account_id, a.account_name, a.customer_name, a.region, 'web ACL without logs',
+        'AWS::WAFv2::WebACL', w.arn, w.name, NULL
+ FROM waf_rules w
+ JOIN accounts a ON a.id = w.account_id
+ WHERE w.gone_at IS NULL AND w.logging_enabled = false
+ ORDER BY a.account_id, w.arn, a.region)
+UNION ALL
+SELECT a.account_id, a.account_name, a.customer_name, a.region,
+       CASE WHEN c.status = 'EXPIRED' OR c.not_after <= now() THEN 'expired certificate in use'
+            ELSE 'certificate in use that expires soon' END,
+       'AWS::ACM::Certificate', c.arn, c.domain_name, c.not_after
+FROM certificates c
+JOIN accounts a ON a.id = c.account_id
+WHERE c.gone_at IS NULL AND c.type IS DISTINCT FROM 'PRIVATE' AND c.in_use IS DISTINCT FROM false
+  AND (c.status = 'EXPIRED' OR c.not_after < now() + interval '30 days');
+SELECT describe('security_hygiene', '
+What is not as it should be: customer managed keys and secrets that do not rotate, trails and web
+ACLs that do not log, public certificates in use that have expired or do so within 30 days. Where it
+is not known whether something rotates or logs, it is left out; a certificate counts as in use
+unless AWS says that it is not
+
+region         region of the resource; NULL: the account as a whole
+problem        key without rotation, secret without rotation, trail that does not log, account
+               without a trail that logs, web ACL without logs, expired certificate in use or
+               certificate in use that expires soon
+resource_type  type, as AWS Config names it
+resource_id    ARN of the resource
+resource_name  name or description of the resource
+due_at         when the certificate expires or expired
+');
+
+CREATE OR REPLACE VIEW upcoming_events AS
+SELECT account_id, account_name, customer_name, region, event, due_at,
+       CAST(floor(extract(epoch FROM due_at - now()) / 86400) AS integer) AS days_left,
+       resource_type, resource_id, resource_name, detail
+FROM (
+    SELECT a.account_id, a.account_name, a.customer_name, a.region,
+           'certificate expires' AS event, c.not_after AS due_at,
+           'AWS::ACM::Certificate' AS resource_type, c.arn AS resource_id,
+           c.domain_name AS resource_name,
+           concat_ws(', ', CASE c.in_use WHEN true THEN 'in use' WHEN false THEN 'not in use' END,
+                     CASE c.renewal_eligibility WHEN 'ELIGIBLE' THEN 'renewed by ACM' END)
+               AS detail
+    FROM certificates c
+    JOIN accounts a ON a.id = c.account_id
+    WHERE c.gone_at IS NULL AND c.not_after > now() AND c.status IS DISTINCT FROM 'REVOKED'
+    UNION ALL
+    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'key is deleted',
+           k.deletion_date, 'AWS::KMS::Key', coalesce(k.arn, k.key_id), k.description, k.key_state
+    FROM kms_keys k
+    JOIN accounts a ON a.id = k.account_id
+    WHERE k.gone_at IS NULL AND k.deletion_date > now()
+    UNION ALL
+    (SELECT DISTINCT ON (a.account_id, h.arn)
+            a.account_id, a.account_name, a.customer_name, h.region, 'AWS Health event',
+            h.start_time, h.service, h.arn, h.event_type_code, h.event_type_category
+     FROM health_events h
+     JOIN accounts a ON a.id = h.account_id
+     WHERE h.status_code IS DISTINCT FROM 'closed'
+       AND (h.start_time > now() OR (h.start_time IS NULL AND h.status_code = 'upcoming'))
+     ORDER BY a.account_id, h.arn, h.last_updated_time DESC NULLS LAST, a.region)
+    UNION ALL
+    SELECT account_id, account_name, customer_name, region,
+           CASE reservation_type WHEN 'Savings Plan' THEN 'savings plan ends'
+                ELSE 'reservation ends' END,
+           end_date, service, subscription_id, description, reservation_type
+    FROM current_reservations
+    WHERE end_date > now()) coming;
+SELECT describe('upcoming_events', '
+What will happen: certificates that expire, scheduled AWS Health events, keys that will be deleted,
+reservations and savings plans that end
+
+event          certificate expires, key is deleted, AWS Health event, reservation ends or
+               savings plan ends
+due_at         when it happens
+days_left      whole days until then
+resource_type  type, as AWS Config names it; service of an event or reservation
+resource_id    ARN of the resource or event; identifier of the reservation or plan
+resource_name  name of the resource; type of the event; what the reservation or plan is
+detail         whether a certificate is in use and renewed; state of a key; category of an event
+');
+
+CREATE OR REPLACE VIEW missing_patches AS
+SELECT a.account_id, a.account_name, a.customer_name, a.region, i.instance_id, i.computer_name,
+       i.platform, i.platform_version, p.title, p.classification, p.severity, p.state, p.kb_id,
+       p.cve_ids
+FROM inventory_patches p
+JOIN inventory_instances i ON i.id = p.instance_id
+JOIN accounts a ON a.id = i.account_id
+WHERE i.gone_at IS NULL AND p.account_id = i.account_id
+  AND p.state IN ('Missing', 'MISSING', 'Failed', 'FAILED',
+                  'InstalledPendingReboot', 'INSTALLED_PENDING_REBOOT',
+                  'AvailableSecurityUpdate', 'AVAILABLE_SECURITY_UPDATE');
+SELECT describe('missing_patches', '
+Patches that are not in effect on a machine that Systems Manager manages
+
+instance_id       identifier of the machine, such as i-…
+computer_name     host name
+platform          operating system
+platform_version  version of the operating system
+title             title of the patch
+classification    classification, such as Security
+severity          severity, in the words of the vendor
+state             Missing, Failed, InstalledPendingReboot or AvailableSecurityUpdate
+kb_id             identifier of the patch
+cve_ids           vulnerabilities that it removes
+');
+
+-- What is in no region, or in another than the document's, may be listed in several documents of an
+-- account: it counts once, in the row of its own region, else of the first region.
+CREATE OR REPLACE VIEW existing_resources AS
+WITH kinds (resource_type, config_type) AS (VALUES
+    ('Instance', 'AWS::EC2::Instance'),
+    ('Volume', 'AWS::EC2::Volume'),
+    ('Subnet', 'AWS::EC2::Subnet'),
+    ('DBInstance', 'AWS::RDS::DBInstance'),
+    ('Bucket', 'AWS::S3::Bucket'),
+    ('LoadBalancer', 'AWS::ElasticLoadBalancingV2::LoadBalancer'),
+    ('AutoScalingGroup', 'AWS::AutoScaling::AutoScalingGroup'),
+    ('Function', 'AWS::Lambda::Function'))
+SELECT a.account_id, a.account_name, a.customer_name, s.region,
+       coalesce(k.config_type, s.service_name || ' ' || s.resource_type) AS resource_type,
+       s.resource_id, s.resource_name, s.state, s.availability_zone, s.vpc_id,
+       coalesce(s.instance_type, s.instance_class) AS instance_type, s.engine, s.multi_az,
+       s.size_gb, s.volume_type, s.type, s.scheme, s.creation_date, s.service_name AS source
+FROM service_resources s
+JOIN accounts a ON a.id = s.account_id
+LEFT JOIN kinds k ON k.resource_type = s.resource_type
+WHERE s.gone_at IS NULL AND NOT (s.region IS DISTINCT FROM a.region AND EXISTS (
+    SELECT FROM accounts o JOIN service_resources x ON x.account_id = o.id
+    WHERE o.account_id = a.account_id AND o.id <> a.id AND x.gone_at IS NULL
+      AND x.service_name = s.service_name AND x.resource_type = s.resource_type
+      AND x.resource_id = s.resource_id AND (x.region = o.region OR o.region < a.region)))
+UNION ALL
+SELECT a.account_id, a.account_name, a.customer_name, c.region, c.resource_type, c.resource_id,
+       c.resource_name, c.state, c.availability_zone, c.vpc_id,
+       coalesce(c.instance_type, c.instance_class), c.engine, c.multi_az, c.size_gb,
+       c.volume_type, c.type, c.scheme, c.creation_date, 'AWS Config'
+FROM config_inventory c
+JOIN accounts a ON a.id = c.account_id
+LEFT JOIN (
+    SELECT DISTINCT o.account_id, k.config_type, x.region
+    FROM service_resources x
+    JOIN accounts o ON o.id = x.account_id
+    JOIN kinds k ON k.resource_type = x.resource_type
+    WHERE x.gone_at IS NULL) listed
+  ON listed.account_id = a.account_id AND listed.config_type = c.resource_type
+ AND listed.region = c.region
+WHERE c.gone_at IS NULL AND NOT (c.region IS DISTINCT FROM a.region AND EXISTS (
+    SELECT FROM accounts o JOIN config_inventory x ON x.account_id = o.id
+    WHERE o.account_id = a.account_id AND o.id <> a.id AND x.gone_at IS NULL
+      AND x.resource_type = c.resource_type AND x.resource_id = c.resource_id
+      AND x.region IS NOT DISTINCT FROM c.region
+      AND (x.region = o.region OR o.region < a.region)))
+  AND listed.config_type IS NULL;
+SELECT describe('existing_resources', '
+Resources that exist: those that their services list, and of other types all that AWS Config knows.
+Where a service lists a type in a region, that counts, and what AWS Config has of it is left out
+
+region             region of the resource, or global
+resource_type      type, as AWS Config names it
+resource_id        identifier, in the words of the source
+resource_name      name
+state              state, in the words of the service
+availability_zone  availability zones, comma-separated
+vpc_id             VPC that it is in
+instance_type      EC2 instance type, or DB instance class
+engine             database engine; runtime of a function
+multi_az           whether a database has a standby in another zone
+size_gb            size in GiB
+volume_type        type of volume or storage, such as gp3
+type               type of a load balancer; package type of a function
+scheme             internet-facing or internal
+creation_date      when it was created
+source             the service that lists it, or AWS Config
 ');
 
 -- run_steps: runs statements of the receiver one after another, with the rights of its caller. The
