@@ -2,7 +2,8 @@
 --
 -- Apply it with `receiver.py --init-schema` (or psql). It may be applied again at any time, also
 -- over an older version: nothing here drops, renames or rewrites what exists.
--- PostgreSQL 14 or later.
+-- PostgreSQL 14 or later. describe(), under a table or view, tells what it and its columns mean;
+-- that is in the database as COMMENT ON them.
 --
 -- Conventions
 --   accounts        one row per account AND region; every other table hangs on it
@@ -10,6 +11,7 @@
 --                   value counts as an empty text. The receiver reads columns, types and keys from
 --                   the catalogue; they are stated only here
 --   <table>_alive   what still exists: gone rows are kept, and must not make loading slower
+--   <table>_open    what is not settled: events are kept for ever, too
 --   document_id     lineage: the document (S3 bucket, key, ETag) that the row last came from
 --   gone_at         snapshot tables: since when AWS no longer lists the thing; NULL = it exists
 --   created_at      when the row was first loaded, unless the comment says AWS's own time
@@ -30,8 +32,55 @@
 --                   resilience_hub_apps, compute_optimizer, support_tickets
 --   resources       service_resources, config_inventory
 --   audit           logs > log_messages
+--   views           document_statuses, freshness, account_overview · cost_sources, daily_costs,
+--                   month_to_date_costs, weekly_cost_changes · current_reservations,
+--                   savings_opportunities · open_findings, daily_compliance, non_compliant_rules,
+--                   security_hygiene, upcoming_events, missing_patches · existing_resources
 
--- accounts: an AWS account in a region, and the customer, partner and category it is tagged with.
+-- describe: COMMENT ON a table or view and all its columns in one statement, as the Data API takes
+-- one statement per call and some 20 ms for it. The text says what a row is and, after an empty
+-- line, what each column means: a line that begins with its name and may go on in indented lines.
+-- What columns of one name mean everywhere stands here.
+CREATE OR REPLACE FUNCTION describe(relation TEXT, described TEXT)
+RETURNS INTEGER LANGUAGE plpgsql AS '
+DECLARE
+    kind TEXT := (SELECT CASE relkind WHEN ''v'' THEN ''VIEW'' ELSE ''TABLE'' END
+                  FROM pg_class WHERE oid = CAST(relation AS regclass));
+    paragraphs TEXT[] := string_to_array(trim(E''\n'' FROM described), E''\n\n'');
+    named RECORD;
+    columns INTEGER := 0;
+BEGIN
+    EXECUTE format(''COMMENT ON %s %I IS %L'', kind, relation,
+                   regexp_replace(paragraphs[1], ''\s+'', '' '', ''g''));
+    FOR named IN
+        SELECT c.column_name, c.meaning
+        FROM (VALUES
+            (''TABLE'', ''id'', ''number of the row in this database, of no other meaning''),
+            (''TABLE'', ''account_id'', ''accounts.id of the account and region it belongs to''),
+            (''TABLE'', ''created_at'', ''when a load first saw it''),
+            (''TABLE'', ''updated_at'', ''when a load last changed it''),
+            (''TABLE'', ''gone_at'', ''since when AWS no longer lists it; NULL: it exists''),
+            (''TABLE'', ''document_id'', ''documents.id of the document it last came from''),
+            (''VIEW'', ''account_id'', ''the 12-digit account number, as text''),
+            (''VIEW'', ''account_name'', ''name of the account, as its newest document has it''),
+            (''VIEW'', ''customer_name'', ''customer of the account, likewise''),
+            (''VIEW'', ''region'', ''region that the row is about''),
+            (''VIEW'', ''currency'', ''currency of the amounts, such as USD'')
+        ) AS c (described_as, column_name, meaning)
+        JOIN pg_attribute a ON a.attname = c.column_name AND NOT a.attisdropped
+         AND a.attrelid = CAST(relation AS regclass)
+        WHERE c.described_as = kind
+        UNION ALL
+        SELECT line[1], regexp_replace(line[2], ''\s+'', '' '', ''g'')
+        FROM regexp_matches(paragraphs[2], ''^(\w+) +(.*(?:\n +.*)*)$'', ''gn'') AS line
+    LOOP
+        EXECUTE format(''COMMENT ON COLUMN %I.%I IS %L'',
+                       relation, named.column_name, named.meaning);
+        columns := columns + 1;
+    END LOOP;
+    RETURN columns;
+END';
+
 CREATE TABLE IF NOT EXISTS accounts (
     id                SERIAL PRIMARY KEY,
     account_id        VARCHAR(12) NOT NULL,
@@ -52,8 +101,6 @@ CREATE TABLE IF NOT EXISTS accounts (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS accounts_key ON accounts (account_id, region);
 
--- documents: each S3 object that was loaded, with what loading it did. The two orders say which of
--- two documents is the newer: by the day it speaks about, and by the time it was collected.
 CREATE TABLE IF NOT EXISTS documents (
     id             SERIAL PRIMARY KEY,
     account_id     INTEGER NOT NULL REFERENCES accounts (id),
@@ -78,10 +125,50 @@ CREATE TABLE IF NOT EXISTS documents (
 ALTER TABLE documents ADD COLUMN IF NOT EXISTS loaded_by TEXT;
 CREATE UNIQUE INDEX IF NOT EXISTS documents_key ON documents (account_id, bucket, key, etag);
 CREATE INDEX IF NOT EXISTS documents_latest ON documents (account_id, period_end DESC, collected_at DESC);
-ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id INTEGER REFERENCES documents (id);
+CREATE INDEX IF NOT EXISTS documents_collected ON documents (account_id, collected_at DESC);
+SELECT describe('documents', '
+Each S3 object that was loaded, with what loading it did. The two orders say which of two
+documents is the newer: by the day it speaks about, and by the time it was collected
 
--- listings: which document stated the whole of which table (scope '') or of one period of it.
--- Only such a statement may say that something is gone, and the newest one decides.
+bucket         S3 bucket of the object
+key            S3 key under data/ that was read; the object is now under loaded/
+etag           S3 entity tag: which version of the object it was
+size_bytes     size of the object in bytes
+last_modified  when the object was uploaded (S3: LastModified)
+format         version of the document format (meta.format); NULL for other producers
+sender         what collected it (meta.sender); NULL for other producers
+interval       DAILY, WEEKLY or MONTHLY, as in the key
+period_start   first day that the document covers
+period_end     first day after those that the document covers
+collected_at   when it was collected; for other producers, when it was uploaded
+day_order      sorts documents by the day they speak about, then by the time of collecting
+time_order     sorts documents by the time of collecting
+counters       rows CREATED, UPDATED, SKIPPED and TOTAL per table
+created_at     when loading began
+loaded_at      when loading ended
+loaded_by      version of the receiver that loaded it
+');
+
+ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id INTEGER REFERENCES documents (id);
+SELECT describe('accounts', '
+An AWS account in a region, and the customer, partner and category it is tagged with
+
+account_id        the 12-digit account number, as text
+account_name      name of the account (Account: AccountName; else Organizations: Name)
+account_email     email address of the root user (Organizations: Email)
+account_status    state of the account, such as ACTIVE or SUSPENDED (AccountState; else State)
+account_arn       ARN by which the organization knows the account, else that of its root user
+partner_name      the partner, as set for the sender
+customer_name     the customer, as set for the sender
+joined_method     INVITED or CREATED (Organizations: JoinedMethod)
+joined_timestamp  when the account joined the organization, else when it was created
+account_type      what the account is for, such as production, as set for the sender (ENVIRONMENT)
+csp               the cloud provider: AWS
+region            the region that the rows of this account are about
+category          the category, as set for the sender
+updated_at        when a load last changed the row
+');
+
 CREATE TABLE IF NOT EXISTS listings (
     id            SERIAL PRIMARY KEY,
     account_id    INTEGER NOT NULL REFERENCES accounts (id),
@@ -93,8 +180,17 @@ CREATE TABLE IF NOT EXISTS listings (
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX IF NOT EXISTS listings_key ON listings (account_id, table_name, scope, sort_key);
+SELECT describe('listings', '
+Which document stated the whole of a table (scope is empty) or of one period of it. Only such a
+statement may say that something is gone, and the newest one decides
 
--- contact_info: whom AWS would write to about the account (Account: GetContactInformation).
+table_name    the table that was stated
+scope         the period or parent row that was stated, as JSON; empty: all rows of the account
+sort_key      day_order or time_order of the document: which statement is the newer
+document_id   documents.id of the document that stated it
+collected_at  when that document was collected
+');
+
 CREATE TABLE IF NOT EXISTS contact_info (
     id               SERIAL PRIMARY KEY,
     account_id       INTEGER NOT NULL REFERENCES accounts (id),
@@ -115,8 +211,22 @@ CREATE TABLE IF NOT EXISTS contact_info (
     document_id      INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS contact_info_key ON contact_info (account_id);
+SELECT describe('contact_info', '
+Whom AWS would write to about the account (Account: GetContactInformation)
 
--- alternate_contacts: the billing, operations and security contacts, where they are set.
+address_line1    first line of the address (AddressLine1)
+address_line2    second line of the address (AddressLine2)
+address_line3    third line of the address (AddressLine3)
+city             city (City)
+country_code     country, two letters of ISO 3166 (CountryCode)
+postal_code      postal code (PostalCode)
+state_or_region  state or region (StateOrRegion)
+company_name     company (CompanyName)
+phone_number     phone number (PhoneNumber)
+website_url      website (WebsiteUrl)
+full_name        full name of the contact (FullName)
+');
+
 CREATE TABLE IF NOT EXISTS alternate_contacts (
     id            SERIAL PRIMARY KEY,
     account_id    INTEGER NOT NULL REFERENCES accounts (id),
@@ -131,9 +241,16 @@ CREATE TABLE IF NOT EXISTS alternate_contacts (
     document_id   INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS alternate_contacts_key ON alternate_contacts (account_id, contact_type);
+SELECT describe('alternate_contacts', '
+The billing, operations and security contacts, where they are set (Account: GetAlternateContact)
 
--- products: what the accounts are run for, one row per name whatever its case, shared by all
--- accounts. position and description are for people to edit; the receiver never changes them.
+contact_type  billing, operations or security (AlternateContactType)
+full_name     name of the contact (Name)
+title         title of the contact (Title)
+email         email address (EmailAddress)
+phone_number  phone number (PhoneNumber)
+');
+
 CREATE TABLE IF NOT EXISTS products (
     id           SERIAL PRIMARY KEY,
     name         TEXT NOT NULL,
@@ -144,8 +261,16 @@ CREATE TABLE IF NOT EXISTS products (
     updated_at   TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX IF NOT EXISTS products_key ON products (lower(name));
+SELECT describe('products', '
+What the accounts are run for, one row per name whatever its case, shared by all accounts.
+position and description are for people to edit; the receiver never changes them
 
--- product_accounts: which account serves which product.
+name         name of the product, as set for the sender (PRODUCT)
+owner        who owns the product; System until people change it
+position     place in a list, for people to set
+description  what the product is, for people to write
+');
+
 CREATE TABLE IF NOT EXISTS product_accounts (
     id           SERIAL PRIMARY KEY,
     product_id   INTEGER NOT NULL REFERENCES products (id),
@@ -157,11 +282,12 @@ CREATE TABLE IF NOT EXISTS product_accounts (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS product_accounts_key ON product_accounts (account_id, product_id);
 CREATE INDEX IF NOT EXISTS product_accounts_product ON product_accounts (product_id);
+SELECT describe('product_accounts', '
+Which account serves which product
 
--- cost_reports: what an account cost in a day, week or month, beside the period before it.
--- Savings and their count are Cost Optimization Hub's, as of the report's own document
--- (savings_document_id); anomalies are Cost Anomaly Detection's, as of the last document that could
--- read them (anomalies_document_id).
+product_id  products.id of the product
+');
+
 DO 'BEGIN
     CREATE TYPE period_granularity_type AS ENUM (''MONTHLY'', ''WEEKLY'', ''DAILY'');
 EXCEPTION WHEN duplicate_object THEN NULL;
@@ -189,8 +315,26 @@ ALTER TABLE cost_reports
     ADD COLUMN IF NOT EXISTS anomalies_document_id INTEGER REFERENCES documents (id);
 CREATE UNIQUE INDEX IF NOT EXISTS cost_reports_key
     ON cost_reports (account_id, period_start, period_granularity, region);
+SELECT describe('cost_reports', '
+What an account cost in a day, week or month, beside the period before it (Cost Explorer:
+GetCostAndUsage)
 
--- service_costs: the services that a cost report is made of.
+current_period_cost         unblended cost of the period
+previous_period_cost        unblended cost of the period before
+cost_difference             current less previous
+cost_difference_percentage  the difference in percent of the previous cost; NULL if that was 0
+potential_monthly_savings   what could be saved a month, overlaps removed, in US dollars (Cost
+                            Optimization Hub: estimatedTotalDedupedSavings)
+anomalies_detected          anomalies that touch the day (Cost Anomaly Detection: GetAnomalies)
+saving_opportunities_count  recommendations (Cost Optimization Hub: recommendationCount)
+period_start                first day of the period
+period_end                  first day after the period
+period_granularity          DAILY, WEEKLY or MONTHLY
+region                      Global: costs belong to no region
+savings_document_id         documents.id of the document that said what could be saved
+anomalies_document_id       documents.id of the last document that could read anomalies
+');
+
 CREATE TABLE IF NOT EXISTS service_costs (
     id              SERIAL PRIMARY KEY,
     cost_report_id  INTEGER NOT NULL REFERENCES cost_reports (id),
@@ -201,8 +345,15 @@ CREATE TABLE IF NOT EXISTS service_costs (
     document_id     INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS service_costs_key ON service_costs (cost_report_id, service_name, region);
+SELECT describe('service_costs', '
+The services that a cost report is made of
 
--- cost_forecasts: what AWS expected, seen from that report, with the bounds of its interval.
+cost_report_id  cost_reports.id of the report
+service_name    service, as Cost Explorer names it (SERVICE)
+cost            unblended cost of the service in the period of the report
+region          Global: costs belong to no region
+');
+
 CREATE TABLE IF NOT EXISTS cost_forecasts (
     id                               SERIAL PRIMARY KEY,
     cost_report_id                   INTEGER NOT NULL REFERENCES cost_reports (id),
@@ -216,8 +367,19 @@ CREATE TABLE IF NOT EXISTS cost_forecasts (
     document_id                      INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS cost_forecasts_key ON cost_forecasts (cost_report_id, period_start, region);
+SELECT describe('cost_forecasts', '
+What AWS expected, seen from that report, with the bounds of its interval (Cost Explorer:
+GetCostForecast)
 
--- services: cost and used quantity per service, usage type and day (Cost Explorer).
+cost_report_id                   cost_reports.id of the report
+period_start                     first day of the forecast period
+period_end                       first day after the forecast period
+amount                           expected unblended cost (MeanValue)
+prediction_interval_lower_bound  lower bound of what it may be (PredictionIntervalLowerBound)
+prediction_interval_upper_bound  upper bound of what it may be (PredictionIntervalUpperBound)
+region                           Global: costs belong to no region
+');
+
 CREATE TABLE IF NOT EXISTS services (
     id                SERIAL PRIMARY KEY,
     account_id        INTEGER NOT NULL REFERENCES accounts (id),
@@ -235,13 +397,19 @@ CREATE TABLE IF NOT EXISTS services (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS services_key
     ON services (account_id, date_from, service, (coalesce(usage_types, '')));
+SELECT describe('services', '
+Cost and used quantity per service, usage type and day (Cost Explorer: GetCostAndUsage)
 
--- ri_sp_daily_savings: what a reservation or savings plan was used for, cost and saved on a day.
--- reservation_type is ReservedInstance (of EC2 or RDS, by service) or SavingsPlan. subscription_id
--- is Cost Explorer's number of a reservation, or a plan's id. on_demand_cost is what the usage that
--- it covered would have cost, reservation_cost what it cost itself, advance payment included.
--- upfront_cost, recurring_cost and usage_price are the purchase's: of one instance, or of the plan.
--- offering_class is a reservation's class, or a plan's type; commitment is a plan's, per hour.
+service           service, as Cost Explorer names it (SERVICE)
+date_from         the day, or the first day of a longer period
+date_to           first day after the period
+cost              unblended cost (UnblendedCost)
+currency          currency of the cost, such as USD (Unit)
+utilization       used quantity (UsageQuantity)
+utilization_unit  unit of the used quantity, such as Hrs
+usage_types       usage type, such as BoxUsage:t3.micro (USAGE_TYPE)
+');
+
 CREATE TABLE IF NOT EXISTS ri_sp_daily_savings (
     id                      SERIAL PRIMARY KEY,
     account_id              INTEGER NOT NULL REFERENCES accounts (id),
@@ -282,8 +450,43 @@ CREATE TABLE IF NOT EXISTS ri_sp_daily_savings (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS ri_sp_daily_savings_key
     ON ri_sp_daily_savings (account_id, date_to, reservation_type, subscription_id);
+SELECT describe('ri_sp_daily_savings', '
+What a reservation or savings plan was used for, cost and saved on a day (Cost Explorer:
+GetReservationUtilization, GetSavingsPlansUtilization), with what was bought
 
--- security: how many findings an account has per product, counted from findings after each load.
+date_from               the day
+date_to                 the day after
+reservation_type        a reservation (of EC2 or RDS, see service) or a savings plan
+subscription_id         number that Cost Explorer gives a reservation, or the id of a plan
+offering_id             offering that was bought
+savings_plan_arn        ARN of the savings plan
+service                 service of the reservation, as Cost Explorer names it
+instance_type           instance type or class of the reservation
+instance_count          instances that were reserved
+instance_family         family of the instance type, such as m6i
+instance_tenancy        tenancy of the reserved instances
+offering_class          class of a reservation (standard, convertible), or type of a plan
+product_types           what a plan covers, comma-separated
+region                  region of the reservation or plan
+utilization_percentage  used share of what was bought, in percent
+on_demand_cost          what the usage that it covered would have cost on demand
+reservation_cost        what it cost itself that day, upfront payment included (amortized)
+net_savings             on_demand_cost less reservation_cost
+commitment              hourly commitment of a plan
+upfront_cost            upfront payment, of one instance or of the plan
+recurring_cost          recurring payment, of one instance or of the plan
+recurring_frequency     how often the recurring payment is due, such as Hourly
+usage_price             price per hour of use, of one instance
+currency                currency of the purchase
+start_date              when it began
+end_date                when it ends
+returnable_until        until when a plan may be returned
+duration_seconds        term in seconds
+offering_type           payment option, such as No Upfront
+state                   state of the purchase, such as active
+description             what AWS calls it
+');
+
 CREATE TABLE IF NOT EXISTS security (
     id                   SERIAL PRIMARY KEY,
     account_id           INTEGER NOT NULL REFERENCES accounts (id),
@@ -301,8 +504,20 @@ CREATE TABLE IF NOT EXISTS security (
     document_id          INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS security_key ON security (account_id, service);
+SELECT describe('security', '
+How many findings an account has per product, counted from findings after each load
 
--- findings: Security Hub findings (ASFF). created_at and updated_at are AWS's own times.
+service              product or group that the findings are of
+total_findings       all findings
+critical_count       findings of severity CRITICAL
+high_count           findings of severity HIGH
+medium_count         findings of severity MEDIUM
+low_count            findings of severity LOW
+informational_count  findings of severity INFORMATIONAL
+open_findings        findings that are active and neither resolved nor suppressed
+resolved_findings    findings that are resolved or archived
+');
+
 CREATE TABLE IF NOT EXISTS findings (
     id                 SERIAL PRIMARY KEY,
     account_id         INTEGER NOT NULL REFERENCES accounts (id),
@@ -331,8 +546,35 @@ CREATE TABLE IF NOT EXISTS findings (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS findings_key ON findings (account_id, finding_id);
 CREATE INDEX IF NOT EXISTS findings_security ON findings (security_id);
+CREATE INDEX IF NOT EXISTS findings_open ON findings (account_id)
+    WHERE record_state IS DISTINCT FROM 'ARCHIVED'
+      AND coalesce(status, '') NOT IN ('RESOLVED', 'SUPPRESSED');
+SELECT describe('findings', '
+Security Hub findings in the AWS Security Finding Format (GetFindings)
 
--- guard_duty_findings: threats seen by GuardDuty. created_at and updated_at are AWS's own times.
+security_id        security.id of the group that the finding is counted in
+finding_id         identifier that the provider gave (Id)
+service            product, or group, of the finding
+title              title (Title)
+description        description (Description)
+severity           CRITICAL, HIGH, MEDIUM, LOW or INFORMATIONAL (Severity.Label)
+status             NEW, NOTIFIED, RESOLVED or SUPPRESSED (Workflow.Status)
+resource_type      type of the first resource (Resources.Type)
+resource_id        identifier of the first resource (Resources.Id)
+created_at         when the provider created the finding (CreatedAt)
+updated_at         when the provider last updated the finding (UpdatedAt)
+recommendation     what to do (Remediation.Recommendation.Text)
+compliance_status  PASSED, WARNING, FAILED or NOT_AVAILABLE (Compliance.Status)
+region             region of the finding (Region)
+workflow_state     workflow state, the older form of the status (WorkflowState)
+record_state       ACTIVE or ARCHIVED (RecordState)
+product_name       product that found it (ProductName)
+company_name       company of the product (CompanyName)
+product_arn        ARN of the product (ProductArn)
+generator_id       rule or detector that found it (GeneratorId)
+generator          name of the generator (GeneratorDetails.Name), or its kind
+');
+
 CREATE TABLE IF NOT EXISTS guard_duty_findings (
     id             SERIAL PRIMARY KEY,
     account_id     INTEGER NOT NULL REFERENCES accounts (id),
@@ -351,8 +593,23 @@ CREATE TABLE IF NOT EXISTS guard_duty_findings (
     document_id    INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS guard_duty_findings_key ON guard_duty_findings (account_id, finding_id);
+SELECT describe('guard_duty_findings', '
+Threats seen by GuardDuty (GetFindings)
 
--- kms_keys: KMS keys. key_rotation_enabled is NULL where AWS did not tell (denied, not applicable).
+detector_id    detector of the account in the region
+finding_id     identifier of the finding (Id)
+finding_type   type, such as Recon:EC2/PortProbeUnprotectedPort (Type)
+severity       severity from 1.0 to 10.0 (Severity)
+title          title (Title)
+description    description (Description)
+confidence     confidence of GuardDuty (Confidence)
+region         region of the finding (Region)
+created_at     when GuardDuty created the finding (CreatedAt)
+updated_at     when GuardDuty last updated the finding (UpdatedAt)
+resource_type  type of the resource that is threatened (Resource.ResourceType)
+archived       whether the finding is archived (Service.Archived)
+');
+
 CREATE TABLE IF NOT EXISTS kms_keys (
     id                    SERIAL PRIMARY KEY,
     account_id            INTEGER NOT NULL REFERENCES accounts (id),
@@ -375,8 +632,25 @@ CREATE TABLE IF NOT EXISTS kms_keys (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS kms_keys_key ON kms_keys (account_id, key_id);
 CREATE INDEX IF NOT EXISTS kms_keys_alive ON kms_keys (account_id) WHERE gone_at IS NULL;
+SELECT describe('kms_keys', '
+KMS keys (DescribeKey, GetKeyRotationStatus)
 
--- waf_rules: web ACLs (WAFv2), what they do by default and what they protect.
+key_id                identifier of the key (KeyId)
+arn                   ARN of the key (Arn)
+description           description (Description)
+key_usage             what the key is for, such as ENCRYPT_DECRYPT (KeyUsage)
+key_state             state, such as Enabled or PendingDeletion (KeyState)
+creation_date         when the key was created (CreationDate)
+enabled               whether the key can be used (Enabled)
+key_rotation_enabled  whether the key rotates by itself (KeyRotationEnabled); NULL where it cannot,
+                      or AWS did not tell
+key_manager           AWS or CUSTOMER (KeyManager)
+key_spec              type of key material, such as SYMMETRIC_DEFAULT (KeySpec)
+origin                source of the key material, such as AWS_KMS (Origin)
+multi_region          whether it is a multi-Region key (MultiRegion)
+deletion_date         when the key will be deleted (DeletionDate)
+');
+
 CREATE TABLE IF NOT EXISTS waf_rules (
     id                    SERIAL PRIMARY KEY,
     account_id            INTEGER NOT NULL REFERENCES accounts (id),
@@ -397,8 +671,23 @@ CREATE TABLE IF NOT EXISTS waf_rules (
     document_id           INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS waf_rules_key ON waf_rules (account_id, arn);
+SELECT describe('waf_rules', '
+Web ACLs (WAFv2: GetWebACL), what they do by default and what they protect
 
--- waf_rules_detailed: each rule of each web ACL, and what kind of protection it is.
+name                  name of the web ACL (Name)
+waf_id                identifier (Id)
+arn                   ARN (ARN)
+scope                 REGIONAL or CLOUDFRONT
+description           description (Description)
+default_action        what becomes of requests that no rule decides, as AWS has it (DefaultAction)
+rules_count           number of rules, those of Firewall Manager included
+logging_enabled       whether requests are logged; NULL if that could not be read
+geo_blocking_enabled  whether a rule blocks requests by country
+blocked_countries     countries that are blocked by name, two letters each, as JSON
+capacity              web ACL capacity units that are used (Capacity)
+associated_resources  ARNs of what the web ACL protects; NULL if that could not be read
+');
+
 CREATE TABLE IF NOT EXISTS waf_rules_detailed (
     id                      SERIAL PRIMARY KEY,
     account_id              INTEGER NOT NULL REFERENCES accounts (id),
@@ -427,8 +716,28 @@ CREATE TABLE IF NOT EXISTS waf_rules_detailed (
 CREATE UNIQUE INDEX IF NOT EXISTS waf_rules_detailed_key
     ON waf_rules_detailed (account_id, scope, web_acl_name, rule_name);
 CREATE INDEX IF NOT EXISTS waf_rules_detailed_alive ON waf_rules_detailed (account_id) WHERE gone_at IS NULL;
+SELECT describe('waf_rules_detailed', '
+Each rule of each web ACL, and what kind of protection it is (WAFv2: GetWebACL)
 
--- cloudtrail_logs: trails, whether they log, where to, and when they last delivered.
+web_acl_name            name of the web ACL
+rule_name               name of the rule (Name)
+priority                order in which rules are evaluated, from the lowest (Priority)
+action                  Block, Allow, Count, …; what overrides the rules of a group
+statement_type          type of the outermost statement, such as RateBasedStatement
+is_managed_rule         whether it uses a managed rule group
+is_custom_rule          whether it uses none
+rate_limit              requests per evaluation window that are let through (Limit)
+logging_enabled         whether the requests of the web ACL are logged; NULL: not known
+geo_blocking            whether it blocks by country
+sql_injection           whether it looks for SQL injection
+sample_request_enabled  whether requests are sampled (SampledRequestsEnabled)
+cloudwatch_enabled      whether matches are counted (CloudWatchMetricsEnabled)
+has_xss_protection      whether it looks for cross-site scripting
+waf_version             version of AWS WAF
+is_compliant            whether it can be watched: counted, sampled and logged; NULL: not known
+scope                   REGIONAL or CLOUDFRONT
+');
+
 CREATE TABLE IF NOT EXISTS cloudtrail_logs (
     id                     SERIAL PRIMARY KEY,
     account_id             INTEGER NOT NULL REFERENCES accounts (id),
@@ -448,8 +757,23 @@ CREATE TABLE IF NOT EXISTS cloudtrail_logs (
     document_id            INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS cloudtrail_logs_key ON cloudtrail_logs (account_id, arn);
+SELECT describe('cloudtrail_logs', '
+Trails, whether they log, where to, and when they last delivered (CloudTrail: DescribeTrails,
+GetTrailStatus)
 
--- secrets_manager_secrets: secrets by name (never their values) and whether they rotate.
+name                   name of the trail (Name)
+arn                    ARN (TrailARN)
+is_logging             whether the trail logs now (IsLogging); NULL if that could not be read
+is_multi_region        whether it logs all regions (IsMultiRegionTrail)
+s3_bucket              bucket that it delivers to (S3BucketName)
+kms_key_id             key that encrypts the logs (KmsKeyId)
+log_file_validation    whether log files are signed (LogFileValidationEnabled)
+latest_delivery_time   when it last delivered to the bucket (LatestDeliveryTime)
+is_organization_trail  whether it is a trail of the organization (IsOrganizationTrail)
+home_region            region that the trail was created in (HomeRegion)
+latest_event_time      time of the newest event of the region, not of the trail (LookupEvents)
+');
+
 CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
     id                  SERIAL PRIMARY KEY,
     account_id          INTEGER NOT NULL REFERENCES accounts (id),
@@ -467,8 +791,19 @@ CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS secrets_manager_secrets_key ON secrets_manager_secrets (account_id, arn);
 CREATE INDEX IF NOT EXISTS secrets_manager_secrets_alive ON secrets_manager_secrets (account_id) WHERE gone_at IS NULL;
+SELECT describe('secrets_manager_secrets', '
+Secrets by name (never their values) and whether they rotate (Secrets Manager: ListSecrets)
 
--- certificates: ACM certificates of every key type and when they expire.
+name                name of the secret (Name)
+arn                 ARN (ARN)
+description         description (Description)
+created_date        when the secret was created (CreatedDate)
+last_changed_date   when it last changed in any way (LastChangedDate)
+rotation_enabled    whether it rotates by itself (RotationEnabled)
+last_rotated_date   when it last rotated (LastRotatedDate)
+last_accessed_date  the day on which it was last read (LastAccessedDate)
+');
+
 CREATE TABLE IF NOT EXISTS certificates (
     id                   SERIAL PRIMARY KEY,
     account_id           INTEGER NOT NULL REFERENCES accounts (id),
@@ -487,8 +822,20 @@ CREATE TABLE IF NOT EXISTS certificates (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS certificates_key ON certificates (account_id, arn);
 CREATE INDEX IF NOT EXISTS certificates_alive ON certificates (account_id) WHERE gone_at IS NULL;
+SELECT describe('certificates', '
+ACM certificates of every key type and when they expire (ListCertificates)
 
--- inspector_findings: vulnerabilities seen by Inspector. updated_at is AWS's own time.
+arn                  ARN (CertificateArn)
+domain_name          domain that the certificate is for (DomainName)
+status               state, such as ISSUED or EXPIRED (Status)
+type                 AMAZON_ISSUED, IMPORTED or PRIVATE (Type)
+not_after            until when it is valid (NotAfter)
+not_before           from when it is valid (NotBefore)
+key_algorithm        algorithm of the key, such as RSA_2048 (KeyAlgorithm)
+in_use               whether an AWS resource uses it (InUse)
+renewal_eligibility  ELIGIBLE if ACM renews it by itself (RenewalEligibility)
+');
+
 CREATE TABLE IF NOT EXISTS inspector_findings (
     id                 SERIAL PRIMARY KEY,
     account_id         INTEGER NOT NULL REFERENCES accounts (id),
@@ -511,8 +858,28 @@ CREATE TABLE IF NOT EXISTS inspector_findings (
     document_id        INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inspector_findings_key ON inspector_findings (account_id, finding_arn);
+CREATE INDEX IF NOT EXISTS inspector_findings_open ON inspector_findings (account_id)
+    WHERE status = 'ACTIVE' OR status IS NULL;
+SELECT describe('inspector_findings', '
+Vulnerabilities seen by Inspector (ListFindings)
 
--- config_reports: how many AWS Config rules were complied with on a day. curr_ counts resources.
+finding_arn        ARN of the finding (findingArn)
+severity           CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL or UNTRIAGED (severity)
+status             ACTIVE, SUPPRESSED or CLOSED (status)
+type               type, such as PACKAGE_VULNERABILITY (type)
+title              title (title)
+description        description (description)
+first_observed_at  when it was first seen (firstObservedAt)
+last_observed_at   when it was last seen (lastObservedAt)
+resource_type      type of the first resource (resources.type)
+resource_id        identifier of the first resource (resources.id)
+vulnerability_id   the CVE, or another identifier (vulnerabilityId)
+inspector_score    score from 0 to 10 that Inspector gives (inspectorScore)
+fix_available      YES, NO or PARTIAL (fixAvailable)
+exploit_available  YES or NO (exploitAvailable)
+updated_at         when Inspector last updated the finding (updatedAt)
+');
+
 CREATE TABLE IF NOT EXISTS config_reports (
     id                   SERIAL PRIMARY KEY,
     account_id           INTEGER NOT NULL REFERENCES accounts (id),
@@ -528,9 +895,20 @@ CREATE TABLE IF NOT EXISTS config_reports (
     document_id          INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS config_reports_key ON config_reports (account_id, date_from);
+CREATE INDEX IF NOT EXISTS config_reports_day ON config_reports (date_from);
+SELECT describe('config_reports', '
+How many AWS Config rules were complied with on a day (DescribeComplianceByConfigRule)
 
--- non_compliant_resources: what breaks a rule (status OPEN), or did until gone_at (RESOLVED).
--- created_at is AWS's time of the evaluation, as config_rule_invoked_time is.
+date_from            the day
+date_to              the day after
+compliance_score     compliant rules in percent of those with a result
+total_rules          number of rules
+compliant_rules      rules that all resources comply with
+non_compliant_rules  rules that a resource breaks
+curr_non_compliant   resources that break a rule
+curr_compliant       resources that comply with all their rules
+');
+
 CREATE TABLE IF NOT EXISTS non_compliant_resources (
     id                        SERIAL PRIMARY KEY,
     account_id                INTEGER NOT NULL REFERENCES accounts (id),
@@ -552,8 +930,23 @@ CREATE UNIQUE INDEX IF NOT EXISTS non_compliant_resources_key
     ON non_compliant_resources (account_id, rule_name, (coalesce(resource_type, '')), (coalesce(resource_id, '')),
      (coalesce(evaluation_mode, '')));
 CREATE INDEX IF NOT EXISTS non_compliant_resources_alive ON non_compliant_resources (account_id) WHERE gone_at IS NULL;
+SELECT describe('non_compliant_resources', '
+What breaks a rule (status OPEN), or did until gone_at (RESOLVED) (AWS Config:
+GetComplianceDetailsByConfigRule)
 
--- inventory_instances: machines that Systems Manager manages.
+config_report_id          config_reports.id of the report that last listed it
+resource_type             type, such as AWS::S3::Bucket (ResourceType)
+resource_id               identifier of the resource (ResourceId)
+compliance_type           NON_COMPLIANT (ComplianceType)
+rule_name                 name of the rule (ConfigRuleName)
+annotation                why it does not comply (Annotation)
+evaluation_mode           DETECTIVE or PROACTIVE (EvaluationMode)
+conformance_pack          conformance pack that the rule came with
+status                    OPEN while it breaks the rule, then RESOLVED
+config_rule_invoked_time  when the rule was evaluated (ConfigRuleInvokedTime)
+created_at                the same time
+');
+
 CREATE TABLE IF NOT EXISTS inventory_instances (
     id                          SERIAL PRIMARY KEY,
     account_id                  INTEGER NOT NULL REFERENCES accounts (id),
@@ -577,9 +970,25 @@ CREATE TABLE IF NOT EXISTS inventory_instances (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_instances_key ON inventory_instances (account_id, instance_id);
 CREATE INDEX IF NOT EXISTS inventory_instances_alive ON inventory_instances (account_id) WHERE gone_at IS NULL;
+SELECT describe('inventory_instances', '
+Machines that Systems Manager manages (DescribeInstanceInformation)
 
--- inventory_applications: what is installed on a managed machine. instance_id is the row of
--- inventory_instances.
+instance_id                 identifier of the machine, such as i-… (InstanceId)
+instance_type               EC2 instance type
+platform                    operating system (PlatformName)
+ip_address                  IP address (IPAddress)
+computer_name               host name (ComputerName)
+ping_status                 Online, ConnectionLost or Inactive (PingStatus)
+last_ping_date_time         when the agent last answered (LastPingDateTime)
+agent_version               version of the SSM agent (AgentVersion)
+platform_type               Linux, Windows or MacOS (PlatformType)
+platform_version            version of the operating system (PlatformVersion)
+is_latest_version           whether the agent is the newest one (IsLatestVersion)
+association_status          state of the associations (AssociationStatus)
+association_execution_date  when they last ran (LastAssociationExecutionDate)
+association_success_date    when they last succeeded (LastSuccessfulAssociationExecutionDate)
+');
+
 CREATE TABLE IF NOT EXISTS inventory_applications (
     id                SERIAL PRIMARY KEY,
     account_id        INTEGER NOT NULL REFERENCES accounts (id),
@@ -596,9 +1005,18 @@ CREATE TABLE IF NOT EXISTS inventory_applications (
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_applications_key
     ON inventory_applications (account_id, instance_id, name, (coalesce(version, '')), (coalesce(architecture, '')));
 CREATE INDEX IF NOT EXISTS inventory_applications_instance ON inventory_applications (instance_id);
+SELECT describe('inventory_applications', '
+What is installed on a managed machine (Systems Manager: GetInventory, AWS:Application)
 
--- inventory_patches: patches of a managed machine and their state there. instance_id is the row
--- of inventory_instances.
+instance_id       inventory_instances.id of the machine
+name              name of the package (Name)
+version           version (Version)
+publisher         publisher (Publisher)
+architecture      architecture, such as x86_64 (Architecture)
+application_type  group of the package (ApplicationType)
+install_time      when it was installed (InstalledTime)
+');
+
 CREATE TABLE IF NOT EXISTS inventory_patches (
     id              SERIAL PRIMARY KEY,
     account_id      INTEGER NOT NULL REFERENCES accounts (id),
@@ -615,8 +1033,23 @@ CREATE TABLE IF NOT EXISTS inventory_patches (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_patches_key ON inventory_patches (account_id, instance_id, title);
 CREATE INDEX IF NOT EXISTS inventory_patches_instance ON inventory_patches (instance_id);
+CREATE INDEX IF NOT EXISTS inventory_patches_missing ON inventory_patches (account_id)
+    WHERE state IN ('Missing', 'MISSING', 'Failed', 'FAILED',
+                  'InstalledPendingReboot', 'INSTALLED_PENDING_REBOOT',
+                  'AvailableSecurityUpdate', 'AVAILABLE_SECURITY_UPDATE');
+SELECT describe('inventory_patches', '
+Patches of a managed machine and their state there (Systems Manager: DescribeInstancePatches)
 
--- marketplace_usage: AWS Marketplace products that the account is entitled to or paid for.
+instance_id     inventory_instances.id of the machine
+title           title of the patch (Title)
+classification  classification, such as Security (Classification)
+severity        severity, in the words of the vendor (Severity)
+state           state, such as Installed, Missing or Failed (State)
+installed_time  when it was installed (InstalledTime)
+kb_id           identifier of the patch (KBId)
+cve_ids         vulnerabilities that it removes (CVEIds)
+');
+
 CREATE TABLE IF NOT EXISTS marketplace_usage (
     id             SERIAL PRIMARY KEY,
     account_id     INTEGER NOT NULL REFERENCES accounts (id),
@@ -632,8 +1065,18 @@ CREATE TABLE IF NOT EXISTS marketplace_usage (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS marketplace_usage_key
     ON marketplace_usage (account_id, period_start, product_code);
+SELECT describe('marketplace_usage', '
+AWS Marketplace products that the account is entitled to or paid for
 
--- trusted_advisor_checks: checks in warning or error, with what they would save.
+product_code   product identifier (ProductSKU)
+product_name   name of the product (ProductName)
+cost_consumed  unblended cost of the product in the period (Cost Explorer)
+currency       currency of the cost
+period_start   the day
+period_end     the day after
+status         ACTIVE or EXPIRED by entitlement, else the state of the license
+');
+
 CREATE TABLE IF NOT EXISTS trusted_advisor_checks (
     id                        SERIAL PRIMARY KEY,
     account_id                INTEGER NOT NULL REFERENCES accounts (id),
@@ -651,8 +1094,21 @@ CREATE TABLE IF NOT EXISTS trusted_advisor_checks (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS trusted_advisor_checks_key
     ON trusted_advisor_checks (account_id, category, check_name);
+SELECT describe('trusted_advisor_checks', '
+Checks in warning or error, with what they would save (Support:
+DescribeTrustedAdvisorCheckResult)
 
--- health_events: AWS Health events that touch the account.
+check_name                name of the check (name)
+category                  category, such as cost_optimizing (category)
+severity                  warning or error (status)
+recommendation            what the check is about and recommends, as HTML (description)
+affected_resources_count  resources that are flagged (resourcesFlagged)
+potential_savings         estimated savings in US dollars a month, of checks about costs
+                          (estimatedMonthlySavings)
+timestamp                 when the check was last refreshed (timestamp)
+check_id                  identifier of the check (id)
+');
+
 CREATE TABLE IF NOT EXISTS health_events (
     id                   SERIAL PRIMARY KEY,
     account_id           INTEGER NOT NULL REFERENCES accounts (id),
@@ -670,8 +1126,24 @@ CREATE TABLE IF NOT EXISTS health_events (
     document_id          INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS health_events_key ON health_events (account_id, arn);
+CREATE INDEX IF NOT EXISTS health_events_open ON health_events (account_id)
+    WHERE status_code IS DISTINCT FROM 'closed';
+SELECT describe('health_events', '
+AWS Health events that touch the account (DescribeEvents)
 
--- application_signals: services that Application Signals has seen.
+arn                  ARN of the event (arn)
+service              service that it is about (service)
+event_type_code      type, such as AWS_EC2_INSTANCE_RETIREMENT_SCHEDULED (eventTypeCode)
+region               region that it is about (region)
+start_time           when it begins or began (startTime)
+end_time             when it ends or ended (endTime)
+status_code          open, closed or upcoming (statusCode)
+event_type_category  issue, accountNotification, scheduledChange or investigation
+                     (eventTypeCategory)
+event_scope_code     PUBLIC, ACCOUNT_SPECIFIC or NONE (eventScopeCode)
+last_updated_time    when AWS last updated the event (lastUpdatedTime)
+');
+
 CREATE TABLE IF NOT EXISTS application_signals (
     id              SERIAL PRIMARY KEY,
     account_id      INTEGER NOT NULL REFERENCES accounts (id),
@@ -683,9 +1155,14 @@ CREATE TABLE IF NOT EXISTS application_signals (
     document_id     INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS application_signals_key ON application_signals (account_id, key_attributes);
+SELECT describe('application_signals', '
+Services that Application Signals has seen (ListServices)
 
--- resilience_hub_apps: applications assessed by Resilience Hub. rto and rpo are seconds, the
--- strictest of the app's policy; cost is the assessed monthly cost.
+service_name    name of the service (KeyAttributes.Name)
+namespace       CloudWatch namespace of its metrics
+key_attributes  what identifies the service (KeyAttributes)
+');
+
 CREATE TABLE IF NOT EXISTS resilience_hub_apps (
     id                    SERIAL PRIMARY KEY,
     account_id            INTEGER NOT NULL REFERENCES accounts (id),
@@ -706,9 +1183,23 @@ CREATE TABLE IF NOT EXISTS resilience_hub_apps (
     document_id           INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS resilience_hub_apps_key ON resilience_hub_apps (account_id, app_arn);
+SELECT describe('resilience_hub_apps', '
+Applications assessed by Resilience Hub (DescribeApp)
 
--- compute_optimizer: what Compute Optimizer would change. Memory in MiB, volumes in GiB,
--- utilization in percent, savings in US dollars a month.
+app_arn               ARN (appArn)
+name                  name of the application (name)
+compliance_status     whether it meets its policy (complianceStatus)
+resiliency_score      score from 0 to 100 (resiliencyScore)
+status                state of the application (status)
+cost                  assessed cost a month
+description           description (description)
+creation_time         when it was created (creationTime)
+last_assessment_time  when it was last assessed (lastAppComplianceEvaluationTime)
+rpo                   recovery point objective in seconds, the strictest of its policy
+rto                   recovery time objective in seconds, the strictest of its policy
+last_drill            when recovery was last tested
+');
+
 CREATE TABLE IF NOT EXISTS compute_optimizer (
     id                              SERIAL PRIMARY KEY,
     account_id                      INTEGER NOT NULL REFERENCES accounts (id),
@@ -736,9 +1227,29 @@ CREATE TABLE IF NOT EXISTS compute_optimizer (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS compute_optimizer_key ON compute_optimizer (account_id, resource_arn);
 CREATE INDEX IF NOT EXISTS compute_optimizer_alive ON compute_optimizer (account_id) WHERE gone_at IS NULL;
+SELECT describe('compute_optimizer', '
+What Compute Optimizer would change of instances, volumes and functions
 
--- service_resources: the main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda. Lambda
--- functions have their runtime in engine; size_gb is GiB.
+resource_type                   type of the resource
+resource_arn                    ARN of the resource
+resource_name                   name of the resource
+finding                         verdict, such as Overprovisioned (finding)
+current_instance_type           EC2 instance type now
+current_memory_size             memory of a function now, in MiB
+current_volume_type             type of a volume now
+current_volume_size             size of a volume now, in GiB
+recommended_instance_type       EC2 instance type that is recommended
+recommended_memory_size         memory of a function that is recommended, in MiB
+recommended_volume_type         type of a volume that is recommended
+recommended_volume_size         size of a volume that is recommended, in GiB
+savings_opportunity_percentage  what would be saved, in percent (savingsOpportunityPercentage)
+estimated_monthly_savings_usd   what would be saved a month, in US dollars
+performance_risk                risk that the current resource is too small
+cpu_utilization_max             highest CPU utilization in percent
+memory_utilization_avg          average memory utilization in percent
+migration_effort                effort of the change: VeryLow, Low, Medium or High
+');
+
 CREATE TABLE IF NOT EXISTS service_resources (
     id                  SERIAL PRIMARY KEY,
     account_id          INTEGER NOT NULL REFERENCES accounts (id),
@@ -770,8 +1281,32 @@ CREATE TABLE IF NOT EXISTS service_resources (
 CREATE UNIQUE INDEX IF NOT EXISTS service_resources_key
     ON service_resources (account_id, service_name, resource_type, resource_id);
 CREATE INDEX IF NOT EXISTS service_resources_alive ON service_resources (account_id) WHERE gone_at IS NULL;
+SELECT describe('service_resources', '
+The main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda
 
--- config_inventory: every resource that AWS Config knows.
+service_name        service, such as EC2
+resource_type       type, such as Instance
+resource_id         identifier within the account and region
+resource_name       name, or value of the tag Name
+region              region of the resource
+availability_zone   availability zones, comma-separated
+state               state, in the words of the service
+instance_type       EC2 instance type
+vpc_id              VPC that it is in
+engine              database engine; runtime of a function
+instance_class      DB instance class
+multi_az            whether a database has a standby in another zone
+size_gb             size in GiB
+volume_type         type of volume or storage, such as gp3
+creation_date       when it was created or, an instance, started
+type                type of a load balancer; package type of a function
+scheme              internet-facing or internal
+instance_count      instances of a scaling group
+min_size            smallest size of a scaling group
+max_size            largest size of a scaling group
+available_ip_count  free addresses of a subnet
+');
+
 CREATE TABLE IF NOT EXISTS config_inventory (
     id                  SERIAL PRIMARY KEY,
     account_id          INTEGER NOT NULL REFERENCES accounts (id),
@@ -804,8 +1339,32 @@ CREATE TABLE IF NOT EXISTS config_inventory (
 CREATE UNIQUE INDEX IF NOT EXISTS config_inventory_key
     ON config_inventory (account_id, resource_type, resource_id, (coalesce(region, '')));
 CREATE INDEX IF NOT EXISTS config_inventory_alive ON config_inventory (account_id) WHERE gone_at IS NULL;
+SELECT describe('config_inventory', '
+Every resource that AWS Config knows (SelectResourceConfig)
 
--- support_tickets: support cases. date_from and date_to are the window that they were read for.
+resource_type       type, such as AWS::EC2::Instance (resourceType)
+resource_subtype    last part of the type, such as Instance
+resource_id         identifier (resourceId)
+resource_name       name (resourceName)
+region              region of the resource, or global (awsRegion)
+availability_zone   availability zone (availabilityZone)
+state               state, in the words of the service
+instance_type       EC2 instance type
+vpc_id              VPC that it is in
+engine              database engine; runtime of a function
+instance_class      DB instance class
+multi_az            whether a database has a standby in another zone
+size_gb             size in GiB
+volume_type         type of volume or storage, such as gp3
+creation_date       when it was created (resourceCreationTime)
+type                type, in the words of the service
+scheme              internet-facing or internal
+instance_count      instances that a scaling group aims at
+min_size            smallest size of a scaling group
+max_size            largest size of a scaling group
+available_ip_count  free addresses of a subnet
+');
+
 CREATE TABLE IF NOT EXISTS support_tickets (
     id             SERIAL PRIMARY KEY,
     account_id     INTEGER NOT NULL REFERENCES accounts (id),
@@ -826,8 +1385,23 @@ CREATE TABLE IF NOT EXISTS support_tickets (
     document_id    INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS support_tickets_key ON support_tickets (account_id, case_id);
+SELECT describe('support_tickets', '
+Support cases; what was written in them stays with AWS (Support: DescribeCases)
 
--- logs: one row per document: what became of each category (Pass, Fail, Skipped).
+case_id        identifier of the case (caseId)
+display_id     number of the case, as the console shows it (displayId)
+subject        subject (subject)
+status         state, such as opened or resolved (status)
+severity_code  low, normal, high, urgent or critical (severityCode)
+service_code   service that it is about (serviceCode)
+category_code  category of the problem (categoryCode)
+time_created   when the case was opened (timeCreated)
+submitted_by   email address of who opened it (submittedBy)
+language       language of the case (language)
+date_from      first day of the period that the case was read for
+date_to        first day after that period
+');
+
 CREATE TABLE IF NOT EXISTS logs (
     id                         SERIAL PRIMARY KEY,
     account_id                 INTEGER NOT NULL REFERENCES accounts (id),
@@ -853,9 +1427,31 @@ CREATE TABLE IF NOT EXISTS logs (
     document_id                INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS logs_key ON logs (account_id, date_created);
+CREATE INDEX IF NOT EXISTS logs_document ON logs (document_id);
 ALTER TABLE logs ADD COLUMN IF NOT EXISTS ri_sp_savings_status TEXT;
+SELECT describe('logs', '
+One row per document: what became of each category (Pass, Fail, Skipped)
 
--- log_messages: the story of a run, in order.
+date_created              when the log was written
+account_status            what became of the account details
+cost_status               what became of costs, forecast, anomalies and savings
+service_status            what became of costs per usage type
+security_status           what became of findings, keys, trails, secrets, certificates, web ACLs
+config_status             what became of the compliance of AWS Config
+inventory_status          what became of machines, applications and patches
+marketplace_status        what became of AWS Marketplace products
+trusted_advisor_status    what became of Trusted Advisor checks
+health_status             what became of AWS Health events
+application_status        what became of Application Signals
+resilience_hub_status     what became of Resilience Hub
+compute_optimizer_status  what became of Compute Optimizer
+service_resources_status  what became of the main resources
+config_inventory_status   what became of the resources of AWS Config
+support_tickets_status    what became of support cases
+logs_status               what became of this log
+ri_sp_savings_status      what became of reservations and savings plans
+');
+
 CREATE TABLE IF NOT EXISTS log_messages (
     id            SERIAL PRIMARY KEY,
     log_id        INTEGER NOT NULL REFERENCES logs (id),
@@ -866,75 +1462,698 @@ CREATE TABLE IF NOT EXISTS log_messages (
     document_id   INTEGER REFERENCES documents (id)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS log_messages_key ON log_messages (log_id, position);
+SELECT describe('log_messages', '
+What a run told, in order
 
--- freshness: per account and region the last document and the last complete one, how old that is,
--- and the categories that fail, each with the time since when it does.
+log_id        logs.id of the run
+position      place in the log, from 0
+message       text of the message
+message_type  kind of message, such as INFO, SUCCESS, FAIL or ERROR
+');
+
+-- Views answer the questions that people ask, with the number and name of the account beside its
+-- facts. In the tables account_id is accounts.id, a row per account and region; in the views it is
+-- the 12-digit account number. What is gone is left out.
+--
+-- A later version may add columns at the end of a view, but not rename, drop or retype any: that is
+-- what CREATE OR REPLACE allows, and what other people have built on a view needs. Dropping a view
+-- to make it anew would take that and everybody's rights away. Where a new version retypes a column
+-- of a table that views read, it has to drop these views first, and says so to its users.
+--
+-- A filter by account or day has to reach the tables that grow with time. So a view groups, sorts
+-- and numbers rows by account_id, and by day if it has one; and what it sums up of such a table it
+-- reads account by account (LATERAL), by the natural key: the planner, which knows nothing of what
+-- a view is asked, would else read all of it.
+
 -- A document of a past day (backfill) cannot tell how things are: what exists only now is Skipped
 -- there, as a service that is off is elsewhere, and of security it has only what carries dates. An
 -- older day's is known by when it was collected; yesterday's, by not having asked for the account,
 -- nor listed anything that exists now (the sender leaves those lists out). So only a document that
--- did (of_now) may be complete, or end a failure by a Skipped or by the Pass of security. The Pass
--- of any other category ends one in every document: that much was read. A Fail always counts.
+-- did (of_now) may be complete.
+CREATE OR REPLACE VIEW document_statuses AS
+SELECT a.id AS account_row, a.account_id, a.account_name, a.customer_name, a.region,
+       d.collected_at, told.of_now,
+       told.of_now AND NOT EXISTS (
+           SELECT FROM jsonb_each_text(told.statuses) s WHERE s.value NOT IN ('Pass', 'Skipped'))
+           AS complete,
+       told.statuses
+FROM documents d
+JOIN logs l ON l.document_id = d.id
+JOIN accounts a ON a.id = d.account_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(l.account_status IN ('Pass', 'Fail'), false) OR EXISTS (
+               SELECT FROM listings x
+               WHERE x.account_id = d.account_id AND x.scope = '' AND x.sort_key = d.day_order
+                 AND x.table_name IN ('accounts', 'kms_keys', 'service_resources')) AS of_now,
+           jsonb_build_object(
+               'account', l.account_status,
+               'cost', l.cost_status,
+               'service', l.service_status,
+               'ri_sp_savings', l.ri_sp_savings_status,
+               'security', l.security_status,
+               'config', l.config_status,
+               'inventory', l.inventory_status,
+               'marketplace', l.marketplace_status,
+               'trusted_advisor', l.trusted_advisor_status,
+               'health', l.health_status,
+               'application', l.application_status,
+               'resilience_hub', l.resilience_hub_status,
+               'compute_optimizer', l.compute_optimizer_status,
+               'service_resources', l.service_resources_status,
+               'config_inventory', l.config_inventory_status,
+               'support_tickets', l.support_tickets_status) AS statuses) told
+WHERE d.collected_at < (d.period_end + 1)::timestamp AT TIME ZONE 'UTC';
+SELECT describe('document_statuses', '
+What became of each category in each document that is not of a past day
+
+account_row   what account_id is in the tables (accounts.id)
+collected_at  when the document was collected
+of_now        whether the document tells how things are now, and not only how they were
+complete      whether it does, and each category is Pass or Skipped
+statuses      status per category as JSON: Pass, Fail, Skipped, None (left out) or null (not told)
+');
+
+-- What ends a failure: the Pass of a category in any document, as that much was read, but of
+-- security, which may be a part, and a Skipped, only in a document of now. A Fail always counts.
+-- What was before a document that ended all failures need not be read.
 CREATE OR REPLACE VIEW freshness AS
-WITH told AS MATERIALIZED (
-    SELECT r.*, d.collected_at, coalesce(r.account_status IN ('Pass', 'Fail'), false) OR EXISTS (
-        SELECT FROM listings l
-        WHERE l.account_id = d.account_id AND l.scope = '' AND l.sort_key = d.day_order
-          AND l.table_name IN ('accounts', 'kms_keys', 'service_resources')) AS of_now
-    FROM logs r
-    JOIN documents d ON d.id = r.document_id
-     AND d.collected_at < (d.period_end + 1)::timestamp AT TIME ZONE 'UTC'),
-statuses AS (
-    SELECT r.account_id, r.collected_at, r.of_now, s.category, s.status,
-           CASE s.status WHEN 'Pass' THEN r.of_now OR s.category <> 'security'
-                         WHEN 'Skipped' THEN r.of_now ELSE false END AS ends_failure
-    FROM told r
-    CROSS JOIN LATERAL (VALUES
-        ('account', r.account_status),
-        ('cost', r.cost_status),
-        ('service', r.service_status),
-        ('ri_sp_savings', r.ri_sp_savings_status),
-        ('security', r.security_status),
-        ('config', r.config_status),
-        ('inventory', r.inventory_status),
-        ('marketplace', r.marketplace_status),
-        ('trusted_advisor', r.trusted_advisor_status),
-        ('health', r.health_status),
-        ('application', r.application_status),
-        ('resilience_hub', r.resilience_hub_status),
-        ('compute_optimizer', r.compute_optimizer_status),
-        ('service_resources', r.service_resources_status),
-        ('config_inventory', r.config_inventory_status),
-        ('support_tickets', r.support_tickets_status)
-    ) AS s (category, status)),
-latest AS (
-    SELECT account_id, max(collected_at) AS collected_at FROM told GROUP BY account_id),
-complete AS (
-    SELECT account_id, max(collected_at) AS collected_at
-    FROM (SELECT account_id, collected_at FROM statuses
-          GROUP BY account_id, collected_at
-          HAVING bool_and(of_now AND status IN ('Pass', 'Skipped'))) whole
-    GROUP BY account_id),
-ended AS (
-    SELECT account_id, category, max(collected_at) AS collected_at
-    FROM statuses WHERE ends_failure GROUP BY account_id, category),
-failing AS (
-    SELECT s.account_id, s.category, min(s.collected_at) AS since
-    FROM statuses s
-    LEFT JOIN ended ON ended.account_id = s.account_id AND ended.category = s.category
-    WHERE s.status = 'Fail' AND s.collected_at >= coalesce(ended.collected_at, '-infinity')
-    GROUP BY s.account_id, s.category),
-failures AS (
-    SELECT account_id, jsonb_object_agg(category, since) AS since FROM failing GROUP BY account_id)
 SELECT a.account_id, a.region, latest.collected_at AS last_document_at,
        complete.collected_at AS last_complete_at,
        round(CAST(extract(epoch FROM now() - complete.collected_at) / 3600 AS numeric), 1)
            AS hours_since_complete,
-       coalesce(failures.since, '{}') AS failing_since
+       coalesce(failures.since, '{}') AS failing_since, a.account_name, a.customer_name
 FROM accounts a
-LEFT JOIN latest ON latest.account_id = a.id
-LEFT JOIN complete ON complete.account_id = a.id
-LEFT JOIN failures ON failures.account_id = a.id;
+LEFT JOIN LATERAL (
+    SELECT s.collected_at FROM document_statuses s
+    WHERE s.account_row = a.id ORDER BY s.collected_at DESC LIMIT 1) latest ON true
+LEFT JOIN LATERAL (
+    SELECT s.collected_at FROM document_statuses s
+    WHERE s.account_row = a.id AND s.complete ORDER BY s.collected_at DESC LIMIT 1) complete ON true
+LEFT JOIN LATERAL (
+    SELECT jsonb_object_agg(f.category, f.since) AS since
+    FROM (SELECT t.category, min(t.collected_at) AS since
+          FROM (SELECT c.key AS category, c.value AS status, s.collected_at,
+                       max(s.collected_at) FILTER (
+                           WHERE CASE c.value WHEN 'Pass' THEN s.of_now OR c.key <> 'security'
+                                              WHEN 'Skipped' THEN s.of_now END)
+                           OVER (PARTITION BY c.key) AS ended_at
+                FROM document_statuses s
+                CROSS JOIN LATERAL jsonb_each_text(s.statuses) c
+                WHERE s.account_row = a.id AND s.collected_at >= coalesce((
+                    SELECT e.collected_at FROM document_statuses e
+                    WHERE e.account_row = a.id AND e.of_now AND NOT EXISTS (
+                        SELECT FROM jsonb_each_text(e.statuses) s
+                        WHERE coalesce(s.value, '') NOT IN ('Pass', 'Skipped'))
+                    ORDER BY e.collected_at DESC LIMIT 1), '-infinity')) t
+          WHERE t.status = 'Fail' AND t.collected_at >= coalesce(t.ended_at, '-infinity')
+          GROUP BY t.category) f) failures ON true;
+SELECT describe('freshness', '
+Per account and region the last document and the last complete one, how old that is, and the
+categories that fail, each with the time since when it does
+
+last_document_at      when the last document was collected
+last_complete_at      when the last complete document was collected
+hours_since_complete  hours since then
+failing_since         the categories that fail and since when, as JSON; {} if none does
+');
+
+CREATE OR REPLACE VIEW account_overview AS
+SELECT o.account_id, a.account_name, a.customer_name, a.partner_name, a.category, a.account_type,
+       a.account_status, a.account_email, a.joined_timestamp, o.regions,
+       (SELECT string_agg(DISTINCT p.name, ', ')
+        FROM accounts x
+        JOIN product_accounts x_p ON x_p.account_id = x.id AND x_p.gone_at IS NULL
+        JOIN products p ON p.id = x_p.product_id
+        WHERE x.account_id = o.account_id) AS products,
+       CASE WHEN o.last_document_at IS NULL THEN 'never'
+            WHEN o.last_document_at < now() - interval '2 days' THEN 'silent'
+            WHEN failing.categories IS NOT NULL THEN 'failing'
+            WHEN coalesce(o.last_complete_at < now() - interval '2 days', true) THEN 'incomplete'
+            ELSE 'complete' END AS delivery,
+       o.last_document_at, o.last_complete_at, failing.categories AS failing
+FROM (SELECT f.account_id, string_agg(f.region, ', ' ORDER BY f.region) AS regions,
+             (array_agg(f.region ORDER BY f.last_document_at DESC NULLS LAST, f.region))[1]
+                 AS newest_region,
+             max(f.last_document_at) AS last_document_at,
+             CASE WHEN bool_and(f.last_complete_at IS NOT NULL) THEN min(f.last_complete_at) END
+                 AS last_complete_at,
+             jsonb_agg(f.failing_since) AS failing_since
+      FROM (SELECT x.*, max(x.last_document_at) OVER (PARTITION BY x.account_id) AS newest_at
+            FROM freshness x) f
+      WHERE coalesce(f.last_document_at >= f.newest_at - interval '30 days', f.newest_at IS NULL)
+      GROUP BY f.account_id) o
+JOIN accounts a ON a.account_id = o.account_id AND a.region = o.newest_region
+CROSS JOIN LATERAL (
+    SELECT string_agg(DISTINCT c.category, ', ') AS categories
+    FROM jsonb_array_elements(o.failing_since) AS e (since)
+    CROSS JOIN LATERAL jsonb_object_keys(e.since) AS c (category)) failing;
+SELECT describe('account_overview', '
+Each account with what is known of it, as its newest document has it, and how well it delivers
+
+partner_name      partner, as set for the sender
+category          category, as set for the sender
+account_type      what the account is for, such as production, as set for the sender
+account_status    state of the account, such as ACTIVE or SUSPENDED
+account_email     email address of the root user
+joined_timestamp  when the account joined the organization, else when it was created
+regions           regions that documents came from within 30 days of the newest, comma-separated
+products          products that the account serves, comma-separated
+delivery          never (no document, or of past days only), silent (none for two days), failing (a
+                  category fails), incomplete (no complete one for two days) or complete
+last_document_at  when the newest document was collected
+last_complete_at  when the region that is furthest behind was last complete; NULL: one never was
+failing           categories that fail in one of the regions, comma-separated
+');
+
+-- Costs belong to the account and come in the documents of its home region. Where that has moved,
+-- or producers in several regions tell the same costs, each day counts once: as told by the region
+-- that has the newest day, else by the next.
+CREATE OR REPLACE VIEW cost_sources AS
+SELECT a.id AS account_row, a.account_id,
+       first_value(a.account_name) OVER newest_first AS account_name,
+       first_value(a.customer_name) OVER newest_first AS customer_name, a.region,
+       first_value(s.last_day) OVER newest_first AS last_day,
+       array_agg(a.id) OVER (newest_first ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+           AS preferred
+FROM accounts a
+CROSS JOIN LATERAL (SELECT max(date_from) AS last_day FROM services WHERE account_id = a.id) s
+WHERE s.last_day IS NOT NULL
+WINDOW newest_first AS (
+    PARTITION BY a.account_id ORDER BY s.last_day DESC, a.region);
+SELECT describe('cost_sources', '
+The accounts and regions whose documents tell costs: one region per account, its home, unless that
+has moved
+
+account_row  what account_id is in the tables (accounts.id)
+last_day     newest day that costs of the account are known of
+preferred    account_row of the regions whose costs count instead on days that they tell;
+             NULL: none
+');
+
+CREATE OR REPLACE VIEW daily_costs AS
+SELECT c.day, o.account_id, o.account_name, o.customer_name, c.service, c.unblended_cost,
+       c.currency
+FROM cost_sources o
+CROSS JOIN LATERAL (
+    SELECT s.date_from AS day, s.service, sum(s.cost) AS unblended_cost,
+           max(s.currency) AS currency
+    FROM services s
+    WHERE s.account_id = o.account_row AND coalesce(s.date_to, s.date_from + 1) = s.date_from + 1
+    GROUP BY s.date_from, s.service) c
+WHERE o.preferred IS NULL OR NOT EXISTS (
+    SELECT FROM services p WHERE p.account_id = ANY (o.preferred) AND p.date_from = c.day);
+SELECT describe('daily_costs', '
+Cost of each account for each service on each day
+
+day             the day, in UTC
+service         service, as Cost Explorer names it
+unblended_cost  unblended cost of that day; AWS restates it for some days
+');
+
+CREATE OR REPLACE VIEW month_to_date_costs AS
+SELECT o.account_id, o.account_name, o.customer_name, m.first_day AS month, o.last_day,
+       spent.unblended_cost, read.days AS days_known, coalesce(rest.cost, 0) AS forecast_cost,
+       coalesce(rest.days, 0) AS forecast_days,
+       CASE WHEN read.days = o.last_day - m.first_day + 1
+             AND o.last_day + 1 + coalesce(rest.days, 0) = m.next_first_day
+            THEN spent.unblended_cost + coalesce(rest.cost, 0) END AS expected_cost,
+       spent.currency
+FROM cost_sources o
+CROSS JOIN LATERAL (
+    SELECT CAST(date_trunc('month', CAST(o.last_day AS timestamp)) AS date) AS first_day,
+           CAST(date_trunc('month', CAST(o.last_day AS timestamp)) + interval '1 month' AS date)
+               AS next_first_day) m
+CROSS JOIN LATERAL (
+    SELECT sum(d.unblended_cost) AS unblended_cost, max(d.currency) AS currency
+    FROM daily_costs d
+    WHERE d.account_id = o.account_id AND d.day >= m.first_day) spent
+CROSS JOIN LATERAL (
+    SELECT CAST(count(DISTINCT c.period_start) AS integer) AS days
+    FROM accounts a JOIN cost_reports c ON c.account_id = a.id
+    WHERE a.account_id = o.account_id AND c.period_granularity = 'DAILY'
+      AND c.period_start BETWEEN m.first_day AND o.last_day) read
+CROSS JOIN LATERAL (
+    SELECT round(sum(f.amount * part.days / (f.next_day - f.period_start)), 10) AS cost,
+           CAST(sum(part.days) AS integer) AS days
+    FROM (SELECT period_start, coalesce(period_end, period_start + 1) AS next_day, amount
+          FROM cost_forecasts
+          WHERE cost_report_id = (
+              SELECT c.id FROM cost_reports c
+              WHERE c.account_id = o.account_row AND c.period_start >= m.first_day - 31
+                AND EXISTS (SELECT FROM cost_forecasts x WHERE x.cost_report_id = c.id)
+              ORDER BY c.period_start DESC LIMIT 1)) f
+    CROSS JOIN LATERAL (
+        SELECT least(f.next_day, m.next_first_day) - greatest(f.period_start, o.last_day + 1)
+            AS days) part
+    WHERE part.days > 0) rest
+WHERE o.preferred IS NULL;
+SELECT describe('month_to_date_costs', '
+Cost of each account in the month of its newest day of costs, and the forecast to its end
+
+month           first day of the month
+last_day        newest day that costs are known of
+unblended_cost  unblended cost from the first of the month to that day
+days_known      days of these on which costs were read
+forecast_cost   forecast for the rest of the month, by the newest report that has one
+forecast_days   days of the rest that the forecast covers
+expected_cost   cost of the whole month; NULL unless each day is either known or forecast
+');
+
+CREATE OR REPLACE VIEW weekly_cost_changes AS
+SELECT o.account_id, o.account_name, o.customer_name, c.service, o.last_day - 6 AS week_start,
+       o.last_day + 1 AS week_end, c.unblended_cost, c.previous_cost,
+       CASE WHEN read.days = 14 THEN c.unblended_cost - c.previous_cost END AS difference,
+       CASE WHEN read.days = 14 AND c.previous_cost <> 0
+            THEN round((c.unblended_cost - c.previous_cost) * 100 / abs(c.previous_cost), 1)
+            END AS difference_percentage,
+       c.currency
+FROM cost_sources o
+CROSS JOIN LATERAL (
+    SELECT d.service, max(d.currency) AS currency,
+           coalesce(sum(d.unblended_cost) FILTER (WHERE d.day > o.last_day - 7), 0)
+               AS unblended_cost,
+           coalesce(sum(d.unblended_cost) FILTER (WHERE d.day <= o.last_day - 7), 0)
+               AS previous_cost
+    FROM daily_costs d
+    WHERE d.account_id = o.account_id AND d.day > o.last_day - 14
+    GROUP BY d.service) c
+CROSS JOIN LATERAL (
+    SELECT CAST(count(DISTINCT r.period_start) AS integer) AS days
+    FROM accounts a JOIN cost_reports r ON r.account_id = a.id
+    WHERE a.account_id = o.account_id AND r.period_granularity = 'DAILY'
+      AND r.period_start > o.last_day - 14 AND r.period_start <= o.last_day) read
+WHERE o.preferred IS NULL;
+SELECT describe('weekly_cost_changes', '
+Cost of each account for each service in its newest seven days of costs, and in the seven before
+
+service                service, as Cost Explorer names it
+week_start             first of the newest seven days
+week_end               the day after them
+unblended_cost         unblended cost of the newest seven days
+previous_cost          unblended cost of the seven days before
+difference             how much it rose; NULL unless costs of all fourteen days were read
+difference_percentage  the difference in percent of the previous cost
+');
+
+CREATE OR REPLACE VIEW current_reservations AS
+SELECT account_id, account_name, customer_name, region, reservation_type, subscription_id, service,
+       description, end_date, last_day, utilization_percentage, idle_monthly_cost, currency
+FROM (
+    SELECT DISTINCT ON (a.account_id, s.reservation_type, s.subscription_id)
+           a.account_id, a.account_name, a.customer_name, s.*
+    FROM accounts a
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN d.reservation_type LIKE 'Savings%' THEN 'Savings Plan'
+                    ELSE 'Reserved Instance' END AS reservation_type,
+               d.subscription_id, max(d.date_from) AS last_day,
+               (array_agg(d.end_date ORDER BY d.date_to DESC))[1] AS end_date,
+               (array_agg(d.state ORDER BY d.date_to DESC))[1] AS state,
+               (array_agg(d.region ORDER BY d.date_to DESC))[1] AS region,
+               (array_agg(d.service ORDER BY d.date_to DESC))[1] AS service,
+               (array_agg(coalesce(d.description, d.instance_type) ORDER BY d.date_to DESC))[1]
+                   AS description,
+               avg(d.utilization_percentage) AS utilization_percentage,
+               round(avg(d.reservation_cost * (100 - d.utilization_percentage))
+                     / 100 * 365 / 12, 2) AS idle_monthly_cost,
+               max(d.currency) AS currency
+        FROM ri_sp_daily_savings d
+        WHERE d.account_id = a.id
+          AND d.date_to > (SELECT max(x.date_to) - 7 FROM ri_sp_daily_savings x
+                           WHERE x.account_id = a.id)
+        GROUP BY 1, d.subscription_id) s
+    ORDER BY a.account_id, s.reservation_type, s.subscription_id, s.last_day DESC, a.region) newest
+WHERE coalesce(end_date > now(), true) AND coalesce(state, 'active') = 'active';
+SELECT describe('current_reservations', '
+Reservations and savings plans in force, and their use in the newest seven days
+
+region                  region of the reservation or plan
+reservation_type        Reserved Instance or Savings Plan
+subscription_id         identifier of the reservation or plan
+service                 service of the reservation, as Cost Explorer names it
+description             what was bought
+end_date                when it ends
+last_day                newest day that its use is known of
+utilization_percentage  used share of what was bought, in percent, on average of the days
+idle_monthly_cost       what the unused part costs a month at that rate, upfront payment included
+');
+
+CREATE OR REPLACE VIEW savings_opportunities AS
+SELECT a.account_id, a.account_name, a.customer_name, a.region,
+       'Compute Optimizer' AS source, o.resource_type, o.resource_arn AS resource_id,
+       o.resource_name, o.finding,
+       nullif(concat_ws(' ', o.recommended_instance_type, o.recommended_volume_type,
+           o.recommended_volume_size || ' GiB', o.recommended_memory_size || ' MiB'), '')
+           AS recommendation,
+       o.estimated_monthly_savings_usd AS monthly_savings, 'USD' AS currency
+FROM compute_optimizer o
+JOIN accounts a ON a.id = o.account_id
+WHERE o.gone_at IS NULL
+  AND (o.estimated_monthly_savings_usd > 0 OR (o.estimated_monthly_savings_usd IS NULL
+       AND replace(upper(o.finding), '_', '') IN ('OVERPROVISIONED', 'NOTOPTIMIZED')))
+UNION ALL
+SELECT t.account_id, t.account_name, t.customer_name, NULL, 'Trusted Advisor', NULL, t.check_id,
+       t.check_name, t.affected_resources_count || ' resources', NULL, t.potential_savings, 'USD'
+FROM (SELECT DISTINCT ON (a.account_id, c.category, c.check_name)
+             a.account_id, a.account_name, a.customer_name, c.check_id, c.check_name,
+             c.affected_resources_count, c.potential_savings
+      FROM trusted_advisor_checks c
+      JOIN accounts a ON a.id = c.account_id
+      WHERE c.gone_at IS NULL
+      ORDER BY a.account_id, c.category, c.check_name, c.timestamp DESC NULLS LAST, a.region) t
+WHERE t.potential_savings > 0
+UNION ALL
+SELECT account_id, account_name, customer_name, region, reservation_type, service,
+       subscription_id, description, 'used ' || round(utilization_percentage, 1) || ' %', NULL,
+       idle_monthly_cost, currency
+FROM current_reservations
+WHERE utilization_percentage < 100;
+SELECT describe('savings_opportunities', '
+What could be saved a month. The sources overlap, so do not add them up: the total of an account,
+overlaps removed, is potential_monthly_savings of its newest row in cost_reports that has one
+
+source           Compute Optimizer, Trusted Advisor, Reserved Instance or Savings Plan
+resource_type    type of the resource; service of a reservation
+resource_id      ARN of the resource; identifier of the check, or of the reservation or plan
+resource_name    name of the resource or check; what the reservation or plan is
+finding          what is wrong
+recommendation   instance type, volume type and size, or memory that is recommended
+monthly_savings  what would be saved a month; of a reservation or plan, what its unused part costs
+');
+
+CREATE OR REPLACE VIEW open_findings AS
+SELECT account_id, account_name, customer_name, region, source, finding_id, severity,
+       CASE severity WHEN 'CRITICAL' THEN 5 WHEN 'HIGH' THEN 4 WHEN 'MEDIUM' THEN 3
+                     WHEN 'LOW' THEN 2 WHEN 'INFORMATIONAL' THEN 1 END AS severity_level,
+       title, resource_type, resource_id, first_seen_at, updated_at,
+       CAST(floor(extract(epoch FROM now() - first_seen_at) / 86400) AS integer) AS age_days,
+       fix_available, recommendation
+FROM (
+    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'Security Hub' AS source,
+           f.finding_id, upper(f.severity) AS severity, f.title, f.resource_type, f.resource_id,
+           f.created_at AS first_seen_at, f.updated_at, NULL AS fix_available, f.recommendation
+    FROM findings f
+    JOIN accounts a ON a.id = f.account_id
+    WHERE f.record_state IS DISTINCT FROM 'ARCHIVED'
+      AND coalesce(f.status, '') NOT IN ('RESOLVED', 'SUPPRESSED')
+      AND coalesce(f.updated_at > now() - interval '90 days', true)
+      AND NOT EXISTS (SELECT FROM inspector_findings i
+                      WHERE i.account_id = f.account_id AND i.finding_arn = f.finding_id)
+      AND NOT EXISTS (SELECT FROM guard_duty_findings g
+                      WHERE g.account_id = f.account_id AND g.finding_id =
+                            substring(f.finding_id FROM ':guardduty:.*/finding/([^/]+)$'))
+    UNION ALL
+    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'GuardDuty', g.finding_id,
+           CASE WHEN g.severity >= 9 THEN 'CRITICAL' WHEN g.severity >= 7 THEN 'HIGH'
+                WHEN g.severity >= 4 THEN 'MEDIUM' WHEN g.severity >= 1 THEN 'LOW' END,
+           g.title, g.resource_type, NULL, g.created_at, g.updated_at, NULL, NULL
+    FROM guard_duty_findings g
+    JOIN accounts a ON a.id = g.account_id
+    WHERE g.archived IS DISTINCT FROM true
+      AND coalesce(g.updated_at > now() - interval '90 days', true)
+      AND NOT EXISTS (SELECT FROM findings f
+                      WHERE f.account_id = g.account_id
+                        AND f.status IN ('RESOLVED', 'SUPPRESSED')
+                        AND f.finding_id = format('arn:%s:guardduty:%s:%s:detector/%s/finding/%s',
+                            split_part(a.account_arn, ':', 2), g.region, a.account_id,
+                            g.detector_id, g.finding_id))
+    UNION ALL
+    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'Inspector', i.finding_arn,
+           nullif(upper(i.severity), 'UNTRIAGED'), i.title, i.resource_type, i.resource_id,
+           i.first_observed_at, i.updated_at, i.fix_available, NULL
+    FROM inspector_findings i
+    JOIN accounts a ON a.id = i.account_id
+    WHERE (i.status = 'ACTIVE' OR i.status IS NULL)
+      AND NOT EXISTS (SELECT FROM findings f
+                      WHERE f.account_id = i.account_id AND f.finding_id = i.finding_arn
+                        AND f.status IN ('RESOLVED', 'SUPPRESSED'))) found;
+SELECT describe('open_findings', '
+Findings of Security Hub, GuardDuty and Inspector that nobody has settled. Security Hub has copies
+of what the other two find: each is listed once, by whom found it, and is settled if its copy is.
+What Security Hub and GuardDuty have not updated for 90 days is left out, as AWS deletes it
+
+source          Security Hub, GuardDuty or Inspector
+finding_id      identifier or ARN of the finding
+severity        CRITICAL, HIGH, MEDIUM, LOW or INFORMATIONAL, of GuardDuty by the ranges of AWS
+                (from 9, 7, 4 and 1 on); NULL: not rated yet
+severity_level  5 for CRITICAL to 1 for INFORMATIONAL, to sort by
+title           title
+resource_type   type of the resource that it is about
+resource_id     identifier of that resource; not known of GuardDuty
+first_seen_at   when it was first seen
+updated_at      when AWS last updated it
+age_days        whole days since it was first seen
+fix_available   YES, NO or PARTIAL by Inspector; NULL: not known
+recommendation  what to do, by Security Hub
+');
+
+CREATE OR REPLACE VIEW daily_compliance AS
+SELECT c.date_from AS day, a.account_id, a.account_name, a.customer_name, a.region,
+       c.compliance_score, c.total_rules, c.compliant_rules, c.non_compliant_rules,
+       c.curr_compliant AS compliant_resources, c.curr_non_compliant AS non_compliant_resources
+FROM config_reports c
+JOIN accounts a ON a.id = c.account_id;
+SELECT describe('daily_compliance', '
+How far each account and region complied with its AWS Config rules on each day
+
+day                      the day, in UTC
+compliance_score         compliant rules in percent of those with a result
+total_rules              number of rules
+compliant_rules          rules that all resources comply with
+non_compliant_rules      rules that a resource breaks
+compliant_resources      resources that comply with all their rules
+non_compliant_resources  resources that break a rule
+');
+
+CREATE OR REPLACE VIEW non_compliant_rules AS
+SELECT a.account_id, a.account_name, a.customer_name, a.region, n.rule_name,
+       string_agg(DISTINCT n.conformance_pack, ', ') AS conformance_packs,
+       count(DISTINCT (n.resource_type, n.resource_id)) AS non_compliant_resources,
+       max(n.config_rule_invoked_time) AS evaluated_at
+FROM non_compliant_resources n
+JOIN accounts a ON a.id = n.account_id
+WHERE n.gone_at IS NULL
+GROUP BY a.account_id, a.account_name, a.customer_name, a.region, n.rule_name;
+SELECT describe('non_compliant_rules', '
+The AWS Config rules that resources break now, and how many do
+
+rule_name                name of the rule
+conformance_packs        conformance packs that the rule came with, comma-separated
+non_compliant_resources  resources that break it
+evaluated_at             when the rule was last evaluated
+');
+
+CREATE OR REPLACE VIEW security_hygiene AS
+SELECT a.account_id, a.account_name, a.customer_name, a.region,
+       'key without rotation' AS problem, 'AWS::KMS::Key' AS resource_type,
+       coalesce(k.arn, k.key_id) AS resource_id, k.description AS resource_name,
+       CAST(NULL AS timestamptz) AS due_at
+FROM kms_keys k
+JOIN accounts a ON a.id = k.account_id
+WHERE k.gone_at IS NULL AND k.key_rotation_enabled = false
+  AND coalesce(k.enabled, true) AND k.key_manager IS DISTINCT FROM 'AWS'
+UNION ALL
+SELECT a.account_id, a.account_name, a.customer_name, a.region, 'secret without rotation',
+       'AWS::SecretsManager::Secret', s.arn, s.name, NULL
+FROM secrets_manager_secrets s
+JOIN accounts a ON a.id = s.account_id
+WHERE s.gone_at IS NULL AND s.rotation_enabled = false
+UNION ALL
+(SELECT DISTINCT ON (a.account_id, t.arn)
+        a.account_id, a.account_name, a.customer_name, coalesce(t.home_region, a.region),
+        'trail that does not log', 'AWS::CloudTrail::Trail', t.arn, t.name, NULL
+ FROM cloudtrail_logs t
+ JOIN accounts a ON a.id = t.account_id
+ WHERE t.gone_at IS NULL AND t.is_logging = false
+ ORDER BY a.account_id, t.arn, a.region)
+UNION ALL
+SELECT a.account_id, max(a.account_name), max(a.customer_name), NULL,
+       'account without a trail that logs', 'AWS::CloudTrail::Trail', NULL, NULL, NULL
+FROM accounts a
+GROUP BY a.account_id
+HAVING bool_or(EXISTS (SELECT FROM listings l
+                       WHERE l.account_id = a.id AND l.table_name = 'cloudtrail_logs'
+                         AND l.scope = ''))
+   AND NOT bool_or(EXISTS (SELECT FROM cloudtrail_logs t
+                           WHERE t.account_id = a.id AND t.gone_at IS NULL
+                             AND t.is_logging IS DISTINCT FROM false))
+UNION ALL
+(SELECT DISTINCT ON (a.account_id, w.arn)
+        a.account_id, a.account_name, a.customer_name, a.region, 'web ACL without logs',
+        'AWS::WAFv2::WebACL', w.arn, w.name, NULL
+ FROM waf_rules w
+ JOIN accounts a ON a.id = w.account_id
+ WHERE w.gone_at IS NULL AND w.logging_enabled = false
+ ORDER BY a.account_id, w.arn, a.region)
+UNION ALL
+SELECT a.account_id, a.account_name, a.customer_name, a.region,
+       CASE WHEN c.status = 'EXPIRED' OR c.not_after <= now() THEN 'expired certificate in use'
+            ELSE 'certificate in use that expires soon' END,
+       'AWS::ACM::Certificate', c.arn, c.domain_name, c.not_after
+FROM certificates c
+JOIN accounts a ON a.id = c.account_id
+WHERE c.gone_at IS NULL AND c.type IS DISTINCT FROM 'PRIVATE' AND c.in_use IS DISTINCT FROM false
+  AND (c.status = 'EXPIRED' OR c.not_after < now() + interval '30 days');
+SELECT describe('security_hygiene', '
+What is not as it should be: customer managed keys and secrets that do not rotate, trails and web
+ACLs that do not log, public certificates in use that have expired or do so within 30 days. Where it
+is not known whether something rotates or logs, it is left out; a certificate counts as in use
+unless AWS says that it is not
+
+region         region of the resource; NULL: the account as a whole
+problem        key without rotation, secret without rotation, trail that does not log, account
+               without a trail that logs, web ACL without logs, expired certificate in use or
+               certificate in use that expires soon
+resource_type  type, as AWS Config names it
+resource_id    ARN of the resource
+resource_name  name or description of the resource
+due_at         when the certificate expires or expired
+');
+
+CREATE OR REPLACE VIEW upcoming_events AS
+SELECT account_id, account_name, customer_name, region, event, due_at,
+       CAST(floor(extract(epoch FROM due_at - now()) / 86400) AS integer) AS days_left,
+       resource_type, resource_id, resource_name, detail
+FROM (
+    SELECT a.account_id, a.account_name, a.customer_name, a.region,
+           'certificate expires' AS event, c.not_after AS due_at,
+           'AWS::ACM::Certificate' AS resource_type, c.arn AS resource_id,
+           c.domain_name AS resource_name,
+           concat_ws(', ', CASE c.in_use WHEN true THEN 'in use' WHEN false THEN 'not in use' END,
+                     CASE c.renewal_eligibility WHEN 'ELIGIBLE' THEN 'renewed by ACM' END)
+               AS detail
+    FROM certificates c
+    JOIN accounts a ON a.id = c.account_id
+    WHERE c.gone_at IS NULL AND c.not_after > now() AND c.status IS DISTINCT FROM 'REVOKED'
+    UNION ALL
+    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'key is deleted',
+           k.deletion_date, 'AWS::KMS::Key', coalesce(k.arn, k.key_id), k.description, k.key_state
+    FROM kms_keys k
+    JOIN accounts a ON a.id = k.account_id
+    WHERE k.gone_at IS NULL AND k.deletion_date > now()
+    UNION ALL
+    (SELECT DISTINCT ON (a.account_id, h.arn)
+            a.account_id, a.account_name, a.customer_name, h.region, 'AWS Health event',
+            h.start_time, h.service, h.arn, h.event_type_code, h.event_type_category
+     FROM health_events h
+     JOIN accounts a ON a.id = h.account_id
+     WHERE h.status_code IS DISTINCT FROM 'closed'
+       AND (h.start_time > now() OR (h.start_time IS NULL AND h.status_code = 'upcoming'))
+     ORDER BY a.account_id, h.arn, h.last_updated_time DESC NULLS LAST, a.region)
+    UNION ALL
+    SELECT account_id, account_name, customer_name, region,
+           CASE reservation_type WHEN 'Savings Plan' THEN 'savings plan ends'
+                ELSE 'reservation ends' END,
+           end_date, service, subscription_id, description, reservation_type
+    FROM current_reservations
+    WHERE end_date > now()) coming;
+SELECT describe('upcoming_events', '
+What will happen: certificates that expire, scheduled AWS Health events, keys that will be deleted,
+reservations and savings plans that end
+
+event          certificate expires, key is deleted, AWS Health event, reservation ends or
+               savings plan ends
+due_at         when it happens
+days_left      whole days until then
+resource_type  type, as AWS Config names it; service of an event or reservation
+resource_id    ARN of the resource or event; identifier of the reservation or plan
+resource_name  name of the resource; type of the event; what the reservation or plan is
+detail         whether a certificate is in use and renewed; state of a key; category of an event
+');
+
+CREATE OR REPLACE VIEW missing_patches AS
+SELECT a.account_id, a.account_name, a.customer_name, a.region, i.instance_id, i.computer_name,
+       i.platform, i.platform_version, p.title, p.classification, p.severity, p.state, p.kb_id,
+       p.cve_ids
+FROM inventory_patches p
+JOIN inventory_instances i ON i.id = p.instance_id
+JOIN accounts a ON a.id = i.account_id
+WHERE i.gone_at IS NULL AND p.account_id = i.account_id
+  AND p.state IN ('Missing', 'MISSING', 'Failed', 'FAILED',
+                  'InstalledPendingReboot', 'INSTALLED_PENDING_REBOOT',
+                  'AvailableSecurityUpdate', 'AVAILABLE_SECURITY_UPDATE');
+SELECT describe('missing_patches', '
+Patches that are not in effect on a machine that Systems Manager manages
+
+instance_id       identifier of the machine, such as i-…
+computer_name     host name
+platform          operating system
+platform_version  version of the operating system
+title             title of the patch
+classification    classification, such as Security
+severity          severity, in the words of the vendor
+state             Missing, Failed, InstalledPendingReboot or AvailableSecurityUpdate
+kb_id             identifier of the patch
+cve_ids           vulnerabilities that it removes
+');
+
+-- What is in no region, or in another than the document's, may be listed in several documents of an
+-- account: it counts once, in the row of its own region, else of the first region.
+CREATE OR REPLACE VIEW existing_resources AS
+WITH kinds (resource_type, config_type) AS (VALUES
+    ('Instance', 'AWS::EC2::Instance'),
+    ('Volume', 'AWS::EC2::Volume'),
+    ('Subnet', 'AWS::EC2::Subnet'),
+    ('DBInstance', 'AWS::RDS::DBInstance'),
+    ('Bucket', 'AWS::S3::Bucket'),
+    ('LoadBalancer', 'AWS::ElasticLoadBalancingV2::LoadBalancer'),
+    ('AutoScalingGroup', 'AWS::AutoScaling::AutoScalingGroup'),
+    ('Function', 'AWS::Lambda::Function'))
+SELECT a.account_id, a.account_name, a.customer_name, s.region,
+       coalesce(k.config_type, s.service_name || ' ' || s.resource_type) AS resource_type,
+       s.resource_id, s.resource_name, s.state, s.availability_zone, s.vpc_id,
+       coalesce(s.instance_type, s.instance_class) AS instance_type, s.engine, s.multi_az,
+       s.size_gb, s.volume_type, s.type, s.scheme, s.creation_date, s.service_name AS source
+FROM service_resources s
+JOIN accounts a ON a.id = s.account_id
+LEFT JOIN kinds k ON k.resource_type = s.resource_type
+WHERE s.gone_at IS NULL AND NOT (s.region IS DISTINCT FROM a.region AND EXISTS (
+    SELECT FROM accounts o JOIN service_resources x ON x.account_id = o.id
+    WHERE o.account_id = a.account_id AND o.id <> a.id AND x.gone_at IS NULL
+      AND x.service_name = s.service_name AND x.resource_type = s.resource_type
+      AND x.resource_id = s.resource_id AND (x.region = o.region OR o.region < a.region)))
+UNION ALL
+SELECT a.account_id, a.account_name, a.customer_name, c.region, c.resource_type, c.resource_id,
+       c.resource_name, c.state, c.availability_zone, c.vpc_id,
+       coalesce(c.instance_type, c.instance_class), c.engine, c.multi_az, c.size_gb,
+       c.volume_type, c.type, c.scheme, c.creation_date, 'AWS Config'
+FROM config_inventory c
+JOIN accounts a ON a.id = c.account_id
+LEFT JOIN (
+    SELECT DISTINCT o.account_id, k.config_type, x.region
+    FROM service_resources x
+    JOIN accounts o ON o.id = x.account_id
+    JOIN kinds k ON k.resource_type = x.resource_type
+    WHERE x.gone_at IS NULL) listed
+  ON listed.account_id = a.account_id AND listed.config_type = c.resource_type
+ AND listed.region = c.region
+WHERE c.gone_at IS NULL AND NOT (c.region IS DISTINCT FROM a.region AND EXISTS (
+    SELECT FROM accounts o JOIN config_inventory x ON x.account_id = o.id
+    WHERE o.account_id = a.account_id AND o.id <> a.id AND x.gone_at IS NULL
+      AND x.resource_type = c.resource_type AND x.resource_id = c.resource_id
+      AND x.region IS NOT DISTINCT FROM c.region
+      AND (x.region = o.region OR o.region < a.region)))
+  AND listed.config_type IS NULL;
+SELECT describe('existing_resources', '
+Resources that exist: those that their services list, and of other types all that AWS Config knows.
+Where a service lists a type in a region, that counts, and what AWS Config has of it is left out
+
+region             region of the resource, or global
+resource_type      type, as AWS Config names it
+resource_id        identifier, in the words of the source
+resource_name      name
+state              state, in the words of the service
+availability_zone  availability zones, comma-separated
+vpc_id             VPC that it is in
+instance_type      EC2 instance type, or DB instance class
+engine             database engine; runtime of a function
+multi_az           whether a database has a standby in another zone
+size_gb            size in GiB
+volume_type        type of volume or storage, such as gp3
+type               type of a load balancer; package type of a function
+scheme             internet-facing or internal
+creation_date      when it was created
+source             the service that lists it, or AWS Config
+');
 
 -- run_steps: runs statements of the receiver one after another, with the rights of its caller. The
 -- Data API takes one statement per call and some 20 ms for it; a document has a statement per table.

@@ -145,9 +145,8 @@ def sender_policy() -> str:
 
 def purposes(schema: str) -> dict[str, str]:
     """The first sentence that schema.sql says of each table and view."""
-    paragraphs = re.findall(r"^-- ([a-z_]+): (.*\n(?:-- .*\n)*)", schema, re.M)
-    said = {name: re.sub(r"\s*\n(?:-- )?", " ", text).strip() for name, text in paragraphs}
-    return {name: re.split(r"\. |\.$", text)[0] for name, text in said.items()}
+    found = re.findall(r"^SELECT describe\('(\w+)', '\n((?:.+\n)+)", schema, re.M)
+    return {name: " ".join(text.split()).partition(". ")[0] for name, text in found}
 
 
 def plain(columns: str) -> str:
@@ -167,7 +166,7 @@ def kind(name: str) -> str:
     """How a table is merged, in the words of the README."""
     held = TABLES.get(name)
     if held is None:
-        return "view" if name == "freshness" else "own"
+        return "view" if name not in receiver.OTHER_TABLES else "own"
     parent = f" of {code(held.parent.table)}" if held.parent else ""
     return f"part{parent}" if held.kind is Kind.PART else held.kind.name.lower()
 
