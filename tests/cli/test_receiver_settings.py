@@ -24,12 +24,21 @@ KEY = documents.key(NEXT)
 
 
 @pytest.mark.parametrize("name", ["BUCKET", "AURORA_CLUSTER_ARN", "AURORA_SECRET_ARN", "DB_NAME"])
-def test_a_missing_setting_is_one_line_with_its_variable_and_flag(run: Run, name: str) -> None:
-    done = run(**{name: None})
+def test_a_missing_setting_is_one_line_with_its_variable_and_flag(
+    run_receiver: Run, name: str
+) -> None:
+    done = run_receiver(**{name: None})
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     [flag] = (setting.flag for setting in SETTINGS if setting.variable == name)
     assert line == f"receiver.py: {name} is not set: set it in the environment or give {flag}"
+
+
+def test_all_that_is_missing_or_malformed_is_told_at_once(run_receiver: Run) -> None:
+    done = run_receiver("--workers", "0", BUCKET=None, DB_NAME="", AURORA_CLUSTER_ARN="nope")
+    assert (done.returncode, done.stdout) == (2, "")
+    told = [line.removeprefix("receiver.py: ").split()[0] for line in done.stderr.splitlines()]
+    assert sorted(told) == ["--workers:", "AURORA_CLUSTER_ARN", "BUCKET", "DB_NAME"]
 
 
 NO_ARNS = [
@@ -67,14 +76,14 @@ def test_what_can_be_no_key_is_told_before_any_call(
     assert not embedded.calls
 
 
-def test_without_any_region_the_setting_is_named(run: Run) -> None:
+def test_without_any_region_the_setting_is_named(run_receiver: Run) -> None:
     nowhere = dict.fromkeys(("REGION", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"))
     for flag in ("--check", "--dry-run"):
-        done = run(flag, **nowhere, AWS_CONFIG_FILE=os.devnull)
+        done = run_receiver(flag, **nowhere, AWS_CONFIG_FILE=os.devnull)
         assert (done.returncode, done.stdout) == (2, "")
         [line] = done.stderr.splitlines()
         assert line == "receiver.py: REGION is not set: set it in the environment or give --region"
-    assert run(**nowhere | {"AWS_DEFAULT_REGION": "us-east-1"}).returncode == 0
+    assert run_receiver(**nowhere | {"AWS_DEFAULT_REGION": "us-east-1"}).returncode == 0
 
 
 @pytest.mark.parametrize("flag", ["--check", "--dry-run", "--init-schema"])
@@ -106,8 +115,8 @@ def test_without_boto3_it_says_what_to_install(
         ("--patience", "long", "number from 0 to 86400"),
     ],
 )
-def test_a_number_is_within_its_bounds(run: Run, flag: str, value: str, kind: str) -> None:
-    done = run(flag, value)
+def test_a_number_is_within_its_bounds(run_receiver: Run, flag: str, value: str, kind: str) -> None:
+    done = run_receiver(flag, value)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"receiver.py: {flag}: {value!r} is not a {kind}\n"
 
@@ -206,10 +215,3 @@ def test_an_endpoint_that_nobody_listens_on_is_exit_1(warehouse: Warehouse) -> N
     assert "http://127.0.0.1:1/" in lines[-1]
     assert "check REGION, network and VPC endpoint" in lines[-1]
     assert keys(warehouse, "") == [KEY]
-
-
-def test_all_that_is_missing_or_malformed_is_told_at_once(run: Run) -> None:
-    done = run("--workers", "0", BUCKET=None, DB_NAME="", AURORA_CLUSTER_ARN="nope")
-    assert (done.returncode, done.stdout) == (2, "")
-    told = [line.removeprefix("receiver.py: ").split()[0] for line in done.stderr.splitlines()]
-    assert sorted(told) == ["--workers:", "AURORA_CLUSTER_ARN", "BUCKET", "DB_NAME"]

@@ -156,10 +156,10 @@ def test_a_backfill_leaves_a_document_alone_that_waits_to_be_loaded(
 
 
 def test_every_line_of_a_json_log_is_an_object_and_every_call_is_there(
-    run: Run, embedded: EmbeddedCloud, account: Account
+    run_sender: Run, embedded: EmbeddedCloud, account: Account
 ) -> None:
     embedded.switches.deny("health", "DescribeEvents")
-    done = run("--only", "health,trusted_advisor", "--log-format", "json")
+    done = run_sender("--only", "health,trusted_advisor", "--log-format", "json")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert all({"time", "level", "kind", "message"} <= line.keys() for line in lines)
     assert {line.get("account") for line in lines if line["kind"] != "TIMING"} == {account.id}
@@ -185,6 +185,20 @@ def test_calls_are_told_to_those_who_ask(run_sender: Run) -> None:
         for line in run_sender("--only", "health", "-v").stderr.splitlines()
     )
     assert told not in run_sender("--only", "health").stderr
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_quiet_run_tells_failures_only(
+    run_sender: Run, embedded: EmbeddedCloud, form: str
+) -> None:
+    flags = ("--only", "health,application", "-q", "--log-format", form)
+    well = run_sender(*flags)
+    assert (well.returncode, well.stderr) == (0, "")
+    assert well.stdout.startswith("s3://")
+    embedded.switches.deny("health", "DescribeEvents")
+    ill = run_sender(*flags)
+    assert "health:DescribeEvents denied" in ill.stderr
+    assert all(re.search(r"\b(FAIL|ERROR)\b", line) for line in ill.stderr.splitlines())
 
 
 HARM = "no\n2026-01-01T00:00:00.000+00:00 SUCCESS forged\r\x1b[2J\x9b31m\u2028\u202e"
@@ -237,14 +251,3 @@ def read_to_end(terminal: int) -> str:
         pass  # how Linux says that the other end is closed
     os.close(terminal)
     return b"".join(parts).decode(errors="replace")
-
-
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_a_quiet_run_tells_failures_only(run: Run, embedded: EmbeddedCloud, form: str) -> None:
-    flags = ("--only", "health,application", "-q", "--log-format", form)
-    well = run(*flags)
-    assert (well.returncode, well.stderr) == (0, "")
-    assert well.stdout.startswith("s3://")
-    embedded.switches.deny("health", "DescribeEvents")
-    [line] = run(*flags).stderr.splitlines()
-    assert "health:DescribeEvents denied" in line

@@ -108,6 +108,14 @@ def test_a_flag_that_makes_no_sense_is_exit_2_and_said(flags: tuple[str, ...], n
     assert named in line
 
 
+def test_all_that_is_missing_or_malformed_is_told_at_once() -> None:
+    done = command("--lookback", "x", "--start", "soon", environment={"AT_ONCE": "few"})
+    assert (done.returncode, done.stdout) == (2, "")
+    told = [line.removeprefix("sender.py: ").split()[0] for line in done.stderr.splitlines()]
+    missing = ["REGION", "BUCKET", "ANALYTICS_KMS_KEY"]
+    assert sorted(told) == sorted([*missing, "--lookback:", "--start:", "AT_ONCE"])
+
+
 def test_without_boto3_it_says_what_to_install() -> None:
     for flag in ("--check", "--dry-run"):
         done = command(flag, environment=COMPLETE, python=("-I", "-S"))
@@ -135,11 +143,3 @@ def test_a_setting_that_aws_knows_to_be_wrong_is_exit_2_before_anything_is_read(
     assert done.returncode == 2
     assert told in done.stderr.splitlines()[-1]
     assert {call.service for call in embedded.calls} <= {"sts", "s3"}
-
-
-def test_all_that_is_missing_or_malformed_is_told_at_once() -> None:
-    done = command("--lookback", "x", "--start", "soon", environment={"AT_ONCE": "few"})
-    assert (done.returncode, done.stdout) == (2, "")
-    told = [line.removeprefix("sender.py: ").split()[0] for line in done.stderr.splitlines()]
-    missing = ["REGION", "BUCKET", "ANALYTICS_KMS_KEY"]
-    assert sorted(told) == sorted([*missing, "--lookback:", "--start:", "AT_ONCE"])

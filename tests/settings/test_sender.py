@@ -55,6 +55,12 @@ def test_days_that_make_no_sense_are_refused(
         days_of(start, end)
 
 
+def days_of(start: str | None, end: str | None) -> tuple[date | None, date | None]:
+    """The days that a sender with these flags reads."""
+    settings = read_settings({"region": HOME, "start": start, "end": end}, (), uploads=False)
+    return settings.start, settings.end
+
+
 def test_days_to_read_include_both_ends_and_end_yesterday_by_default() -> None:
     leap, march = date(2024, 2, 29), date(2024, 3, 1)
     assert days_of("2024-02-29", "2024-03-01") == (leap, march)
@@ -205,9 +211,3 @@ def test_what_is_on_or_off_is_nothing_else(variable: str, monkeypatch: Patch) ->
         flag = f"--{setting.replace('_', '-')}"
         told = f"sender.py: {variable} ({flag}): {wrong!r} is neither on (1, true, yes, on) nor off"
         assert refusal((), {variable: wrong}, monkeypatch).startswith(told)
-
-
-def days_of(start: str | None, end: str | None) -> tuple[date | None, date | None]:
-    """The days that a sender with these flags reads."""
-    settings = read_settings({"region": HOME, "start": start, "end": end}, (), uploads=False)
-    return settings.start, settings.end
