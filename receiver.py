@@ -55,7 +55,7 @@ from observability.errors import Rejected, Transient, Unreachable, UsageError
 from observability.loaders import STORED, TABLES
 from observability.loaders import validate_data_structure as validate_data_structure
 from observability.loaders.names import *  # noqa: F403  names that other programs use
-from observability.log import log, log_event, log_to, printable
+from observability.log import Log, log_event, log_fields, log_to, printable
 from observability.receiving.bucket import Changed, File, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
 from observability.receiving.events import event_keys, message_keys
@@ -182,14 +182,20 @@ class Receiver:
 
 
 def load_safely(receiver: Receiver, file: File) -> FileResult:
-    """The boundary of the pool: whatever happens to a file is told, and stays its own."""
+    """The boundary of the pool: whatever happens to a file is logged, and stays its own."""
+    with log_fields(account=file.account, region=file.region):
+        return try_to_load(receiver, file)
+
+
+def try_to_load(receiver: Receiver, file: File) -> FileResult:
+    """Load one file; what became of it, which is logged."""
     started = time.monotonic()
     try:
         result = receiver.load_file(file)
     except Transient as transient:  # stopped while waiting, or S3 does not let it be moved
         result = FileResult(file.key, FileStatus.DEFERRED, reasons=(str(transient),))
     except Exception as error:  # noqa: BLE001  it must not take other files down
-        log.debug("%s", file.key, exc_info=True)
+        Log().traceback(file.key)
         reason = f"{type(error).__name__}: {without_values(str(error))}"
         result = FileResult(file.key, FileStatus.FAILED, reasons=(reason,))
     result.seconds = time.monotonic() - started

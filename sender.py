@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import logging
 import os
 import random
 import signal
@@ -48,7 +49,7 @@ from observability.collectors import CATEGORIES, COLLECTORS
 from observability.collectors.account import account_row
 from observability.collectors.names import *  # noqa: F403  names that other programs use
 from observability.errors import UsageError
-from observability.log import Log
+from observability.log import Log, log_to, printable
 from observability.rows import Row
 from observability.sending.accounts import find_targets
 from observability.sending.bucket import (
@@ -116,6 +117,8 @@ def run(
     wide = settings.several or settings.regions != (settings.region,)
     try:
         this.caller.identify()
+        if not settings.several:
+            this.caller.log = log.with_fields(account=this.caller.account)
         check_regions(this.caller, settings)
         check_bucket(this.caller, settings)
         with screen.over(report) if wide else contextlib.nullcontext():
@@ -337,7 +340,8 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     Raises on any failure, so that retries and alarms see it. Calls end in time for what was
     collected to be uploaded before Lambda's own limit.
     """
-    log = Log(sys.stderr, as_json=True)
+    log_to(sys.stderr, as_json=True)
+    log = Log()
     flags = read_event(event or {})
     left = context.get_remaining_time_in_millis() / 1000
     deadline = time.monotonic() + max(left - RESERVE, left / 2)
@@ -352,16 +356,16 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, as cron, systemd and Kubernetes send it."""
 
 
-def collect_and_ship(settings: Settings, log: Log) -> int:
+def collect_and_ship(settings: Settings, log: Log, *, fancy: bool) -> int:
     """The run itself; paths of the documents and a summary on stdout."""
-    fancy = log.stream.isatty() and not log.as_json
     started = time.monotonic()
-    report = run(settings, log, LiveProgress(log) if fancy else Progress())
-    log.say("TIMING", f"{time.monotonic() - started:.3f} s, {report.calls.total()} calls")
+    report = run(settings, log, LiveProgress(sys.stderr) if fancy else Progress())
+    timing = f"{time.monotonic() - started:.3f} s, {report.calls.total()} calls"
+    log.say("TIMING", timing, logging.INFO)
     stream = sys.stderr if settings.dry_run and not settings.output else sys.stdout
     if settings.output and report.documents:
         print(settings.output)
-    print(*map(Log.safe, report.lines(several=settings.several)), sep="\n", file=stream)
+    print(*map(printable, report.lines(several=settings.several)), sep="\n", file=stream)
     return int(bool(report.problems))
 
 
@@ -370,11 +374,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = arguments().parse_args(argv)
     if args.list:
         return list_collectors()
-    log = Log(sys.stderr, as_json=args.log_format == "json", verbose=args.verbose)
+    as_json = args.log_format == "json"
+    log_to(sys.stderr, as_json=as_json, verbose=args.verbose)
+    log, fancy = Log(), sys.stderr.isatty() and not as_json
     try:
         uploads = not (args.dry_run or args.check)
         settings = read_settings(vars(args), CATEGORIES, uploads=uploads)
-        return check(settings, log) if args.check else collect_and_ship(settings, log)
+        return check(settings, log) if args.check else collect_and_ship(settings, log, fancy=fancy)
     except UsageError as error:
         print(
             *(f"sender.py: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr

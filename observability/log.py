@@ -1,118 +1,170 @@
-"""The story of a run on stderr: a line of text each, or a JSON object."""
+"""The log of a run on stderr: `time KIND text`, or one JSON object per line.
+
+It is the standard library's logging. Kinds are SUCCESS, FAIL, ERROR, INFO, TIMING and CALL; what
+an event is about stands in its text, and for machines in fields of the JSON form.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import IO, Any, TextIO
+from types import MappingProxyType
+from typing import TextIO
 
+LOGGER = logging.getLogger("observability")
+LOGGER.propagate = False  # AWS Lambda's root logger would write each line once more
 
-class Log:
-    """The story of a run on stderr: `time KIND text`, or one JSON object per line."""
+LEVELS = {
+    "FAIL": logging.ERROR,
+    "ERROR": logging.ERROR,
+    "TIMING": logging.DEBUG,
+    "CALL": logging.DEBUG,
+}
+"""The level of each kind of event that has not that of INFO."""
 
-    UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What begins a line, drives a terminal, or turns the direction of text."""
 
-    def __init__(self, stream: TextIO, *, as_json: bool = False, verbose: bool = False) -> None:
-        self.stream, self.as_json, self.verbose = stream, as_json, verbose
-        self.write: Callable[[str], object] = self._write
-        self.names: Mapping[str, str] = {}
-        self._lock = threading.Lock()
-        self._said: set[str] = set()
-
-    def of(self, **names: str) -> Log:
-        """The log of one account or region among several: each of its lines names it."""
-        log = Log(self.stream, as_json=self.as_json, verbose=self.verbose)
-        log.names, log.write = {**self.names, **names}, lambda line: self.write(line)
-        return log
-
-    def log_once(self, text: str) -> None:
-        """Write a line that is about many accounts, however many of them come to it."""
-        with self._lock:
-            known = text in self._said
-            self._said.add(text)
-        if not known:
-            self.say("INFO", text)
-
-    def say(self, kind: str, text: str, **facts: object) -> None:
-        """Write a line; `facts` are for machines and appear in JSON only."""
-        self._say(kind, text, self.names, facts)
-
-    def call(
-        self, name: str, account: str, region: str, seconds: float, attempts: int, outcome: str
-    ) -> None:
-        """Write one AWS call, for machines and for those who ask, and which account made it."""
-        if self.as_json or self.verbose:
-            text = f"{name} {region} {seconds:.3f} s, attempts {attempts}, {outcome}"
-            facts = {"operation": name, "region": region, "seconds": round(seconds, 4)}
-            names = {"account": account} if account else self.names
-            self._say("CALL", text, names, facts | {"attempts": attempts, "outcome": outcome})
-
-    def _say(
-        self, kind: str, text: str, names: Mapping[str, str], facts: Mapping[str, object]
-    ) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        if self.as_json:
-            line = {"time": now, "kind": kind, "message": text}
-            self.write(json.dumps({**line, **names, **facts}, default=str))
-        else:
-            named = " ".join((*names.values(), text))
-            self.write(f"{now} {kind:<7} {self.safe(named)}")
-
-    @classmethod
-    def safe(cls, text: str) -> str:
-        """Text with its control characters visible, so that AWS data cannot forge lines."""
-        return cls.UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-    def _write(self, line: str) -> None:
-        with self._lock:  # lines of several threads must not mix
-            self.stream.write(f"{line}\n")
-            self.stream.flush()
-
-
-log = logging.getLogger("receiver")
-
-CATEGORIES = ("SUCCESS", "FAIL", "ERROR", "INFO", "TIMING")
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+NOTHING: Mapping[str, object] = MappingProxyType({})
+CONTEXT: ContextVar[Mapping[str, object]] = ContextVar("log fields", default=NOTHING)
 
 
 def printable(text: str) -> str:
-    """Escape what could forge a line or drive a terminal."""
-    return UNPRINTABLE.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
+    """Text with its control characters escaped, so that no data can forge a line."""
+    return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def log_event(category: str, text: str, **facts: Any) -> None:
-    """Log one line in one of the five CATEGORIES; `facts` are fields of the JSON form."""
-    level = logging.ERROR if category in ("ERROR", "FAIL") else logging.INFO
-    level = logging.DEBUG if category in ("TIMING", "CALL") else level
-    log.log(level, text, extra={"category": category, "facts": facts})
+@contextlib.contextmanager
+def log_fields(**fields: object) -> Iterator[None]:
+    """Give each event of this thread, while the block runs, these fields of the JSON form."""
+    earlier = CONTEXT.set({**CONTEXT.get(), **fields})
+    try:
+        yield
+    finally:
+        CONTEXT.reset(earlier)
 
 
-class StoryFormatter(logging.Formatter):
-    """`time CATEGORY text`, or one JSON object per line."""
+class Log:
+    """The log of a run, or of one account or region of it.
 
-    def __init__(self, as_json: bool) -> None:
+    `names` begin each line of its text, `fields` are for the JSON form only, where both appear.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[str, str] = MappingProxyType({}),
+        fields: Mapping[str, object] = NOTHING,
+    ) -> None:
+        self.names, self.fields = names, fields
+        self._lock = threading.Lock()
+        self._logged: set[str] = set()
+
+    def of(self, **names: str) -> Log:
+        """The log of one account or region among several: each of its lines names it."""
+        return Log({**self.names, **names}, self.fields)
+
+    def with_fields(self, **fields: object) -> Log:
+        """The log of the only account or region: it stands in JSON, and need not in the text."""
+        return Log(self.names, {**self.fields, **fields})
+
+    @property
+    def verbose(self) -> bool:
+        """Whether calls, timings and tracebacks are logged."""
+        return LOGGER.isEnabledFor(logging.DEBUG)
+
+    def say(self, kind: str, text: str, level: int | None = None, /, **facts: object) -> None:
+        """Log an event; `facts` are fields of the JSON form."""
+        self._write(level or LEVELS.get(kind, logging.INFO), kind, text, facts)
+
+    def log_once(self, text: str) -> None:
+        """Log what is about many accounts, however many of them come to it."""
+        with self._lock:
+            known = text in self._logged
+            self._logged.add(text)
+        if not known:
+            self.say("INFO", text)
+
+    def traceback(self, text: str) -> None:
+        """Log where the exception that is being handled comes from, to those who ask."""
+        self._write(logging.DEBUG, "ERROR", text, NOTHING, exc_info=True)
+
+    def _write(
+        self,
+        level: int,
+        kind: str,
+        text: str,
+        facts: Mapping[str, object],
+        *,
+        exc_info: bool = False,
+    ) -> None:
+        if LOGGER.isEnabledFor(level):
+            fields = {**CONTEXT.get(), **self.fields, **self.names, **facts}
+            named = " ".join((*self.names.values(), text))
+            extra = {"kind": kind, "text": text, "fields": fields}
+            LOGGER.log(level, named, exc_info=exc_info, extra=extra)
+
+
+log_event = Log().say
+"""Log an event of the whole run: (kind, text, **facts)."""
+
+
+class EventFormatter(logging.Formatter):
+    """`time KIND text`, or one JSON object per line."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
         super().__init__()
         self.as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        category = getattr(record, "category", record.levelname)
-        text = record.getMessage()
+        """The line of an event; in text the lines of a traceback follow it, set in."""
+        now = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        kind = getattr(record, "kind", record.levelname)
         trace = self.formatException(record.exc_info).splitlines() if record.exc_info else []
-        if self.as_json:
-            facts = getattr(record, "facts", {})
-            message = "\n".join((text, *trace))
-            return json.dumps({"time": at, "kind": category, "message": message, **facts})
-        return "\n  ".join(map(printable, (f"{at} {category:7} {text}", *trace)))
+        if not self.as_json:
+            return "\n  ".join(map(printable, (f"{now} {kind:<7} {record.getMessage()}", *trace)))
+        message = "\n".join((getattr(record, "text", record.getMessage()), *trace))
+        line = {"time": now, "level": record.levelname, "kind": kind, "message": message}
+        return json.dumps({**line, **getattr(record, "fields", NOTHING)}, default=str)
 
 
-def log_to(stream: IO[str], *, as_json: bool, verbose: bool) -> None:
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(StoryFormatter(as_json))
-    log.handlers[:] = [handler]
-    log.setLevel(logging.DEBUG if verbose or as_json else logging.INFO)
-    log.propagate = False
+class LineHandler(logging.Handler):
+    """Writes each event as a line, by whatever writes lines."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        super().__init__()
+        self.write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write an event; a log that takes no more lines costs the run nothing else."""
+        line = self.format(record)
+        with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
+            self.write(line)
+
+
+def log_to(
+    stream: TextIO, *, as_json: bool = False, verbose: bool = False, quiet: bool = False
+) -> None:
+    """Write the log to a stream: failures only if `quiet`; calls too if `verbose` or as JSON."""
+
+    def write(line: str) -> None:
+        stream.write(f"{line}\n")
+        stream.flush()
+
+    handler = LineHandler(write)
+    handler.setFormatter(EventFormatter(as_json=as_json))
+    LOGGER.handlers[:] = [handler]
+    level = logging.DEBUG if verbose or as_json else logging.INFO
+    LOGGER.setLevel(logging.ERROR if quiet else level)
+
+
+def write_lines_with(write: Callable[[str], object]) -> None:
+    """Let something else write the lines of the log, as a table that stays below them."""
+    for handler in LOGGER.handlers:
+        if isinstance(handler, LineHandler):
+            handler.write = write

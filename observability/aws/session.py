@@ -9,7 +9,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from observability import __version__
+from observability.aws.clients import CallObserver, open_client
 from observability.aws.errors import (
     NOT_OFFERED,
     THROTTLED,
@@ -27,11 +27,10 @@ from observability.aws.limits import (
     NO_LATER,
     UNREACHABLE_AFTER,
 )
-from observability.errors import UsageError
 from observability.log import Log
 from observability.rows import Row
 
-CONNECT_TIMEOUT, READ_TIMEOUT, RETRIES = 5, 10, 2
+READ_TIMEOUT, RETRIES = 10, 2
 
 ABORT_WITHIN = 3.0
 """Seconds for aborting the uploads that a run leaves unfinished when it is told to stop."""
@@ -153,20 +152,16 @@ class Aws:
             return self._open(service, region)
 
     def _open(self, service: str, region: str) -> Any:
-        from botocore.config import Config
-
-        config = Config(
-            connect_timeout=CONNECT_TIMEOUT,
+        client = open_client(
+            self.session,
+            service,
+            region,
             read_timeout=READ_TIMEOUT,
-            retries={"mode": "adaptive", "total_max_attempts": RETRIES + 1},
-            max_pool_connections=self.workers,
-            user_agent_extra=f"multi-account-observability/{__version__}",
+            attempts=RETRIES + 1,
+            retry_mode="adaptive",
+            connections=self.workers,
         )
-        try:
-            client = self.session.client(service, region_name=region, config=config)  # type: ignore[call-overload]
-        except ValueError as error:
-            raise UsageError(f"{error}: check REGION, and AWS_ENDPOINT_URL if it is set") from None
-        ApiCallHooks(self, service, region).register(client.meta.events)
+        ApiCallHooks(self, service, region).register(client)
         return client
 
     def offers(self, service: str, region: str) -> bool:
@@ -200,24 +195,25 @@ class Aws:
             client.close()
 
 
-class ApiCallHooks:
+class ApiCallHooks(CallObserver):
     """What happens around every call of one client, through botocore's events.
 
     Calls are counted for the category that makes them, held back where too many are under way,
     refused when the time is used up, and made again when they were throttled.
     """
 
+    attempts = RETRIES + 1
+
     def __init__(self, aws: Aws, service: str, region: str) -> None:
-        self.aws, self.service, self.region = aws, service, region
+        super().__init__(aws.log, region)
+        self.aws, self.service = aws, service
         self._gate = threading.Semaphore(CONCURRENCY.get(service, CALLS_AT_ONCE))
         self._unanswered = 0
 
-    def register(self, events: Any) -> None:
+    def register(self, client: Any) -> None:
         """Listen to a client's events."""
-        events.register("before-call", self.before)
-        events.register("after-call", self.after)
-        events.register("after-call-error", self.broke)
-        events.register("needs-retry", self.wait)
+        super().register(client)
+        client.meta.events.register("needs-retry", self.wait)
 
     def before(self, model: Any, context: Row, **_: Any) -> None:
         """Count a call and wait for its turn; ReadError if it is not to be made."""
@@ -228,10 +224,16 @@ class ApiCallHooks:
         except ReadError:
             self._gate.release()
             raise
-        name = f"{self.service}:{model.name}"
-        context["sender"] = (name, time.monotonic())
+        super().before(model, context)
+
+    def count(self, name: str) -> None:
+        """Count a call for the category that makes it."""
         if calls := CALLS.get():
             calls.add(name)
+
+    def caller(self, parsed: Row) -> str:
+        """The session's account, as STS has told it."""
+        return str((self.aws.identity or parsed).get("Account", ""))
 
     def _check_limits(self, operation: str) -> None:
         """DeadlineExceeded, or EndpointUnavailable where nothing answers.
@@ -259,14 +261,9 @@ class ApiCallHooks:
         """Note how a call ended, before the next one has its turn, and in an error which it was."""
         self._unanswered = 0
         self._gate.release()
-        name, started = context["sender"]
-        error = parsed.get("Error")
-        if error:
-            error["Call"] = name
-        attempts = 1 + parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0)
-        outcome = error.get("Code", "error") if error else "ok"
-        account = (self.aws.identity or parsed).get("Account", "")  # STS answers who it was
-        self.aws.log.call(name, account, self.region, time.monotonic() - started, attempts, outcome)
+        if error := parsed.get("Error"):
+            error["Call"] = context["observed"][0]
+        super().after(parsed, context)
 
     def broke(self, exception: Exception, context: Row, **_: Any) -> None:
         """Note a call that got no answer at all, before the next one has its turn.
@@ -284,10 +281,7 @@ class ApiCallHooks:
                 self._unanswered += isinstance(exception, silent)
         finally:
             self._gate.release()
-        name, started = context["sender"]
-        account, seconds = self.aws.identity.get("Account", ""), time.monotonic() - started
-        outcome = type(exception).__name__
-        self.aws.log.call(name, account, self.region, seconds, RETRIES + 1, outcome)
+        super().broke(exception, context)
 
     def wait(self, response: Any, attempts: int, **_: Any) -> float | None:
         """Seconds after which a throttled call is made again; None leaves the rest to botocore."""

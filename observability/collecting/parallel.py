@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,8 +26,8 @@ def run_isolated(work: Callable[[], None], on_error: Callable[[Exception], None]
         raise
     except Exception as error:  # noqa: BLE001  a category or an account must not take others down
         on_error(error)
-        if log.verbose and not isinstance(error, aws_errors()):
-            log.say("ERROR", traceback.format_exc())
+        if not isinstance(error, aws_errors()):
+            log.traceback(f"{type(error).__name__}, raised at:")
 
 
 def map_items(

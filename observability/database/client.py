@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.plain import Calls, connect
+from observability.aws.plain import connect, observe
 from observability.database.catalogue import CATALOGUE_SQL, Catalogue, read_catalogue
 from observability.errors import Rejected, Transient, Unreachable
 from observability.log import log_event
@@ -94,7 +94,7 @@ class DBManager:
     def __init__(self, settings: Settings, deadline: float = math.inf) -> None:
         self.settings = settings
         self.client: RDSDataServiceClient = connect("rds-data", settings, attempts=1)
-        self.calls = Calls(self.client)
+        self.calls = observe(self.client)
         self.gave_up = threading.Event()
         self.deadline = deadline
 

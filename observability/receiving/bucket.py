@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.plain import Calls, connect
+from observability.aws.plain import connect, observe
 from observability.database.client import aws_meaning
 from observability.errors import UsageError
 from observability.limits import MIB
@@ -76,7 +76,7 @@ class S3Manager:
     def __init__(self, settings: Settings) -> None:
         self.bucket = settings.bucket
         self.client: S3Client = connect("s3", settings, attempts=5)
-        self.calls = Calls(self.client)
+        self.calls = observe(self.client)
         self.encryption: dict[str, Any] = {}
         if settings.kms_key:
             self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.kms_key}

@@ -18,7 +18,7 @@ from observability.collecting.spool import DocumentBuilder, Spool
 from observability.collectors import COLLECTORS
 from observability.collectors.security.security_hub import SECURITY_HUB, finding_groups
 from observability.contract import DOCUMENT_FORMAT, INTERVAL, LOGS, PASS
-from observability.log import Log
+from observability.log import printable
 from observability.rows import Row
 
 NO_STATUS = "None"
@@ -39,7 +39,7 @@ def set_log(outcomes: Mapping[str, CategoryResult], notes: Iterable[str] = ()) -
     return statuses | {
         f"{LOGS}_status": PASS,
         "date_created": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "message": [{kind: Log.safe(text)} for kind, text in said],
+        "message": [{kind: printable(text)} for kind, text in said],
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +12,7 @@ from observability.collecting.run import Run
 from observability.collecting.scan import Scan
 from observability.collectors import CATEGORIES, COLLECTORS
 from observability.contract import FAIL, SKIPPED
-from observability.log import Log
+from observability.log import Log, printable
 from observability.sending.accounts import find_targets
 from observability.settings.sender import Settings, read_settings
 from observability.settings.values import Target
@@ -27,9 +26,7 @@ class AWSBoto3Permissions:
     """
 
     def __init__(self, scan: Scan | None = None) -> None:
-        self.scan = scan or Scan.for_check(
-            read_settings({}, CATEGORIES, uploads=False), Log(sys.stderr)
-        )
+        self.scan = scan or Scan.for_check(read_settings({}, CATEGORIES, uploads=False), Log())
 
     def test(self) -> list[tuple[str, str, str, str]]:
         """(category, call, yes | no | off, reason) for each probe."""
@@ -65,7 +62,7 @@ def table(rows: Iterable[Sequence[str]]) -> None:
     lines = list(rows)
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
-        cells = (Log.safe(cell).ljust(width) for cell, width in zip(line, widths, strict=True))
+        cells = (printable(cell).ljust(width) for cell, width in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())
 
 

@@ -6,11 +6,11 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.log import Log
+from observability.log import write_lines_with
 from observability.sending.summary import RunSummary
 
 
@@ -49,14 +49,14 @@ class RegionProgress:
 class LiveProgress(Progress):
     """A table on a terminal: the categories of a region, or the regions that are being read."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, terminal: TextIO) -> None:
         from rich.console import Console
 
-        self.console = Console(file=log.stream)
+        self.console = Console(file=terminal)
         self.running: dict[tuple[str, str], RegionProgress] = {}
         self.wide = False
-        log.write = functools.partial(
-            self.console.print, markup=False, highlight=False, soft_wrap=True
+        write_lines_with(
+            functools.partial(self.console.print, markup=False, highlight=False, soft_wrap=True)
         )
 
     @contextlib.contextmanager

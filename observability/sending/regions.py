@@ -106,5 +106,5 @@ def check_regions(caller: Aws, settings: Settings) -> None:
 
 
 def log_of_region(log: Log, settings: Settings, region: str) -> Log:
-    """The log of a region, which names it if it is one of several."""
-    return log.of(region=region) if len(settings.regions) > 1 else log
+    """The log of a region, whose lines name it in the text too if it is one of several."""
+    return (log.of if len(settings.regions) > 1 else log.with_fields)(region=region)
