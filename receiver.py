@@ -24,7 +24,6 @@ import argparse
 import gc
 import json
 import math
-import os
 import random
 import signal
 import sys
@@ -37,13 +36,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-if sys.flags.isolated:  # `python -I` does not look beside the script
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
+if sys.flags.isolated and (Path(__file__).parent / "observability").is_dir():
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -I` does not look there
 
 from observability import THIS
-from observability.aws.errors import aws_errors
+from observability.command import USAGE, exit_code, print_problems, run_command, start_log
 from observability.database.catalogue import Catalogue, TableSchema
 from observability.database.client import DBManager as DBManager
 from observability.database.client import (
@@ -70,8 +69,8 @@ from observability.receiving.result import (
     summary,
 )
 from observability.receiving.spool import DocumentProblems, Facts, Spool
-from observability.settings.receiver import Settings, blame, parser
-from observability.stopping import STOP, backoff, wait
+from observability.settings.receiver import SCRIPT, Settings, blame, parser
+from observability.stopping import STOP, Stopped, backoff, wait
 
 
 @dataclass(frozen=True)
@@ -239,7 +238,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     other events it raises RuntimeError where something was not loaded. What is left when the
     time is nearly used up stays under data/ for the next time.
     """
-    log_to(sys.stderr, as_json=True, verbose=False)
+    log_to(sys.stderr, as_json=True)
     settings, event = Settings.of({}), event or {}
     left = context.get_remaining_time_in_millis() / 1000
     deadline = time.monotonic() + max(left - RESERVE, left / 2)
@@ -317,12 +316,6 @@ def init_schema(settings: Settings) -> int:
     return 0
 
 
-def stopped(by: signal.Signals, what: str) -> int:
-    """Say that a signal has ended the run and what is left; returns the exit code that tells it."""
-    print(f"receiver.py: stopped by {by.name}; {what}", file=sys.stderr)
-    return 128 + by
-
-
 def run(flags: argparse.Namespace) -> int:
     """What the command line asks for; returns the exit code."""
     settings = Settings.of(vars(flags))
@@ -356,46 +349,42 @@ def run(flags: argparse.Namespace) -> int:
         print("dry run: everything was rolled back, nothing was moved")
     if STOP.by:
         gone = sum(result.outcome in SETTLED for result in results if not flags.dry_run)
-        return stopped(STOP.by, f"{len(files) - gone} files stay in data/")
+        raise Stopped(STOP.by, f"{len(files) - gone} files stay in data/")
     return int(failed(results))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    flags = parser().parse_args(arguments)
-    log_to(sys.stderr, as_json=flags.log_format == "json", verbose=flags.verbose)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, STOP.ask)
+def load(flags: argparse.Namespace) -> int:
+    """Run what the command line asks for; what may pass is a failure of this run."""
     try:
-        gc.freeze()  # what rows are made of has no cycles: look for those seldom
-        gc.set_threshold(100_000, 50, 100)
         return run(flags)
-    except UsageError as error:
-        print(f"receiver.py: {printable(str(error))}", file=sys.stderr)
-        return 2
     except Transient as error:
         if STOP.by:
-            return stopped(STOP.by, "what is not loaded stays in data/")
+            raise Stopped(STOP.by) from None
         log_event("FAIL", str(error))
         return 1
-    except aws_errors() as error:  # such as no credentials, or a bucket that does not exist
-        print(f"receiver.py: {blame(error)}", file=sys.stderr)
-        return 2
 
 
-def command() -> int:
-    """Run as a command: what stdout does not take is told in a line."""
-    try:
-        try:
-            return main()
-        finally:
-            print(end="", flush=True)  # also what --help wrote, which ends in SystemExit
-    except OSError as error:
-        print(
-            f"receiver.py: {error.filename or 'stdout'}: {error.strerror or error}", file=sys.stderr
-        )
-        sys.stderr.flush()
-        os._exit(1)  # the interpreter's own end would write to stdout once more
+def main(arguments: Sequence[str] | None = None, script: str = SCRIPT) -> int:
+    """The command line; returns the exit code."""
+    flags = parser(script).parse_args(arguments)
+    start_log(flags)
+    gc.freeze()  # what rows are made of has no cycles: look for those seldom
+    gc.set_threshold(100_000, 50, 100)
+
+    def fail(error: Exception) -> int:
+        """Such as no credentials, or a bucket that does not exist."""
+        print_problems(script, blame(error))
+        return USAGE
+
+    return exit_code(script, lambda: load(flags), fail)
+
+
+def command() -> NoReturn:
+    """Run as a command: a signal ends it once the files that it has begun are done."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, STOP.ask)
+    run_command(lambda script: main(script=script), left="what is not loaded stays in data/")
 
 
 if __name__ == "__main__":
-    sys.exit(command())
+    command()

@@ -6,7 +6,7 @@
               ->  logs (statuses, messages, calls)  ->  document  ->  S3, encrypted with SSE-KMS
 
 A plain run reads yesterday, the last complete UTC day: what exists now, what changed since the
-last document, and what the last few days cost, describe_error AWS restates costs. --start and --end
+last document, and what the last few days cost, because AWS restates costs. --start and --end
 read past days instead, one document per day; what AWS cannot tell about a past day is Skipped
 there. A run that fails in part ships what it has, says which categories failed, and exits 1.
 
@@ -15,11 +15,12 @@ stdout has the result (paths and a summary, or the document), stderr has the sto
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import dataclasses
 import functools
 import gc
 import logging
-import os
 import random
 import signal
 import sys
@@ -30,8 +31,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
 from typing import Any, NoReturn
 
-if sys.flags.isolated:  # `python -I` does not look beside the script
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
+if sys.flags.isolated and (Path(__file__).parent / "observability").is_dir():
+    sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -I` does not look there
 
 from observability.aws.cache import Lazy
 from observability.aws.errors import DeadlineExceeded, aws_errors, describe_error
@@ -48,7 +49,7 @@ from observability.collecting.spool import DocumentBuilder, DocumentBuilders
 from observability.collectors import CATEGORIES, COLLECTORS
 from observability.collectors.account import account_row
 from observability.collectors.names import *  # noqa: F403  names that other programs use
-from observability.errors import UsageError
+from observability.command import USAGE, exit_code, run_command, start_log
 from observability.log import Log, log_to, printable
 from observability.rows import Row
 from observability.sending.accounts import find_targets
@@ -71,12 +72,14 @@ from observability.sending.regions import check_regions, log_of_region, regions_
 from observability.sending.summary import RunSummary, log_result
 from observability.settings.sender import (
     ALL_REGIONS,
+    SCRIPT,
     Settings,
     arguments,
     read_event,
     read_settings,
 )
 from observability.settings.values import Target
+from observability.stopping import interrupt
 
 
 def collect(scan: Scan, builders: DocumentBuilders, screen: Progress) -> dict[str, CategoryResult]:
@@ -195,7 +198,7 @@ def read_target(
     if run.caller.deadline <= time.monotonic():
         raise DeadlineExceeded("the run's time is used up; the next run reads this account")
     tags: Row = dict(tags_of(run.caller, run.tags, settings, target))
-    own = settings._replace(**tags)
+    own = dataclasses.replace(settings, **tags)
     aws = assume_account_role(run.caller, own, target.account)
     try:
         run_account(AccountRun(run, aws, target.listed), own, screen, report)
@@ -215,7 +218,7 @@ def run_account(
     aws, slots = account.aws, account.run.slots
     regions = regions_to_read(aws, settings, functools.partial(leave_out, aws, report))
     enabled = ALL_REGIONS in settings.regions
-    settings = settings._replace(regions=tuple(regions))
+    settings = dataclasses.replace(settings, regions=tuple(regions))
     asking = aws.for_region(log_of_region(aws.log, settings, settings.region))
     ask = functools.partial(why_closed, asking, enabled=enabled)
     account.closed = {name: Lazy(functools.partial(ask, name)) for name in regions[1:]}
@@ -352,14 +355,10 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     return {"documents": sorted(report.written), "summary": report.summary}
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, as cron, systemd and Kubernetes send it."""
-
-
-def collect_and_ship(settings: Settings, log: Log, *, fancy: bool) -> int:
+def collect_and_ship(settings: Settings, log: Log, *, live: bool) -> int:
     """The run itself; paths of the documents and a summary on stdout."""
     started = time.monotonic()
-    report = run(settings, log, LiveProgress(sys.stderr) if fancy else Progress())
+    report = run(settings, log, LiveProgress(sys.stderr) if live else Progress())
     timing = f"{time.monotonic() - started:.3f} s, {report.calls.total()} calls"
     log.say("TIMING", timing, logging.INFO)
     stream = sys.stderr if settings.dry_run and not settings.output else sys.stdout
@@ -369,26 +368,16 @@ def collect_and_ship(settings: Settings, log: Log, *, fancy: bool) -> int:
     return int(bool(report.problems))
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    args = arguments().parse_args(argv)
-    if args.list:
+def act(flags: argparse.Namespace) -> int:
+    """What the command line asks for; returns the exit code."""
+    if flags.list:
         return list_collectors()
-    as_json = args.log_format == "json"
-    log_to(sys.stderr, as_json=as_json, verbose=args.verbose)
-    log, fancy = Log(), sys.stderr.isatty() and not as_json
-    try:
-        uploads = not (args.dry_run or args.check)
-        settings = read_settings(vars(args), CATEGORIES, uploads=uploads)
-        return check(settings, log) if args.check else collect_and_ship(settings, log, fancy=fancy)
-    except UsageError as error:
-        print(
-            *(f"sender.py: {line}" for line in str(error).splitlines()), sep="\n", file=sys.stderr
-        )
-        return 2
-    except aws_errors() as error:
-        log.say("ERROR", describe_error(error))
-        return 2 if type(error).__name__ in MISCONFIGURED else 1
+    uploads = not (flags.dry_run or flags.check)
+    settings = read_settings(vars(flags), CATEGORIES, uploads=uploads)
+    if flags.check:
+        return check(settings, Log())
+    live = sys.stderr.isatty() and flags.log_format == "text" and not flags.quiet
+    return collect_and_ship(settings, Log(), live=live)
 
 
 MISCONFIGURED = frozenset(
@@ -397,35 +386,23 @@ MISCONFIGURED = frozenset(
 """Errors of the SDK before any call: what it was told, or found, lets it make none."""
 
 
-def stop(number: int, frame: object) -> NoReturn:
-    """Turn SIGTERM into an exception, so that an upload under way is given up."""
-    raise Terminated
+def fail(error: Exception) -> int:
+    """Log an error of AWS that ends the run; returns the exit code."""
+    Log().say("ERROR", describe_error(error))
+    return USAGE if type(error).__name__ in MISCONFIGURED else 1
+
+
+def main(argv: Sequence[str] | None = None, script: str = SCRIPT) -> int:
+    """The command line; returns the exit code."""
+    flags = arguments(script).parse_args(argv)
+    start_log(flags)
+    return exit_code(script, lambda: act(flags), fail)
 
 
 def command() -> NoReturn:
     """Run as a command: signals end it at once, though calls may still be waiting for AWS."""
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        try:
-            code = main()
-        finally:
-            print(end="", flush=True)  # also what --help wrote, which ends in SystemExit
-    except OSError as error:  # a closed or full stdout, or a file of credentials that is not there
-        told = error.filename or "stdout, to which not all was written"
-        print(f"sender.py: {told}: {error.strerror}", file=sys.stderr)
-        os._exit(1)  # whatever else is written to stdout fails as well
-    except ModuleNotFoundError as error:
-        print(
-            f"sender.py: {error.name} is missing: pip install -r requirements.txt", file=sys.stderr
-        )
-        code = 2
-    except KeyboardInterrupt as error:
-        number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
-        print(f"sender.py: stopped by {number.name}; nothing half is uploaded", file=sys.stderr)
-        code = 128 + number
-    print(end="", flush=True)
-    sys.stderr.flush()
-    os._exit(code)  # threads that wait for AWS would keep the interpreter for many seconds
+    signal.signal(signal.SIGTERM, interrupt)
+    run_command(lambda script: main(script=script), left="nothing half is uploaded")
 
 
 if __name__ == "__main__":

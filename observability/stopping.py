@@ -5,8 +5,22 @@ from __future__ import annotations
 import random
 import signal
 import time
+from typing import NoReturn
 
 from observability.errors import Transient
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal ends the run; `left` says what it leaves behind, if that is known."""
+
+    def __init__(self, by: signal.Signals, left: str = "") -> None:
+        super().__init__(by.name)
+        self.by, self.left = by, left
+
+
+def interrupt(number: int, _frame: object) -> NoReturn:
+    """A handler of SIGTERM, as cron, systemd and Kubernetes send it, that ends all at once."""
+    raise Stopped(signal.Signals(number))
 
 
 class Stop:

@@ -6,22 +6,17 @@ Each lies between the comments `<!-- name: written by python -m tests.readme -->
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from unittest import mock
 
 from observability.collecting.collector import EVENT, NOW, PERIOD, Collector
-from observability.collectors import CATEGORIES, COLLECTORS
+from observability.collectors import COLLECTORS
 from observability.database.tables import Kind
-from observability.errors import UsageError
 from observability.loaders import TABLES
-from observability.settings.receiver import OPTIONAL_SETTINGS, SETTINGS
-from observability.settings.receiver import parser as receiver_parser
-from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS, arguments, read_settings
+from observability.settings import receiver, sender
+from observability.settings.declaration import Setting
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -63,77 +58,42 @@ def code(text: str) -> str:
 # Settings and flags
 
 
-def sender_needs(variable: str) -> bool:
-    """Whether a run of the sender ends without this variable."""
-    values = {name: "1" for _, name, _, _ in NAMED_SETTINGS}
-    values |= dict.fromkeys(("REGION", "REGIONS"), "us-east-1")
-    values["ANALYTICS_KMS_KEY"] = "alias/documents"
-    values.pop(variable, None)
-    with mock.patch.dict(os.environ, values, clear=True):
-        try:
-            read_settings({}, CATEGORIES)
-        except UsageError:
-            return True
-    return False
-
-
-def sender_settings() -> dict[str, str]:
-    """What each variable is to the sender."""
+def meanings(declared: Iterable[Setting]) -> dict[str, str]:
+    """What each variable is to a script."""
     return {
-        variable: f"{code(flag)}{', needed' if sender_needs(variable) else ''}: {meaning}"
-        for _, variable, flag, meaning in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS)
-    }
-
-
-def receiver_settings() -> dict[str, str]:
-    """What each variable is to the receiver."""
-    return {
-        variable: f"{code('--' + name.replace('_', '-'))}"
-        f"{'' if name in OPTIONAL_SETTINGS else ', needed'}: {meaning}"
-        for name, (variable, meaning) in SETTINGS.items()
+        one.variable: f"{code(one.flag)}{', needed' if one.needed else ''}: {one.meaning}"
+        for one in declared
+        if one.variable
     }
 
 
 def settings() -> str:
     """Environment variables, and what each is to the two scripts."""
-    ours, theirs = sender_settings(), receiver_settings()
+    ours, theirs = meanings(sender.DECLARED), meanings(receiver.DECLARED)
     variables = [*dict.fromkeys([*ours, *theirs])]
     rows = [(code(name), ours.get(name, ""), theirs.get(name, "")) for name in variables]
     return table(("variable", "sender.py", "receiver.py"), rows)
 
 
-def options(parser: argparse.ArgumentParser, settings: Iterable[str]) -> list[argparse.Action]:
-    """The flags of a script that are no settings of the environment."""
-    suffixes = tuple(f"[{variable}]" for variable in settings)
-    return [
-        action
-        for action in parser._actions
-        if action.option_strings and not (action.help or "").endswith(suffixes)
-    ]
-
-
-def flag_table(parser: argparse.ArgumentParser, settings: Iterable[str]) -> str:
-    """A script's flags and what they mean."""
+def flag_table(declared: Sequence[Setting], groups: Iterable[str]) -> str:
+    """A script's flags that are no variables, and what they mean."""
     rows = []
-    for action in options(parser, settings):
-        value = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
-        if action.choices:
-            value = ",".join(map(str, action.choices))
-            value = f"{{{value}}}"
-        takes = "" if action.nargs == 0 else f" {value}"
-        named = ", ".join(code(name + takes) for name in action.option_strings)
-        rows.append((named, action.help or ""))
+    for one in (one for group in groups for one in declared if one.group == group):
+        value = one.kind.value or ",".join(one.kind.choices)
+        names = [code(f"{name} {value}".rstrip()) for name in (one.short, one.flag) if name]
+        if not one.variable:
+            rows.append((", ".join(names), one.meaning))
     return table(("flag", "meaning"), rows)
 
 
 def sender_flags() -> str:
     """The sender's flags."""
-    return flag_table(arguments(), sender_settings())
+    return flag_table(sender.DECLARED, sender.GROUPS)
 
 
 def receiver_flags() -> str:
     """The receiver's flags."""
-    return flag_table(receiver_parser(), receiver_settings())
+    return flag_table(receiver.DECLARED, receiver.GROUPS)
 
 
 # Collectors and their permissions

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from observability import __version__
 from observability.errors import UsageError
 from observability.log import Log
+from observability.settings.values import not_set
 
 CONNECT_TIMEOUT = 5
 """Seconds."""
@@ -43,7 +44,7 @@ def open_client(
     try:
         return session.client(service, region_name=region, config=config)
     except NoRegionError:
-        raise UsageError("REGION is not set: set it in the environment or give --region") from None
+        raise not_set("REGION", "--region") from None
     except ValueError as error:
         known = "check REGION (--region), and AWS_ENDPOINT_URL if it is set"
         raise UsageError(f"{error}: {known}") from None

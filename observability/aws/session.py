@@ -32,6 +32,9 @@ from observability.rows import Row
 
 READ_TIMEOUT, RETRIES = 10, 2
 
+WORKERS = 10
+"""Items of a listing that are read at once, and connections of a client."""
+
 ABORT_WITHIN = 3.0
 """Seconds for aborting the uploads that a run leaves unfinished when it is told to stop."""
 
@@ -56,7 +59,6 @@ class Aws:
         log: Log,
         deadline: float,
         *,
-        workers: int = 10,
         session: Any = None,
         limited: str = "the run",
         caller: Aws | None = None,
@@ -66,7 +68,6 @@ class Aws:
         self.home = home
         self.log = log
         self.deadline = deadline
-        self.workers = workers
         self.limited = limited
         self.is_caller = caller is None
         self.stopped = threading.Event()
@@ -87,7 +88,6 @@ class Aws:
             self.home,
             log,
             self.deadline,
-            workers=self.workers,
             session=self.session,
             limited=self.limited,
             caller=self,
@@ -159,7 +159,7 @@ class Aws:
             read_timeout=READ_TIMEOUT,
             attempts=RETRIES + 1,
             retry_mode="adaptive",
-            connections=self.workers,
+            connections=WORKERS,
         )
         ApiCallHooks(self, service, region).register(client)
         return client

@@ -113,7 +113,6 @@ def assume_account_role(caller: Aws, settings: Settings, account: str) -> Aws:
         settings.region,
         caller.log.of(account=account),
         min(caller.deadline, deadline),
-        workers=settings.workers,
         session=session,
         limited="the account" if deadline < caller.deadline else "the run",
         caller=caller,

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from observability.aws.cache import Result
 from observability.aws.errors import ABSENT, aws_errors, classify_error
-from observability.aws.session import Aws
+from observability.aws.session import WORKERS, Aws
 from observability.collecting.result import CategoryResult
 from observability.log import Log
 from observability.rows import Item
@@ -52,13 +52,13 @@ def map_items(
                 out.record_error(error, item if isinstance(item, str) else "", whole=True)
             return [] if absent else [None]
 
-    pool = ThreadPoolExecutor(aws.workers, "item")
+    pool = ThreadPoolExecutor(WORKERS, "item")
     try:
         try:
             for item in items:
                 run = contextvars.copy_context().run
                 pending.append((item, pool.submit(run, one, item)))
-                if len(pending) > 4 * aws.workers:
+                if len(pending) > 4 * WORKERS:
                     first, future = pending.popleft()
                     yield from ((first, found) for found in future.result())
         except aws_errors() as error:

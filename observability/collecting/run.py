@@ -26,7 +26,7 @@ class Run:
 
     def __init__(self, settings: Settings, log: Log, deadline: float | None = None) -> None:
         until = deadline or time.monotonic() + settings.time_limit
-        self.caller = Aws(settings.region, log, until, workers=settings.workers)
+        self.caller = Aws(settings.region, log, until)
         self.slots = RegionSlots(settings.at_once)
         self.shared: SharedReads | None = None
         self.tags = OrganizationDirectory(self.caller, read_tags)

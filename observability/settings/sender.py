@@ -4,133 +4,168 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from observability import __version__
 from observability.errors import UsageError
 from observability.rows import Row
 from observability.settings.accounts_file import read_accounts_file
-from observability.settings.values import (
-    ACCOUNT_ID,
-    KMS_ARN,
-    KMS_ID,
-    REGION_NAME,
-    Target,
-    day_count,
-    is_on,
-    positive,
-    read_day,
-    split,
+from observability.settings.declaration import (
+    GENERAL,
+    Setting,
+    build_parser,
+    declared_in,
+    read_all,
+    setting,
 )
+from observability.settings.kinds import (
+    ACCOUNTS,
+    DAY,
+    EXTERNAL_ID,
+    KMS_KEY,
+    REGION,
+    ROLE,
+    SWITCH,
+    is_on,
+    joined,
+    names,
+    number,
+    text,
+)
+from observability.settings.values import LONGEST_LOOK_BACK, Target
 
-NAMED_SETTINGS = (
-    ("bucket", "BUCKET", "--bucket", "S3 bucket that the documents go to"),
-    ("kms_key", "ANALYTICS_KMS_KEY", "--kms-key", "KMS key that encrypts them in S3"),
-    ("region", "REGION", "--region", "home region; its document has what is global"),
-    ("regions", "REGIONS", "--regions", "regions to read, with commas, or all (the home region)"),
-    ("customer", "CUSTOMER", "--customer", "customer that the account is tagged with"),
-    ("partner", "PARTNER", "--partner", "partner that the account is tagged with"),
-    ("category", "CATEGORY", "--category", "category that the account is tagged with"),
-    ("environment", "ENVIRONMENT", "--environment", "environment, the account's account_type"),
-    ("product", "PRODUCT", "--product", "products that the account serves, with commas"),
-    (
-        "reserved_capacity", "RESERVED_CAPACITY", "--reserved-capacity",
-        "read ri_sp_savings too, for which Cost Explorer charges (1: on)",
-    ),
-    ("at_once", "AT_ONCE", "--at-once", "regions read at once, over all accounts (8)"),
-)  # fmt: skip
-"""(setting, environment variable, flag, meaning); a flag wins over the variable."""
-
-ACCOUNT_SETTINGS = (
-    ("accounts", "ACCOUNTS", "--accounts", "accounts to read in one run, with commas"),
-    ("accounts_file", "ACCOUNTS_FILE", "--accounts-file", "CSV file of accounts and their tags"),
-    (
-        "organization", "ORGANIZATION", "--organization",
-        "read the organization's active accounts (1: on)",
-    ),
-    ("include_ou", "INCLUDE_OU", "--include-ou", "of these units, with commas, and those in them"),
-    ("exclude_ou", "EXCLUDE_OU", "--exclude-ou", "of all but these units and those in them"),
-    ("exclude_accounts", "EXCLUDE_ACCOUNTS", "--exclude-accounts", "not to read, with commas"),
-    (
-        "role_name", "ROLE_NAME", "--role-name",
-        "role to assume in each, with its path (ObservabilityReader)",
-    ),
-    ("external_id", "EXTERNAL_ID", "--external-id", "external id that the role asks for"),
-)  # fmt: skip
-"""Likewise, of a run over several accounts."""
-
-SOURCES = ("accounts", "accounts_file", "organization")
-"""What may name the accounts of a run, one of them; else it is over the caller's own account."""
-OF_UNITS = ("include_ou", "exclude_ou")
-SOURCE_FLAGS = tuple(flag for name, _, flag, _ in ACCOUNT_SETTINGS if name in SOURCES)
-
-FORMS = {
-    "kms_key": (
-        rf"({KMS_ARN}key/)?{KMS_ID}|({KMS_ARN})?alias/[\w/-]+",
-        "a KMS key's id, alias/ and its alias, or the ARN of either",
-    ),
-    "role_name": (
-        r"(?!arn:)/?([!-.0-~]+/)*[\w+=,.@-]{1,64}",
-        "the role's name (with its path, if it has one), not its ARN",
-    ),
-    "external_id": (r"[\w+=,.@:/-]{2,1224}", "2 to 1224 letters, digits or any of _+=,.@:/-"),
+SCRIPT = "sender.py"
+GROUPS = {
+    "action": "what to do instead of uploading documents",
+    "place": "where from and where to",
+    "accounts": "several accounts in one run",
+    "what": "what to read",
+    "tags": "tags of the account",
+    "limits": "limits",
+    "general": "general",
 }
-"""What S3: PutObject takes as SSEKMSKeyId, IAM as a role's path and name, and STS: AssumeRole as
-external id: a pattern, and the same for people.
-"""
 
 ALL_REGIONS = "all"
-
-SWITCHES = frozenset({"organization", "reserved_capacity"})
-"""The settings that are on or off."""
-
-LISTS = (
-    "regions", "product", "accounts", "include_ou", "exclude_ou", "exclude_accounts", "only",
-)  # fmt: skip
-"""What may be several, with commas or by a flag that is given several times."""
-
-MEANT = (*(name for name in LISTS if name != "product"), "accounts_file", "start", "end")
-"""What says what is read: without a value, say of a variable, much else would be read."""
+DAYS = number("DAYS", 1, LONGEST_LOOK_BACK)
+SECONDS = number("SECONDS", 1, 999_999)
 
 
-class Settings(NamedTuple):
+@dataclass(frozen=True)
+class Settings:
     """Everything that a run is told. Times in seconds, `end` is the last day included."""
 
-    region: str
-    regions: tuple[str, ...]
-    bucket: str | None = None
-    kms_key: str | None = None
-    customer: str | None = None
-    partner: str | None = None
-    category: str | None = None
-    environment: str | None = None
-    product: str | None = None
-    reserved_capacity: bool = False
-    accounts: tuple[Target, ...] = ()
-    organization: bool = False
-    include_ou: tuple[str, ...] = ()
-    exclude_ou: tuple[str, ...] = ()
-    exclude_accounts: tuple[str, ...] = ()
-    role_name: str = "ObservabilityReader"
-    external_id: str | None = None
-    at_once: int = 8
-    account_time_limit: float = 1800.0
-    per_account_reads: bool = False
-    resume: bool = False
-    start: date | None = None
-    end: date | None = None
-    only: frozenset[str] = frozenset()
-    lookback: int = 3
-    catch_up: int = 30
-    full: bool = False
-    workers: int = 10
-    time_limit: float = 3600.0
-    dry_run: bool = False
-    output: str | None = None
+    region: str = setting(
+        REGION, "place", "home region, whose document has the global data",
+        variable="REGION", needed=True,
+    )  # fmt: skip
+    regions: tuple[str, ...] = setting(
+        names("REGIONS"), "place",
+        "regions to read, comma-separated, or all for those that are enabled;"
+        " default: the home region",
+        variable="REGIONS", meant=True, default=(), needed=False,
+    )  # fmt: skip
+    bucket: str | None = setting(
+        text("BUCKET"), "place", "S3 bucket to upload documents to",
+        variable="BUCKET", needed=True, default=None,
+    )  # fmt: skip
+    kms_key: str | None = setting(
+        KMS_KEY, "place", "KMS key that encrypts the documents",
+        variable="ANALYTICS_KMS_KEY", needed=True, default=None,
+    )  # fmt: skip
+    customer: str | None = setting(text("NAME"), "tags", "customer", variable="CUSTOMER")
+    partner: str | None = setting(text("NAME"), "tags", "partner", variable="PARTNER")
+    category: str | None = setting(text("NAME"), "tags", "category", variable="CATEGORY")
+    environment: str | None = setting(
+        text("NAME"), "tags", "environment, stored as account_type", variable="ENVIRONMENT"
+    )
+    product: str | None = setting(
+        joined("NAMES"), "tags", "products, comma-separated", variable="PRODUCT"
+    )
+    reserved_capacity: bool = setting(
+        SWITCH, "what",
+        "collect ri_sp_savings too, for which Cost Explorer charges (environment: 1 for on)",
+        variable="RESERVED_CAPACITY", default=False,
+    )  # fmt: skip
+    accounts: tuple[Target, ...] = setting(
+        ACCOUNTS, "accounts", "collect these accounts, comma-separated ids",
+        variable="ACCOUNTS", meant=True, event=True, default=(),
+    )  # fmt: skip
+    organization: bool = setting(
+        SWITCH, "accounts",
+        "collect all active accounts of the AWS organization (environment: 1 for on)",
+        variable="ORGANIZATION", default=False,
+    )  # fmt: skip
+    include_ou: tuple[str, ...] = setting(
+        names("UNITS"), "accounts",
+        "with --organization: only accounts below these organizational units or roots,"
+        " comma-separated ids",
+        variable="INCLUDE_OU", meant=True, default=(),
+    )  # fmt: skip
+    exclude_ou: tuple[str, ...] = setting(
+        names("UNITS"), "accounts",
+        "with --organization: no accounts below these organizational units, comma-separated ids",
+        variable="EXCLUDE_OU", meant=True, default=(),
+    )  # fmt: skip
+    exclude_accounts: tuple[str, ...] = setting(
+        ACCOUNTS, "accounts", "accounts to leave out, comma-separated ids",
+        variable="EXCLUDE_ACCOUNTS", meant=True, default=(),
+    )  # fmt: skip
+    role_name: str = setting(
+        ROLE, "accounts", "name of the IAM role to assume in each account, with its path",
+        variable="ROLE_NAME", default="ObservabilityReader",
+    )  # fmt: skip
+    external_id: str | None = setting(
+        EXTERNAL_ID, "accounts", "external id for assuming the role", variable="EXTERNAL_ID"
+    )
+    at_once: int = setting(
+        number("N", 1, 999_999), "limits", "regions to read at once, over all accounts",
+        variable="AT_ONCE", default=8,
+    )  # fmt: skip
+    account_time_limit: float = setting(
+        SECONDS, "limits", "seconds that each of several accounts may take", default=1800
+    )
+    per_account_reads: bool = setting(
+        SWITCH, "accounts",
+        "read everything account by account, also what the payer or a delegated administrator"
+        " can read for all of them",
+        default=False,
+    )  # fmt: skip
+    resume: bool = setting(
+        SWITCH, "what", "leave out regions whose document was uploaded earlier today",
+        event=True, default=False,
+    )  # fmt: skip
+    start: date | None = setting(
+        DAY, "what", "first past day to read, YYYY-MM-DD; one document per day",
+        meant=True, event=True,
+    )  # fmt: skip
+    end: date | None = setting(
+        DAY, "what", "last past day to read, included; default: yesterday (UTC)",
+        meant=True, event=True,
+    )  # fmt: skip
+    only: frozenset[str] = setting(
+        names("CATEGORIES"), "what", "collect these categories only, comma-separated; see --list",
+        meant=True, event=True, default=frozenset(),
+    )  # fmt: skip
+    lookback: int = setting(DAYS, "what", "days whose costs are read again", default=3)
+    catch_up: int = setting(
+        DAYS, "what", "most missed days to catch up with in one run", default=30
+    )
+    full: bool = setting(
+        SWITCH, "what",
+        "read all open findings and all days of --catch-up, as each 7th document does anyway",
+        event=True, default=False,
+    )  # fmt: skip
+    time_limit: float = setting(SECONDS, "limits", "seconds that a run may take", default=3600)
+    dry_run: bool = setting(
+        SWITCH, "action", "write documents to stdout, one per line, and upload nothing",
+        default=False, exclusive=True,
+    )  # fmt: skip
+    output: str | None = setting(
+        text("FILE"), "action", "with --dry-run: write to this file instead"
+    )
 
     @property
     def several(self) -> bool:
@@ -138,45 +173,86 @@ class Settings(NamedTuple):
         return self.organization or bool(self.accounts)
 
 
+ACCOUNTS_FILE = Setting(
+    "accounts_file", text("FILE"), "accounts",
+    "collect the accounts in this CSV file, which has their ids and tags",
+    variable="ACCOUNTS_FILE", meant=True,
+)  # fmt: skip
+SETTINGS = (*declared_in(Settings), ACCOUNTS_FILE)
+ACTIONS = (
+    Setting("list", SWITCH, "action", "list the categories, and exit", exclusive=True),
+    Setting(
+        "check", SWITCH, "action", "show what these credentials can read, and exit", exclusive=True
+    ),
+)
+DECLARED = (*SETTINGS, *ACTIONS, *GENERAL)
+BY_NAME = {one.name: one for one in DECLARED}
+
+UPLOADING = ("bucket", "kms_key")
+"""What only a run that uploads needs."""
+SOURCES = ("accounts", "accounts_file", "organization")
+"""What may name the accounts of a run, one of them; else it is over the caller's own account."""
+OF_UNITS = ("include_ou", "exclude_ou")
+OF_SEVERAL = ("exclude_accounts", "role_name", "external_id")
+SOURCE_FLAGS = tuple(BY_NAME[name].flag for name in SOURCES)
+
+
 def read_settings(
     given: Mapping[str, Any], categories: Collection[str], *, uploads: bool = True
 ) -> Settings:
-    """Settings from flags and the environment; UsageError names what is missing.
+    """Settings from flags and the environment; UsageError has a line for each that is wrong.
 
     `categories` are those that --only may name.
     """
-    flags = read_flags(given)
-    named = read_named(flags, NAMED_SETTINGS)
-    needed = {"region"} | ({"bucket", "kms_key"} if uploads else set())
-    for name, variable, flag, _ in NAMED_SETTINGS:
-        if name in needed and not named[name]:
-            raise UsageError(f"{variable} is not set: set it in the environment or give {flag}")
-    at_once = named.pop("at_once")
-    if at_once:
-        named["at_once"] = read_number("AT_ONCE (--at-once)", at_once)
-    regions = split(named.pop("regions")) or (str(named["region"]),)
-    if not REGION_NAME.fullmatch(str(named["region"])):
-        raise UsageError(f"REGION (--region): {named['region']!r} is no region; give one")
-    if not {named["region"], ALL_REGIONS} & {*regions}:
-        home = f"the home region {named['region']}, whose document has what is global"
-        raise UsageError(f"REGIONS (--regions) lacks {home}")
-    start, end = read_days(flags.get("start"), flags.get("end"))
-    only = frozenset(split(flags.get("only")))
-    if unknown := only - {*categories}:
+    optional = () if uploads else UPLOADING
+    values = read_all(SETTINGS, given, environment_for(given), optional)
+    values["only"] = frozenset(values["only"])
+    if unknown := values["only"] - {*categories}:
         raise UsageError(f"--only: no such category: {', '.join(sorted(unknown))}; see --list")
-    if flags.get("output"):
-        check_output(flags)
-    rest = {name: flags[name] for name in PLAIN_FLAGS if name in flags}
-    rest |= read_sources(flags)
-    settings = Settings(regions=regions, start=start, end=end, only=only, **named, **rest)
-    refuse_in_vain(flags, several=settings.several)
-    return settings
+    values["regions"] = values["regions"] or (values["region"],)
+    if not {values["region"], ALL_REGIONS} & {*values["regions"]}:
+        home = f"the home region {values['region']}, whose document has what is global"
+        raise UsageError(f"REGIONS (--regions) lacks {home}")
+    values["start"], values["end"] = check_days(values["start"], values["end"])
+    check_output(values)
+    check_sources(values, given)
+    check_effects(given, several=any(values[name] for name in SOURCES))
+    values["accounts"] = tuple(map(Target, values["accounts"]))
+    if path := values.pop("accounts_file"):
+        values["accounts"] = read_accounts_file(Path(path))
+    return Settings(**values)
 
 
-def check_output(flags: Mapping[str, Any]) -> None:
+def environment_for(given: Mapping[str, Any]) -> Mapping[str, str]:
+    """The environment; a flag that names accounts wins over all variables that do."""
+    beaten: tuple[str, ...] = ()
+    if any(given.get(name) for name in SOURCES):
+        beaten = SOURCES if given.get("organization") else (*SOURCES, *OF_UNITS)
+    variables = {BY_NAME[name].variable for name in beaten}
+    return {name: text for name, text in os.environ.items() if name not in variables}
+
+
+def check_sources(values: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """UsageError for settings that say in two ways which accounts are read, or that go with none.
+
+    Of OF_SEVERAL, variables may be there for other runs, but --exclude-accounts is never in vain.
+    """
+    sources = [BY_NAME[name].label for name in SOURCES if values[name]]
+    if len(sources) > 1:
+        raise UsageError(f"{' and '.join(sources)}: give one of them")
+    for name in (name for name in OF_UNITS if values[name] and not values["organization"]):
+        raise UsageError(f"{BY_NAME[name].label} is for ORGANIZATION (--organization) only")
+    for name in () if sources else OF_SEVERAL:
+        if given.get(name) or (name == "exclude_accounts" and values[name]):
+            raise UsageError(f"{BY_NAME[name].label} is for {', '.join(SOURCE_FLAGS)} only")
+
+
+def check_output(values: Mapping[str, Any]) -> None:
     """UsageError if no document can be written to --output: all would be read in vain."""
-    target = Path(str(flags["output"]))
-    if not flags.get("dry_run"):
+    if not values["output"]:
+        return
+    target = Path(values["output"])
+    if not values["dry_run"]:
         raise UsageError("--output is for --dry-run only")
     if target.is_dir():
         raise UsageError(f"--output {target}: that is a folder; name a file in it")
@@ -194,118 +270,33 @@ IN_VAIN = (
 """What a run does, the flags that would change nothing of it, and why."""
 
 
-def refuse_in_vain(flags: Mapping[str, Any], *, several: bool) -> None:
+def check_effects(given: Mapping[str, Any], *, several: bool) -> None:
     """UsageError for a flag without effect: who gave it believes that it has one."""
-    done = {f"--{name.replace('_', '-')}" for name, held in flags.items() if held}
+    done = {BY_NAME[name].flag for name, held in given.items() if held}
     if several:
         done |= {f"{name} of several accounts" for name in done}
-    for what, names, why in IN_VAIN:
-        for flag in (f"--{name.replace('_', '-')}" for name in names):
+    for what, fields, why in IN_VAIN:
+        for flag in (BY_NAME[name].flag for name in fields):
             if what in done and flag in done:
                 raise UsageError(f"{flag} is not for {what}, which {why}")
 
 
-def read_flags(given: Mapping[str, Any]) -> Row:
-    """The flags that are given, each list of texts as one with commas between.
-
-    UsageError for one of MEANT that names nothing.
-    """
-    flags: Row = {}
-    for name, held in given.items():
-        texts = held if isinstance(held, list) else [held]
-        if name in MEANT and held is not None and not (texts and all(map(split, texts))):
-            raise names_nothing(f"--{name.replace('_', '-')}")
-        if held is not None:
-            flags[name] = ",".join(texts) if isinstance(held, list) else held
-    return flags
-
-
-def read_named(flags: Mapping[str, Any], settings: Iterable[tuple[str, str, str, str]]) -> Row:
-    """Each setting by its flag, else by its variable, of which one that is empty counts as none.
-
-    UsageError for one of MEANT that names nothing, a switch that is neither on nor off, and what
-    has none of the FORMS that AWS takes.
-    """
-    named: Row = {}
-    for name, variable, flag, _ in settings:
-        held = flags.get(name) or os.environ.get(variable)
-        if name in MEANT and held and not split(held):
-            raise names_nothing(variable)
-        pattern, wanted = FORMS.get(name, ("", ""))
-        if held and pattern and not re.fullmatch(pattern, held, re.ASCII):
-            raise UsageError(f"{variable} ({flag}): {held!r} cannot be one; give {wanted}")
-        named[name] = is_on(f"{variable} ({flag})", held) if name in SWITCHES else held
-    return named
-
-
-def names_nothing(setting: str) -> UsageError:
-    """The error of a setting that says what is read, but names nothing."""
-    return UsageError(f"{setting} is empty: name something or leave it out")
-
-
-PLAIN_FLAGS = (
-    "lookback", "catch_up", "full", "workers", "time_limit", "account_time_limit",
-    "resume", "per_account_reads", "dry_run", "output",
-)  # fmt: skip
-"""Flags that are settings as they are."""
-
-
-def read_sources(flags: Mapping[str, Any]) -> Row:
-    """The settings that say which accounts a run is over, and how it gets into them."""
-    named = read_named(flags, ACCOUNT_SETTINGS)
-    if any(flags.get(name) for name in SOURCES):  # a flag wins over variables of its kind
-        beaten = SOURCES if flags.get("organization") else (*SOURCES, *OF_UNITS)
-        named |= {name: flags.get(name) for name in beaten}
-    given = [
-        f"{variable} ({flag})"
-        for name, variable, flag, _ in ACCOUNT_SETTINGS
-        if name in SOURCES and named[name]
-    ]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)}: give one of them")
-    for name, variable, flag, _ in ACCOUNT_SETTINGS:
-        text = str(named[name] or "")
-        if text and name in OF_UNITS and not named["organization"]:
-            raise UsageError(f"{variable} ({flag}) is for ORGANIZATION (--organization) only")
-        if text and not given and (flags.get(name) or name == "exclude_accounts"):
-            raise UsageError(f"{variable} ({flag}) is for {', '.join(SOURCE_FLAGS)} only")
-    lists = ("accounts", *OF_UNITS, "exclude_accounts")
-    found: Row = {name: split(named[name]) for name in lists}
-    for flag, name in (("--accounts", "accounts"), ("--exclude-accounts", "exclude_accounts")):
-        for wrong in (held for held in found[name] if not ACCOUNT_ID.fullmatch(held)):
-            raise UsageError(f"{flag}: {wrong!r} is not an account id of 12 digits")
-    found["accounts"] = tuple(map(Target, found["accounts"]))
-    if named["accounts_file"]:
-        found["accounts"] = read_accounts_file(Path(named["accounts_file"]))
-    found["organization"] = bool(named["organization"])
-    return found | {name: named[name] for name in ("role_name", "external_id") if named[name]}
-
-
-def read_number(setting: str, text: str) -> int:
-    """A setting that is a whole number above zero, and not absurdly large."""
-    try:
-        return positive(text)
-    except argparse.ArgumentTypeError as error:
-        raise UsageError(f"{setting}: {error}") from None
-
-
-def read_days(start: str | None, end: str | None) -> tuple[date | None, date | None]:
-    """--start and --end as days, both included; only complete UTC days can be read."""
+def check_days(start: date | None, end: date | None) -> tuple[date | None, date | None]:
+    """--start and --end, both included; UsageError unless they are complete UTC days, in order."""
     if not start and not end:
         return None, None
     if not start:
         raise UsageError("--end is given without --start")
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    first = read_day("--start", start)
-    last = read_day("--end", end) if end else yesterday
-    if (latest := max(first, last)) > yesterday:
+    last = end or yesterday
+    if (latest := max(start, last)) > yesterday:
         raise UsageError(f"{latest} is not over yet (UTC); the last complete day is {yesterday}")
-    if first > last:
-        raise UsageError(f"--start {first} is after --end {last}")
-    return first, last
+    if start > last:
+        raise UsageError(f"--start {start} is after --end {last}")
+    return start, last
 
 
-EVENT_FIELDS = frozenset({"start", "end", "only", "full", "accounts", "resume"})
+EVENT_FIELDS = frozenset(one.name for one in SETTINGS if one.event)
 """What an event may give."""
 
 
@@ -325,8 +316,11 @@ def read_event(event: Mapping[str, Any]) -> Row:
 
 def read_value(name: str, held: Any) -> Any:
     """What an event says of a flag: a text, a list of texts, or true and false."""
-    if name in ("full", "resume"):
-        return is_on(f"the event's {name}", held)
+    if BY_NAME[name].kind is SWITCH:
+        try:
+            return is_on(held)
+        except ValueError as error:
+            raise UsageError(f"the event's {name}: {error}") from None
     if held is None:
         return None
     texts = held if isinstance(held, list) else [held]
@@ -335,52 +329,7 @@ def read_value(name: str, held: Any) -> Any:
     return held
 
 
-def arguments() -> argparse.ArgumentParser:
+def arguments(script: str = SCRIPT) -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="sender.py",
-        usage="%(prog)s [--help] [flags]",
-        description="Collect what AWS knows about an account; ship it to S3 as one JSON document.",
-        epilog="exit code: 0 complete, 1 something failed, 2 usage or settings, "
-        "128 and its number after a signal (SIGINT 130, SIGTERM 143)",
-    )
-    add = parser.add_argument
-    for name, variable, flag, meaning in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS):
-        value: Row = {"action": "store_true"} if name in SWITCHES else {"metavar": name.upper()}
-        value |= {"action": "append"} if name in LISTS else {}
-        add(flag, dest=name, help=f"{meaning} [{variable}]", **value)
-    add(
-        "--account-time-limit", type=positive, metavar="SECONDS",
-        help="time that each of several accounts may take (1800)",
-    )  # fmt: skip
-    add(
-        "--per-account-reads", action="store_true",
-        help="let each account read its own, also what payer or administrator could for all",
-    )  # fmt: skip
-    add("--resume", action="store_true", help="skip what was uploaded earlier today")
-    add("--start", metavar="DAY", help="first past day to read, YYYY-MM-DD; one document a day")
-    add("--end", metavar="DAY", help="last past day to read, included (default: yesterday, UTC)")
-    add(
-        "--only", action="append", metavar="CATEGORIES",
-        help="collect these categories only, with commas",
-    )  # fmt: skip
-    add("--lookback", type=day_count, metavar="DAYS", help="days read again in each run (3)")
-    add(
-        "--full",
-        action="store_true",
-        help="read everything open, and all days of --catch-up, as each 7th document does",
-    )
-    add("--catch-up", type=day_count, metavar="DAYS", help="most days caught up with at once (30)")
-    add("--workers", type=positive, metavar="N", help="items of a listing read at once (10)")
-    add("--time-limit", type=positive, metavar="SECONDS", help="time that a run may take (3600)")
-    instead = parser.add_mutually_exclusive_group().add_argument
-    instead(
-        "--dry-run", action="store_true", help="write documents to stdout, a line each; no bucket"
-    )
-    add("--output", metavar="FILE", help="with --dry-run: a file to write to instead")
-    instead("--list", action="store_true", help="list the categories and exit")
-    instead("--check", action="store_true", help="show what this identity can read and exit")
-    add("--log-format", choices=("text", "json"), default="text", help="form of the log on stderr")
-    add("-v", "--verbose", action="store_true", help="log every AWS call")
-    add("--version", action="version", version=f"sender.py {__version__}")
-    return parser
+    description = "Collect what AWS knows about an account, and ship it to S3 as a JSON document."
+    return build_parser(script, description, GROUPS, DECLARED)

@@ -20,10 +20,11 @@ import pytest
 
 from observability.collectors import CATEGORIES
 from observability.receiving.result import FileStatus
-from observability.settings.receiver import SETTINGS
+from observability.settings import receiver as receiver_settings
+from observability.settings import sender as sender_settings
 from observability.settings.receiver import parser as receiver_parser
-from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS, read_settings
 from observability.settings.sender import arguments as sender_arguments
+from observability.settings.sender import read_settings
 from tests import documents, readme
 from tests.cloud import EmbeddedCloud, Size
 from tests.conftest import MakeAccount, MakeEnvironment
@@ -149,8 +150,8 @@ def variables(source: Path) -> set[str]:
 
 
 def test_every_variable_that_is_read_is_in_the_table() -> None:
-    named = {name for _, name, _, _ in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS)}
-    named |= {name for name, _ in SETTINGS.values()}
+    declared = (*sender_settings.DECLARED, *receiver_settings.DECLARED)
+    named = {setting.variable for setting in declared if setting.variable}
     named = named.union(*map(variables, OURS))
     assert {row[0].strip("`") for row in rows(readme.settings())} == named
 
