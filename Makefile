@@ -13,24 +13,24 @@ READY := .venv/.ready
 endif
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-org test bench soak lint lock latest policies clean deploy-hub deploy-spokes \
+.PHONY: help demo demo-org test bench soak lint lock latest policies clean deploy-hub deploy-spokes \
     deploy-organization destroy-hub destroy-spokes
 
-demo: $(READY)
+demo: $(READY) ## show a whole run on this machine, with an embedded cloud
 	@$(BIN)/python -m tests.cloud.demo
 
-demo-org: $(READY)
+demo-org: $(READY) ## the same for an organization of several accounts
 	@$(BIN)/python -m tests.cloud.demo_organization
 
-soak: $(READY)
+soak: $(READY) ## load documents for minutes, with faults and kills in between
 	$(BIN)/python -m tests.soak
 
 # Three at once on two cores, since many tests wait: for limits, budgets, and what hangs.
 # TESTS=tests/collectors: these only.
-test: lint
+test: lint ## lint, then run all tests, or those of TESTS=...
 	$(BIN)/python -m pytest -n 3 --dist loadgroup $(TESTS)
 
-lint: $(READY)
+lint: $(READY) ## check style, types, layers and sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -38,27 +38,29 @@ lint: $(READY)
 	$(BIN)/python -m tests.house
 	$(BIN)/python deploy/policies.py --check
 
-# QUICK=1: smaller, within two minutes.
-bench: $(READY)
+bench: $(READY) ## measure how fast sender and receiver are (QUICK=1: two minutes)
 	@$(BIN)/python -m tests.bench
 
-# What they take is in deploy/README.md.
-deploy-hub deploy-spokes deploy-organization: $(READY)
+deploy-hub deploy-spokes deploy-organization: $(READY) ## deploy a template (deploy/README.md)
 	BIN=$(BIN) deploy/deploy.sh $(@:deploy-%=%)
 
 # What the sender may read, from what its collectors declare.
-policies: $(READY)
+policies: $(READY) ## write the read policies in deploy/ anew
 	$(BIN)/python deploy/policies.py
 
-destroy-hub destroy-spokes: $(READY)
+destroy-hub destroy-spokes: $(READY) ## delete what was deployed
 	BIN=$(BIN) deploy/deploy.sh $@
 
-clean:
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+[a-z -]*:.*## / { n = split($$1, names, " "); \
+	    for (i = 1; i <= n; i++) printf "  %-20s %s\n", names[i], $$2 }' Makefile
+
+clean: ## delete what the other targets have made here
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Renew tests/requirements.lock; by the oldest Python that is supported, since newer versions of a
 # package may not run on it.
-lock:
+lock: ## renew tests/requirements.lock
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python $(PIP_INSTALL) -r tests/requirements.txt
 	echo '# Written by `make lock`: all that tests, lint and the embedded cloud use.' >build/lock/lock
@@ -66,7 +68,7 @@ lock:
 	mv build/lock/lock tests/requirements.lock
 
 # Asked anew each time, for what is newest changes by the day.
-latest: build/latest/.ready
+latest: build/latest/.ready ## prepare the environment of LATEST=1
 	build/latest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager -r requirements.txt
 
 .venv/.ready build/latest/.ready: tests/requirements.lock
