@@ -156,7 +156,7 @@ def add_option(target: argparse._ActionsContainer, one: Setting) -> None:
     more: dict[str, Any] = {"action": "append"} if one.kind.several else {}
     more |= {"metavar": one.kind.value} if one.kind.value else {"action": "store_true"}
     if one.kind.choices:
-        more = {"choices": one.kind.choices}
+        more = {"choices": one.kind.choices, "default": one.default}
     if one.name in ("help", "version"):
         more = {"action": "help"} if one.name == "help" else {"action": VersionAction, "nargs": 0}
     variable = f" [{one.variable}]" if one.variable else ""

@@ -227,7 +227,7 @@ MESSAGES = [row[0].strip("`") for row in rows(section("Troubleshooting")) if row
 @pytest.mark.parametrize("message", MESSAGES)
 def test_the_messages_are_those_of_the_code(message: str) -> None:
     said = spoken()
-    pieces = [piece.strip(" :,") for piece in message.split("…")]
+    pieces = [piece.strip(" :,;") for piece in message.split("…")]
     assert any(pieces)
     assert all(piece in said for piece in pieces)
 
