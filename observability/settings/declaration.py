@@ -18,9 +18,10 @@ from observability.settings.values import not_set, split
 class Setting:
     """A setting, or a flag that says what to do.
 
-    `variable` is that of the environment, if it has one; a flag wins over it. What is `meant` says
-    what is read, so that it cannot be empty: much else would be read, say for a variable of a
-    shell that is not set. Of those in a group that are `exclusive` one can be given.
+    `variable` is that of the environment, if it has one; a flag wins over it. `non_empty` is for
+    what narrows down what is read: an empty one, say by a variable of a shell that is not set,
+    would have everything read. Of those in a group that are `exclusive` one can be given. An
+    `event` of AWS Lambda may give it too.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Setting:
     variable: str = ""
     default: Any = None
     needed: bool = False
-    meant: bool = False
+    non_empty: bool = False
     event: bool = False
     exclusive: bool = False
     short: str = ""
@@ -60,7 +61,7 @@ class Setting:
         """
         for name, held in ((self.flag, given), (self.variable, variable or None)):
             texts = held if isinstance(held, list) else [held]
-            if self.meant and held is not None and not (texts and all(map(split, texts))):
+            if self.non_empty and held is not None and not (texts and all(map(split, texts))):
                 raise UsageError(f"{name} is empty: name something or leave it out")
             if value := ",".join(held) if isinstance(held, list) else held:
                 return self.convert(value)
@@ -154,7 +155,7 @@ Exit codes: 0 all is well, 1 something failed, 2 wrong use or settings,
 def add_option(target: argparse._ActionsContainer, one: Setting) -> None:
     """Add a setting's flag to a command line."""
     more: dict[str, Any] = {"action": "append"} if one.kind.several else {}
-    more |= {"metavar": one.kind.value} if one.kind.value else {"action": "store_true"}
+    more |= {"metavar": one.kind.metavar} if one.kind.metavar else {"action": "store_true"}
     if one.kind.choices:
         more = {"choices": one.kind.choices, "default": one.default}
     if one.name in ("help", "version"):

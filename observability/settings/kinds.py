@@ -12,13 +12,13 @@ from observability.settings.values import ACCOUNT_ID, split
 
 
 class Kind(NamedTuple):
-    """What a setting takes: `value` is what stands for it in --help, none for a switch.
+    """What a setting takes: `metavar` is what stands for it in --help, none for a switch.
 
     `read` raises ValueError that says what is wrong. Of `several` values, comma-separated, the
     flag may also be given several times.
     """
 
-    value: str
+    metavar: str
     read: Callable[[Any], Any]
     several: bool = False
     choices: tuple[str, ...] = ()

@@ -65,7 +65,7 @@ class Settings:
         names("REGIONS"), "place",
         "regions to read, comma-separated, or all for those that are enabled;"
         " default: the home region",
-        variable="REGIONS", meant=True, default=(), needed=False,
+        variable="REGIONS", non_empty=True, default=(), needed=False,
     )  # fmt: skip
     bucket: str | None = setting(
         text("BUCKET"), "place", "S3 bucket to upload documents to",
@@ -91,7 +91,7 @@ class Settings:
     )  # fmt: skip
     accounts: tuple[Target, ...] = setting(
         ACCOUNTS, "accounts", "collect these accounts, comma-separated ids",
-        variable="ACCOUNTS", meant=True, event=True, default=(),
+        variable="ACCOUNTS", non_empty=True, event=True, default=(),
     )  # fmt: skip
     organization: bool = setting(
         SWITCH, "accounts",
@@ -102,16 +102,16 @@ class Settings:
         names("UNITS"), "accounts",
         "with --organization: only accounts below these organizational units or roots,"
         " comma-separated ids",
-        variable="INCLUDE_OU", meant=True, default=(),
+        variable="INCLUDE_OU", non_empty=True, default=(),
     )  # fmt: skip
     exclude_ou: tuple[str, ...] = setting(
         names("UNITS"), "accounts",
         "with --organization: no accounts below these organizational units, comma-separated ids",
-        variable="EXCLUDE_OU", meant=True, default=(),
+        variable="EXCLUDE_OU", non_empty=True, default=(),
     )  # fmt: skip
     exclude_accounts: tuple[str, ...] = setting(
         ACCOUNTS, "accounts", "accounts to leave out, comma-separated ids",
-        variable="EXCLUDE_ACCOUNTS", meant=True, default=(),
+        variable="EXCLUDE_ACCOUNTS", non_empty=True, default=(),
     )  # fmt: skip
     role_name: str = setting(
         ROLE, "accounts", "name of the IAM role to assume in each account, with its path",
@@ -139,15 +139,15 @@ class Settings:
     )  # fmt: skip
     start: date | None = setting(
         DAY, "what", "first past day to read, YYYY-MM-DD; one document per day",
-        meant=True, event=True,
+        non_empty=True, event=True,
     )  # fmt: skip
     end: date | None = setting(
         DAY, "what", "last past day to read, included; default: yesterday (UTC)",
-        meant=True, event=True,
+        non_empty=True, event=True,
     )  # fmt: skip
     only: frozenset[str] = setting(
         names("CATEGORIES"), "what", "collect these categories only, comma-separated; see --list",
-        meant=True, event=True, default=frozenset(),
+        non_empty=True, event=True, default=frozenset(),
     )  # fmt: skip
     lookback: int = setting(DAYS, "what", "days whose costs are read again", default=3)
     catch_up: int = setting(
@@ -176,7 +176,7 @@ class Settings:
 ACCOUNTS_FILE = Setting(
     "accounts_file", text("FILE"), "accounts",
     "collect the accounts in this CSV file, which has their ids and tags",
-    variable="ACCOUNTS_FILE", meant=True,
+    variable="ACCOUNTS_FILE", non_empty=True,
 )  # fmt: skip
 SETTINGS = (*declared_in(Settings), ACCOUNTS_FILE)
 ACTIONS = (
