@@ -79,7 +79,8 @@ def flag_table(declared: Sequence[Setting], groups: Iterable[str]) -> str:
     """A script's flags that are no variables, and what they mean."""
     rows = []
     for one in (one for group in groups for one in declared if one.group == group):
-        value = one.kind.metavar or ",".join(one.kind.choices)
+        choices = f"{{{','.join(one.kind.choices)}}}" if one.kind.choices else ""
+        value = one.kind.metavar or choices
         names = [code(f"{name} {value}".rstrip()) for name in (one.short, one.flag) if name]
         if not one.variable:
             rows.append((", ".join(names), one.meaning))

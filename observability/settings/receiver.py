@@ -54,7 +54,7 @@ class Settings:
         text("NAME"), "database", "name of the database", variable="DB_NAME", needed=True
     )
     region: str | None = setting(
-        REGION, "bucket", "region of bucket and cluster; default: that of the AWS profile",
+        REGION, "bucket", "region of bucket and cluster; default: boto3's own, say of AWS_PROFILE",
         variable="REGION",
     )  # fmt: skip
     kms_key: str | None = setting(

@@ -75,14 +75,26 @@ class Settings:
         KMS_KEY, "place", "KMS key that encrypts the documents",
         variable="ANALYTICS_KMS_KEY", needed=True, default=None,
     )  # fmt: skip
-    customer: str | None = setting(text("NAME"), "tags", "customer", variable="CUSTOMER")
-    partner: str | None = setting(text("NAME"), "tags", "partner", variable="PARTNER")
-    category: str | None = setting(text("NAME"), "tags", "category", variable="CATEGORY")
+    customer: str | None = setting(
+        text("NAME"), "tags", "customer of the account", variable="CUSTOMER"
+    )
+    partner: str | None = setting(
+        text("NAME"), "tags", "partner of the account", variable="PARTNER"
+    )
+    category: str | None = setting(
+        text("NAME"), "tags", "category of the account", variable="CATEGORY"
+    )
     environment: str | None = setting(
-        text("NAME"), "tags", "environment, stored as account_type", variable="ENVIRONMENT"
+        text("NAME"),
+        "tags",
+        "environment of the account, stored as account_type",
+        variable="ENVIRONMENT",
     )
     product: str | None = setting(
-        joined("NAMES"), "tags", "products, comma-separated", variable="PRODUCT"
+        joined("NAMES"),
+        "tags",
+        "products that the account serves, comma-separated",
+        variable="PRODUCT",
     )
     reserved_capacity: bool = setting(
         SWITCH, "what",
