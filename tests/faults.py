@@ -82,7 +82,7 @@ def receive(warehouse: Warehouse, *arguments: str, **changes: str | None) -> tup
 def story() -> io.StringIO:
     """What a receiver in this process tells."""
     stream = io.StringIO()
-    log_to(stream, as_json=False, verbose=False)
+    log_to(stream)
     return stream
 
 

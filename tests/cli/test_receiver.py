@@ -288,10 +288,21 @@ def test_check_tells_what_is_missing(run_receiver: Run) -> None:
     assert "ok      schema" in ill.stdout
 
 
+def test_a_quiet_run_tells_failures_only(run_receiver: Run, warehouse: Warehouse) -> None:
+    put(warehouse, documents.key(), document())
+    put(warehouse, BAD, b"{")
+    done = run_receiver("--quiet")
+    [line] = done.stderr.splitlines()
+    assert f" FAIL    rejected {BAD}: not JSON" in line
+    assert "1 loaded, 1 rejected" in done.stdout
+
+
 def test_the_json_log_has_every_call(run_receiver: Run, warehouse: Warehouse) -> None:
     put(warehouse, documents.key(), document())
     done = run_receiver("--log-format", "json")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
+    about = {line.get("account") for line in lines if line["kind"] in ("SUCCESS", "TIMING")}
+    assert about == {documents.ACCOUNT}
     calls = [line for line in lines if "operation" in line]
     assert all(call.keys() >= {"seconds", "attempts", "outcome"} for call in calls)
     named = [call["operation"] for call in calls]

@@ -11,6 +11,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from observability.collectors import CATEGORIES
 from tests.cli.commands import LINE, Run, document_at, objects, yesterday
 from tests.cloud import Account, EmbeddedCloud
@@ -159,7 +161,10 @@ def test_every_line_of_a_json_log_is_an_object_and_every_call_is_there(
     embedded.switches.deny("health", "DescribeEvents")
     done = run_sender("--only", "health,trusted_advisor", "--log-format", "json")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    assert all({"time", "kind", "message"} <= line.keys() for line in lines)
+    assert all({"time", "level", "kind", "message"} <= line.keys() for line in lines)
+    assert {line.get("account") for line in lines if line["kind"] != "TIMING"} == {account.id}
+    failures = {"FAIL", "ERROR"}
+    assert all((line["level"] == "ERROR") is (line["kind"] in failures) for line in lines)
     calls = [line for line in lines if line["kind"] == "CALL"]
     made = [held for held in embedded.calls if held.account == account.id]
     assert sorted(line["operation"] for line in calls) == sorted(
@@ -180,6 +185,20 @@ def test_calls_are_told_to_those_who_ask(run_sender: Run) -> None:
         for line in run_sender("--only", "health", "-v").stderr.splitlines()
     )
     assert told not in run_sender("--only", "health").stderr
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_quiet_run_tells_failures_only(
+    run_sender: Run, embedded: EmbeddedCloud, form: str
+) -> None:
+    flags = ("--only", "health,application", "-q", "--log-format", form)
+    well = run_sender(*flags)
+    assert (well.returncode, well.stderr) == (0, "")
+    assert well.stdout.startswith("s3://")
+    embedded.switches.deny("health", "DescribeEvents")
+    ill = run_sender(*flags)
+    assert "health:DescribeEvents denied" in ill.stderr
+    assert all(re.search(r"\b(FAIL|ERROR)\b", line) for line in ill.stderr.splitlines())
 
 
 HARM = "no\n2026-01-01T00:00:00.000+00:00 SUCCESS forged\r\x1b[2J\x9b31m\u2028\u202e"

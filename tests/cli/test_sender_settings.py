@@ -7,7 +7,7 @@ import re
 import pytest
 
 from observability.collectors import CATEGORIES
-from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS
+from observability.settings.sender import DECLARED
 from tests.cli.commands import COMPLETE, Run, command
 from tests.cloud import EmbeddedCloud
 
@@ -33,21 +33,11 @@ def test_what_needs_no_aws_does_not_load_its_libraries(flag: str) -> None:
 def test_help_names_every_setting_with_its_variable() -> None:
     done = command("--help")
     assert done.stderr == ""
-    for _, variable, flag, _ in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS):
-        assert flag in done.stdout
-        assert f"[{variable}]" in done.stdout
-    flags = (
-        "--start",
-        "--end",
-        "--only",
-        "--list",
-        "--check",
-        "--dry-run",
-        "--output",
-        "--log-format",
-        "-v",
-    )
-    assert all(flag in done.stdout for flag in flags)
+    for setting in DECLARED:
+        assert setting.flag in done.stdout
+        assert not setting.variable or f"[{setting.variable}]" in done.stdout
+    assert "default: 1800" in done.stdout
+    assert {"-v", "-q", "-h"} <= set(re.findall(r"(?<![-\w])-\w", done.stdout))
 
 
 def test_list_tells_each_category_and_what_it_needs() -> None:
@@ -92,7 +82,7 @@ def test_an_endpoint_that_can_be_none_is_one_line() -> None:
         (("--start", "2024-03-01", "--end", "2024-02-29"), "2024-03-01"),
         (("--start", "2999-01-01"), "2999-01-01"),
         (("--output", "file"), "--dry-run"),
-        (("--workers", "0"), "--workers"),
+        (("--workers", "3"), "--workers"),
         (("--catch-up", "-1"), "--catch-up"),
         (("--lookback", "401"), "--lookback"),
         (("--time-limit", "9" * 5000), "--time-limit"),
@@ -113,9 +103,17 @@ def test_a_flag_that_makes_no_sense_is_exit_2_and_said(flags: tuple[str, ...], n
     done = command(*flags, environment=COMPLETE)
     assert done.returncode == 2
     assert done.stdout == ""
-    *usage, line = done.stderr.splitlines()
+    [line] = done.stderr.splitlines()
+    assert line.startswith("sender.py: ")
     assert named in line
-    assert usage in ([], ["usage: sender.py [--help] [flags]"])
+
+
+def test_all_that_is_missing_or_malformed_is_told_at_once() -> None:
+    done = command("--lookback", "x", "--start", "soon", environment={"AT_ONCE": "few"})
+    assert (done.returncode, done.stdout) == (2, "")
+    told = [line.removeprefix("sender.py: ").split()[0] for line in done.stderr.splitlines()]
+    missing = ["REGION", "BUCKET", "ANALYTICS_KMS_KEY"]
+    assert sorted(told) == sorted([*missing, "--lookback:", "--start:", "AT_ONCE"])
 
 
 def test_without_boto3_it_says_what_to_install() -> None:

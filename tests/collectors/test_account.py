@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -146,7 +145,7 @@ def test_an_empty_account_has_only_the_contact_that_it_was_opened_with(
 def test_an_account_is_what_it_says_itself_and_else_what_its_organization_says(
     information: dict[str, str], member: dict[str, str], name: str | None, status: str | None
 ) -> None:
-    aws = Run(SETTINGS, Log(io.StringIO())).caller
+    aws = Run(SETTINGS, Log()).caller
     aws.identity = {"Account": "111122223333", "Arn": "arn:aws-cn:iam::111122223333:user/x"}
     row = account_details(aws, information, member)
     assert (row["account_name"], row["account_status"]) == (name, status)

@@ -97,7 +97,7 @@ def upload_in_parts(embedded: EmbeddedCloud, account: Account, environment: dict
         for name, value in environment.items():
             patch.setenv(name, value)
         settings = read_settings({}, CATEGORIES)
-        run = Run(settings, Log(io.StringIO()))
+        run = Run(settings, Log())
         run.caller.identify()
         key = document_key("data", account.id, settings.region, date(2026, 11, 1))
         body = io.BytesIO(b" " * (ONE_PUT + 1))

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from observability.settings.sender import ACCOUNT_SETTINGS, NAMED_SETTINGS
+from observability.settings.sender import SETTINGS
 from tests import templates
 from tests.cloud import EmbeddedCloud
 from tests.conftest import ANALYTICS
@@ -113,7 +113,7 @@ def test_the_task_runs_an_image_by_digest_that_can_change_nothing_in_itself() ->
 def test_the_task_is_told_settings_that_the_sender_has() -> None:
     task = templates.load(templates.ORGANIZATION)["Resources"]["Task"]["Properties"]
     [container] = task["ContainerDefinitions"]
-    known = {variable for _, variable, _, _ in (*NAMED_SETTINGS, *ACCOUNT_SETTINGS)}
+    known = {setting.variable for setting in SETTINGS}
     assert {held["Name"] for held in container["Environment"]} <= known
 
 

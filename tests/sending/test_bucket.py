@@ -91,7 +91,7 @@ def test_a_throttled_upload_is_given_up(
     embedded.switches.fail("s3", "PutObject", "SlowDown", status=503)
     settings = read_settings({}, CATEGORIES)
     almost_over = time.monotonic() - GRACE + 2
-    run = Run(settings, Log(io.StringIO()), almost_over)
+    run = Run(settings, Log(), almost_over)
     with pytest.raises(aws_errors()):
         upload_to_s3(run, settings, "data/document.json", io.BytesIO(b"{}"))
     run.caller.close()

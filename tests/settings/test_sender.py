@@ -13,7 +13,7 @@ import sender
 from observability.collectors import CATEGORIES
 from observability.collectors import CATEGORIES as SENDER_CATEGORIES
 from observability.errors import UsageError
-from observability.settings.sender import arguments, read_days, read_settings
+from observability.settings.sender import arguments, read_settings
 from tests.cli.commands import COMPLETE, Patch
 from tests.conftest import REGIONS
 
@@ -52,16 +52,22 @@ def test_days_that_make_no_sense_are_refused(
     start: str | None, end: str | None, message: str
 ) -> None:
     with pytest.raises(UsageError, match=message):
-        read_days(start, end)
+        days_of(start, end)
+
+
+def days_of(start: str | None, end: str | None) -> tuple[date | None, date | None]:
+    """The days that a sender with these flags reads."""
+    settings = read_settings({"region": HOME, "start": start, "end": end}, (), uploads=False)
+    return settings.start, settings.end
 
 
 def test_days_to_read_include_both_ends_and_end_yesterday_by_default() -> None:
     leap, march = date(2024, 2, 29), date(2024, 3, 1)
-    assert read_days("2024-02-29", "2024-03-01") == (leap, march)
-    assert read_days("2024-02-29", "2024-02-29") == (leap, leap)
-    assert read_days(None, None) == (None, None)
+    assert days_of("2024-02-29", "2024-03-01") == (leap, march)
+    assert days_of("2024-02-29", "2024-02-29") == (leap, leap)
+    assert days_of(None, None) == (None, None)
     before = datetime.now(UTC).date() - DAY
-    assert read_days("2024-02-29", None)[1] in (before, before + DAY)
+    assert days_of("2024-02-29", None)[1] in (before, before + DAY)
 
 
 # Without AWS
@@ -97,6 +103,7 @@ def test_a_list_that_names_nothing_is_no_list_of_everything(
     assert refusal((*others, flag, nothing), {}, monkeypatch) == f"sender.py: {flag} {told}"
     assert refusal((*others, flag, "x", flag, ""), {}, monkeypatch) == f"sender.py: {flag} {told}"
     assert refusal(others, {variable: nothing}, monkeypatch) == f"sender.py: {variable} {told}"
+    monkeypatch.delenv(variable)
     assert "--only is empty" in refusal(("--only", nothing), {}, monkeypatch)
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from observability import __version__
 from tests.cloud import EmbeddedCloud
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 SCRIPTS = ("sender", "receiver")
 VERSIONS = re.compile(
     rf"(\S+) {__version__}, boto3 1\.[\d.]+, botocore 1\.[\d.]+, Python 3\.[\d.]+, \w+\n"
