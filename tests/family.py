@@ -23,9 +23,7 @@ from tests.conftest import REGIONS, MakeAccount
 from tests.warehouse import Rows, Warehouse
 
 MEMBERS = 6
-
 ROLE = "ObservabilityReader"
-
 BUYERS = Size(cost_lines=14, licenses=2, anomalies=3)
 """Accounts that have taxes and refunds, which share a usage type, and have bought two products on
 AWS Marketplace, which share one as well: four services to be asked for by themselves."""
@@ -149,7 +147,6 @@ def past(days: int) -> tuple[str, ...]:
 
 
 # Findings
-
 
 BOTH = ("--regions", ",".join(REGIONS))
 

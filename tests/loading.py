@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -24,50 +24,6 @@ from tests.runs import Document, Row
 from tests.warehouse import Warehouse
 
 HOME, OTHER = REGIONS
-
-
-TABLES: Mapping[str, str] = {
-    "account": "accounts",
-    "config": "config_reports",
-    "config.non_compliant_resources": "non_compliant_resources",
-    "service": "services",
-    "ri_sp_savings": "ri_sp_daily_savings",
-    "cost": "cost_reports",
-    "security.security_hub": "findings",
-    "security.guard_duty": "guard_duty_findings",
-    "security.kms": "kms_keys",
-    "security.waf": "waf_rules",
-    "security.waf_rules": "waf_rules_detailed",
-    "security.cloudtrail": "cloudtrail_logs",
-    "security.secrets_manager": "secrets_manager_secrets",
-    "security.certificate_manager": "certificates",
-    "security.inspector": "inspector_findings",
-    "inventory.instances": "inventory_instances",
-    "inventory.applications": "inventory_applications",
-    "inventory.patches": "inventory_patches",
-    "marketplace": "marketplace_usage",
-    "trusted_advisor": "trusted_advisor_checks",
-    "health": "health_events",
-    "application": "application_signals",
-    "resilience_hub": "resilience_hub_apps",
-    "service_resources": "service_resources",
-    "compute_optimizer": "compute_optimizer",
-    "config_inventory": "config_inventory",
-    "support_tickets": "support_tickets",
-}
-"""The contract's table of each list of the document."""
-
-RENAMED: Mapping[str, Mapping[str, str]] = {
-    "security.guard_duty": {"id": "finding_id", "type": "finding_type"},
-    "security.waf": {"id": "waf_id"},
-}
-"""The contract's columns that are named otherwise than the document's fields."""
-
-OWN_TABLES = {
-    "account": {"contact_info", "alternate_contacts", "product"},
-    "cost": {"period", "top_services", "forecast"},
-}
-"""Fields that have tables of their own, or columns for their parts; see the tests of these."""
 
 
 @dataclass

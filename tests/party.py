@@ -17,7 +17,6 @@ from tests.conftest import REGIONS, MakeAccount, MakeEnvironment
 from tests.runs import Document
 
 LITTLE = Size(keys=3, volumes=4, security_hub_findings=5, buckets=2, cost_lines=3, secrets=2)
-
 ROLE = "ObservabilityReader"
 
 

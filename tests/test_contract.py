@@ -12,13 +12,13 @@ import receiver
 import sender
 from observability.sending.permissions import AWSBoto3Permissions
 from tests import documents
-from tests.loading import TABLES, Loaded
+from tests.loaders.tables import TABLES
+from tests.loading import Loaded
 
 pytestmark = pytest.mark.xdist_group("contract")
 
 
 # Names that others rely on
-
 
 SENDER_NAMES = (
     "AWSBoto3Permissions", "get_account_details", "get_cost", "get_services", "get_security",
@@ -166,7 +166,6 @@ def test_types_are_as_wide_as_the_contract_has_them(loaded: Loaded) -> None:
 
 
 # Other people's SQL
-
 
 ALIASES = (
     "account", "account_region", "account_name", "account_type", "account_category",

@@ -26,7 +26,6 @@ from observability.log import (
 
 # Text and rows
 
-
 UNSAFE = "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 """What begins lines, steers terminals, or turns the direction of text."""
 

@@ -18,9 +18,7 @@ def refusal(call: str, code: str, message: str) -> ClientError:
 
 
 BY_IAM = "User: arn:aws:iam::111122223333:user/x is not authorized to perform: {}"
-
 BY_POLICY = BY_IAM + " with an explicit deny in a service control policy"
-
 OFF = SKIPPED
 
 

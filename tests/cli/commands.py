@@ -21,10 +21,7 @@ from tests.runs import Document
 from tests.warehouse import Warehouse
 
 HOME = REGIONS[0]
-
-
 TIMEOUT = 120
-
 LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 (SUCCESS|FAIL|ERROR|INFO|TIMING|CALL) .+"
 )
@@ -50,13 +47,9 @@ def command(
 
 
 COMPLETE = {"REGION": HOME, "BUCKET": "b", "ANALYTICS_KMS_KEY": "alias/k"}
-
 CLUSTER = "arn:aws:rds:eu-west-1:111122223333:cluster:analytics"
-
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:receiver-AbCdEf"
-
 KMS_KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
-
 KMS = "arn:aws-cn:kms:cn-north-1:111122223333"
 
 

@@ -99,7 +99,6 @@ def test_a_receiver_that_has_not_begun_stops_too(
 
 # Receivers that are killed
 
-
 KILLED = {
     "while it begins": ("rds-data", "BeginTransaction", True, 1),
     "at the lock": ("rds-data", "ExecuteStatement", True, 2),

@@ -26,7 +26,6 @@ ATTEMPTS = 1 + RETRIES
 
 # Which accounts
 
-
 TAGGED = ("customer_name", "partner_name", "category", "account_type", "product")
 
 

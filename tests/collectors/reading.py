@@ -71,7 +71,6 @@ def answering(response: dict[str, Any]) -> Callable[[ApiRequest], None]:
 
 # Sender
 
-
 PAID = (
     "GetCostAndUsage", "GetCostForecast", "GetAnomalies", "GetReservationUtilization",
     "GetSavingsPlansUtilization", "GetSavingsPlansUtilizationDetails",

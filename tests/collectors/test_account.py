@@ -25,8 +25,6 @@ from tests.runs import Document, send
 HOME, OTHER = REGIONS
 REGION = "eu-west-1"
 SETTINGS = Settings(region=REGION, regions=(REGION,))
-
-
 DENIALS: Mapping[str, Denial] = {
     "account:GetAccountInformation": Denial(
         ("account",), {"account": without("account_name", "account_status", "joined_timestamp")}

@@ -44,8 +44,21 @@ HOME, OTHER = REGIONS
 CATEGORIES = tuple(SENDER_CATEGORIES)
 
 
-# Pages
+OWN_TESTS = {"account", "config", "cost"}
+"""Lists whose rows are compared by the tests of their category, and not by a `Truth`."""
 
+
+def test_every_list_of_a_document_has_a_truth(whole: Document) -> None:
+    assert lists(whole).keys() == {*TRUTH, *OWN_TESTS}
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_a_category_has_a_test_file_of_its_name(category: str) -> None:
+    here = Path(__file__).parent
+    assert (here / f"test_{category}.py").is_file() or (here / category).is_dir()
+
+
+# Pages
 
 ONE_PAGE = {
     "guardduty:ListDetectors": "a region has one detector",
@@ -120,7 +133,6 @@ def test_all_regions_are_read_as_if_they_were_named(
 
 
 # An account that holds nothing
-
 
 EMPTY = dict.fromkeys(CATEGORIES, "Pass") | {"config": "Skipped", "config_inventory": "Skipped"}
 """Config records nothing there; all else has been asked and has nothing."""

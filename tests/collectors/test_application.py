@@ -22,7 +22,7 @@ def application_signals(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "application": Truth(application_signals, ("key_attributes",)),
+    "application": Truth(application_signals, "application_signals", ("key_attributes",)),
 }
 
 DENIALS: Mapping[str, Denial] = {

@@ -78,7 +78,7 @@ def recommendation(held: Item, arn: str, kind: str, best: Item) -> Row:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "compute_optimizer": Truth(compute_optimizer, ("resource_arn",)),
+    "compute_optimizer": Truth(compute_optimizer, "compute_optimizer", ("resource_arn",)),
 }
 
 DENIALS: Mapping[str, Denial] = {
@@ -153,9 +153,7 @@ def test_without_options_nothing_is_recommended(options: list[dict[str, int]] | 
 
 # Compute Optimizer
 
-
 OPTIMIZER = "compute-optimizer.amazonaws.com"
-
 RECOMMENDATIONS = (
     "GetEC2InstanceRecommendations", "GetEBSVolumeRecommendations",
     "GetLambdaFunctionRecommendations",

@@ -92,7 +92,9 @@ def non_compliant(place: Place) -> Iterator[Row]:
 
 TRUTH: Mapping[str, Truth] = {
     "config.non_compliant_resources": Truth(
-        non_compliant, ("rule_name", "resource_type", "resource_id", "evaluation_mode")
+        non_compliant,
+        "non_compliant_resources",
+        ("rule_name", "resource_type", "resource_id", "evaluation_mode"),
     ),
 }
 

@@ -21,7 +21,6 @@ HOME, OTHER = REGIONS
 
 # Resources
 
-
 NO_CONFIGURATION = dict.fromkeys((
     "state", "instance_type", "vpc_id", "engine", "instance_class", "multi_az", "size_gb",
     "volume_type", "type", "scheme", "instance_count", "min_size", "max_size",
@@ -91,11 +90,11 @@ def config_inventory(place: Place) -> Iterator[Row]:
 
 # Denied
 
-
 RECORDED = ("resource_type", "resource_id", "resource_name", "resource_subtype", "region")
-
 TRUTH: Mapping[str, Truth] = {
-    "config_inventory": Truth(config_inventory, ("resource_type", "resource_id")),
+    "config_inventory": Truth(
+        config_inventory, "config_inventory", ("resource_type", "resource_id")
+    ),
 }
 
 DENIALS: Mapping[str, Denial] = {

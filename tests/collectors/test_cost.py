@@ -50,7 +50,6 @@ def forecast(account: Account, start: date) -> list[Row]:
 
 # Denied
 
-
 NO_COSTS: dict[str, Effect] = {
     "cost": gone,
     "service": gone,
@@ -174,7 +173,6 @@ def test_an_empty_account_costs_nothing_and_has_no_forecast(empty: tuple[int, Do
 
 
 # Money
-
 
 amounts = st.decimals(-(10**9), 10**12, places=10)
 """What Cost Explorer sends: up to ten decimals, refunds are negative."""

@@ -41,7 +41,7 @@ def health(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "health": Truth(health, ("arn",)),
+    "health": Truth(health, "health_events", ("arn",)),
 }
 
 DENIALS: Mapping[str, Denial] = {
@@ -74,9 +74,7 @@ def test_pages_that_were_read_before_a_failure_are_kept(
 
 # Health
 
-
 HEALTH = "health.amazonaws.com"
-
 EVENTS = ("DescribeEvents", "DescribeEventsForOrganization")
 
 

@@ -72,11 +72,11 @@ def patches(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "inventory.instances": Truth(instances, ("instance_id",)),
+    "inventory.instances": Truth(instances, "inventory_instances", ("instance_id",)),
     "inventory.applications": Truth(
-        applications, ("instance_id", "name", "version", "architecture")
+        applications, "inventory_applications", ("instance_id", "name", "version", "architecture")
     ),
-    "inventory.patches": Truth(patches, ("instance_id", "title")),
+    "inventory.patches": Truth(patches, "inventory_patches", ("instance_id", "title")),
 }
 
 DENIALS: Mapping[str, Denial] = {

@@ -37,7 +37,7 @@ def marketplace(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "marketplace": Truth(marketplace, ("product_code", "period_start")),
+    "marketplace": Truth(marketplace, "marketplace_usage", ("product_code", "period_start")),
 }
 
 DENIALS: Mapping[str, Denial] = {

@@ -47,7 +47,7 @@ def resilience_hub(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "resilience_hub": Truth(resilience_hub, ("app_arn",)),
+    "resilience_hub": Truth(resilience_hub, "resilience_hub_apps", ("app_arn",)),
 }
 
 DENIALS: Mapping[str, Denial] = {

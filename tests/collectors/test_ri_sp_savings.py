@@ -149,13 +149,12 @@ def plan_used(detail: Item) -> Row:
 
 # Denied
 
-
 NO_RESERVATIONS = {"ri_sp_savings": unless(reservation_type="ReservedInstance")}
-
 NO_PLANS = {"ri_sp_savings": unless(reservation_type="SavingsPlan")}
-
 TRUTH: Mapping[str, Truth] = {
-    "ri_sp_savings": Truth(ri_sp_savings, ("reservation_type", "subscription_id", "date_to")),
+    "ri_sp_savings": Truth(
+        ri_sp_savings, "ri_sp_daily_savings", ("reservation_type", "subscription_id", "date_to")
+    ),
 }
 
 DENIALS: Mapping[str, Denial] = {
@@ -232,7 +231,6 @@ def test_a_plan_that_was_bought_within_the_window_has_its_own_days_only(
 
 
 # Sender
-
 
 PLANS = 5
 """Savings plans in force in a small account, which has reservations of EC2 and RDS too."""

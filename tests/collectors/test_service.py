@@ -28,5 +28,5 @@ def services(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "service": Truth(services, ("service", "usage_types", "date_from")),
+    "service": Truth(services, "services", ("service", "usage_types", "date_from")),
 }

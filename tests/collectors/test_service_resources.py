@@ -116,7 +116,9 @@ def resources(service: str, kind: str) -> Denial:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "service_resources": Truth(service_resources, ("service_name", "resource_type", "resource_id")),
+    "service_resources": Truth(
+        service_resources, "service_resources", ("service_name", "resource_type", "resource_id")
+    ),
 }
 
 DENIALS: Mapping[str, Denial] = {
@@ -232,7 +234,7 @@ RESOURCES: dict[str, list[Row]] = {
     ("name", "number"),
     [(name, number) for name in RESOURCES for number in range(len(examples(EXAMPLES[name])))],
 )
-def test_resources(name: str, number: int, play: Play) -> None:
+def test_examples_of_resources(name: str, number: int, play: Play) -> None:
     found = rows(play("service_resources", **{name: number}), "service_resources")
     expected = RESOURCES[name]
     assert len(found) == len(expected)

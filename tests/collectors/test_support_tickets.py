@@ -31,7 +31,7 @@ def support_tickets(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "support_tickets": Truth(support_tickets, ("case_id",)),
+    "support_tickets": Truth(support_tickets, "support_tickets", ("case_id",)),
 }
 
 DENIALS: Mapping[str, Denial] = {

@@ -31,7 +31,7 @@ def trusted_advisor(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "trusted_advisor": Truth(trusted_advisor, ("category", "check_name")),
+    "trusted_advisor": Truth(trusted_advisor, "trusted_advisor_checks", ("category", "check_name")),
 }
 
 DENIALS: Mapping[str, Denial] = {

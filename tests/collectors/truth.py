@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -108,15 +108,20 @@ def day_cost(account: Account, day: date) -> dict[str, Decimal]:
     return dict(found)
 
 
-# Resources
+# Comparing
 
 
 @dataclass(frozen=True)
 class Truth:
-    """A list of the document: what its rows must be, and what tells one from the other."""
+    """A list of the document: what its rows must be, their table, what tells one from the other.
+
+    `renamed`: the table's columns that are named otherwise than the document's fields.
+    """
 
     rows: Callable[[Place], Iterator[Row]]
+    table: str
     key: tuple[str, ...]
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 UNORDERED = ("associated_resources",)

@@ -27,7 +27,6 @@ BEGIN, EXECUTE, COMMIT = "/BeginTransaction", "/Execute", "/CommitTransaction"
 
 # The Data API: faults that pass
 
-
 PASSING: dict[str, tuple[Plan, str]] = {
     "resuming at the first call": (lambda f: f.resume(times=2), "resuming"),
     "resuming in the middle": (lambda f: f.resume(path=EXECUTE, skip=2, times=2), "resuming"),
@@ -175,7 +174,6 @@ def test_sessions_that_the_server_ends_are_borne(warehouse: Warehouse, story: io
 
 
 # The Data API: faults that do not pass
-
 
 LASTING: dict[str, tuple[Plan, str]] = {
     "resuming at the first call": (lambda f: f.resume(), "resuming"),

@@ -26,9 +26,7 @@ from tests.documents import ACCOUNT, REGION, Document, document
 from tests.warehouse import Warehouse
 
 MIB = 1 << 20
-
 BIG = 2_000
-
 ACCOUNTS, DAYS = 40, 60  # of the history: its tables have from 2,400 rows on
 
 

@@ -34,7 +34,6 @@ def subset(draw: st.DrawFn, items: Sequence[Any]) -> list[Any]:
 
 
 STATUS = st.sampled_from(["Pass", "Pass", "Pass", "Fail", "Skipped"])
-
 INSTANTS = [f"2026-11-{day:02}T12:00:00+00:00" for day in (8, 9, 10)]
 
 

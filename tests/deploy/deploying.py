@@ -54,7 +54,6 @@ def keys(embedded: EmbeddedCloud, bucket: str) -> list[str]:
 
 # CloudFormation, as far as moto's goes
 
-
 IMAGE = f"{ANALYTICS}.dkr.ecr.us-east-1.amazonaws.com/observability-sender@sha256:{'0' * 64}"
 
 

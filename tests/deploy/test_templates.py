@@ -119,7 +119,6 @@ def test_the_task_is_told_settings_that_the_sender_has() -> None:
 
 # CloudFormation, as far as moto's goes
 
-
 NOT_IN_MOTO = {
     "AWS::CloudWatch::Alarm",
     "AWS::Lambda::EventInvokeConfig",

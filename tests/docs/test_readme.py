@@ -32,23 +32,14 @@ from tests.documents import Document, document
 from tests.warehouse import Warehouse
 
 ROOT = readme.ROOT
-
 TEXT = readme.README.read_text()
-
 OURS = [ROOT / "sender.py", ROOT / "receiver.py", *(ROOT / "observability").rglob("*.py")]
-
 PARSERS = {"sender.py": sender_arguments, "receiver.py": receiver_parser}
-
 FENCED = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.M | re.S)
-
 SQL = [body for language, body in FENCED if language == "sql"]
-
 SHELL = "".join(body for language, body in FENCED if language == "sh").replace("\\\n", " ")
-
 COMMANDS = re.findall(r"\b(sender\.py|receiver\.py)([^|>&#;\n]*)", SHELL)
-
 PROSE = re.sub(r"^```.*?^```", "", TEXT, flags=re.M | re.S)
-
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 

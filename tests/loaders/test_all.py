@@ -16,16 +16,15 @@ from observability.database.tables import Kind
 from observability.loaders import TABLES as RECEIVER_TABLES
 from observability.receiving.result import FileStatus
 from tests.cloud import EmbeddedCloud, Size
-from tests.collectors.registry import stated
 from tests.collectors.truth import Place, day_cost, same_rows
 from tests.conftest import REGIONS, MakeAccount
-from tests.loading import OWN_TABLES, RENAMED, TABLES, Loaded, collect, collect_and_load, load
+from tests.loaders.tables import OWN_TABLES, TABLES, TRUTH
+from tests.loading import Loaded, collect, collect_and_load, load
 from tests.runs import Row, lists, ship
 from tests.warehouse import Warehouse
 
 pytestmark = pytest.mark.xdist_group("contract")
 
-TRUTH = stated("TRUTH")
 HOME, OTHER = REGIONS
 
 
@@ -39,8 +38,8 @@ def test_both_documents_are_loaded_as_a_whole(loaded: Loaded) -> None:
 
 @pytest.mark.parametrize("path", TRUTH)
 def test_a_table_holds_what_the_account_holds(path: str, loaded: Loaded) -> None:
-    truth, table = TRUTH[path], TABLES[path]
-    names = RENAMED.get(path, {})
+    truth = TRUTH[path]
+    names = truth.renamed
     key = [names.get(column, column) for column in truth.key]
     for document in loaded.documents:
         expected = [
@@ -48,7 +47,7 @@ def test_a_table_holds_what_the_account_holds(path: str, loaded: Loaded) -> None
             for row in truth.rows(loaded.place(document))
         ]
         columns = {name for row in expected for name in row}
-        found = loaded.rows(table, document["meta"]["region"])
+        found = loaded.rows(truth.table, document["meta"]["region"])
         same_rows(
             [{name: row[name] for name in columns} for row in found],
             [dict.fromkeys(columns) | row for row in expected],
@@ -79,7 +78,6 @@ def test_each_row_leads_to_the_object_that_it_came_from(loaded: Loaded) -> None:
 
 # Every column, every field
 
-
 NULL = {
     ("resilience_hub_apps", "last_drill"): "no API of Resilience Hub tells it",
     **{
@@ -108,11 +106,12 @@ def test_every_field_of_a_document_lands_in_a_column(loaded: Loaded) -> None:
         region = document["meta"]["region"]
         for path, rows in lists(document).items():
             table = TABLES[path]
+            renamed = TRUTH[path].renamed if path in TRUTH else {}
             stored = (
                 loaded.rows(table, region) if table != "accounts" else account_rows(loaded, region)
             )
             for name in {name for row in rows for name in row} - OWN_TABLES.get(path, set()):
-                column = RENAMED.get(path, {}).get(name, name)
+                column = renamed.get(name, name)
                 assert (table, column) in columns, path
                 told = sum(row.get(name) is not None for row in rows)
                 assert sum(row[column] is not None for row in stored) == told, (path, name)
@@ -174,7 +173,7 @@ def test_thousands_of_resources_come_through_complete(
     total = 0
     for path, truth in TRUTH.items():
         expected = list(truth.rows(alone))
-        [found] = held.query(f"SELECT count(*) FROM {TABLES[path]}")
+        [found] = held.query(f"SELECT count(*) FROM {truth.table}")
         assert found["count"] == len(expected), path
         total += len(expected)
     assert total > 10_000
@@ -210,7 +209,6 @@ def facts(warehouse: Warehouse) -> dict[str, list[Row]]:
 
 
 # What is known stays known
-
 
 FACTS = """
     SELECT (SELECT count(cost_consumed) FROM marketplace_usage) AS paid,

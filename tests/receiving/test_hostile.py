@@ -20,7 +20,6 @@ from tests.documents import Document, document
 from tests.warehouse import STORED, Warehouse
 
 GOOD = documents.key(account="999988887777")
-
 BAD = documents.key()
 
 
@@ -45,7 +44,6 @@ def raw(path: str, text: str) -> bytes:
 
 
 BODY = documents.encode(document())
-
 KMS = "security.kms.0."
 
 # Too long for an index even when compressed.
@@ -233,9 +231,7 @@ def test_unknown_fields_and_categories_are_ignored(warehouse: Warehouse) -> None
 Forgery = Callable[[Document], None]
 
 VICTIM = documents.ACCOUNT
-
 FORGED = "999988887777"
-
 THEIRS = document(date(2026, 11, 23), VICTIM)
 
 
@@ -286,7 +282,6 @@ def shared_event(made: Document) -> None:
 
 
 SECURITY = tuple(THEIRS["security"])
-
 FORGERIES: dict[str, Forgery] = {
     **{f"their {name}": imitate(name) for name in THEIRS if name not in ("meta", "account")},
     **{f"no {part}": empty("security", part) for part in SECURITY},

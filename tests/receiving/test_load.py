@@ -18,9 +18,7 @@ from tests.documents import Document, document
 from tests.warehouse import Warehouse
 
 DAY = date(2026, 11, 20)
-
 NEXT = DAY + timedelta(days=1)
-
 BULK = {"description": "x" * 1_000_000}
 
 

@@ -25,8 +25,6 @@ from tests.runs import content, period, rows, send, ship, stored, today
 from tests.warehouse import Warehouse
 
 HOME = REGIONS[0]
-
-
 OPEN = "everything open is read"
 
 
@@ -127,7 +125,6 @@ def test_more_days_missed_than_may_be_caught_up(
 
 
 # Calendars and clocks
-
 
 ZONES = ("Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kathmandu")
 

@@ -11,7 +11,6 @@ import pytest
 
 import sender
 from observability.collectors import CATEGORIES
-from observability.collectors import CATEGORIES as SENDER_CATEGORIES
 from observability.errors import UsageError
 from observability.settings.sender import arguments, read_settings
 from tests.cli.commands import COMPLETE, Patch
@@ -29,7 +28,7 @@ DAY = timedelta(days=1)
 def test_the_environment_turns_reserved_capacity_on(value: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RESERVED_CAPACITY", value)
-        settings = read_settings({"region": HOME}, SENDER_CATEGORIES, uploads=False)
+        settings = read_settings({"region": HOME}, CATEGORIES, uploads=False)
     assert settings.reserved_capacity is (value in ("1", "true"))
 
 
@@ -72,7 +71,6 @@ def test_days_to_read_include_both_ends_and_end_yesterday_by_default() -> None:
 
 # Without AWS
 
-
 MEANT = [
     ("ACCOUNTS", "--accounts", ()),
     ("REGIONS", "--regions", ()),
@@ -108,7 +106,6 @@ def test_a_list_that_names_nothing_is_no_list_of_everything(
 
 
 KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
-
 KMS = "arn:aws-us-gov:kms:us-gov-west-1:111122223333"
 
 

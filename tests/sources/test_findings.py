@@ -18,7 +18,6 @@ FINDERS = Size(
 )  # fmt: skip
 
 FOUND = ("findings", "guard_duty_findings", "inspector_findings", "security")
-
 LISTINGS = ("GetFindings", "ListFindings")
 """What Security Hub, GuardDuty and Inspector call theirs."""
 

@@ -20,14 +20,9 @@ from tests.cloud.answers.systems import SCHEMAS
 from tests.cloud.validation import validate, validate_request
 
 HOUR = timedelta(hours=1)
-
-
 TODAY = date(2026, 11, 22)
-
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-
 REGIONS = ("us-east-1", "eu-west-1")
-
 ONE, TWO = "111122223333", "444455556666"
 
 Truth = Callable[[Account], list[Any]]
@@ -250,7 +245,6 @@ def last_days(days: int) -> dict[str, Any]:
 
 
 EVERY_CASE = {"includeResolvedCases": True}
-
 ACCEPTED = {
     "filters": [
         {"name": "PartyType", "values": ["Acceptor"]},

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 
 CLUSTER = "arn:aws:rds:eu-west-1:111122223333:cluster:analytics"
-
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:analytics"
-
 DATABASE = "app"
 
 Field = dict[str, Any]

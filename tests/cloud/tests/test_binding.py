@@ -13,13 +13,9 @@ from tests.cloud.tests.data_api import Database, Field, call, ids, long, text
 
 # Binding: what needs a cast
 
-
 NUMBERS = {"int2", "int4", "int8", "numeric", "float4", "float8"}
-
 STRINGS = {"text", "varchar", "bpchar"}
-
 MOMENTS = {"timestamp", "timestamptz", "date"}
-
 COLUMNS = (
     NUMBERS
     | STRINGS

@@ -227,7 +227,6 @@ def test_anomalies_are_those_that_ended_in_the_interval() -> None:
 
 # Reserved capacity
 
-
 DAY = {"TimePeriod": {"Start": "2026-11-20", "End": "2026-11-21"}}
 
 

@@ -9,11 +9,8 @@ import pytest
 from tests.cloud.iam import Ask, Verdict, is_allowed, judge
 
 HUB, SPOKE = "111122223333", "444455556666"
-
 SENDER = f"arn:aws:iam::{SPOKE}:role/sender"
-
 OBJECT = f"arn:aws:s3:::bucket/data/{SPOKE}/document.json"
-
 KEY = f"arn:aws:kms:us-east-1:{HUB}:key/1"
 
 

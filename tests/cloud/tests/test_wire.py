@@ -56,7 +56,6 @@ OPERATIONS = [
 ]
 
 INSTANT = datetime(2026, 2, 28, 23, 59, 58, 125000, tzinfo=UTC)
-
 DEEPEST = 7
 
 protocols = [

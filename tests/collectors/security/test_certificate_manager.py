@@ -39,7 +39,7 @@ def certificates(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "security.certificate_manager": Truth(certificates, ("arn",)),
+    "security.certificate_manager": Truth(certificates, "certificates", ("arn",)),
 }
 
 DENIALS: Mapping[str, Denial] = {

@@ -42,7 +42,7 @@ def cloudtrail(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "security.cloudtrail": Truth(cloudtrail, ("arn",)),
+    "security.cloudtrail": Truth(cloudtrail, "cloudtrail_logs", ("arn",)),
 }
 
 DENIALS: Mapping[str, Denial] = {

@@ -33,7 +33,9 @@ def guard_duty(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "security.guard_duty": Truth(guard_duty, ("id",)),
+    "security.guard_duty": Truth(
+        guard_duty, "guard_duty_findings", ("id",), {"id": "finding_id", "type": "finding_type"}
+    ),
 }
 
 DENIALS: Mapping[str, Denial] = {

@@ -38,7 +38,7 @@ def inspector(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "security.inspector": Truth(inspector, ("finding_arn",)),
+    "security.inspector": Truth(inspector, "inspector_findings", ("finding_arn",)),
 }
 
 DENIALS: Mapping[str, Denial] = {

@@ -37,7 +37,7 @@ def kms(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "security.kms": Truth(kms, ("key_id",)),
+    "security.kms": Truth(kms, "kms_keys", ("key_id",)),
 }
 
 DENIALS: Mapping[str, Denial] = {
@@ -68,7 +68,7 @@ KEYS: list[Row] = [
 
 
 @pytest.mark.parametrize("number", range(len(examples(EXAMPLES["key"]))))
-def test_keys(number: int, play: Play) -> None:
+def test_examples_of_keys(number: int, play: Play) -> None:
     document = play("security", keys=0, key=number, rotation=0)
     found = rows(document, "security.kms")
     assert len(found) == len(examples(EXAMPLES["keys"])[0]["Keys"])

@@ -30,7 +30,7 @@ def secrets(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "security.secrets_manager": Truth(secrets, ("arn",)),
+    "security.secrets_manager": Truth(secrets, "secrets_manager_secrets", ("arn",)),
 }
 
 DENIALS: Mapping[str, Denial] = {
@@ -46,7 +46,7 @@ EXAMPLES = {
 }
 
 
-def test_secrets(play: Play) -> None:
+def test_an_example_of_secrets(play: Play) -> None:
     arn = "arn:aws:secretsmanager:us-west-2:123456789012:secret:MyTestDatabaseSecret-a1b2c3"
     one, other = rows(play("security", secrets=0), "security.secrets_manager")
     assert matches(

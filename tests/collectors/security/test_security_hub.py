@@ -49,7 +49,7 @@ def findings(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "security.security_hub": Truth(findings, ("finding_id",)),
+    "security.security_hub": Truth(findings, "findings", ("finding_id",)),
 }
 
 DENIALS: Mapping[str, Denial] = {

@@ -126,8 +126,10 @@ def waf_rules(place: Place) -> Iterator[Row]:
 
 
 TRUTH: Mapping[str, Truth] = {
-    "security.waf": Truth(waf, ("arn",)),
-    "security.waf_rules": Truth(waf_rules, ("scope", "web_acl_name", "rule_name")),
+    "security.waf": Truth(waf, "waf_rules", ("arn",), {"id": "waf_id"}),
+    "security.waf_rules": Truth(
+        waf_rules, "waf_rules_detailed", ("scope", "web_acl_name", "rule_name")
+    ),
 }
 
 DENIALS: Mapping[str, Denial] = {
@@ -197,9 +199,7 @@ def shaped(statement: Statement, action: str | None = "Block", **more: Any) -> d
 
 
 GEO_CN = leaf("GeoMatchStatement", CountryCodes=["CN", "KP"])
-
 SQLI = leaf("SqliMatchStatement", FieldToMatch={})
-
 XSS = leaf("XssMatchStatement", FieldToMatch={})
 
 leaves = st.sampled_from(["GeoMatchStatement", "SqliMatchStatement", "XssMatchStatement"])
