@@ -13,6 +13,7 @@ from pathlib import Path
 
 from observability.collecting.collector import EVENT, NOW, PERIOD, Collector
 from observability.collectors import COLLECTORS
+from observability.database.catalogue import OTHER_TABLES
 from observability.database.tables import Kind
 from observability.loaders import TABLES
 from observability.settings import receiver, sender
@@ -166,7 +167,7 @@ def kind(name: str) -> str:
     """How a table is merged, in the words of the README."""
     held = TABLES.get(name)
     if held is None:
-        return "view" if name not in receiver.OTHER_TABLES else "own"
+        return "view" if name not in OTHER_TABLES else "own"
     parent = f" of {code(held.parent.table)}" if held.parent else ""
     return f"part{parent}" if held.kind is Kind.PART else held.kind.name.lower()
 
