@@ -32,7 +32,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -58,7 +58,8 @@ from observability.log import Log, log_event, log_fields, log_to, printable
 from observability.receiving.bucket import Changed, File, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
 from observability.receiving.events import event_keys, message_keys
-from observability.receiving.load import LOADED_SQL, Load, check_identity, counted, document_row
+from observability.receiving.identity import check_identity, document_row
+from observability.receiving.load import LOADED_SQL, Load, counted
 from observability.receiving.process import process_file_data as process_file_data
 from observability.receiving.result import (
     SETTLED,
@@ -160,7 +161,8 @@ class Receiver:
                 spool.abandoned = True
             for name, times in spool.unknown_fields().items():
                 log_event("INFO", f"{file.key}: {name} has no column, ignored {times} times")
-        return self.settle(file, load.counters)
+        left_out = spool.all_left_out() if not spool.facts.meta else Counter[str]()
+        return replace(self.settle(file, load.counters), left_out=left_out)
 
     def load_while_reading(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
         """The transaction, begun once enough is read; raises DocumentProblems or Rejected."""

@@ -110,6 +110,7 @@ CREATE TABLE IF NOT EXISTS documents (
     size_bytes     BIGINT NOT NULL,
     last_modified  TIMESTAMPTZ NOT NULL,
     format         INTEGER,
+    with_meta      BOOLEAN NOT NULL DEFAULT true,
     sender         TEXT,
     interval       TEXT NOT NULL,
     period_start   DATE NOT NULL,
@@ -123,12 +124,14 @@ CREATE TABLE IF NOT EXISTS documents (
     loaded_by      TEXT
 );
 ALTER TABLE documents ADD COLUMN IF NOT EXISTS loaded_by TEXT;
+ALTER TABLE documents ADD COLUMN IF NOT EXISTS with_meta BOOLEAN NOT NULL DEFAULT true;
 CREATE UNIQUE INDEX IF NOT EXISTS documents_key ON documents (account_id, bucket, key, etag);
 CREATE INDEX IF NOT EXISTS documents_latest ON documents (account_id, period_end DESC, collected_at DESC);
 CREATE INDEX IF NOT EXISTS documents_collected ON documents (account_id, collected_at DESC);
 SELECT describe('documents', '
 Each S3 object that was loaded, with what loading it did. The two orders say which of two
-documents is the newer: by the day it speaks about, and by the time it was collected
+documents is the newer: by the day it speaks about, and by the time it was collected. One without
+meta is of another producer: it comes before ours, and adds to what they say without changing it
 
 bucket         S3 bucket of the object
 key            S3 key under data/ that was read; the object is now under loaded/
@@ -137,6 +140,7 @@ size_bytes     size of the object in bytes
 last_modified  when the object was uploaded (S3: LastModified)
 format         version of the document format (meta.format); NULL for other producers
 sender         what collected it (meta.sender); NULL for other producers
+with_meta      whether it says of itself when and of what it is; false for other producers
 interval       DAILY, WEEKLY or MONTHLY, as in the key
 period_start   first day that the document covers
 period_end     first day after those that the document covers
@@ -1489,7 +1493,7 @@ message_type  kind of message, such as INFO, SUCCESS, FAIL or ERROR
 -- there, as a service that is off is elsewhere, and of security it has only what carries dates. An
 -- older day's is known by when it was collected; yesterday's, by not having asked for the account,
 -- nor listed anything that exists now (the sender leaves those lists out). So only a document that
--- did (of_now) may be complete.
+-- did (of_now) may be complete. What one without meta says of itself proves nothing: it is not told.
 CREATE OR REPLACE VIEW document_statuses AS
 SELECT a.id AS account_row, a.account_id, a.account_name, a.customer_name, a.region,
        d.collected_at, told.of_now,
@@ -1501,11 +1505,11 @@ FROM documents d
 JOIN logs l ON l.document_id = d.id
 JOIN accounts a ON a.id = d.account_id
 CROSS JOIN LATERAL (
-    SELECT coalesce(l.account_status IN ('Pass', 'Fail'), false) OR EXISTS (
+    SELECT coalesce(d.with_meta AND l.account_status IN ('Pass', 'Fail'), false) OR EXISTS (
                SELECT FROM listings x
                WHERE x.account_id = d.account_id AND x.scope = '' AND x.sort_key = d.day_order
                  AND x.table_name IN ('accounts', 'kms_keys', 'service_resources')) AS of_now,
-           jsonb_build_object(
+           CASE WHEN NOT d.with_meta THEN '{}' ELSE jsonb_build_object(
                'account', l.account_status,
                'cost', l.cost_status,
                'service', l.service_status,
@@ -1521,7 +1525,7 @@ CROSS JOIN LATERAL (
                'compute_optimizer', l.compute_optimizer_status,
                'service_resources', l.service_resources_status,
                'config_inventory', l.config_inventory_status,
-               'support_tickets', l.support_tickets_status) AS statuses) told
+               'support_tickets', l.support_tickets_status) END AS statuses) told
 WHERE d.collected_at < (d.period_end + 1)::timestamp AT TIME ZONE 'UTC';
 SELECT describe('document_statuses', '
 What became of each category in each document that is not of a past day
@@ -1530,7 +1534,8 @@ account_row   what account_id is in the tables (accounts.id)
 collected_at  when the document was collected
 of_now        whether the document tells how things are now, and not only how they were
 complete      whether it does, and each category is Pass or Skipped
-statuses      status per category as JSON: Pass, Fail, Skipped, None (left out) or null (not told)
+statuses      status per category as JSON: Pass, Fail, Skipped, None (left out) or null (not told);
+              empty for another producer's
 ');
 
 -- What ends a failure: the Pass of a category in any document, as that much was read, but of

@@ -5,6 +5,8 @@ from __future__ import annotations
 DOCUMENT_FORMAT = 1
 
 PASS, FAIL, SKIPPED = "Pass", "Fail", "Skipped"
+STATUSES = (PASS, FAIL, SKIPPED, "None")
+"""What a category's status may be; the last is of one that --only left out."""
 
 INTERVAL = "DAILY"
 DATA_PREFIXES = ("data", "loaded")

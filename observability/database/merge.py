@@ -45,15 +45,31 @@ def parent_join(table: Table, alias: str) -> str:
         )
     else:
         found = "p.account_id = this.account_id AND " + " AND ".join(
-            f'p."{column}" = {alias}."{f}"' for f, column in table.parent.fields.items()
+            f'p."{column}" = {said(table, alias, f)}' for f, column in table.parent.fields.items()
         )
     return f'JOIN "{table.parent.table}" p ON {found}'
 
 
+def said(table: Table, alias: str, name: str) -> str:
+    """A field of incoming rows called `alias`, or what the document's own row has in its place."""
+    value = f'{alias}."{name}"'
+    return f"coalesce({value}, this.{table.defaults[name]})" if name in table.defaults else value
+
+
 def this_cte(table: Table) -> str:
     return f"""this AS (
-    SELECT id, account_id, {table.order} AS sort_key, collected_at
-    FROM documents WHERE id = $1)"""
+    SELECT d.id, d.account_id, {order_of(table)} AS sort_key, d.collected_at, d.with_meta
+    FROM documents d WHERE d.id = $1)"""
+
+
+def order_of(table: Table) -> str:
+    """By which the newer of two documents d is known.
+
+    What belongs to another row is stated by documents with meta before those without.
+    """
+    if table.kind is Kind.PART and table.by_day:
+        return "CASE WHEN d.with_meta THEN d.day_order ELSE d.time_order END"
+    return f"d.{table.order}"
 
 
 def scope_text(table: Table, alias: str) -> str:
@@ -67,7 +83,8 @@ def incoming_cte(shape: TableSchema) -> str:
     Of two rows with one key an event's later version stays, else the first.
     """
     table, parent = shape.table, shape.table.parent
-    picked = [f'r."{f}"' for f in shape.fields if not parent or f != parent.column]
+    fields = (f for f in shape.fields if not parent or f != parent.column)
+    picked = [f'{said(table, "r", f)} AS "{f}"' for f in fields]
     picked += [f'p.id AS "{parent.column}"'] if parent else []
     picked += [*names(shape.owner, "this.").split(), "r.place"]
     join = f"LEFT {parent_join(table, 'r')}" if parent else ""
@@ -120,14 +137,17 @@ def seen_before(table: Table) -> str:
 
 
 def replaces(shape: TableSchema, several: bool) -> str:
-    """The condition under which the incoming row i replaces the stored row t.
+    """The condition under which the incoming row i replaces the stored row t of the document d.
 
     Of two versions of an event the later replaces, of two alike the newer document's: not all that
-    people change (a finding's workflow status) moves AWS's own update time.
+    people change (a finding's workflow status) moves AWS's own update time. What exists now, and
+    was stated by a document with meta, is for such documents alone to state.
     """
     table = shape.table
-    stored_document = f"SELECT d.{table.order} FROM documents d WHERE d.id = t.document_id"
-    newer_document = f"coalesce(({stored_document}) < this.sort_key, true)"
+    newer = f"{order_of(table)} < this.sort_key"
+    if table.kind is Kind.SNAPSHOT:
+        newer = f"CASE WHEN d.with_meta = this.with_meta THEN {newer} ELSE this.with_meta END"
+    newer_document = f"coalesce({newer}, true)"
     if table.kind is Kind.EVENT and table.version:
         ours, stored = f'i."{table.version}"', f't."{table.version}"'
         return f"""CASE WHEN {ours} IS DISTINCT FROM {stored}
@@ -136,8 +156,22 @@ def replaces(shape: TableSchema, several: bool) -> str:
         return newer_document
     if several:  # of two rows with one key the first stays, in whichever batches they are
         newer_document += f" AND t.id NOT IN ({seen_before(table)})"
-    alive = " AND (n.covering IS NULL OR t.gone_at IS NOT NULL)"
+    alive = f" AND (n.covering IS NULL OR t.gone_at IS NOT NULL OR {TAKEN_OVER})"
     return newer_document + (alive if table.kind is Kind.SNAPSHOT else " AND n.covering IS NULL")
+
+
+TAKEN_OVER = "(this.with_meta AND NOT coalesce(d.with_meta, true))"
+"""Whether this document has meta, and the stored row is from one that has none."""
+
+
+def merged(column: str) -> str:
+    """The value of an event's column: a document without meta may not know all that another does.
+
+    So where one of two versions is of such a document, what the later lacks is the earlier's.
+    """
+    incoming, stored = f'i."{column}"', f't."{column}"'
+    return f"""CASE WHEN NOT w.replaces THEN coalesce({stored}, {incoming})
+        WHEN w.partial THEN coalesce({incoming}, {stored}) ELSE {incoming} END AS "{column}\""""
 
 
 def compared_cte(shape: TableSchema, several: bool) -> str:
@@ -149,14 +183,24 @@ def compared_cte(shape: TableSchema, several: bool) -> str:
     pairs = zip(shape.key_of("t."), shape.key_of("i."), strict=True)
     key = " AND ".join(f"{stored} = {ours}" for stored, ours in pairs)
     touched = ", t.updated_at AS was_updated_at" if shape.stamped else ""
+    differs = f"({names(data, 't.')}) IS DISTINCT FROM ({names(data, 'm.')})"
+    values, fills = "SELECT i.*", "false"
+    if table.kind is Kind.EVENT:
+        kept = names([*shape.owner, "covering"], "i.")
+        values = f"SELECT {', '.join([kept, *map(merged, shape.data)])}"
+        fills = f"NOT coalesce(d.with_meta, true) AND {differs}"
     return f"""compared AS MATERIALIZED (
-    SELECT i.*, t.id AS row_id, {gone} AS was_gone_at, n.collected_at AS next_at,
-           n.covering IS NOT NULL AS outdated,
-           ({names(data, "t.")}) IS DISTINCT FROM ({names(data, "i.")}) AS differs,
-           {replaces(shape, several)} AS replaces{touched}
+    SELECT m.*, t.id AS row_id, t.document_id AS was_from, {gone} AS was_gone_at,
+           n.collected_at AS next_at, n.covering IS NOT NULL AS outdated, {differs} AS differs,
+           w.replaces OR (t.id IS NOT NULL AND NOT w.replaces AND {fills}) AS replaces,
+           NOT w.replaces AS fills, {TAKEN_OVER} AS taken_over{touched}
     FROM incoming i CROSS JOIN this
     LEFT JOIN newer n ON n.covering = i.covering
-    LEFT JOIN "{table.name}" t ON {key})"""
+    LEFT JOIN "{table.name}" t ON {key}
+    LEFT JOIN documents d ON d.id = t.document_id
+    CROSS JOIN LATERAL (SELECT {replaces(shape, several)} AS replaces,
+        NOT (this.with_meta AND coalesce(d.with_meta, true)) AS partial) w
+    CROSS JOIN LATERAL ({values}) m)"""
 
 
 def written_ctes(shape: TableSchema, complete: bool) -> list[str]:
@@ -169,13 +213,15 @@ def written_ctes(shape: TableSchema, complete: bool) -> list[str]:
     table = shape.table
     values = {column: value_of(shape, column) for column in shape.owner + shape.data}
     values["document_id"] = "this.id"
+    if table.kind is Kind.EVENT:
+        values["document_id"] = "CASE WHEN j.fills THEN j.was_from ELSE this.id END"
     if table.kind is Kind.SNAPSHOT:
         values["gone_at"] = "j.next_at"
     if shape.stamped:
         same = "j.row_id IS NOT NULL AND NOT j.differs AND j.was_gone_at IS NULL"
         values["updated_at"] = f"CASE WHEN {same} THEN j.was_updated_at ELSE now() END"
     creates = " AND NOT j.outdated" if table.kind in (Kind.PERIOD, Kind.PART) else ""
-    moves = " AND (j.differs OR j.was_gone_at IS NOT NULL)" if complete else ""
+    moves = " AND (j.differs OR j.was_gone_at IS NOT NULL OR j.taken_over)" if complete else ""
     updates = [f'"{c}" = {value}' for c, value in values.items() if c != "account_id"]
     return [
         f"""inserted AS (
@@ -216,9 +262,10 @@ def gone_cte(shape: TableSchema, several: bool) -> str:
     extra = f", \"{table.gone_value[0]}\" = '{table.gone_value[1]}'" if table.gone_value else ""
     if shape.stamped:
         extra += ", updated_at = now()"
-    candidates = f"""SELECT t.id, d.{table.order} AS sort_key
+    order = order_of(table)
+    candidates = f"""SELECT t.id, {order} AS sort_key
         FROM "{table.name}" t CROSS JOIN this JOIN documents d ON d.id = t.document_id
-        WHERE t.account_id = this.account_id AND d.{table.order} < this.sort_key
+        WHERE t.account_id = this.account_id AND {order} < this.sort_key
           AND {seen_condition(shape, several)}"""
     return f"""previous AS (
     SELECT l.sort_key, l.document_id FROM listings l CROSS JOIN this
@@ -230,7 +277,7 @@ absent AS (
     UNION ALL
     {candidates} AND t.gone_at IS NOT NULL AND t.gone_at <> this.collected_at
           AND EXISTS (SELECT FROM newer)
-          AND d.{table.order} >= coalesce((SELECT sort_key FROM previous), '')),
+          AND {order} >= coalesce((SELECT sort_key FROM previous), '')),
 vanished AS (
     UPDATE "{table.name}" t
     SET gone_at = this.collected_at, document_id = coalesce((
@@ -247,7 +294,7 @@ def deleted_cte(shape: TableSchema, several: bool) -> str:
     return f"""vanished AS (
     DELETE FROM "{table.name}" t USING scopes s, this, documents d
     WHERE {owner}d.id = t.document_id{scoped}
-      AND d.{table.order} < this.sort_key
+      AND {order_of(table)} < this.sort_key
       AND NOT EXISTS (SELECT FROM newer n WHERE n.covering = s.covering)
       AND {seen_condition(shape, several)}
     RETURNING t.id)"""

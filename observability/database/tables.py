@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -41,6 +41,9 @@ class Table:
     aws_times: tuple[str, ...] = ()  # created_at / updated_at that are AWS's, not ours
     ours: tuple[str, ...] = ()  # columns that a row of the document does not fill
     fields: tuple[str, ...] = ()  # the only columns that it fills, if not all
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Fields that are a column of the document's own row where it does not say them."""
+
     stored_in: str = ""  # the table, where it is not the one of this name
     late: bool = False  # loaded after other tables: accounts share it, so it is locked shortly
     category: str = ""  # its loader's; must be Pass for an absence to mean anything

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
@@ -18,6 +19,9 @@ class Number(str):
     __slots__ = ()
 
 
+CONSTANTS = ("NaN", "Infinity", "-Infinity")
+"""What Python and others write for numbers that JSON does not have."""
+
 INTEGER = re.compile(r"[+-]?\d{1,19}(\.0*)?", re.ASCII)
 DECIMAL = re.compile(r"[+-]?(\d{1,60}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,2})?", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -27,7 +31,10 @@ INTEGER_BITS = {"integer": 31, "bigint": 63}
 def plain(value: Any) -> Any:
     """A JSON value whose numbers are numbers again, for JSONB."""
     if isinstance(value, Number):
-        return float(value)
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError("holds a number beyond what can be kept")
+        return number
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     return [plain(v) for v in value] if isinstance(value, list) else value
@@ -35,7 +42,18 @@ def plain(value: Any) -> Any:
 
 def as_text(value: Any) -> Any:
     """TEXT takes any scalar; a list or object is stored as its JSON text."""
-    return json.dumps(plain(value), ensure_ascii=False) if isinstance(value, list | dict) else value
+    if isinstance(value, list | dict):
+        return json.dumps(plain(value), ensure_ascii=False)
+    if isinstance(value, Number) and value in CONSTANTS:
+        raise ValueError("is not a number")
+    return value
+
+
+def as_json(value: Any) -> Any:
+    """JSONB takes any value; an empty text is none."""
+    if value == "":
+        raise ValueError("is empty")
+    return plain(value)
 
 
 def as_integer(value: Any, bits: int) -> int:
@@ -107,7 +125,7 @@ def caster(column: Column) -> Callable[[Any], Any]:
         "boolean": as_boolean,
         "date": partial(hashable, as_day),
         "timestamp with time zone": partial(hashable, as_instant),
-        "jsonb": plain,
+        "jsonb": as_json,
     }
     return casts.get(kind, as_text)
 

@@ -31,12 +31,10 @@ def load_config_data(parts: Parts) -> Loaded:
 def non_compliant(part: Part, report: Mapping[str, Any]) -> Row:
     row = part.value
     invoked = row.get("config_rule_invoked_time") or row.get("created_at")
-    return Row(
-        "non_compliant_resources",
-        part.where,
-        {**row, "status": "OPEN", "created_at": invoked, "date_from": report.get("date_from")},
-        part.size,
-    )
+    status = "RESOLVED" if row.get("compliance_type") == "COMPLIANT" else "OPEN"
+    ours = {"status": status, "created_at": invoked, "date_from": report.get("date_from")}
+    fallback = {"date_from": None}  # its report has no day, so it hangs on none
+    return Row("non_compliant_resources", part.where, {**row, **ours}, part.size, fallback)
 
 
 LOADER = Loader(

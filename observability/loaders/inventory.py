@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from observability.database.tables import Kind, Parent, Table, snapshot
-from observability.errors import Rejected
 from observability.loaders.loader import Loader
-from observability.loaders.rows import EndOfTable, Loaded, Parts, Row, straight
+from observability.loaders.rows import EndOfTable, Loaded, Orphans, Parts, Row, straight
 
 INSTANCE = Parent("inventory_instances", "instance_id", {"instance_id": "instance_id"})
 
@@ -19,24 +18,25 @@ INVENTORY_TABLES = {
 def load_inventory_data(parts: Parts) -> Loaded:
     """inventory_instances, and the applications and patches of each.
 
-    A part of a machine that the document does not list is refused, whatever the database has:
-    what a document is worth must not depend on what was loaded before it. So parts are not said
-    to be over before all are known to have their machine.
+    A part of a machine that the document does not list hangs on nothing, whatever the database
+    has: what a document is worth must not depend on what was loaded before it. So parts are not
+    said to be over before all are known to have their machine.
     """
     listed: set[str] = set()
-    named: dict[str, str] = {}
+    named: dict[str, dict[str, str]] = {}
     for loaded in straight(parts, INVENTORY_TABLES):
         if isinstance(loaded, Row):
-            instance = str(loaded.values.get("instance_id"))
+            instance = str(loaded.values.get("instance_id") or "")
             if loaded.table == "inventory_instances":
                 listed.add(instance)
             else:
-                named.setdefault(instance, loaded.where)
+                named.setdefault(loaded.table, {}).setdefault(instance, loaded.where)
         if not isinstance(loaded, EndOfTable) or loaded.table == "inventory_instances":
             yield loaded
-    lost = [where for instance, where in named.items() if instance not in listed]
-    if lost:
-        raise Rejected(*(f"{w}.instance_id: no instance of this document" for w in lost))
+    for table, instances in named.items():
+        lost = {name: where for name, where in instances.items() if name and name not in listed}
+        if lost:
+            yield Orphans(table, "instance_id", lost)
 
 
 LOADER = Loader(

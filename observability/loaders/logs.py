@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+from observability.contract import STATUSES
 from observability.database.tables import Kind, Parent, Table
-from observability.database.values import as_text
 from observability.loaders.loader import Loader
-from observability.loaders.rows import Complete, Loaded, Part, Parts, Row
+from observability.loaders.rows import Complete, Fault, Loaded, Part, Parts, Row
 
 
 def load_logs_data(parts: Parts) -> Loaded:
     """logs and its log_messages, which keep their order."""
-    texts: list[tuple[str, str, str]] = []
+    texts: list[tuple[str, str, Any]] = []
     for part in parts:
         if part.path == "logs.message" and not part.opened:
             texts += [(part.where, *text) for text in message_texts(part)]
         elif part.path == "logs":
+            if not part.value:
+                continue
             key = {"date_created": part.value.get("date_created")}
-            yield Row("logs", part.where, part.value)
+            wrong = {name: None for name, value in statuses(part) if value not in STATUSES}
+            for name in wrong:
+                yield Fault("logs", f"{part.where}.{name}: is none of Pass, Fail, Skipped", name)
+            yield Row("logs", part.where, {**part.value, **wrong})
             yield Complete("logs", key)
             yield Complete("log_messages", key)
             for position, (where, kind, text) in enumerate(texts):
@@ -24,11 +32,17 @@ def load_logs_data(parts: Parts) -> Loaded:
                 yield Row("log_messages", where, {**message, **key})
 
 
-def message_texts(part: Part) -> list[tuple[str, str]]:
+def statuses(part: Part) -> Iterator[tuple[str, Any]]:
+    """The statuses that are said, by column."""
+    said = ((name, value) for name, value in part.value.items() if name.endswith("_status"))
+    return ((name, value) for name, value in said if value is not None)
+
+
+def message_texts(part: Part) -> list[tuple[str, Any]]:
     """A message is an object of one or more `type: text`, or a text of type INFO."""
     if isinstance(part.value, str):
         return [("INFO", part.value)]
-    return [(kind, as_text(text)) for kind, text in part.value.items()]
+    return [*part.value.items()]
 
 
 LOADER = Loader(
@@ -36,12 +50,13 @@ LOADER = Loader(
     function=load_logs_data,
     rows=("logs.message",),
     tables=(
-        Table("logs", Kind.PERIOD, ("date_created",)),
+        Table("logs", Kind.PERIOD, ("date_created",), defaults={"date_created": "collected_at"}),
         Table(
             "log_messages",
             Kind.PART,
             ("log_id",),
             Parent("logs", "log_id", {"date_created": "date_created"}),
+            defaults={"date_created": "collected_at"},
         ),
     ),
 )

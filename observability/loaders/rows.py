@@ -30,6 +30,30 @@ class Row:
     where: str
     values: Any  # an object by field; what is none is refused when it is taken
     size: int = MIB  # characters of its text, about
+    fallback: Mapping[str, Any] = field(default_factory=dict)
+    """Values for what it lacks, if its document has no meta; None: it may do without."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """Something small that is wrong: a document with meta is refused for it, another one is not.
+
+    There what it is about is left out, and counted unless it said nothing in the first place.
+    """
+
+    table: str
+    text: str  # where and what
+    column: str = ""  # '' for a whole row
+    counted: bool = True
+
+
+@dataclass(slots=True)
+class Orphans:
+    """Rows of a table that hang on nothing: those whose column has one of these values."""
+
+    table: str
+    column: str
+    values: Mapping[str, str]  # by value: where it was met first
 
 
 @dataclass(slots=True)
@@ -47,7 +71,7 @@ class EndOfTable:
     table: str
 
 
-Loaded = Iterator[Row | Complete | EndOfTable]
+Loaded = Iterator[Row | Complete | EndOfTable | Fault | Orphans]
 Parts = Iterable[Part]
 
 

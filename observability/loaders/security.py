@@ -75,6 +75,8 @@ SECURITY_NAMES = {
     "security.guard_duty": {"id": "finding_id", "type": "finding_type"},
     "security.waf": {"id": "waf_id"},
 }
+SECURITY_DEFAULTS = {"security.waf_rules": {"scope": "REGIONAL"}}
+"""What documents without meta may leave out (contract, section 2)."""
 
 
 def load_security_data(parts: Parts) -> Loaded:
@@ -92,7 +94,8 @@ def load_security_data(parts: Parts) -> Loaded:
         elif part.path in SECURITY_TABLES:
             columns = SECURITY_NAMES.get(part.path, {})
             row = {columns.get(name, name): value for name, value in part.value.items()}
-            yield Row(SECURITY_TABLES[part.path], part.where, row, part.size)
+            fallback = SECURITY_DEFAULTS.get(part.path, {})
+            yield Row(SECURITY_TABLES[part.path], part.where, row, part.size, fallback)
 
 
 class HubGroups:
@@ -106,25 +109,30 @@ class HubGroups:
         if part.opened:
             return
         if part.path == "security.security_hub":
-            yield from self.service(part.value.get("service"), part.where)
+            name = part.value.get("service")
+            if name or not self.nameless:
+                yield from self.service(name, part.where)
             late, self.nameless = self.nameless, []
             for finding in late:
-                yield from self.finding(finding, part.value.get("service"))
-        elif part.value.get("service") or part.context.get("service"):
+                yield from self.finding(finding, name)
+        elif part.context.get("service"):
             yield from self.finding(part, part.context.get("service"))
         else:
             self.nameless.append(part)
 
     def finding(self, part: Part, service: Any) -> Loaded:
-        own = part.value.get("service") or service
-        yield from self.service(own, part.where)
-        yield Row("findings", part.where, {**part.value, "service": own}, part.size)
+        """A finding belongs to the group around it, else to its product; `service` is its own."""
+        own, product = part.value.get("service") or service, part.value.get("product_name")
+        yield from self.service(service, part.where, product)
+        row = {**part.value, "service": own, "group": service}
+        yield Row("findings", part.where, row, part.size, {"group": product})
 
-    def service(self, name: Any, where: str) -> Loaded:
+    def service(self, name: Any, where: str, product: Any = None) -> Loaded:
         """The row of a service, once."""
-        if name not in self.named if isinstance(name, str) else True:
-            self.named.add(str(name))
-            yield Row("security", where, {"service": name})
+        known = name or product
+        if known not in self.named if isinstance(known, str) else True:
+            self.named.add(str(known))
+            yield Row("security", where, {"service": name}, fallback={"service": product})
 
 
 LOADER = Loader(
@@ -136,7 +144,7 @@ LOADER = Loader(
         Table(
             "findings",
             Kind.EVENT,
-            parent=Parent("security", "security_id", {"service": "service"}),
+            parent=Parent("security", "security_id", {"group": "service"}),
             version="updated_at",
             aws_times=("created_at", "updated_at"),
         ),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.plain import connect, observe
 from observability.database.client import aws_meaning
-from observability.errors import UsageError
+from observability.errors import Transient, UsageError
 from observability.limits import MIB
 from observability.log import log_event, printable
 from observability.settings.receiver import Settings
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-KEY = re.compile(r"(\d{12})/([a-z0-9-]{1,32})/(\d{4}-\d\d-\d\d)_([A-Z]{1,16})\.json")
+KEY = re.compile(
+    r"(\d{12})/([a-z0-9-]{1,32})/(\d{4}-\d\d-\d\d)_([A-Z]{1,16})(?:\.[\w-]{1,64})?\.json", re.ASCII
+)
+"""What follows data/ or loaded/ in the key of a document; before .json a later one of the same
+account, region, day and interval has its ETag in loaded/."""
 PERIOD_DAYS = {"WEEKLY": 7}
 LONGEST_PERIOD = timedelta(days=370)
 REASON = ".reason.txt"  # appended to the key of a refused document: why it was refused
@@ -33,11 +37,21 @@ class File:
     key: str
     etag: str
     size: int
-    last_modified: datetime
+    last_modified: datetime  # S3's own
     account: str = ""  # '' where the key is not that of a document
     region: str = ""
     day: date = date.min
     interval: str = ""
+    metadata: Mapping[str, str] | None = None  # what its uploader told S3; None: not read yet
+
+    @property
+    def uploaded(self) -> datetime:
+        """When the document first came: before it was moved, if its metadata tell. Never later."""
+        try:
+            told = datetime.fromisoformat((self.metadata or {}).get(UPLOADED, "")).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return self.last_modified  # it has none, or one of somebody else's
+        return min(told, self.last_modified)
 
     @property
     def rest(self) -> str:
@@ -65,9 +79,11 @@ def file_at(key: str, etag: str, size: int, last_modified: datetime) -> File:
     return File(key, plain_file.etag, size, last_modified, *identity)
 
 
-GONE = ("NoSuchKey", "404", "PreconditionFailed", "412")  # not there, or not the same any more
+# Not there, or not the same any more; the last is a conditional write while another one is made.
+GONE = ("NoSuchKey", "404", "PreconditionFailed", "412", "ConditionalRequestConflict")
 NO_BUCKET = ("NoSuchBucket", "InvalidBucketName", "Invalid bucket name")  # botocore's is the last
-UPLOADED = "uploaded"  # metadata of what was refused: when it came, for the copy is younger
+UPLOADED = "uploaded"  # metadata of what was moved: when it came, for the copy is younger
+ARCHIVED = "archived"  # metadata of what lies or lay under loaded/: its name there
 
 
 class S3Manager:
@@ -112,7 +128,8 @@ class S3Manager:
         head = self.expected(("404", "NoSuchKey"), "head_object", Key=key)
         if head is None:
             return None
-        return file_at(key, head["ETag"], head["ContentLength"], head["LastModified"])
+        file = file_at(key, head["ETag"], head["ContentLength"], head["LastModified"])
+        return replace(file, metadata=head["Metadata"])
 
     def expected(self, codes: tuple[str, ...], operation: str, **parameters: Any) -> Any:
         """Call S3; None where it answers with one of `codes`."""
@@ -126,31 +143,32 @@ class S3Manager:
             raise self.meaning(error) from error
 
     def open(self, file: File) -> tuple[File, Iterator[bytes]]:
-        """The object and its bytes, if it still is the one that was found; raises Changed if not.
-
-        One that was refused before is as old as it was then: its metadata tell.
-        """
+        """The object and its bytes, if it still is the one that was found; else raises Changed."""
         answer = self.expected(GONE, "get_object", Key=file.key, IfMatch=f'"{file.etag}"')
         if answer is None:
             raise Changed(file.key)
-        try:
-            uploaded = datetime.fromisoformat(answer["Metadata"].get(UPLOADED, ""))
-            file = replace(file, last_modified=uploaded.astimezone(UTC))
-        except (ValueError, OverflowError):
-            pass  # it has none, or one of somebody else's
-        return file, self.chunks(answer["Body"])
+        return replace(file, metadata=answer["Metadata"]), self.chunks(answer["Body"])
 
     def chunks(self, body: Any) -> Iterator[bytes]:
         """The bytes of an answer as they come; raises Transient where they break off."""
         from botocore.exceptions import BotoCoreError, ClientError
+        from urllib3.exceptions import HTTPError
 
         try:
             yield from body.iter_chunks(MIB)
         except (BotoCoreError, ClientError) as error:
-            raise aws_meaning(error, "S3") from error
+            meaning = aws_meaning(error, "S3")
+            if meaning is error:  # such as a checksum that is not that of the bytes
+                meaning = Transient(f"what S3 sends does not arrive whole: {error}")
+            raise meaning from error
+        except (HTTPError, OSError) as error:
+            raise Transient(f"what S3 sends breaks off: {type(error).__name__}") from error
 
     def copy(self, file: File, key: str, **how: Any) -> bool:
-        """Copy exactly this version of an object; False where another one is in its place."""
+        """Copy exactly this version of an object; False where another one is in its place.
+
+        With IfNoneMatch also where there is one at `key`.
+        """
         copied = self.expected(
             GONE,
             "copy_object",
@@ -168,14 +186,33 @@ class S3Manager:
         return deleted is not None
 
     def move(self, file: File) -> bool:
-        """Move a document to loaded/; False where a newer one has taken its place."""
-        return self.copy(file, f"loaded/{file.rest}") and self.delete(file)
+        """Move a document to loaded/; False where a newer one has taken its place.
+
+        Under loaded/ nothing is replaced: a further document of the same key gets a name of its
+        own, with its ETag. One that was copied back from there goes where it lay.
+        """
+        if file.metadata is None:
+            found = self.find(file.key)
+            if found is None or found.etag != file.etag:
+                return False
+            file = found
+        return self.archive(file) and self.delete(file)
+
+    def archive(self, file: File) -> bool:
+        """Copy a document to loaded/ under a name that no other document has."""
+        own = f"{file.rest.removesuffix('.json')}.{file.etag}.json"
+        back = (file.metadata or {}).get(ARCHIVED) == file.rest
+        vacant: dict[str, Any] = {} if back else {"IfNoneMatch": "*"}
+        return self.archive_as(file, file.rest, **vacant) or (
+            not back and self.archive_as(file, own)
+        )
+
+    def archive_as(self, file: File, rest: str, **how: Any) -> bool:
+        return self.copy(file, f"loaded/{rest}", **told(file, {ARCHIVED: rest}), **how)
 
     def reject(self, file: File, reasons: Sequence[str]) -> bool:
         """Move a document to rejected/, with the reasons in an object beside it."""
-        uploaded = {UPLOADED: file.last_modified.isoformat()}
-        how = {"MetadataDirective": "REPLACE", "ContentType": "application/json"}
-        if not self.copy(file, f"rejected/{file.rest}", Metadata=uploaded, **how):
+        if not self.copy(file, f"rejected/{file.rest}", **told(file)):
             return False
         self.expected(
             (),
@@ -204,6 +241,14 @@ class S3Manager:
         reasons = self.find(file.key + REASON)
         if self.delete(file) and reasons:
             self.delete(reasons)
+
+
+def told(file: File, more: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What a copy tells S3 of a document: what its uploader told, and when it came."""
+    kept = {name: text for name, text in (file.metadata or {}).items() if text.isascii()}
+    metadata = {**kept, UPLOADED: file.uploaded.isoformat(), **(more or {})}
+    how = {"MetadataDirective": "REPLACE", "ContentType": "application/json"}
+    return {**how, "Metadata": metadata}
 
 
 class Changed(Exception):

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -16,13 +15,11 @@ from observability.database.catalogue import TableSchema
 from observability.database.client import DBManager
 from observability.database.merge import RUN_SQL, SEEN_SQL, Extent, merge_sql
 from observability.database.tables import Kind, Table
-from observability.database.values import as_day, as_instant
-from observability.errors import Rejected
 from observability.loaders import AWAITED
 from observability.loaders.account import accounts_sql, products_sql
 from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
 from observability.loaders.security import RECOUNT_AND_FINISH_SQL, security_sql
-from observability.receiving.bucket import LONGEST_PERIOD, File
+from observability.receiving.identity import speaks_of_now
 from observability.receiving.spool import Facts, Spool, TableSpool, room_after, size_in_request
 
 # The lock on its account's row makes files of one account and region load one after another.
@@ -32,13 +29,15 @@ ON CONFLICT (account_id, region) DO UPDATE SET csp = accounts.csp WHERE false RE
 
 DOCUMENT_SQL = """
 INSERT INTO documents (account_id, bucket, key, etag, size_bytes, last_modified, format, sender,
-                       interval, period_start, period_end, collected_at, day_order, time_order)
+                       with_meta, interval, period_start, period_end, collected_at, day_order,
+                       time_order)
 SELECT a.id, r.bucket, r.key, r.etag, r.size_bytes, r.last_modified, r.format, r.sender,
-       r.interval, r.period_start, r.period_end, r.collected_at, r.day_order, r.time_order
+       r.with_meta, r.interval, r.period_start, r.period_end, r.collected_at, r.day_order,
+       r.time_order
 FROM jsonb_to_record(CAST(:document AS jsonb)) AS r(
     account text, region text, bucket text, key text, etag text, size_bytes bigint,
-    last_modified timestamptz, format integer, sender text, interval text, period_start date,
-    period_end date, collected_at timestamptz, day_order text, time_order text)
+    last_modified timestamptz, format integer, sender text, with_meta boolean, interval text,
+    period_start date, period_end date, collected_at timestamptz, day_order text, time_order text)
 JOIN accounts a ON a.account_id = r.account AND a.region = r.region
 ON CONFLICT (account_id, bucket, key, etag) DO UPDATE SET size_bytes = excluded.size_bytes
 RETURNING id"""
@@ -53,68 +52,6 @@ FINISH_SQL = """
 UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
     counters = CAST(:counters AS jsonb)
 WHERE id = CAST(:document AS integer)"""
-
-
-def check_identity(file: File, facts: Facts) -> None:
-    """The key is the identity: a body that names another account or region is refused."""
-    for name, said in (("account", facts.account), ("meta", facts.meta)):
-        for attribute, ours in (("account_id", file.account), ("region", file.region)):
-            theirs = said.get(attribute)
-            if theirs is not None and str(theirs) != ours:
-                raise Rejected(f"{name}.{attribute} is not the {attribute} in the key, {ours}")
-    for name, status in facts.statuses.items():
-        if status not in ("Pass", "Fail", "Skipped", "None"):
-            raise Rejected(f"logs.{name}_status is none of Pass, Fail, Skipped")
-    period = facts.meta.get("period")
-    start = period.get("start") if isinstance(period, dict) else None
-    if start is not None and str(start)[:10] != str(file.day):
-        raise Rejected(f"meta.period.start is not the day in the key, {file.day}")
-    if facts.meta.get("format") not in (None, 1):
-        raise Rejected("meta.format is not 1: written for a later receiver")
-
-
-def document_row(file: File, facts: Facts, bucket: str) -> dict[str, Any]:
-    """The row of `documents`, with the two orders that tell which of two documents is newer."""
-    meta = facts.meta
-    period: Any = meta.get("period")
-    period = period if isinstance(period, dict) else {}
-    try:
-        collected = datetime.fromisoformat(
-            as_instant(meta["collected_at"])
-            if meta.get("collected_at")
-            else file.last_modified.isoformat()
-        ).astimezone(UTC)
-        end = date.fromisoformat(as_day(period["end"])) if period.get("end") else file.next_day
-        end = max(end, file.day + timedelta(days=1))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise Rejected(f"meta: collected_at or period.end {error}") from None
-    if end - file.day > LONGEST_PERIOD:
-        raise Rejected("meta: period.end is over a year after the day in the key")
-    at = collected.isoformat(timespec="microseconds")
-    return {
-        "account": file.account,
-        "region": file.region,
-        "bucket": bucket,
-        "key": file.key,
-        "etag": file.etag,
-        "size_bytes": file.size,
-        "last_modified": file.last_modified.isoformat(),
-        "format": meta.get("format"),
-        "sender": str(meta["sender"])[:200] if meta.get("sender") else None,
-        "interval": file.interval,
-        "period_start": file.day.isoformat(),
-        "period_end": end.isoformat(),
-        "collected_at": at,
-        "day_order": f"{end} {at} {file.etag}",
-        "time_order": f"{at} {end} {file.etag}",
-    }
-
-
-def speaks_of_now(document: Mapping[str, Any]) -> bool:
-    """Whether a document was collected within a day of its period: not one of a past day."""
-    collected = datetime.fromisoformat(document["collected_at"])
-    end = datetime.fromisoformat(document["period_end"]).replace(tzinfo=UTC)
-    return collected < end + timedelta(days=1)
 
 
 OWN_DAY = {
@@ -172,10 +109,11 @@ class Load:
         return self.db.execute(sql, parameters, self.transaction)
 
     def complete(self, table: Table) -> bool:
-        """Whether the document may say what is missing: its category passed, and it is of now."""
+        """Whether the document may say what is missing: it has meta, passed, and is of now."""
         statuses = self.spool.facts.statuses
         passed = table.category == "logs" or statuses.get(table.category) == "Pass"
-        return passed and (speaks_of_now(self.document) or not table.by_day)
+        of_now = speaks_of_now(self.document) or not table.by_day
+        return passed and of_now and bool(self.document["with_meta"])
 
     def steps(self) -> Iterator[Step]:
         """The statements of the document in order; a batch is read when its turn comes."""
@@ -234,7 +172,7 @@ class Load:
         if scope:
             self.spool.wait(lambda: spool.finished)
         listed = dict(spool.scopes)
-        if spool.covered and scope in OWN_DAY:
+        if spool.covers_own_day and scope in OWN_DAY:
             # Also where it has no row for its own day: then there was nothing.
             listed[json.dumps({scope[0]: self.document[OWN_DAY[scope]]})] = None
         return list(listed)

@@ -54,8 +54,6 @@ def run_loader(loader: Loader, queue: PartQueue, spool: Spool) -> None:
     try:
         for loaded in loader.function(queue):
             spool.take(loaded)
-    except Rejected as refused:
-        spool.add_problems(refused.reasons)
     except RecursionError:
         spool.add_problems([f"{loader.category}: is nested too deeply"])
     finally:
@@ -82,12 +80,15 @@ def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
                 queue.end()
         for done in running:
             done.result()
+    constants = [f"not JSON: {name} is not a JSON number" for name in sorted(reader.constants)]
+    spool.add_faults(constants)
     spool.facts.present = reader.present
     if not spool.problems:
         spool.add_problems(validate_data_structure(reader.present))
     if spool.problems:
         more = spool.problem_count - len(spool.problems)
         raise Rejected(*spool.problems, *([f"and {more} more"] if more else []))
+    spool.drop_orphans()
     return spool.facts
 
 
@@ -108,9 +109,13 @@ def dispatch(part: Part, queues: Mapping[str, PartQueue], spool: Spool) -> None:
         raise DocumentProblems
     if isinstance(part.value, dict):
         if part.path in FACTS:
-            note_facts(part, spool.facts)
+            note_facts(part, spool)
     elif not part.opened and not (part.path == "logs.message" and isinstance(part.value, str)):
-        spool.add_problems([f"{part.where}: must be an object, is {type(part.value).__name__}"])
+        text = f"{part.where}: must be an object, is {type(part.value).__name__}"
+        if part.path == "meta" and part.value != []:
+            spool.add_problems([text])
+        else:
+            spool.add_faults([text], part.path if part.value != [] else "")
         return
     if part.category in queues:
         queues[part.category].put(part)
@@ -119,9 +124,10 @@ def dispatch(part: Part, queues: Mapping[str, PartQueue], spool: Spool) -> None:
 FACTS = frozenset({"meta", "account", "logs"})
 
 
-def note_facts(part: Part, facts: Facts) -> None:
+def note_facts(part: Part, spool: Spool) -> None:
+    facts = spool.facts
     if part.path == "meta":
-        facts.meta = part.value
+        spool.know_meta(part.value)
     elif part.path == "account":
         facts.account = part.value
     else:

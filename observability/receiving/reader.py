@@ -6,7 +6,7 @@ import codecs
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 from observability.database.values import Number
 from observability.errors import Rejected
@@ -21,10 +21,6 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise Rejected(f"not usable JSON: an object has the member {twice[:60]!r} twice")
     return members
-
-
-def no_constant(name: str) -> NoReturn:
-    raise Rejected(f"not JSON: {name} is not a JSON number")
 
 
 OBJECTS = frozenset({"meta", "account"})  # always one object, never a list of rows
@@ -46,11 +42,16 @@ class DocumentReader:
         }
         self.utf8 = codecs.getincrementaldecoder("utf-8")("strict")
         self.json = json.JSONDecoder(
-            parse_float=Number, parse_constant=no_constant, object_pairs_hook=unique
+            parse_float=Number, parse_constant=self.constant, object_pairs_hook=unique
         )
+        self.constants: set[str] = set()  # no numbers of JSON, which some write nevertheless
         self.text, self.position, self.consumed, self.ended = "", 0, 0, False
         self.told = 0
         self.present: set[str] = set()
+
+    def constant(self, name: str) -> Number:
+        self.constants.add(name)
+        return Number(name)
 
     def parts(self) -> Iterator[Part]:
         """Yield the document's parts in its own order; the last is the object itself (path '')."""

@@ -28,6 +28,7 @@ class FileResult:
     counters: dict[str, Counter[str]] = field(default_factory=dict)
     reasons: Sequence[str] = ()
     seconds: float = 0.0
+    left_out: Counter[str] = field(default_factory=Counter)  # values by table.column, rows by table
 
     @property
     def totals(self) -> Counter[str]:
@@ -54,7 +55,14 @@ def log_result(result: FileResult) -> None:
     if len(result.reasons) > 5:
         about += f"; and {len(result.reasons) - 5} more"
     log_event(LOG_KINDS[result.outcome], f"{result.outcome.value} {result.key}: {about}", **facts)
+    if result.left_out:
+        text = f"{result.key}: left out of a document without meta: {listed(result.left_out)}"
+        log_event("INFO", text, left_out=dict(result.left_out))
     log_event("TIMING", f"{result.key}: {result.seconds:.3f} s", seconds=round(result.seconds, 3))
+
+
+def listed(left_out: Counter[str]) -> str:
+    return ", ".join(f"{name} {times}" for name, times in sorted(left_out.items()))
 
 
 def summary(results: Sequence[FileResult], seconds: float, not_begun: int = 0) -> str:
@@ -66,6 +74,9 @@ def summary(results: Sequence[FileResult], seconds: float, not_begun: int = 0) -
     lines = [f"{'table':26}" + "".join(f"{name:>10}" for name in COUNTED)] if tables else []
     for name in sorted(tables):
         lines.append(f"{name:26}" + "".join(f"{tables[name][c]:>10}" for c in COUNTED))
+    left_out = sum((result.left_out for result in results), Counter[str]())
+    if left_out:
+        lines.append(f"left out of documents without meta: {listed(left_out)}")
     outcomes = Counter(result.outcome.value for result in results)
     outcomes += Counter({"not begun": not_begun})
     total = sum(tables.values(), Counter())

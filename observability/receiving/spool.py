@@ -19,7 +19,7 @@ from observability.database.values import caster, column_caster
 from observability.errors import Rejected
 from observability.limits import BATCH_BYTES, LISTED_PROBLEMS, MIB, PERIODS
 from observability.loaders import AWAITED
-from observability.loaders.rows import Complete, EndOfTable, Row
+from observability.loaders.rows import Complete, EndOfTable, Fault, Orphans, Row
 
 
 def has_nul(value: Any) -> bool:
@@ -49,6 +49,22 @@ def room_after(earlier: int) -> int:
     return BATCH_BYTES >> max(0, 3 - earlier)
 
 
+EMPTY: tuple[Any, ...] = (None, "", {})
+"""What identifies nothing: a natural key that is empty is missing."""
+
+
+def storable(value: Any) -> Any:
+    """The value, if PostgreSQL can take its texts; else ValueError."""
+    text = encode(value)
+    if "\\u0000" in text and has_nul(value):
+        raise ValueError("holds a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half of a surrogate pair") from None
+    return value
+
+
 class Casting(NamedTuple):
     """How a row's values, and those of many rows by column, are cast to a table's columns."""
 
@@ -63,7 +79,7 @@ def casting(shape: TableSchema) -> Casting:
     return Casting(
         {name: caster(column) for name, column in fields.items()},
         {name: column_caster(column) for name, column in fields.items()},
-        [name for name, column in fields.items() if column.required],
+        [n for n, column in fields.items() if column.required and n not in shape.table.defaults],
     )
 
 
@@ -97,9 +113,11 @@ class TableSpool:
         self.unwritten = bytearray()  # what follows in the file
         self.batches: list[Batch] = []
         self.scopes: dict[str, None] = {}
-        self.covered = False
+        self.covered = self.covers_own_day = False
         self.open_bytes = BATCH_BYTES  # of the encoded batch in the making; full: none is
         self.unknown: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()  # by column of a value, '' for a whole row
+        self.orphans: dict[str, set[str]] = {}
 
     @property
     def rows(self) -> int:
@@ -107,6 +125,7 @@ class TableSpool:
 
     def cover(self, values: Mapping[str, Any]) -> None:
         self.covered = True
+        self.covers_own_day |= not values
         cast = {name: self.casts.one[name](value) for name, value in values.items() if value}
         if len(cast) == len(values) and values:
             self.scopes[json.dumps(cast)] = None
@@ -116,6 +135,7 @@ class TableSpool:
     def add(self, row: Row) -> list[str]:
         """Append a row; what is wrong with it or with those that waited for it."""
         if not isinstance(row.values, dict):
+            self.left_out.update([""] if row.values != [] else [])
             return [f"{row.where}: must be an object, is {type(row.values).__name__}"]
         self.waiting.append(row)
         self.waiting_characters += row.size
@@ -142,43 +162,44 @@ class TableSpool:
         columns = {
             name: cast([row.get(name) for row in rows]) for name, cast in self.casts.many.items()
         }
-        if any(None in columns[name] for name in self.casts.required):
+        if any(empty in columns[name] for name in self.casts.required for empty in EMPTY):
             raise ValueError("is missing")
         return list(zip(*columns.values(), strict=True))
 
     def encode_row(self, row: Row) -> list[str]:
-        """Cast and encode a row by itself; what is wrong with it."""
-        values, problems = self.cast(row)
-        if problems:
+        """Cast and encode a row by itself, without what is wrong with it; what that is."""
+        values, problems, whole = self.cast(row)
+        if not whole:
+            self.left_out[""] += 1
             return problems
         try:
-            text = encode([*values.values()])
-            if "\\u0000" in text and has_nul([*values.values()]):
-                named = [name for name, value in values.items() if has_nul(value)]
-                return [f"{row.where}.{name}: holds a NUL character" for name in named]
-            self.append(text, 1)
-        except RecursionError:
-            return [f"{row.where}: is nested too deeply"]
-        except UnicodeEncodeError:
-            return [f"{row.where}: a text holds half of a surrogate pair"]
+            self.append(encode([*values.values()]), 1)
         except ValueError as error:
-            return [f"{row.where}: {error}"]
-        return []
+            self.left_out[""] += 1
+            problems.append(f"{row.where}: {error}")
+        return problems
 
-    def cast(self, row: Row) -> tuple[dict[str, Any], list[str]]:
-        """The row's values in the order of the fields, and what is wrong with them."""
+    def cast(self, row: Row) -> tuple[dict[str, Any], list[str], bool]:
+        """The row's values in the order of the fields, what is wrong, whether it has its key."""
         values = {name: row.values.get(name) for name in self.casts.one}
         problems: list[str] = []
-        for name, cast in self.casts.one.items():
+        wrong: list[str] = []
+        for name, value in values.items():
             try:
-                values[name] = None if values[name] is None else cast(values[name])
-            except ValueError as error:
-                problems.append(f"{row.where}.{name}: {error}")
-            except RecursionError:
-                problems.append(f"{row.where}.{name}: is nested too deeply")
-        missing = [name for name in self.casts.required if row.values.get(name) is None]
-        problems += [f"{row.where}.{name}: is missing" for name in missing]
-        return values, problems
+                values[name] = None if value is None else storable(self.casts.one[name](value))
+            except (ValueError, RecursionError) as error:
+                reason = "is nested too deeply" if isinstance(error, RecursionError) else error
+                problems.append(f"{row.where}.{name}: {reason}")
+                values[name] = None
+                wrong += [name] if value != "" else []
+        missing = [name for name in self.casts.required if values[name] in EMPTY]
+        said = [name for name in missing if row.values.get(name) in EMPTY]
+        problems += [f"{row.where}.{name}: is missing" for name in said]
+        for name in (name for name in missing if name in row.fallback):
+            values[name] = row.fallback[name]
+        kept = all(values[n] not in EMPTY or row.fallback.get(n, n) is None for n in missing)
+        self.left_out.update(wrong if kept else [])
+        return values, problems, kept
 
     def append(self, text: str, rows: int) -> None:
         """Add encoded rows to a batch; ValueError if they are larger than one or no UTF-8."""
@@ -224,6 +245,23 @@ class TableSpool:
         self.finished = True
         return problems
 
+    def drop_orphans(self) -> None:
+        """Take out the rows whose column has one of the values that `orphans` names for it."""
+        if not self.orphans:
+            return
+        places = {[*self.casts.one].index(name): lost for name, lost in self.orphans.items()}
+        texts = [self.read(batch) for batch in self.batches]
+        self.file.truncate(0)
+        self.batches.clear()
+        self.finished, self.open_bytes = False, BATCH_BYTES
+        for text in texts:
+            for row in json.loads(text):
+                if any(row[place] in lost for place, lost in places.items()):
+                    self.left_out[""] += 1
+                else:
+                    self.append(encode(row), 1)
+        self.finish()
+
     def read(self, batch: Batch) -> str:
         with self.progress:
             self.file.seek(batch.offset)
@@ -262,30 +300,83 @@ class Spool:
         self.facts = Facts()
         self.problems: list[str] = []
         self.problem_count = 0
+        self.faults: list[str] = []  # what only a document with meta is refused for
+        self.fault_count = 0
+        self.left_out: Counter[str] = Counter()
         self.ended = False  # all is read, or no more will be
         self.abandoned = False  # nobody wants the rest
 
-    def take(self, loaded: Row | Complete | EndOfTable) -> None:
+    def take(self, loaded: Row | Complete | EndOfTable | Fault | Orphans) -> None:
         table = self.tables[loaded.table]
         if isinstance(loaded, Row):
-            self.add_problems(table.add(loaded))
+            self.add_faults(table.add(loaded))
             if loaded.table in AWAITED:
-                self.add_problems(table.cut())
+                self.add_faults(table.cut())
         elif isinstance(loaded, EndOfTable):
             self.finish(table)
+        elif isinstance(loaded, Fault):
+            table.left_out.update([loaded.column] if loaded.counted else [])
+            self.add_faults([loaded.text])
+        elif isinstance(loaded, Orphans):
+            table.orphans.setdefault(loaded.column, set()).update(loaded.values)
+            places = (f"{where}.{loaded.column}" for where in loaded.values.values())
+            self.add_faults([f"{place}: no instance of this document" for place in places])
         else:
-            with suppress(ValueError):  # the row with the value says what is wrong with it
-                table.cover(loaded.values)
+            self.cover(table, loaded)
 
-    def add_problems(self, problems: Sequence[str]) -> None:
+    def cover(self, table: TableSpool, stated: Complete) -> None:
+        try:
+            table.cover(stated.values)
+        except Rejected as refused:
+            self.add_faults(refused.reasons)
+        except ValueError:
+            pass  # the row with the value says what is wrong with it
+
+    def know_meta(self, meta: Mapping[str, Any]) -> None:
+        """Note what the document says of itself; then what is wrong with it is no small thing."""
+        with self.progress:
+            self.facts.meta = meta
+        if meta:
+            faults, count = self.faults, self.fault_count
+            self.faults, self.fault_count = [], 0
+            self.add_problems(faults, count)
+
+    def add_faults(self, faults: Sequence[str], path: str = "") -> None:
+        """Note small things that are wrong; `path` counts a value of that place as left out."""
+        if path:
+            self.left_out[path] += len(faults)
+        if not faults:
+            return
+        with self.progress:
+            ours = bool(self.facts.meta)
+            if not ours:
+                self.fault_count += len(faults)
+                self.faults += faults[: max(0, LISTED_PROBLEMS - len(self.faults))]
+        if ours:
+            self.add_problems(faults)
+
+    def add_problems(self, problems: Sequence[str], number: int = 0) -> None:
+        """Note what the document is refused for; `number` where there are more than are listed."""
         if problems:
             with self.progress:
-                self.problem_count += len(problems)
-                self.problems += problems[: LISTED_PROBLEMS - len(self.problems)]
+                self.problem_count += max(number, len(problems))
+                self.problems += problems[: max(0, LISTED_PROBLEMS - len(self.problems))]
+
+    def drop_orphans(self) -> None:
+        """In a document that is loaded nevertheless, leave out rows that hang on nothing."""
+        for table in self.tables.values():
+            table.drop_orphans()
+
+    def all_left_out(self) -> Counter[str]:
+        """What was left out of a document without meta: values by table.column, rows by table."""
+        counts = Counter(self.left_out)
+        for name, table in self.tables.items():
+            counts.update({f"{name}.{c}" if c else name: n for c, n in table.left_out.items()})
+        return counts
 
     def finish(self, table: TableSpool) -> None:
         """Note that no row of a table follows."""
-        self.add_problems(table.finish())
+        self.add_faults(table.finish())
         with self.progress:
             self.progress.notify_all()
 
