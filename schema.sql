@@ -1,7 +1,8 @@
 -- One SQL database over all AWS accounts: what sender.py collects and receiver.py loads.
 --
 -- Apply it with `receiver.py --init-schema` (or psql). It may be applied again at any time, also
--- over an older version: nothing here drops, renames or rewrites what exists.
+-- over an older version: nothing here drops what exists; where a column's meaning changes, what it
+-- said moves to a column that says so.
 -- PostgreSQL 14 or later. describe(), under a table or view, tells what it and its columns mean;
 -- that is in the database as COMMENT ON them.
 --
@@ -259,11 +260,22 @@ CREATE TABLE IF NOT EXISTS products (
     id           SERIAL PRIMARY KEY,
     name         TEXT NOT NULL,
     owner        TEXT NOT NULL DEFAULT 'System',
-    position     INTEGER NOT NULL DEFAULT 0,
-    description  TEXT NOT NULL DEFAULT '',
+    position     TEXT,
+    description  TEXT,
     created_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at   TIMESTAMPTZ NOT NULL DEFAULT now()
 );
+ALTER TABLE products ALTER COLUMN position DROP NOT NULL;
+ALTER TABLE products ALTER COLUMN position DROP DEFAULT;
+ALTER TABLE products ALTER COLUMN description DROP NOT NULL;
+ALTER TABLE products ALTER COLUMN description DROP DEFAULT;
+DO 'BEGIN
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(''products'')
+               AND attname = ''position'' AND atttypid = ''integer''::regtype) THEN
+        ALTER TABLE products ALTER COLUMN position TYPE TEXT USING nullif(position, 0)::text;
+    END IF;
+EXCEPTION WHEN feature_not_supported THEN NULL; -- a view of somebody reads it: as it is, for him
+END';
 CREATE UNIQUE INDEX IF NOT EXISTS products_key ON products (lower(name));
 SELECT describe('products', '
 What the accounts are run for, one row per name whatever its case, shared by all accounts.
@@ -702,7 +714,7 @@ CREATE TABLE IF NOT EXISTS waf_rules_detailed (
     statement_type          TEXT,
     is_managed_rule         BOOLEAN,
     is_custom_rule          BOOLEAN,
-    rate_limit              BIGINT,
+    rate_limit              BOOLEAN,
     logging_enabled         BOOLEAN,
     geo_blocking            BOOLEAN,
     sql_injection           BOOLEAN,
@@ -717,6 +729,15 @@ CREATE TABLE IF NOT EXISTS waf_rules_detailed (
     gone_at                 TIMESTAMPTZ,
     document_id             INTEGER REFERENCES documents (id)
 );
+DO 'BEGIN
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(''waf_rules_detailed'')
+               AND attname = ''rate_limit'' AND atttypid = ''bigint''::regtype) THEN
+        ALTER TABLE waf_rules_detailed RENAME COLUMN rate_limit TO rate_limit_requests;
+        ALTER TABLE waf_rules_detailed ADD COLUMN rate_limit BOOLEAN;
+        UPDATE waf_rules_detailed SET rate_limit = rate_limit_requests IS NOT NULL;
+    END IF;
+END';
+ALTER TABLE waf_rules_detailed ADD COLUMN IF NOT EXISTS rate_limit_requests BIGINT;
 CREATE UNIQUE INDEX IF NOT EXISTS waf_rules_detailed_key
     ON waf_rules_detailed (account_id, scope, web_acl_name, rule_name);
 CREATE INDEX IF NOT EXISTS waf_rules_detailed_alive ON waf_rules_detailed (account_id) WHERE gone_at IS NULL;
@@ -730,7 +751,8 @@ action                  Block, Allow, Count, …; what overrides the rules of a 
 statement_type          type of the outermost statement, such as RateBasedStatement
 is_managed_rule         whether it uses a managed rule group
 is_custom_rule          whether it uses none
-rate_limit              requests per evaluation window that are let through (Limit)
+rate_limit              whether the rule limits a rate
+rate_limit_requests     requests per evaluation window that are let through (Limit)
 logging_enabled         whether the requests of the web ACL are logged; NULL: not known
 geo_blocking            whether it blocks by country
 sql_injection           whether it looks for SQL injection
@@ -1221,7 +1243,7 @@ CREATE TABLE IF NOT EXISTS compute_optimizer (
     recommended_volume_size         INTEGER,
     savings_opportunity_percentage  NUMERIC,
     estimated_monthly_savings_usd   NUMERIC,
-    performance_risk                TEXT,
+    performance_risk                NUMERIC,
     cpu_utilization_max             NUMERIC,
     memory_utilization_avg          NUMERIC,
     migration_effort                TEXT,
@@ -1229,6 +1251,14 @@ CREATE TABLE IF NOT EXISTS compute_optimizer (
     gone_at                         TIMESTAMPTZ,
     document_id                     INTEGER REFERENCES documents (id)
 );
+DO 'BEGIN
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(''compute_optimizer'')
+               AND attname = ''performance_risk'' AND atttypid = ''text''::regtype) THEN
+        ALTER TABLE compute_optimizer RENAME COLUMN performance_risk TO current_performance_risk;
+        ALTER TABLE compute_optimizer ADD COLUMN performance_risk NUMERIC;
+    END IF;
+END';
+ALTER TABLE compute_optimizer ADD COLUMN IF NOT EXISTS current_performance_risk TEXT;
 CREATE UNIQUE INDEX IF NOT EXISTS compute_optimizer_key ON compute_optimizer (account_id, resource_arn);
 CREATE INDEX IF NOT EXISTS compute_optimizer_alive ON compute_optimizer (account_id) WHERE gone_at IS NULL;
 SELECT describe('compute_optimizer', '
@@ -1248,7 +1278,8 @@ recommended_volume_type         type of a volume that is recommended
 recommended_volume_size         size of a volume that is recommended, in GiB
 savings_opportunity_percentage  what would be saved, in percent (savingsOpportunityPercentage)
 estimated_monthly_savings_usd   what would be saved a month, in US dollars
-performance_risk                risk that the current resource is too small
+performance_risk                risk of the best option, from 0 (none) to 4 (performanceRisk)
+current_performance_risk        risk that the current resource is too small, such as VeryLow
 cpu_utilization_max             highest CPU utilization in percent
 memory_utilization_avg          average memory utilization in percent
 migration_effort                effort of the change: VeryLow, Low, Medium or High

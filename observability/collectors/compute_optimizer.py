@@ -136,7 +136,8 @@ def advice(kind: str, arn: str, held: Mapping[str, Any], best: Mapping[str, Any]
             best, "savingsOpportunity.savingsOpportunityPercentage"
         ),
         "estimated_monthly_savings_usd": dollars,
-        "performance_risk": held.get("currentPerformanceRisk"),
+        "performance_risk": best.get("performanceRisk"),
+        "current_performance_risk": held.get("currentPerformanceRisk"),
         "cpu_utilization_max": metrics.get(("cpu", "maximum")),
         "memory_utilization_avg": metrics.get(("memory", "average")),
         "migration_effort": best.get("migrationEffort"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from observability.limits import MIB
+from observability.loaders.vocabulary import todays
 
 
 @dataclass(slots=True)
@@ -85,4 +86,5 @@ def straight(parts: Parts, tables: Mapping[str, str]) -> Loaded:
             before = tables[part.path]
             yield Complete(before)
         elif part.path in tables:
-            yield Row(tables[part.path], part.where, part.value, part.size)
+            table = tables[part.path]
+            yield Row(table, part.where, todays(table, part.value), part.size)

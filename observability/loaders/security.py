@@ -9,6 +9,7 @@ from observability.database.merge import NONE, rows_of
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, EndOfTable, Loaded, Part, Parts, Row
+from observability.loaders.vocabulary import todays
 
 
 def security_sql(shape: TableSchema) -> str:
@@ -95,7 +96,8 @@ def load_security_data(parts: Parts) -> Loaded:
             columns = SECURITY_NAMES.get(part.path, {})
             row = {columns.get(name, name): value for name, value in part.value.items()}
             fallback = SECURITY_DEFAULTS.get(part.path, {})
-            yield Row(SECURITY_TABLES[part.path], part.where, row, part.size, fallback)
+            table = SECURITY_TABLES[part.path]
+            yield Row(table, part.where, todays(table, row), part.size, fallback)
 
 
 class HubGroups:

@@ -139,15 +139,16 @@ def is_uploaded(run: Run, account: str, settings: Settings, region: str) -> bool
             Bucket=str(settings.bucket), Prefix=folder, StartAfter=f"{folder}{first}"
         )
         found |= {
-            held["Key"][len(folder) :]
+            held["Key"][len(folder) :].partition(".")[0]
             for page in pages
             for held in page.get("Contents", ())
             if held["LastModified"].astimezone(UTC).date() == today
         }
-    return found >= {f"{day}_{INTERVAL}.json" for day in wanted}
+    return found >= {f"{day}_{INTERVAL}" for day in wanted}
 
 
-DATED = re.compile(rf"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])_{INTERVAL}\.json$")
+DATED = re.compile(rf"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])_{INTERVAL}(\.[\w-]+)?\.json$")
+"""A document's name; under loaded/ a further one of the same day has its ETag in it."""
 
 
 def check_bucket(caller: Aws, settings: Settings) -> None:

@@ -70,7 +70,8 @@ def recommendation(held: Item, arn: str, kind: str, best: Item) -> Row:
         "savings_opportunity_percentage": saving and number(saving["savingsOpportunityPercentage"]),
         "estimated_monthly_savings_usd": saving
         and number(saving["estimatedMonthlySavings"]["value"]),
-        "performance_risk": held["currentPerformanceRisk"],
+        "performance_risk": None if (risk := best.get("performanceRisk")) is None else number(risk),
+        "current_performance_risk": held["currentPerformanceRisk"],
         "cpu_utilization_max": metrics.get(("Cpu", "Maximum")),
         "memory_utilization_avg": metrics.get(("Memory", "Average")),
         "migration_effort": best.get("migrationEffort"),

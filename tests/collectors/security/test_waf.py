@@ -81,7 +81,8 @@ def countries_of(rule: Item) -> list[str]:
 RULES: dict[str, Row] = {
     "block-countries": {"statement_type": "GeoMatchStatement", "action": "Block",
                         "geo_blocking": True},
-    "limit-rate": {"statement_type": "RateBasedStatement", "action": "Count", "rate_limit": 2000},
+    "limit-rate": {"statement_type": "RateBasedStatement", "action": "Count",
+                   "rate_limit_requests": 2000},
     "sql-injection": {"statement_type": "SqliMatchStatement", "action": "Block",
                       "sql_injection": True},
     "scripting": {"statement_type": "XssMatchStatement", "action": "Captcha",
@@ -94,7 +95,8 @@ RULES: dict[str, Row] = {
     "either": {"statement_type": "OrStatement", "action": "Block", "geo_blocking": True,
                "has_xss_protection": True},
     "both": {"statement_type": "AndStatement", "action": "Challenge", "sql_injection": True},
-    "scoped-rate": {"statement_type": "RateBasedStatement", "action": "Block", "rate_limit": 500,
+    "scoped-rate": {"statement_type": "RateBasedStatement", "action": "Block",
+                    "rate_limit_requests": 500,
                     "geo_blocking": True},
 }  # fmt: skip
 """What each rule of the account's web ACLs is, where it is more than a custom rule."""
@@ -106,12 +108,13 @@ def waf_rules(place: Place) -> Iterator[Row]:
         for rule in acl["Rules"]:
             seen = rule["VisibilityConfig"]
             sampled, counted = seen["SampledRequestsEnabled"], seen["CloudWatchMetricsEnabled"]
-            known = {"is_managed_rule": False, "rate_limit": None} | RULES[rule["Name"]]
+            known = {"is_managed_rule": False, "rate_limit_requests": None} | RULES[rule["Name"]]
             yield {
                 "geo_blocking": False,
                 "sql_injection": False,
                 "has_xss_protection": False,
                 **known,
+                "rate_limit": known["rate_limit_requests"] is not None,
                 "web_acl_name": acl["Name"],
                 "rule_name": rule["Name"],
                 "priority": rule["Priority"],
@@ -276,7 +279,8 @@ def test_countries_that_a_rule_blocks(
         ),
         (
             shaped(leaf("RateBasedStatement", Limit=10_000_000_000, ScopeDownStatement=SQLI)),
-            {"rate_limit": 10_000_000_000, "sql_injection": True, "is_custom_rule": True},
+            {"rate_limit": True, "rate_limit_requests": 10_000_000_000, "sql_injection": True,
+             "is_custom_rule": True},
         ),
         (
             shaped(
@@ -285,7 +289,7 @@ def test_countries_that_a_rule_blocks(
                 OverrideAction={"Count": {}},
             ),
             {"is_managed_rule": True, "is_custom_rule": False, "sql_injection": True,
-             "action": "Override Count", "rate_limit": None},
+             "action": "Override Count", "rate_limit": False},
         ),
         (
             shaped(
