@@ -1483,7 +1483,8 @@ message_type  kind of message, such as INFO, SUCCESS, FAIL or ERROR
 -- A filter by account or day has to reach the tables that grow with time. So a view groups, sorts
 -- and numbers rows by account_id, and by day if it has one; and what it sums up of such a table it
 -- reads account by account (LATERAL), by the natural key: the planner, which knows nothing of what
--- a view is asked, would else read all of it.
+-- a view is asked, would else read all of it. It could do that for EXISTS too, if only to answer it
+-- from a hash table: (SELECT true … LIMIT 1) is looked up.
 
 -- A document of a past day (backfill) cannot tell how things are: what exists only now is Skipped
 -- there, as a service that is off is elsewhere, and of security it has only what carries dates. An
@@ -1501,10 +1502,12 @@ FROM documents d
 JOIN logs l ON l.document_id = d.id
 JOIN accounts a ON a.id = d.account_id
 CROSS JOIN LATERAL (
-    SELECT coalesce(l.account_status IN ('Pass', 'Fail'), false) OR EXISTS (
-               SELECT FROM listings x
-               WHERE x.account_id = d.account_id AND x.scope = '' AND x.sort_key = d.day_order
-                 AND x.table_name IN ('accounts', 'kms_keys', 'service_resources')) AS of_now,
+    SELECT coalesce(
+               nullif(l.account_status IN ('Pass', 'Fail'), false),
+               (SELECT true FROM listings x
+                WHERE x.account_id = d.account_id AND x.scope = '' AND x.sort_key = d.day_order
+                  AND x.table_name IN ('accounts', 'kms_keys', 'service_resources') LIMIT 1),
+               false) AS of_now,
            jsonb_build_object(
                'account', l.account_status,
                'cost', l.cost_status,
@@ -1970,12 +1973,12 @@ SELECT a.account_id, max(a.account_name), max(a.customer_name), NULL,
        'account without a trail that logs', 'AWS::CloudTrail::Trail', NULL, NULL, NULL
 FROM accounts a
 GROUP BY a.account_id
-HAVING bool_or(EXISTS (SELECT FROM listings l
-                       WHERE l.account_id = a.id AND l.table_name = 'cloudtrail_logs'
-                         AND l.scope = ''))
-   AND NOT bool_or(EXISTS (SELECT FROM cloudtrail_logs t
-                           WHERE t.account_id = a.id AND t.gone_at IS NULL
-                             AND t.is_logging IS DISTINCT FROM false))
+HAVING bool_or((SELECT true FROM listings l
+                WHERE l.account_id = a.id AND l.table_name = 'cloudtrail_logs' AND l.scope = ''
+                LIMIT 1))
+   AND bool_or((SELECT true FROM cloudtrail_logs t
+                WHERE t.account_id = a.id AND t.gone_at IS NULL
+                  AND t.is_logging IS DISTINCT FROM false LIMIT 1)) IS NULL
 UNION ALL
 (SELECT DISTINCT ON (a.account_id, w.arn)
         a.account_id, a.account_name, a.customer_name, a.region, 'web ACL without logs',
@@ -2106,11 +2109,12 @@ SELECT a.account_id, a.account_name, a.customer_name, s.region,
 FROM service_resources s
 JOIN accounts a ON a.id = s.account_id
 LEFT JOIN kinds k ON k.resource_type = s.resource_type
-WHERE s.gone_at IS NULL AND NOT (s.region IS DISTINCT FROM a.region AND EXISTS (
-    SELECT FROM accounts o JOIN service_resources x ON x.account_id = o.id
+WHERE s.gone_at IS NULL AND (s.region = a.region OR (
+    SELECT true FROM accounts o JOIN service_resources x ON x.account_id = o.id
     WHERE o.account_id = a.account_id AND o.id <> a.id AND x.gone_at IS NULL
       AND x.service_name = s.service_name AND x.resource_type = s.resource_type
-      AND x.resource_id = s.resource_id AND (x.region = o.region OR o.region < a.region)))
+      AND x.resource_id = s.resource_id AND (x.region = o.region OR o.region < a.region)
+    LIMIT 1) IS NULL)
 UNION ALL
 SELECT a.account_id, a.account_name, a.customer_name, c.region, c.resource_type, c.resource_id,
        c.resource_name, c.state, c.availability_zone, c.vpc_id,
@@ -2126,13 +2130,13 @@ LEFT JOIN (
     WHERE x.gone_at IS NULL) listed
   ON listed.account_id = a.account_id AND listed.config_type = c.resource_type
  AND listed.region = c.region
-WHERE c.gone_at IS NULL AND NOT (c.region IS DISTINCT FROM a.region AND EXISTS (
-    SELECT FROM accounts o JOIN config_inventory x ON x.account_id = o.id
+WHERE c.gone_at IS NULL AND listed.config_type IS NULL AND (c.region = a.region OR (
+    SELECT true FROM accounts o JOIN config_inventory x ON x.account_id = o.id
     WHERE o.account_id = a.account_id AND o.id <> a.id AND x.gone_at IS NULL
       AND x.resource_type = c.resource_type AND x.resource_id = c.resource_id
-      AND x.region IS NOT DISTINCT FROM c.region
-      AND (x.region = o.region OR o.region < a.region)))
-  AND listed.config_type IS NULL;
+      AND coalesce(x.region, '') = coalesce(c.region, '')
+      AND (x.region = o.region OR o.region < a.region)
+    LIMIT 1) IS NULL);
 SELECT describe('existing_resources', '
 Resources that exist: those that their services list, and of other types all that AWS Config knows.
 Where a service lists a type in a region, that counts, and what AWS Config has of it is left out
