@@ -1518,7 +1518,8 @@ message_type  kind of message, such as INFO, SUCCESS, FAIL or ERROR
 -- A filter by account or day has to reach the tables that grow with time. So a view groups, sorts
 -- and numbers rows by account_id, and by day if it has one; and what it sums up of such a table it
 -- reads account by account (LATERAL), by the natural key: the planner, which knows nothing of what
--- a view is asked, would else read all of it.
+-- a view is asked, would else read all of it. It could do that for EXISTS too, if only to answer it
+-- from a hash table: (SELECT true … LIMIT 1) is looked up.
 
 -- A document of a past day (backfill) cannot tell how things are: what exists only now is Skipped
 -- there, as a service that is off is elsewhere, and of security it has only what carries dates. An
@@ -1536,27 +1537,17 @@ FROM documents d
 JOIN logs l ON l.document_id = d.id
 JOIN accounts a ON a.id = d.account_id
 CROSS JOIN LATERAL (
-    SELECT coalesce(d.with_meta AND l.account_status IN ('Pass', 'Fail'), false) OR EXISTS (
-               SELECT FROM listings x
-               WHERE x.account_id = d.account_id AND x.scope = '' AND x.sort_key = d.day_order
-                 AND x.table_name IN ('accounts', 'kms_keys', 'service_resources')) AS of_now,
-           CASE WHEN NOT d.with_meta THEN '{}' ELSE jsonb_build_object(
-               'account', l.account_status,
-               'cost', l.cost_status,
-               'service', l.service_status,
-               'ri_sp_savings', l.ri_sp_savings_status,
-               'security', l.security_status,
-               'config', l.config_status,
-               'inventory', l.inventory_status,
-               'marketplace', l.marketplace_status,
-               'trusted_advisor', l.trusted_advisor_status,
-               'health', l.health_status,
-               'application', l.application_status,
-               'resilience_hub', l.resilience_hub_status,
-               'compute_optimizer', l.compute_optimizer_status,
-               'service_resources', l.service_resources_status,
-               'config_inventory', l.config_inventory_status,
-               'support_tickets', l.support_tickets_status) END AS statuses) told
+    SELECT coalesce(
+               nullif(d.with_meta AND l.account_status IN ('Pass', 'Fail'), false),
+               (SELECT true FROM listings x
+                WHERE x.account_id = d.account_id AND x.scope = '' AND x.sort_key = d.day_order
+                  AND x.table_name IN ('accounts', 'kms_keys', 'service_resources') LIMIT 1),
+               false) AS of_now,
+           CASE WHEN NOT d.with_meta THEN '{}' ELSE (
+               SELECT jsonb_object_agg(left(status.key, -length('_status')), status.value)
+               FROM jsonb_each(to_jsonb(l)) status
+               WHERE status.key LIKE '%\_status' AND status.key <> 'logs_status')
+           END AS statuses) told
 WHERE d.collected_at < (d.period_end + 1)::timestamp AT TIME ZONE 'UTC';
 SELECT describe('document_statuses', '
 What became of each category in each document that is not of a past day
@@ -2006,12 +1997,12 @@ SELECT a.account_id, max(a.account_name), max(a.customer_name), NULL,
        'account without a trail that logs', 'AWS::CloudTrail::Trail', NULL, NULL, NULL
 FROM accounts a
 GROUP BY a.account_id
-HAVING bool_or(EXISTS (SELECT FROM listings l
-                       WHERE l.account_id = a.id AND l.table_name = 'cloudtrail_logs'
-                         AND l.scope = ''))
-   AND NOT bool_or(EXISTS (SELECT FROM cloudtrail_logs t
-                           WHERE t.account_id = a.id AND t.gone_at IS NULL
-                             AND t.is_logging IS DISTINCT FROM false))
+HAVING bool_or((SELECT true FROM listings l
+                WHERE l.account_id = a.id AND l.table_name = 'cloudtrail_logs' AND l.scope = ''
+                LIMIT 1))
+   AND bool_or((SELECT true FROM cloudtrail_logs t
+                WHERE t.account_id = a.id AND t.gone_at IS NULL
+                  AND t.is_logging IS DISTINCT FROM false LIMIT 1)) IS NULL
 UNION ALL
 (SELECT DISTINCT ON (a.account_id, w.arn)
         a.account_id, a.account_name, a.customer_name, a.region, 'web ACL without logs',
@@ -2142,11 +2133,12 @@ SELECT a.account_id, a.account_name, a.customer_name, s.region,
 FROM service_resources s
 JOIN accounts a ON a.id = s.account_id
 LEFT JOIN kinds k ON k.resource_type = s.resource_type
-WHERE s.gone_at IS NULL AND NOT (s.region IS DISTINCT FROM a.region AND EXISTS (
-    SELECT FROM accounts o JOIN service_resources x ON x.account_id = o.id
+WHERE s.gone_at IS NULL AND (s.region = a.region OR (
+    SELECT true FROM accounts o JOIN service_resources x ON x.account_id = o.id
     WHERE o.account_id = a.account_id AND o.id <> a.id AND x.gone_at IS NULL
       AND x.service_name = s.service_name AND x.resource_type = s.resource_type
-      AND x.resource_id = s.resource_id AND (x.region = o.region OR o.region < a.region)))
+      AND x.resource_id = s.resource_id AND (x.region = o.region OR o.region < a.region)
+    LIMIT 1) IS NULL)
 UNION ALL
 SELECT a.account_id, a.account_name, a.customer_name, c.region, c.resource_type, c.resource_id,
        c.resource_name, c.state, c.availability_zone, c.vpc_id,
@@ -2162,13 +2154,13 @@ LEFT JOIN (
     WHERE x.gone_at IS NULL) listed
   ON listed.account_id = a.account_id AND listed.config_type = c.resource_type
  AND listed.region = c.region
-WHERE c.gone_at IS NULL AND NOT (c.region IS DISTINCT FROM a.region AND EXISTS (
-    SELECT FROM accounts o JOIN config_inventory x ON x.account_id = o.id
+WHERE c.gone_at IS NULL AND listed.config_type IS NULL AND (c.region = a.region OR (
+    SELECT true FROM accounts o JOIN config_inventory x ON x.account_id = o.id
     WHERE o.account_id = a.account_id AND o.id <> a.id AND x.gone_at IS NULL
       AND x.resource_type = c.resource_type AND x.resource_id = c.resource_id
-      AND x.region IS NOT DISTINCT FROM c.region
-      AND (x.region = o.region OR o.region < a.region)))
-  AND listed.config_type IS NULL;
+      AND coalesce(x.region, '') = coalesce(c.region, '')
+      AND (x.region = o.region OR o.region < a.region)
+    LIMIT 1) IS NULL);
 SELECT describe('existing_resources', '
 Resources that exist: those that their services list, and of other types all that AWS Config knows.
 Where a service lists a type in a region, that counts, and what AWS Config has of it is left out

@@ -12,18 +12,19 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.bench import growth, organization, receiving, sending
+from tests.bench import growth, organization, receiving, sending, views
 from tests.bench.harness import Line, Results, account, running_cloud
 from tests.cloud import Size
 
 QUICK = bool(os.environ.get("QUICK"))
+PARTS = ("receiver", "sender", "organization", "growth", "views")
 
 
 def main() -> int:
     started = time.monotonic()
     results = Results()
     numbers = [argument for argument in sys.argv[1:] if argument.isdecimal()]
-    wanted = {*sys.argv[1:]} - {*numbers} or {"receiver", "sender", "organization", "growth"}
+    wanted = {*sys.argv[1:]} - {*numbers} or {*PARTS}
     if "receiver" in wanted:
         measure_receiver(results)
     if "sender" in wanted:
@@ -32,6 +33,8 @@ def main() -> int:
         organization.measure(results, int(numbers[0]) if numbers else 16 if QUICK else 40)
     if "growth" in wanted:
         growth.measure(results, quick=QUICK)
+    if "views" in wanted:
+        views.measure(results, *((50, 30) if QUICK else (1000, 365)))
     print("\n".join(table(results)))
     print(f"\n{machine()}; {time.monotonic() - started:.0f} s altogether")
     return 0
