@@ -1557,7 +1557,7 @@ collected_at  when the document was collected
 of_now        whether the document tells how things are now, and not only how they were
 complete      whether it does, and each category is Pass or Skipped
 statuses      status per category as JSON: Pass, Fail, Skipped, None (left out) or null (not told);
-              empty for another producer's
+              empty for a document without meta
 ');
 
 -- What ends a failure: the Pass of a category in any document, as that much was read, but of
