@@ -13,7 +13,7 @@ READY := .venv/.ready
 endif
 BIN := $(VENV)/bin
 
-.PHONY: help demo demo-org test bench soak lint lock latest policies clean deploy-hub deploy-spokes \
+.PHONY: docs help demo demo-org test bench soak lint lock latest policies clean deploy-hub deploy-spokes \
     deploy-organization destroy-hub destroy-spokes
 
 demo: $(READY) ## show a whole run on this machine, with an embedded cloud
@@ -47,6 +47,10 @@ deploy-hub deploy-spokes deploy-organization: $(READY) ## deploy a template (dep
 # What the sender may read, from what its collectors declare.
 policies: $(READY) ## write the read policies in deploy/ anew
 	$(BIN)/python deploy/policies.py
+
+# The parts of README.md and docs/ that the code knows.
+docs: $(READY) ## write the generated parts of README.md and docs/ anew
+	$(BIN)/python -m tests.docs.generate
 
 destroy-hub destroy-spokes: $(READY) ## delete what was deployed
 	BIN=$(BIN) deploy/deploy.sh $@

@@ -7,27 +7,11 @@ import json
 from datetime import date, timedelta
 from typing import Any
 
+from observability.loaders import LOADERS
+
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
-CATEGORIES = (
-    "account",
-    "config",
-    "service",
-    "cost",
-    "security",
-    "inventory",
-    "marketplace",
-    "trusted_advisor",
-    "health",
-    "application",
-    "resilience_hub",
-    "service_resources",
-    "compute_optimizer",
-    "config_inventory",
-    "support_tickets",
-    "ri_sp_savings",
-    "logs",
-)
+CATEGORIES = tuple(loader.category for loader in LOADERS)
 
 Document = dict[str, Any]
 

@@ -49,7 +49,7 @@ def account_row(scan: Scan) -> Row:
 
 
 def get_account_details(scan: Scan, out: CategoryResult) -> None:
-    """Name, state and email; in the home region contacts (STS has named the account before)."""
+    """Name, state and email of the account; in the home region also contacts (Account: Get…)."""
     details, refused = scan.of_account.once(read_account)
     for error in refused:
         out.record_error(error)

@@ -21,7 +21,7 @@ signals_row = RowMapper(
 
 
 def get_application_signals(scan: Scan, out: CategoryResult) -> None:
-    """Services seen in the last 24 hours, the longest that AWS looks back (Application Signals)."""
+    """Services that Application Signals has seen in the last 24 hours (ListServices)."""
     client: CloudWatchApplicationSignalsClient = scan.client("application-signals")
     until = scan.window.until
     pages = client.get_paginator("list_services").paginate(

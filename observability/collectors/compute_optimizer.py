@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def get_compute_optimizer(scan: Scan, out: CategoryResult) -> None:
-    """What Compute Optimizer would change of instances, volumes and functions; own account only.
+    """What Compute Optimizer recommends for instances, volumes and functions of the account.
 
     Without accountIds AWS answers for the caller's account, also to a management account. An
     account that AWS says not to have opted in is not asked.

@@ -33,7 +33,7 @@ event_row = RowMapper(
 
 
 def get_health(scan: Scan, out: CategoryResult) -> None:
-    """Events that touch the account, by update time (Health: DescribeEvents, kept for 90 days).
+    """AWS Health events that affect the account (Health: DescribeEvents, kept for 90 days).
 
     Where the run is over an organization, its events may have been read for all accounts.
     """

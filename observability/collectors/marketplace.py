@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def get_marketplace(scan: Scan, out: CategoryResult) -> None:
-    """Products bought on AWS Marketplace, and what each cost on the days of the window.
+    """Products bought on AWS Marketplace, and what each cost on each day.
 
     A buyer learns its product codes from License Manager (ListReceivedLicenses); their
     entitlements are asked for one product at a time, AWS has no other way (GetEntitlements).

@@ -27,7 +27,7 @@ app_row = RowMapper(
 
 
 def get_resilience_hub_apps(scan: Scan, out: CategoryResult) -> None:
-    """Applications, their policy and what they were assessed to cost (Resilience Hub).
+    """Applications of Resilience Hub, their policy and their assessed cost (ListApps and others).
 
     AWS tells an app's policy by app only (DescribeApp), the costs by assessment
     (ListAppAssessments, the newest one of each app).

@@ -85,7 +85,7 @@ plan_use_row = RowMapper(
 
 
 def get_ri_sp_savings(scan: Scan, out: CategoryResult) -> None:
-    """Reservations of EC2 and RDS and savings plans: use, cost and savings of each on each day.
+    """Reservations of EC2 and RDS, and savings plans: daily use, cost and savings of each.
 
     Only what this account bought in the run's regions, whoever uses it. Listing it is free, and
     Cost Explorer, which charges $0.01 a request and page, is asked only about days on which

@@ -23,7 +23,7 @@ check_row = RowMapper(
 
 
 def get_trusted_advisor(scan: Scan, out: CategoryResult) -> None:
-    """Checks in warning or error (Support: DescribeTrustedAdvisorChecks and …CheckResult).
+    """Trusted Advisor checks in warning or error (Support: DescribeTrustedAdvisorChecks, …).
 
     Summaries, a hundred checks a call, tell which those are; only their results are read.
     """

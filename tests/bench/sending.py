@@ -69,17 +69,17 @@ BEFORE_AND_AFTER = ("sts GetCallerIdentity", "s3 ListObjectsV2", "s3 PutObject")
 
 PER_ITEM = {
     "kms DescribeKey": "ListKeys has ids only; KMS has no call for several keys",
-    "kms GetKeyRotationStatus": "only here; asked of keys that can rotate",
+    "kms GetKeyRotationStatus": "only here; called for keys that can rotate",
     "wafv2 GetWebACL": "ListWebACLs has no rules",
-    "wafv2 ListResourcesForWebACL": "AWS tells it by ACL and type of resource only",
+    "wafv2 ListResourcesForWebACL": "AWS answers by ACL and type of resource only",
     "cloudfront ListDistributionsByWebACLId": "the same, for CloudFront",
     "cloudtrail GetTrailStatus": "DescribeTrails does not say whether a trail logs",
-    "config GetComplianceDetailsByConfigRule": "by rule only; asked of rules that are broken",
+    "config GetComplianceDetailsByConfigRule": "by rule only; called for rules that do not comply",
     "config DescribeConformancePackCompliance": "by pack only",
     "ssm DescribeInstancePatches": "by instance only; GetInventory has no patch states",
-    "support DescribeTrustedAdvisorCheckResult": "by check only; asked of checks that warn",
+    "support DescribeTrustedAdvisorCheckResult": "by check only; called for checks that warn",
     "resiliencehub DescribeApp": "ListApps does not name the policy",
-    "resiliencehub ListAppAssessments": "costs are told by app only",
+    "resiliencehub ListAppAssessments": "costs are known by app only",
     "resiliencehub DescribeResiliencyPolicy": "once per policy, not per app",
     "marketplace-entitlement GetEntitlements": "by product only",
     "guardduty GetFindings": "ListFindings has ids only; fifty a call",
@@ -206,7 +206,7 @@ def calls_by_service(results: Results, calls: Calls) -> None:
             Line(service, f"{operations.total():,} calls", told),
         )
     for name, why in PER_ITEM.items():
-        results.add("Sender: APIs asked item by item", Line(name, f"{calls[name]:,} calls", why))
+        results.add("Sender: APIs called item by item", Line(name, f"{calls[name]:,} calls", why))
 
 
 def paid(calls: Mapping[str, int]) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import sender
 from observability.aws.limits import UNREACHABLE_AFTER
 from observability.aws.session import RETRIES
 from observability.collectors import COLLECTORS
@@ -17,6 +16,7 @@ from tests.cloud import EmbeddedCloud
 from tests.conftest import REGIONS, MakeAccount, MakeEnvironment
 from tests.enforcement import recorder
 from tests.party import LITTLE, MEMBERSHIP, ROLE, Party, RunOrganization, called, documents, places
+from tests.paths import ROOT
 from tests.runs import Document, statuses
 
 HOME, OTHER = REGIONS
@@ -206,7 +206,7 @@ def test_a_role_may_have_a_path(party: Party, run_organization: RunOrganization)
     )
 
 
-def test_what_the_role_and_the_caller_need_is_in_the_readme(
+def test_what_the_role_and_the_caller_need_is_documented(
     party: Party, run_organization: RunOrganization
 ) -> None:
     role: set[str] = set()
@@ -221,7 +221,8 @@ def test_what_the_role_and_the_caller_need_is_in_the_readme(
     assert role - reading == {"account:ListRegions", "ec2:DescribeRegions"}
     beyond = caller - reading
     assert beyond >= {"sts:AssumeRole", "organizations:ListAccounts", "s3:PutObject"}
-    text = Path(sender.__file__).with_name("README.md").read_text(encoding="utf-8")
+    docs = ROOT / "docs"
+    text = "".join((docs / f"{page}.md").read_text() for page in ("organization", "categories"))
     assert [action for action in beyond if action.partition(":")[2] not in text] == []
 
 

@@ -107,7 +107,7 @@ def test_stored_rows_are_found_by_their_whole_key(
     assert {"config_inventory", "services", "inventory_applications", "findings"} <= {
         shape.table.name for shape in shapes
     }
-    merges = {s.name: s for s in plans.statements(db) if s.is_step and "judged" in s.text}
+    merges = {s.name: s for s in plans.statements(db) if s.is_step and "compared" in s.text}
     for shape in shapes:
         name = shape.table.name
         plan = plans.explain(connection, merges[name])

@@ -30,7 +30,10 @@ PARTS = (
 
 
 def get_security(scan: Scan, out: CategoryResult) -> None:
-    """The parts of the security posture, at once; on past days those that carry dates."""
+    """Findings, vulnerabilities, keys, web ACLs, trails, secrets and certificates.
+
+    Each is a part of its own; all are read at once, on past days those that carry dates.
+    """
     past = scan.window.backfill
     run_parts(scan, out, {part.name: part.collect for part in PARTS if not (past and part.is_now)})
     if past:

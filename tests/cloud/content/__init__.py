@@ -8,6 +8,7 @@ that kind for a region (the empty region: global). The functions import nothing 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,28 +18,6 @@ if TYPE_CHECKING:
 Make = Callable[["Account", str], list[dict[str, Any]]]
 
 CONTENT: dict[tuple[str, str], Make] = {}
-
-MODULES = (
-    "account",
-    "applications",
-    "certificates",
-    "commitments",
-    "config",
-    "costs",
-    "firewall",
-    "guardduty",
-    "health",
-    "inspector",
-    "keys",
-    "licenses",
-    "optimizer",
-    "resources",
-    "secrets",
-    "securityhub",
-    "support",
-    "systems",
-    "trails",
-)
 
 
 def content(service: str, kind: str) -> Callable[[Make], Make]:
@@ -51,5 +30,5 @@ def content(service: str, kind: str) -> Callable[[Make], Make]:
     return register
 
 
-for _module in MODULES:
-    importlib.import_module(f"{__name__}.{_module}")
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,10 +1,11 @@
-"""README.md says what the code does: tables, flags, settings, commands, messages, SQL, prices."""
+"""The documentation says what the code does: tables, options, commands, messages, SQL, prices."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import inspect
+import json
 import os
 import re
 import shlex
@@ -25,53 +26,83 @@ from observability.settings import sender as sender_settings
 from observability.settings.receiver import parser as receiver_parser
 from observability.settings.sender import arguments as sender_arguments
 from observability.settings.sender import read_settings
-from tests import documents, readme
+from tests import documents
 from tests.cloud import EmbeddedCloud, Size
 from tests.conftest import MakeAccount, MakeEnvironment
+from tests.docs import example, generate
+from tests.docs.generate import PAGES
 from tests.documents import Document, document
+from tests.paths import ROOT
 from tests.warehouse import Warehouse
 
-ROOT = readme.ROOT
-TEXT = readme.README.read_text()
+TEXTS = {page: page.read_text() for page in (*PAGES, ROOT / "deploy" / "README.md")}
+README, DEPLOY = TEXTS[ROOT / "README.md"], TEXTS[ROOT / "deploy" / "README.md"]
+TEXT = "\n".join(TEXTS[page] for page in PAGES)
+FOR_USERS = TEXT.replace(TEXTS[ROOT / "CONTRIBUTING.md"], "")
 OURS = [ROOT / "sender.py", ROOT / "receiver.py", *(ROOT / "observability").rglob("*.py")]
 PARSERS = {"sender.py": sender_arguments, "receiver.py": receiver_parser}
-FENCED = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.M | re.S)
-SQL = [body for language, body in FENCED if language == "sql"]
-SHELL = "".join(body for language, body in FENCED if language == "sh").replace("\\\n", " ")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
+SHELL = "".join(body for language, body in FENCE.findall(FOR_USERS) if language == "sh")
+SHELL = SHELL.replace("\\\n", " ")
 COMMANDS = re.findall(r"\b(sender\.py|receiver\.py)([^|>&#;\n]*)", SHELL)
-PROSE = re.sub(r"^```.*?^```", "", TEXT, flags=re.M | re.S)
+PROSE = FENCE.sub("", FOR_USERS)
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 
-def section(title: str) -> str:
-    """The text under a heading."""
-    return TEXT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+def page(name: str) -> str:
+    """The text of a page of docs/."""
+    return TEXTS[ROOT / "docs" / f"{name}.md"]
+
+
+def section(text: str, title: str) -> str:
+    """The text under a heading of the second level."""
+    assert f"\n## {title}\n" in text
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 def rows(text: str) -> list[list[str]]:
     """The cells of a table's rows, heads left out."""
-    body = re.sub(r"^\| .*\n\| --- .*$", "", text, flags=re.M)
-    return [line.split(" | ") for line in re.findall(r"^\| (.*) \|$", body, re.M)]
+    body = re.sub(r"^\|.*\n\| ?---.*$", "", text, flags=re.M)
+    lines = re.findall(r"^\|(.*)\|$", body, re.M)
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)] for line in lines]
 
 
-# Tables that the code knows
+def block(text: str, name: str) -> str:
+    """What is written between the comments of a block."""
+    found = re.search(rf"<!-- {name}: .*? -->\n(.*?)<!-- /{name} -->", text, re.S)
+    assert found
+    return found[1]
 
 
-def test_the_written_blocks_are_what_the_code_says() -> None:
-    assert readme.written(TEXT) == TEXT, "run python -m tests.readme"
+SETTINGS_ROWS = {
+    row[0].strip("`"): row[1:] for row in rows(block(page("configuration"), "settings"))
+}
+TABLE_ROWS = {row[0].strip("`"): row for row in rows(block(page("data-model"), "tables"))}
 
 
-def test_every_block_is_in_the_text() -> None:
-    assert [name for _, name, _ in readme.BLOCK.findall(TEXT)] == list(readme.BLOCKS)
+# What is written from the code
 
 
-def test_every_table_of_the_database_is_in_the_map(warehouse: Warehouse) -> None:
+def test_what_is_generated_is_what_the_code_says(warehouse: Warehouse) -> None:
+    example.load(warehouse)
+    stale = [
+        path.name for path in PAGES if generate.written(TEXTS[path], warehouse.query) != TEXTS[path]
+    ]
+    assert stale == [], "run make docs"
+
+
+def test_every_block_is_on_a_page() -> None:
+    named = [name for _, name, _ in generate.BLOCK.findall(TEXT)]
+    assert sorted(named) == sorted([*generate.BLOCKS, *["answer"] * 5])
+    assert len(generate.ANSWER.findall(README)) == 5
+
+
+def test_every_table_of_the_database_is_in_the_data_model(warehouse: Warehouse) -> None:
     named = warehouse.query(
         "SELECT relname::text FROM pg_class"
         " WHERE relkind IN ('r', 'v') AND relnamespace = 'public'::regnamespace"
     )
-    mapped = [row[0].strip("`") for row in rows(readme.tables())]
-    assert sorted(mapped) == sorted(row["relname"] for row in named)
+    assert sorted(TABLE_ROWS) == sorted(row["relname"] for row in named)
 
 
 def test_the_natural_keys_are_those_of_the_database(warehouse: Warehouse) -> None:
@@ -80,34 +111,46 @@ def test_the_natural_keys_are_those_of_the_database(warehouse: Warehouse) -> Non
         " WHERE schemaname = 'public' AND indexname = tablename || '_key'"
     )
     columns = {
-        row["name"]: readme.plain(row["indexdef"].partition(" USING btree (")[2])
+        row["name"]: generate.plain(row["indexdef"].partition(" USING btree (")[2])
         .replace('"', "")
         .rstrip(")")
         for row in found
     }
-    mapped = {row[0].strip("`"): row[2].strip("`") for row in rows(readme.tables())}
+    mapped = {name: row[2].strip("`") for name, row in TABLE_ROWS.items()}
     assert {name: key.rstrip(")") for name, key in mapped.items() if key} == columns
 
 
-def test_every_collector_is_described() -> None:
-    described = {row[0].strip("`"): row for row in rows(readme.collectors())}
-    assert described.keys() == CATEGORIES.keys()
-    assert all(row[1] and row[4] and row[5] for row in described.values())
+def test_every_category_is_described() -> None:
+    described = {row[0].strip("`"): row for row in rows(block(page("categories"), "collectors"))}
+    allowed = dict(rows(block(page("categories"), "permissions")))
+    assert described.keys() == {name.strip("`") for name in allowed} == CATEGORIES.keys()
+    assert all(row[1] and row[2] and row[4] and row[6] for row in described.values())
+    assert all(allowed.values())
 
 
-# Flags, settings and commands
+def test_the_kinds_of_tables_are_explained() -> None:
+    explained = {row[0] for row in rows(section(page("merging"), "Kinds of tables"))}
+    kinds = {row[3].partition(" of ")[0] for row in TABLE_ROWS.values()}
+    assert kinds - {"own", "view"} == explained
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 200
+
+
+# Options, settings and commands
 
 
 def all_flags() -> set[str]:
-    """Every long flag of both scripts."""
+    """Every long option of both scripts."""
     return {flag for parser in PARSERS.values() for flag in FLAG.findall(parser().format_help())}
 
 
-def test_every_flag_is_in_the_readme() -> None:
+def test_every_option_is_documented() -> None:
     assert all_flags() <= set(FLAG.findall(PROSE))
 
 
-def test_no_flag_is_in_the_readme_that_does_not_exist() -> None:
+def test_no_option_is_documented_that_does_not_exist() -> None:
     ours = "".join(line for line in SHELL.splitlines() if not line.startswith("aws "))
     ours = re.sub(r"^.*\bpip install\b.*$", "", ours, flags=re.M)
     assert set(FLAG.findall(PROSE + ours)) <= all_flags()
@@ -144,20 +187,28 @@ def test_every_variable_that_is_read_is_in_the_table() -> None:
     declared = (*sender_settings.DECLARED, *receiver_settings.DECLARED)
     named = {setting.variable for setting in declared if setting.variable}
     named = named.union(*map(variables, OURS))
-    assert {row[0].strip("`") for row in rows(readme.settings())} == named
+    assert SETTINGS_ROWS.keys() == named
 
 
-def test_the_settings_that_are_needed_are_said_to_be() -> None:
-    cells = {row[0].strip("`"): row[1:] for row in rows(readme.settings())}
-    needed = [{name for name, row in cells.items() if ", needed:" in row[n]} for n in (0, 1)]
-    assert needed[0] == {"BUCKET", "ANALYTICS_KMS_KEY", "REGION"}
-    assert needed[1] == {"BUCKET", "AURORA_CLUSTER_ARN", "AURORA_SECRET_ARN", "DB_NAME"}
+def test_required_settings_are_said_to_be_required() -> None:
+    required = [
+        {name for name, row in SETTINGS_ROWS.items() if ", required:" in row[script]}
+        for script in (0, 1)
+    ]
+    assert required[0] == {"BUCKET", "ANALYTICS_KMS_KEY", "REGION"}
+    assert required[1] == {"BUCKET", "AURORA_CLUSTER_ARN", "AURORA_SECRET_ARN", "DB_NAME"}
+    exported = re.findall(r"([A-Z_]+)=…", section(README, "One real account in five commands"))
+    assert {*exported} == required[0] | required[1]
 
 
 def test_every_make_target_exists() -> None:
-    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.M))
-    named = set(re.findall(r"(?:`|^\$ )make ([a-z]+)", TEXT, re.M))
-    assert {"demo", "test"} <= named <= targets
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(
+        re.findall(r"[a-z][\w-]*", " ".join(re.findall(r"^([a-z][^:=]*):", makefile, re.M)))
+    )
+    lines = re.findall(r"(?:`|^\$ |^)make ([a-z][a-z -]*)", TEXT, re.M)
+    named = {name for line in lines for name in line.split()}
+    assert {"demo", "test", "docs", "deploy-hub"} <= named <= targets
 
 
 def test_handlers_exist() -> None:
@@ -168,33 +219,50 @@ def test_handlers_exist() -> None:
 
 def test_the_version_of_postgresql_is_that_of_the_schema() -> None:
     needed = r"PostgreSQL (\d+) or later"
-    assert re.findall(needed, section("Requirements")) == re.findall(
+    assert re.findall(needed, section(page("operations"), "Requirements")) == re.findall(
         needed, (ROOT / "schema.sql").read_text()
     )
+
+
+def test_policies_are_json() -> None:
+    found = [body for language, body in FENCE.findall(TEXT) if language == "json"]
+    assert len(found) == 2
+    assert all(map(json.loads, found))
 
 
 # References
 
 
-def test_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)\s]+)\)", PROSE)
-    headings = re.findall(r"^## (.*)$", TEXT, re.M)
-    anchors = {"#" + title.lower().replace(" ", "-") for title in headings}
-    broken = [
-        link
-        for link in links
-        if not (link in anchors if link.startswith("#") else (ROOT / link).is_file())
-    ]
-    assert links
+def anchors(text: str) -> set[str]:
+    """What may follow the # of a link to a page."""
+    titles = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", TEXTS[path])):
+        name, _, anchor = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        if name.startswith("https://") or (target.is_dir() and not anchor):
+            continue
+        if not target.is_file() or (anchor and anchor not in anchors(target.read_text())):
+            broken.append(link)
     assert broken == []
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = {(ROOT / name).resolve() for name in re.findall(r"\]\(([^)#\s]+)\)", README)}
+    assert {path for path in TEXTS if path.name != "README.md"} <= linked
 
 
 def test_every_promise_names_tests_that_exist() -> None:
     source = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     existing = set(re.findall(r"^def (test_\w+)", source, re.M))
-    promises = re.findall(r"^- (.*)$", section("What it promises"), re.M)
+    promises = re.findall(r"^- (.*)$", page("guarantees"), re.M)
     named = [set(re.findall(r"`(test_\w+)`", promise)) for promise in promises]
-    assert promises
+    assert len(promises) > 20
     assert all(named)
     assert set().union(*named) <= existing
 
@@ -212,15 +280,20 @@ def spoken() -> str:
     return "\n".join(texts)
 
 
-MESSAGES = [row[0].strip("`") for row in rows(section("Troubleshooting")) if row[0][0] == "`"]
+TROUBLES = [row for row in rows(page("troubleshooting")) if row[0][0] == "`"]
 
 
-@pytest.mark.parametrize("message", MESSAGES)
+@pytest.mark.parametrize("message", sorted({row[0].strip("`") for row in TROUBLES}))
 def test_the_messages_are_those_of_the_code(message: str) -> None:
     said = spoken()
     pieces = [piece.strip(" :,;") for piece in message.split("…")]
     assert any(pieces)
     assert all(piece in said for piece in pieces)
+
+
+def test_every_message_says_what_it_means_and_what_to_do() -> None:
+    assert len(TROUBLES) > 40
+    assert all(len(row) == 3 and all(row) for row in TROUBLES)
 
 
 # Queries
@@ -248,10 +321,11 @@ def queried(warehouse: Warehouse) -> Warehouse:
 
 
 def test_every_query_runs_and_finds_rows(queried: Warehouse) -> None:
-    assert len(SQL) > 5
+    found = [body for language, body in FENCE.findall(page("queries")) if language == "sql"]
+    assert len(found) > 5
     dsn = queried.embedded.postgres.dsn_for(queried.database)
     with psycopg.connect(dsn) as connection:
-        empty = [query for query in SQL if not connection.execute(query.encode()).fetchall()]
+        empty = [query for query in found if not connection.execute(query.encode()).fetchall()]
     assert empty == []
 
 
@@ -265,7 +339,7 @@ def paid(embedded: EmbeddedCloud) -> Counter[str]:
     return calls
 
 
-def test_cost_explorer_is_asked_as_often_as_the_readme_says(
+def test_cost_explorer_is_asked_as_often_as_the_documentation_says(
     embedded: EmbeddedCloud, make_account: MakeAccount, environment_of: MakeEnvironment
 ) -> None:
     environment = os.environ | environment_of(make_account(Size.empty()))
@@ -280,7 +354,30 @@ def test_cost_explorer_is_asked_as_often_as_the_readme_says(
     assert daily == {"GetCostAndUsage": 1, "GetCostForecast": 1, "GetAnomalies": 1}
     assert run(f"--start={day}", f"--end={day}") == {"GetCostAndUsage": 1, "GetAnomalies": 1}
     assert run("--check").total() == 1
-    assert "makes 3 requests" in section("What it costs")
+    told = dict(rows(section(page("performance"), "What Cost Explorer charges")))
+    assert told["daily, one account"] == "3"
+    assert told["daily, several regions"].startswith("3:")
+    assert told["backfill of any number of days"].startswith("2,")
+    assert told["`sender.py --check`"] == "1"
+    assert "for 3 requests a day" in section(README, "What it costs")
+
+
+def test_prices_of_the_readme_are_those_of_the_deployment() -> None:
+    priced = {row[0]: row[1:] for row in rows(section(README, "What it costs"))}
+    parts = [row for row in rows(section(DEPLOY, "What it costs")) if "With one task" not in row[0]]
+
+    def dollars(cell: str) -> float:
+        number = re.search(r"[\d.]+", cell)
+        return float(number[0]) if number and "per GB" not in cell else 0.0
+
+    others = [row for row in parts if "Cost Explorer" not in row[0]]
+    fixed, each = (sum(dollars(row[column]) for row in others) for column in (1, 2))
+    assert fixed > 8
+    for column, accounts in enumerate((1, 80, 1000)):
+        explorer = dollars(priced["Cost Explorer, a sender in each account"][column])
+        assert explorer == pytest.approx(accounts * 30 * 3 * 0.01)
+        rest = next(row for name, row in priced.items() if name.startswith("Everything else"))
+        assert dollars(rest[column]) == pytest.approx(fixed + each * accounts, rel=0.1)
 
 
 # What --help prints
