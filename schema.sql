@@ -811,10 +811,13 @@ CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
     rotation_enabled    BOOLEAN,
     last_rotated_date   TIMESTAMPTZ,
     last_accessed_date  TIMESTAMPTZ,
+    deleted_date        TIMESTAMPTZ,
     created_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at             TIMESTAMPTZ,
     document_id         INTEGER REFERENCES documents (id)
 );
+-- deleted_date: when the deletion was scheduled; the secret exists until its recovery window ends.
+ALTER TABLE secrets_manager_secrets ADD COLUMN IF NOT EXISTS deleted_date TIMESTAMPTZ;
 CREATE UNIQUE INDEX IF NOT EXISTS secrets_manager_secrets_key ON secrets_manager_secrets (account_id, arn);
 CREATE INDEX IF NOT EXISTS secrets_manager_secrets_alive ON secrets_manager_secrets (account_id) WHERE gone_at IS NULL;
 SELECT describe('secrets_manager_secrets', '

@@ -68,10 +68,15 @@ from observability.sending.period import choose_window
 from observability.sending.permissions import AWSBoto3Permissions as AWSBoto3Permissions
 from observability.sending.permissions import check, list_collectors
 from observability.sending.progress import LiveProgress, Progress
-from observability.sending.regions import check_regions, log_of_region, regions_to_read, why_closed
+from observability.sending.regions import (
+    check_regions,
+    enabled_regions,
+    log_of_region,
+    regions_to_read,
+    why_closed,
+)
 from observability.sending.summary import RunSummary, log_result
 from observability.settings.sender import (
-    ALL_REGIONS,
     SCRIPT,
     Settings,
     arguments,
@@ -216,12 +221,13 @@ def run_account(
     The home region begins.
     """
     aws, slots = account.aws, account.run.slots
-    regions = regions_to_read(aws, settings, functools.partial(leave_out, aws, report))
-    enabled = ALL_REGIONS in settings.regions
+    enabled = Lazy(functools.partial(enabled_regions, aws))
+    regions = regions_to_read(settings, enabled, functools.partial(leave_out, aws, report))
     settings = dataclasses.replace(settings, regions=tuple(regions))
     asking = aws.for_region(log_of_region(aws.log, settings, settings.region))
-    ask = functools.partial(why_closed, asking, enabled=enabled)
-    account.closed = {name: Lazy(functools.partial(ask, name)) for name in regions[1:]}
+    account.closed = {
+        name: Lazy(functools.partial(why_closed, asking, name, enabled)) for name in regions[1:]
+    }
     pool = ThreadPoolExecutor(settings.at_once, "region")
     running: list[Future[None]] = []
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -11,6 +12,7 @@ from observability.dates import to_iso
 
 Row = dict[str, Any]
 Item = TypeVar("Item")
+Shaped = TypeVar("Shaped")
 
 
 def get_path(value: Any, path: str) -> Any:
@@ -45,6 +47,45 @@ class RowMapper:
             for column, source in self.columns.items()
         }
         return row | known
+
+
+REJECT: contextvars.ContextVar[Callable[[object, Exception], None] | None] = contextvars.ContextVar(
+    "reject", default=None
+)
+"""Who is told of items that could not be made rows: the collector at work in this thread."""
+
+
+def shaped(
+    items: Iterable[Item],
+    shape: Callable[[Item], Shaped],
+    reject: Callable[[object, Exception], None] | None = None,
+) -> Iterator[Shaped]:
+    """What each item becomes; one that is not as AWS's model says costs itself.
+
+    It is told, named, to `reject`, else to the collector at work. Raises what `shape` raises where
+    nobody is to be told.
+    """
+    for item in items:
+        try:
+            row = shape(item)
+        except Exception as error:
+            if not (told := reject or REJECT.get()):
+                raise
+            told(item, error)
+            continue
+        yield row
+
+
+def name_of(item: object) -> str:
+    """What tells an item from others of its listing, to name it in a message."""
+    if isinstance(item, str | int):
+        return str(item)[:200]
+    if isinstance(item, Mapping):
+        for ending in ("arn", "id", "name"):
+            for name, value in item.items():
+                if str(name).lower().endswith(ending) and isinstance(value, str):
+                    return f"{name} {value}"[:200]
+    return "one without a name"
 
 
 def plain(amount: Decimal) -> str:

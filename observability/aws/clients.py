@@ -8,12 +8,23 @@ from collections import Counter
 from typing import Any, Literal
 
 from observability import __version__
+from observability.aws.bodies import check_bodies
 from observability.errors import UsageError
 from observability.log import Log
 from observability.settings.values import not_set
 
 CONNECT_TIMEOUT = 5
 """Seconds."""
+
+
+def open_session(core: Any = None, region: str | None = None) -> Any:
+    """A session of boto3 around one of botocore's, whose clients take AWS's answers only."""
+    import boto3
+    from botocore.session import Session
+
+    core = core or Session()
+    check_bodies(core)
+    return boto3.session.Session(botocore_session=core, region_name=region)
 
 
 def open_client(
@@ -26,7 +37,7 @@ def open_client(
     retry_mode: Literal["standard", "adaptive"],
     connections: int,
 ) -> Any:
-    """A client of a boto3 session, or of the module boto3, whose default session it takes.
+    """A client of a boto3 session.
 
     `attempts` of each call include the first one. UsageError where there is no region, or where
     the region or the endpoint's URL can be none.

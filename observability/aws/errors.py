@@ -1,4 +1,9 @@
-"""What an error of AWS means: absent, off, or failed. A table of those that are expected."""
+"""What an error of AWS means: absent, off, refused to everybody, or failed.
+
+A table has those that are expected; each row has its code and the words that say so, since AWS
+uses one code for several meanings. What no row knows is a failure, named by its call, code and
+words. Where words stand in no documentation, they are those of recorded answers.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,42 @@ from typing import NamedTuple
 from observability.contract import FAIL, SKIPPED
 
 ABSENT = "Absent"
-"""Meaning of an error that is an answer: AWS has no such value."""
+"""Outcome of an error that is an answer: AWS has no such value."""
+REFUSED = "Refused"
+"""Outcome of an error that no permission of ours can lift: the value stays unknown."""
+
+OFF = "off"
+"""The service, or a feature, is not in use in the account."""
+NOT_HERE = "not here"
+"""The region or the partition does not have it."""
+NOT_YET = "not yet"
+"""AWS has no data yet."""
+NO_VALUE = "no value"
+"""What was asked about is there, and has no such value, or it is not for the account to know."""
+VANISHED = "vanished"
+"""What was listed is gone, or is so new that AWS does not know it everywhere."""
+UNLIFTABLE = "refused to everybody"
+"""A resource's own policy refuses, whatever the identity may do."""
+
+OUTCOMES = {
+    OFF: SKIPPED,
+    NOT_HERE: SKIPPED,
+    NOT_YET: SKIPPED,
+    NO_VALUE: ABSENT,
+    VANISHED: ABSENT,
+    UNLIFTABLE: REFUSED,
+}
+"""What becomes of each meaning: what is skipped is no failure; what is absent or refused is NULL
+in the row of what was listed.
+"""
 
 
 class ExpectedError(NamedTuple):
-    """An error that AWS is expected to answer: of which calls, with which code and words."""
+    """An error that AWS is expected to answer: of which calls, with which code and words.
+
+    `call` is a service, service:Operation, or "" for all; `code` may be "" if the words are all.
+    In the reason, {call} is the call.
+    """
 
     call: str
     code: str
@@ -22,95 +58,197 @@ class ExpectedError(NamedTuple):
 
     def matches(self, call: str, code: str, message: str) -> bool:
         """Whether an error is this one; `call` is a service, or service:Operation."""
-        ours = call == self.call or call.startswith(f"{self.call}:")
-        return ours and code == self.code and bool(re.search(self.words, message, re.S))
+        ours = not self.call or call == self.call or call.startswith(f"{self.call}:")
+        same = not self.code or code == self.code
+        return ours and same and bool(re.search(self.words, message, re.S))
 
-
-UNLIKE_IAM = r"^(?!.*(not authorized to perform|explicit deny))"
-"""A refusal that is not IAM's: the service's own way to say that it is off."""
 
 PLAN = "the account's support plan does not include it"
 NOT_OPTED_IN = "not opted in to it"
 NOT_IN_ORGANIZATION = "they are not in the organization"
+NO_COST_EXPLORER = "Cost Explorer is not enabled"
+NO_OPTIMIZATION_HUB = "Cost Optimization Hub is not enabled"
+LACKING = "the region does not have {call}"
+UNKNOWN_TRAIL = "the status of the organization's trail is its owner's to know"
 
 EXPECTED_ERRORS = (
-    ExpectedError("account", "ResourceNotFoundException", ABSENT),
-    ExpectedError("acm", "ResourceNotFoundException", ABSENT),
-    ExpectedError("ce:GetReservationUtilization", "DataUnavailableException", ABSENT),
-    ExpectedError("ce:GetSavingsPlansUtilization", "DataUnavailableException", ABSENT),
-    ExpectedError("ce:GetSavingsPlansUtilizationDetails", "DataUnavailableException", ABSENT),
+    ExpectedError("account", "ResourceNotFoundException", NO_VALUE),
+    ExpectedError("acm", "ResourceNotFoundException", VANISHED),
     ExpectedError(
-        "ce", "AccessDeniedException", SKIPPED, "Cost Explorer is not enabled", UNLIKE_IAM
+        "acm:ListCertificates", "ValidationException", NOT_HERE,
+        "the region does not know Amazon's newer roots", "(?i)rootHierarchyType",
+    ),
+    ExpectedError("ce:GetReservationUtilization", "DataUnavailableException", NO_VALUE),
+    ExpectedError("ce:GetSavingsPlansUtilization", "DataUnavailableException", NO_VALUE),
+    ExpectedError("ce:GetSavingsPlansUtilizationDetails", "DataUnavailableException", NO_VALUE),
+    ExpectedError(
+        "ce", "AccessDeniedException", OFF, NO_COST_EXPLORER, "not enabled for cost explorer"
     ),
     ExpectedError(
-        "ce", "DataUnavailableException", SKIPPED, "Cost Explorer has no data for this yet"
-    ),
-    ExpectedError("cloudtrail", "TrailNotFoundException", ABSENT),
-    ExpectedError("compute-optimizer", "OptInRequiredException", SKIPPED, NOT_OPTED_IN),
-    ExpectedError("config", "NoSuchConfigRuleException", ABSENT),
-    ExpectedError("config", "NoSuchConformancePackException", ABSENT),
-    ExpectedError(
-        "config", "NoAvailableConfigurationRecorderException", SKIPPED, "Config records nothing"
+        "ce", "AccessDeniedException", OFF, "the payer does not let its members see it",
+        "Linked account doesn't have access to",
     ),
     ExpectedError(
-        "config", "NoSuchConfigurationRecorderException", SKIPPED, "Config records nothing"
+        "ce", "DataUnavailableException", NOT_YET, "Cost Explorer has no data for this yet"
+    ),
+    ExpectedError("cloudfront", "InvalidWebACLId", VANISHED),
+    ExpectedError("cloudfront", "WAFNonexistentItemException", VANISHED),
+    ExpectedError(
+        "cloudtrail:GetTrailStatus", "TrailNotFoundException", NO_VALUE, UNKNOWN_TRAIL
     ),
     ExpectedError(
-        "cost-optimization-hub", "AccessDeniedException", SKIPPED,
-        "Cost Optimization Hub is not enabled", UNLIKE_IAM,
+        "cloudtrail:GetTrailStatus", "CloudTrailARNInvalidException", NO_VALUE, UNKNOWN_TRAIL,
+        "you can only access resources with AccountID",
+    ),
+    ExpectedError("cloudtrail:GetTrailStatus", "UnsupportedOperationException", NO_VALUE),
+    ExpectedError("compute-optimizer", "OptInRequiredException", OFF, NOT_OPTED_IN),
+    ExpectedError("config", "NoSuchConfigRuleException", VANISHED),
+    ExpectedError("config", "NoSuchConformancePackException", VANISHED),
+    ExpectedError("config", "NoSuchConfigRuleInConformancePackException", VANISHED),
+    # https://github.com/aws/aws-cli/issues/6626; IAM's own denials always have words
+    ExpectedError(
+        "config:DescribeConformancePacks", "AccessDeniedException", NOT_HERE, LACKING, "^$"
     ),
     ExpectedError(
-        "cost-optimization-hub", "ValidationException", SKIPPED,
-        "Cost Optimization Hub is not enabled", "(?i)enroll",
+        "config", "NoAvailableConfigurationRecorderException", OFF, "Config records nothing"
     ),
-    ExpectedError("health", "SubscriptionRequiredException", SKIPPED, PLAN),
+    ExpectedError("config", "NoSuchConfigurationRecorderException", OFF, "Config records nothing"),
     ExpectedError(
-        "inspector2", "AccessDeniedException", SKIPPED, "Inspector is not enabled", UNLIKE_IAM
-    ),
-    ExpectedError(
-        "license-manager", "AccessDeniedException", SKIPPED,
-        "License Manager, which knows the licenses, was never set up", UNLIKE_IAM,
-    ),
-    ExpectedError("kms", "KMSInvalidStateException", ABSENT),
-    ExpectedError("kms", "NotFoundException", ABSENT),
-    ExpectedError("kms", "UnsupportedOperationException", ABSENT),
-    ExpectedError("marketplace-entitlement", "InvalidParameterException", ABSENT),
-    ExpectedError(
-        "marketplace-entitlement", "AccessDeniedException", SKIPPED,
-        "AWS Marketplace tells the account no entitlements", UNLIKE_IAM,
+        "cost-optimization-hub", "AccessDeniedException", OFF, NO_OPTIMIZATION_HUB, "not enrolled"
     ),
     ExpectedError(
-        "organizations", "AccessDeniedException", SKIPPED,
-        "the organization tells its members nothing about them", UNLIKE_IAM,
+        "cost-optimization-hub", "ValidationException", OFF, NO_OPTIMIZATION_HUB, "(?i)enroll"
     ),
     ExpectedError(
-        "organizations", "AWSOrganizationsNotInUseException", SKIPPED, "in no organization"
+        "guardduty", "BadRequestException", OFF, "GuardDuty is not enabled",
+        "detectorId is not owned by the current account",
     ),
-    ExpectedError("organizations", "AccountNotFoundException", SKIPPED, "in no organization"),
+    ExpectedError("health", "SubscriptionRequiredException", OFF, PLAN),
     ExpectedError(
-        "organizations:ListTagsForResource", "InvalidInputException", SKIPPED, NOT_IN_ORGANIZATION
+        "inspector2", "AccessDeniedException", OFF, "Inspector is not enabled",
+        "(?i)account is not enabled",
     ),
     ExpectedError(
-        "organizations:ListTagsForResource", "TargetNotFoundException", SKIPPED, NOT_IN_ORGANIZATION
+        "license-manager", "AccessDeniedException", OFF,
+        "License Manager, which knows the licenses, was never set up",
+        "(?i)service(.linked)? role (not found|is not present)",
     ),
-    ExpectedError("resiliencehub", "ResourceNotFoundException", ABSENT),
-    ExpectedError("securityhub", "InvalidAccessException", SKIPPED, "Security Hub is not enabled"),
-    ExpectedError("ssm", "InvalidInstanceId", ABSENT),
-    ExpectedError("support", "SubscriptionRequiredException", SKIPPED, PLAN),
-    ExpectedError("wafv2", "WAFNonexistentItemException", ABSENT),
-    ExpectedError("wafv2:ListResourcesForWebACL", "WAFInvalidParameterException", ABSENT),
+    # The key's own policy; what a role lacks is "because no identity-based policy allows".
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    ExpectedError(
+        "kms", "AccessDeniedException", UNLIFTABLE, "{call} is refused by a key's own policy",
+        "no resource-based policy allows|explicit deny in a resource-based policy",
+    ),
+    ExpectedError("kms", "KMSInvalidStateException", NO_VALUE),
+    ExpectedError("kms", "NotFoundException", VANISHED),
+    ExpectedError("kms", "UnsupportedOperationException", NO_VALUE),
+    ExpectedError("marketplace-entitlement", "InvalidParameterException", NO_VALUE),
+    ExpectedError(
+        "organizations", "AccessDeniedException", OFF,
+        "the organization tells its members nothing about them",
+        "You don't have permissions to access this resource",
+    ),
+    ExpectedError("organizations", "AWSOrganizationsNotInUseException", OFF, "in no organization"),
+    ExpectedError("organizations", "AccountNotFoundException", OFF, "in no organization"),
+    ExpectedError(
+        "organizations:ListTagsForResource", "InvalidInputException", OFF, NOT_IN_ORGANIZATION
+    ),
+    ExpectedError(
+        "organizations:ListTagsForResource", "TargetNotFoundException", OFF, NOT_IN_ORGANIZATION
+    ),
+    ExpectedError("organizations", "UnsupportedAPIEndpointException", NOT_HERE, LACKING),
+    ExpectedError("resiliencehub", "ResourceNotFoundException", VANISHED),
+    ExpectedError(
+        "rds", "InvalidParameterValue", NOT_HERE, LACKING, "Access Denied to API Version"
+    ),
+    ExpectedError(
+        "securityhub", "InvalidAccessException", OFF, "Security Hub is not enabled",
+        "not (subscribed|enabled)",
+    ),
+    ExpectedError("ssm", "InvalidInstanceId", NO_VALUE),
+    ExpectedError("ssm:GetInventory", "InvalidResultAttributeException", NOT_HERE, LACKING),
+    ExpectedError("ssm:GetInventory", "InvalidTypeNameException", NOT_HERE, LACKING),
+    ExpectedError("support", "SubscriptionRequiredException", OFF, PLAN),
+    ExpectedError("wafv2", "WAFNonexistentItemException", VANISHED),
+    ExpectedError("wafv2", "WAFUnavailableEntityException", VANISHED),
+    ExpectedError(
+        "wafv2", "WAFInvalidParameterException", NOT_HERE,
+        "web ACLs of CloudFront are in us-east-1 only", "SCOPE_VALUE.*CLOUDFRONT",
+    ),
+    ExpectedError(
+        "wafv2:ListLoggingConfigurations", "WAFInvalidParameterException", NO_VALUE, "",
+        "(?i)log_?scope",
+    ),
+    ExpectedError("wafv2:ListResourcesForWebACL", "WAFInvalidParameterException", NO_VALUE),
 )  # fmt: skip
+
+NOT_IN_REGION = (
+    r"(?i)not (currently )?(supported|available) in (this|the called|the current|current) region"
+    r"|unsupported in this region|disabled in this region|not valid for this web service"
+)
+
+OF_ANY_SERVICE = (
+    ExpectedError("", "UnknownOperationException", NOT_HERE, LACKING),
+    ExpectedError("", "InvalidAction", NOT_HERE, LACKING),
+    ExpectedError("", "", NOT_HERE, LACKING, NOT_IN_REGION),
+    ExpectedError(
+        "",
+        "SubscriptionRequiredException",
+        OFF,
+        "the account's plan does not include {call}",
+        "needs a subscription for the service",
+    ),
+)
+"""What any service may say of a region that lacks it, or of an account that may not use it."""
+
+CREDENTIALS_REFUSED = frozenset({
+    "AuthFailure", "InvalidAccessKeyId", "InvalidClientTokenId", "InvalidToken",
+    "UnrecognizedClientException",
+})  # fmt: skip
+"""Codes by which a region says that it does not know the credentials: it is not enabled, or they
+are a token of the global STS endpoint, or wrong. Neither code nor words tell which.
+"""
+NOT_ACTIVATED = frozenset({"OptInRequired", "NotSignedUp"})
+"""Codes of an account that has not been activated, or that a plan shuts out; in every region."""
+
+HINTS = {
+    **dict.fromkeys(
+        CREDENTIALS_REFUSED,
+        "a session token of the global STS endpoint is not valid in opt-in regions: take a "
+        "regional one, AWS_STS_REGIONAL_ENDPOINTS=regional",
+    ),
+    **dict.fromkeys(
+        NOT_ACTIVATED, "the account is not activated, or its plan does not include the service"
+    ),
+    "RegionDisabledException": "STS is off for this region in the account's IAM settings",
+}
+"""What may be behind a code, and what to do."""
 
 DENIED = frozenset({
     "AccessDenied", "AccessDeniedError", "AccessDeniedException", "AuthorizationError",
-    "UnauthorizedException", "UnauthorizedOperation",
+    "AuthorizationErrorException", "AuthorizationException", "UnauthorizedException",
+    "UnauthorizedOperation",
 })  # fmt: skip
 
 THROTTLED = frozenset({
-    "LimitExceededException", "RequestLimitExceeded", "RequestThrottled",
+    "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException",
+    "RateLimitExceededException", "RequestLimitExceeded", "RequestThrottled",
     "RequestThrottledException", "SlowDown", "Throttling", "ThrottledException",
     "ThrottlingException", "TooManyRequestsException",
 })  # fmt: skip
+
+PASSING = frozenset({
+    "BadDigest", "ConcurrentModificationException", "DependencyTimeoutException",
+    "IncompleteBody", "InternalError", "InternalServerError", "InternalServerErrorException",
+    "InternalServerException", "InternalServiceError", "InternalServiceErrorException",
+    "KMSInternalException", "PriorRequestNotComplete", "RequestChangedException",
+    "ServerInternalException", "ServiceException", "ServiceUnavailable",
+    "ServiceUnavailableException", "WAFInternalErrorException", "WAFUnavailableEntityException",
+    "XAmzContentSHA256Mismatch",
+})  # fmt: skip
+"""Codes of what passes, also where AWS answers them with a status that botocore does not retry:
+a few more tries are made of the call.
+"""
 
 NOT_OFFERED = "not_offered"
 """Where `ApiCallHooks` notes in a connection error that the region lacks the service."""
@@ -120,12 +258,20 @@ class ReadError(RuntimeError):
     """Something was not read, for a reason that is no answer of AWS."""
 
 
+class NothingToRead(ReadError):
+    """A call was not made, as AWS has nothing to tell: no such service there, or too old a day."""
+
+
 class DeadlineExceeded(ReadError):
     """A call was not made, as the time for it is used up."""
 
 
 class EndpointUnavailable(ReadError):
     """A call was not made, as its endpoint has not answered several before it."""
+
+
+class RegionUnreadable(ReadError):
+    """A region that the account has enabled does not let it in."""
 
 
 class ListingError(ReadError):
@@ -137,30 +283,59 @@ class SharedReadUnavailable(ReadError):
 
 
 def aws_errors() -> tuple[type[Exception], ...]:
-    """All that an AWS call may raise; botocore is only imported once something was raised."""
+    """All that an AWS call may raise; botocore is only imported once something was raised.
+
+    Beyond botocore's two families: its parser's error, and what a body that is a stream raises
+    while it is read.
+    """
+    import http.client
+    import ssl
+
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+    from urllib3.exceptions import HTTPError
 
-    return ClientError, BotoCoreError, Boto3Error, ReadError
+    streams = (HTTPError, http.client.HTTPException, ssl.SSLError)
+    return ClientError, BotoCoreError, Boto3Error, ResponseParserError, ReadError, *streams
 
 
 def classify_error(error: Exception) -> tuple[str, str, str]:
-    """(meaning, what happened, detail) of an error, the meaning by the table of known ones."""
+    """(outcome, what happened, detail) of an error, the outcome by the table of expected ones.
+
+    The outcome is SKIPPED, ABSENT, REFUSED or FAIL.
+    """
     response = getattr(error, "response", None)
+    if isinstance(error, NothingToRead):
+        return SKIPPED, str(error), ""
     if isinstance(error, ReadError):
         return FAIL, str(error), ""
     if NOT_OFFERED in vars(error):
         return SKIPPED, vars(error)[NOT_OFFERED], ""
     if response is None:
-        return FAIL, type(error).__name__, str(error)[:300]
+        return FAIL, type(error).__name__, reason_of(error)
     facts = response.get("Error", {})
     call = facts.get("Call") or getattr(error, "operation_name", "")
-    code, message = facts.get("Code", ""), facts.get("Message", "")
+    code, message = str(facts.get("Code") or ""), str(facts.get("Message") or "")
     what = f"{call} {'denied' if code in DENIED else 'failed'}, {code}"
-    for known in EXPECTED_ERRORS:
+    for known in (*EXPECTED_ERRORS, *OF_ANY_SERVICE):
         if known.matches(call, code, message):
-            return known.meaning, known.reason or what, message[:300]
-    return FAIL, what, message[:300]
+            reason = known.reason.format(call=call) or what
+            return OUTCOMES[known.meaning], reason, message[:300]
+    hint = f" ({HINTS[code]})" if code in HINTS else ""
+    return FAIL, what, one_line(message)[:300] + hint
+
+
+def reason_of(error: Exception) -> str:
+    """What an error says in one line; of a proxy that did not connect, also what it answered."""
+    inner = getattr(error, "kwargs", {}).get("error")
+    said = str(error) if inner is None or str(inner) in str(error) else f"{error} ({inner})"
+    return one_line(said)[:300]
+
+
+def one_line(text: str) -> str:
+    """Text without breaks: an error of AWS, or of a proxy, may be a page."""
+    return " ".join(text.split())
 
 
 def describe_error(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from observability.aws.clients import CallObserver, open_client
+from observability.aws.clients import CallObserver, open_client, open_session
 from observability.log import Log
 from observability.settings.receiver import Settings
 
@@ -13,11 +13,9 @@ READ_TIMEOUT = 60
 
 
 def connect(service: str, settings: Settings, attempts: int) -> Any:
-    """A client of boto3's default session; UsageError where there is no place to ask."""
-    import boto3
-
+    """A client whose answers are AWS's only; UsageError where there is no place to ask."""
     return open_client(
-        boto3,
+        open_session(),
         service,
         settings.region,
         read_timeout=READ_TIMEOUT,

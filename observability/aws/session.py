@@ -9,12 +9,15 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from observability.aws.clients import CallObserver, open_client
+from observability.aws.bodies import UNREADABLE
+from observability.aws.clients import CallObserver, open_client, open_session
 from observability.aws.errors import (
     NOT_OFFERED,
+    PASSING,
     THROTTLED,
     DeadlineExceeded,
     EndpointUnavailable,
+    NothingToRead,
     ReadError,
 )
 from observability.aws.limits import (
@@ -27,6 +30,7 @@ from observability.aws.limits import (
     NO_LATER,
     UNREACHABLE_AFTER,
 )
+from observability.aws.partitions import Partition
 from observability.log import Log
 from observability.rows import Row
 
@@ -37,8 +41,6 @@ WORKERS = 10
 
 ABORT_WITHIN = 3.0
 """Seconds for aborting the uploads that a run leaves unfinished when it is told to stop."""
-
-GLOBAL_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-northwest-1", "aws-us-gov": "us-gov-west-1"}
 
 
 class Aws:
@@ -63,8 +65,6 @@ class Aws:
         limited: str = "the run",
         caller: Aws | None = None,
     ) -> None:
-        import boto3
-
         self.home = home
         self.log = log
         self.deadline = deadline
@@ -73,7 +73,8 @@ class Aws:
         self.stopped = threading.Event()
         self.identity: Row = {}
         self.throttles = 0
-        self.session = session or boto3.session.Session(region_name=home)
+        self.session = session or open_session(region=home)
+        self.answered: set[str] = caller.answered if caller else set()
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock: threading.Lock = caller._lock if caller else threading.Lock()
 
@@ -101,7 +102,6 @@ class Aws:
         botocore assumes the role anew before the session expires. All such sessions share the
         loader, so that each service's model is parsed once, and this account's STS client.
         """
-        import boto3
         from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
         from botocore.session import Session
 
@@ -118,7 +118,7 @@ class Aws:
         core.register_component("data_loader", loader)
         resolver = SimpleNamespace(load_credentials=lambda: credentials)
         core.register_component("credential_provider", resolver)
-        return boto3.session.Session(botocore_session=core, region_name=self.home)
+        return open_session(core, self.home)
 
     @property
     def account(self) -> str:
@@ -133,11 +133,19 @@ class Aws:
     @property
     def global_region(self) -> str:
         """Where AWS serves its global services."""
-        return GLOBAL_REGIONS.get(self.partition, self.home)
+        return Partition(self.session, self.partition).global_region or self.home
 
     def knows(self, region: str) -> bool:
         """Whether it is a region of the partition, by what botocore knows of AWS."""
-        return region in self.session.get_available_regions("ec2", self.partition)
+        return Partition(self.session, self.partition).has_region(region)
+
+    def why_lacking(self, service: str) -> str | None:
+        """Why a service is not asked, if the partition does not have it: botocore would ask an
+        endpoint that does not exist, or one of another partition.
+        """
+        if self.identity and Partition(self.session, self.partition).lacks(service):
+            return f"{self.partition} does not have {service}"
+        return None
 
     def client(self, service: str, region: str) -> Any:
         """The client of a service in a region, made once (making one is not thread-safe)."""
@@ -164,16 +172,19 @@ class Aws:
         ApiCallHooks(self, service, region).register(client)
         return client
 
-    def offers(self, service: str, region: str) -> bool:
-        """Whether a region has a service, by botocore's list; yes if the list does not know.
+    def why_silent(self, service: str, region: str) -> str | None:
+        """Why a service cannot be reached in a region, if that is so because AWS has none there.
 
-        It knows nothing of global services, which are asked in one region.
+        The partition's lists say so, or they know nothing of the service, while others answer in
+        the region.
         """
-        if not self.identity or region == self.global_region:
-            return True
-        regions = self.session.get_available_regions
-        known, everywhere = regions(service, self.partition), regions("ec2", self.partition)
-        return not known or region in known or region not in everywhere
+        if not self.identity:
+            return None
+        partition = Partition(self.session, self.partition)
+        unlisted = partition.is_unlisted(service) and region in self.answered
+        if unlisted or partition.lacks_in(service, region):
+            return f"{region} does not have {service}"
+        return None
 
     def time_left(self, grace: float = 0.0) -> float:
         """Seconds until the run's time, and some `grace`, is used up; none once told to stop."""
@@ -217,6 +228,8 @@ class ApiCallHooks(CallObserver):
 
     def before(self, model: Any, context: Row, **_: Any) -> None:
         """Count a call and wait for its turn; ReadError if it is not to be made."""
+        if why := self.aws.why_lacking(self.service):
+            raise NothingToRead(why)
         self._check_limits(model.name)
         self._gate.acquire()
         try:
@@ -261,8 +274,11 @@ class ApiCallHooks(CallObserver):
         """Note how a call ended, before the next one has its turn, and in an error which it was."""
         self._unanswered = 0
         self._gate.release()
-        if error := parsed.get("Error"):
+        error = parsed.get("Error")
+        if error:
             error["Call"] = context["observed"][0]
+        if not error or error.get("Code") != UNREADABLE:
+            self.aws.answered.add(self.region)
         super().after(parsed, context)
 
     def broke(self, exception: Exception, context: Row, **_: Any) -> None:
@@ -273,10 +289,10 @@ class ApiCallHooks(CallObserver):
         from botocore import exceptions as known
 
         silent = (known.ConnectionClosedError, known.ConnectionError, known.ReadTimeoutError)
-        nowhere = isinstance(exception, known.EndpointConnectionError)
+        nowhere = isinstance(exception, known.ConnectionError)  # timeouts, TLS, proxies
         try:
-            if nowhere and not self.aws.offers(self.service, self.region):
-                vars(exception)[NOT_OFFERED] = f"{self.region} does not have {self.service}"
+            if nowhere and (why := self.aws.why_silent(self.service, self.region)):
+                vars(exception)[NOT_OFFERED] = why
             else:
                 self._unanswered += isinstance(exception, silent)
         finally:
@@ -284,8 +300,13 @@ class ApiCallHooks(CallObserver):
         super().broke(exception, context)
 
     def wait(self, response: Any, attempts: int, **_: Any) -> float | None:
-        """Seconds after which a throttled call is made again; None leaves the rest to botocore."""
+        """Seconds after which a throttled call is made again; None leaves the rest to botocore.
+
+        What passes by itself is tried as often as botocore tries what it knows to pass.
+        """
         code = response[1].get("Error", {}).get("Code") if response else None
+        if code in PASSING:
+            return random.uniform(0.5, 1.0) * 2.0**attempts if attempts <= RETRIES else None
         if code not in THROTTLED:
             return None
         with self.aws._lock:

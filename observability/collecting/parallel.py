@@ -31,26 +31,33 @@ def run_isolated(work: Callable[[], None], on_error: Callable[[Exception], None]
 
 
 def map_items(
-    aws: Aws, items: Iterable[Item], read: Callable[[Item], Result], out: CategoryResult
+    aws: Aws,
+    items: Iterable[Item],
+    read: Callable[[Item], Result],
+    out: CategoryResult,
+    *,
+    absent: Result | None = None,
 ) -> Iterator[tuple[Item, Result | None]]:
     """Read every item, some at once; (item, what was read) in the items' order.
 
-    What AWS refuses is None, and recorded in `out`; what AWS lacks, say because it vanished
-    since it was listed, is left out. If the listing of the items breaks off, those that it
-    gave are read first. The workers are this listing's own: those that wait for a throttled
-    service hold up no other one.
+    What AWS refuses is None, and recorded in `out`; so is what is not as AWS's model says. What
+    AWS lacks is `absent`, say because it vanished since it was listed, or is so new that it is not
+    known everywhere: the listing alone says what exists. If the listing of the items breaks off,
+    those that it gave are read first. The workers are this listing's own: those that wait for a
+    throttled service hold up no other one.
     """
-    pending: deque[tuple[Item, Future[list[Result | None]]]] = deque()
+    pending: deque[tuple[Item, Future[Result | None]]] = deque()
     broken: Exception | None = None
 
-    def one(item: Item) -> list[Result | None]:
+    def one(item: Item) -> Result | None:
         try:
-            return [read(item)]
+            return read(item)
         except aws_errors() as error:
-            absent = classify_error(error)[0] == ABSENT
-            if not absent:
-                out.record_error(error, item if isinstance(item, str) else "", whole=True)
-            return [] if absent else [None]
+            out.record_item_error(error, item if isinstance(item, str) else "")
+            return absent if classify_error(error)[0] == ABSENT else None
+        except Exception as error:  # noqa: BLE001  whatever is wrong with an item costs it only
+            out.reject(item, error)
+            return None
 
     pool = ThreadPoolExecutor(WORKERS, "item")
     try:
@@ -60,12 +67,12 @@ def map_items(
                 pending.append((item, pool.submit(run, one, item)))
                 if len(pending) > 4 * WORKERS:
                     first, future = pending.popleft()
-                    yield from ((first, found) for found in future.result())
+                    yield first, future.result()
         except aws_errors() as error:
             broken = error
         while pending:
             first, future = pending.popleft()
-            yield from ((first, found) for found in future.result())
+            yield first, future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     if broken:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 
 from observability.aws.cache import Result
-from observability.aws.errors import ABSENT, ListingError, aws_errors, classify_error
+from observability.aws.errors import (
+    ABSENT,
+    REFUSED,
+    ListingError,
+    aws_errors,
+    classify_error,
+)
 from observability.aws.limits import CallCounter
 from observability.collecting.spool import DocumentBuilders
 from observability.contract import FAIL, PASS, SKIPPED
-from observability.rows import Row
+from observability.rows import Row, name_of
 
 
 class CategoryResult:
@@ -31,6 +37,7 @@ class CategoryResult:
         self.notes: list[str] = []
         self.skipped: str | None = None
         self.problems: dict[str, tuple[int, str]] = {}
+        self.refusals: dict[str, tuple[int, str]] = {}
         self.rows = 0
         self.calls = CallCounter()
         self.seconds = 0.0
@@ -41,7 +48,12 @@ class CategoryResult:
         self, row: Row, part: str = "", *, day: date | None = None, labels: Iterable[str] = ()
     ) -> None:
         """Write a row to the document of its day."""
-        self.builders.of(day).spool(self.category, part).add(row, labels)
+        spool = self.builders.of(day).spool(self.category, part)
+        try:
+            spool.add(row, labels)
+        except (TypeError, ValueError, RecursionError) as error:  # it has no JSON text
+            self.reject(row, error)
+            return
         with self._lock:
             self.rows += 1
 
@@ -68,15 +80,39 @@ class CategoryResult:
     def record_error(self, error: Exception, item: str = "", *, whole: bool = False) -> None:
         """Record an error by what it means: to one value, or to the `whole` of what was read.
 
-        A value may be absent and a service off; a whole listing that is absent has failed.
+        A value may be absent and a service off; a whole listing that is absent, or that its owner
+        refuses, has failed.
         """
-        meaning, what, detail = classify_error(error)
-        if meaning == SKIPPED and whole:
+        outcome, what, detail = classify_error(error)
+        if outcome == SKIPPED and whole:
             self.skipped = what
-        elif meaning == SKIPPED:
+        elif outcome == SKIPPED:
             self.note(what)
-        elif meaning == FAIL or whole:
+        elif outcome == FAIL or whole:
             self.fail(what, ": ".join(filter(None, (item, detail))))
+        elif outcome == REFUSED:
+            self._refused(what, item)
+
+    def record_item_error(self, error: Exception, item: str = "") -> None:
+        """Record an error about one item of a listing, which stays complete without it.
+
+        An item that is refused to everybody, or gone, is no failure: it would be one each day, and
+        whatever is gone would never be marked so. What a permission could lift is a failure.
+        """
+        if classify_error(error)[0] in (ABSENT, REFUSED):
+            self.record_error(error, item)
+        else:
+            self.record_error(error, item, whole=True)
+
+    def _refused(self, what: str, item: str) -> None:
+        with self._lock:
+            count, first = self.refusals.get(what, (0, item))
+            self.refusals[what] = (count + 1, first)
+
+    def reject(self, item: object, error: Exception) -> None:
+        """Record that an item, as AWS sent it, could not be made a row: it costs itself only."""
+        said = f"{type(error).__name__}: {error}"[:200]
+        self.fail("an item is not as AWS's model says", f"{name_of(item)}: {said}")
 
     def try_read(
         self, read: Callable[[], Result], item: str = "", absent: Result | None = None
@@ -108,10 +144,9 @@ class CategoryResult:
         for part in self.parts:
             yield from part.messages()
         yield from (("INFO", f"{self.name}: {text}") for text in self.notes)
+        yield from (("INFO", text) for text in counted(self.name, self.refusals))
         kind = "ERROR" if self.required else "FAIL"
-        for what, (count, detail) in self.problems.items():
-            first = f": {detail}" if detail else ""
-            yield kind, f"{self.name}: {what}{f' ({count} times)' if count > 1 else ''}{first}"
+        yield from ((kind, text) for text in counted(self.name, self.problems))
         if self.skipped:
             yield "INFO", f"{self.name} is skipped: {self.skipped}"
         elif self.status == PASS:
@@ -130,3 +165,10 @@ class CategoryResult:
     def total_calls(self) -> Counter[str]:
         """AWS calls of the category and its parts, per service:Operation."""
         return sum((part.total_calls for part in self.parts), self.calls.counts.copy())
+
+
+def counted(name: str, told: Mapping[str, tuple[int, str]]) -> Iterator[str]:
+    """A line for each kind of what went wrong: how often, and the first one's detail."""
+    for what, (count, detail) in told.items():
+        first = f": {detail}" if detail else ""
+        yield f"{name}: {what}{f' ({count} times)' if count > 1 else ''}{first}"

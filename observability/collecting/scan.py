@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from observability.aws.cache import Memo
+from observability.aws.errors import RegionUnreadable
 from observability.aws.limits import CALLS
 from observability.aws.session import Aws
 from observability.collecting.parallel import map_items, run_isolated
@@ -17,6 +18,7 @@ from observability.collecting.run import AccountRun, Run
 from observability.collecting.spool import Store
 from observability.collecting.window import Window
 from observability.log import Log
+from observability.rows import REJECT
 from observability.settings.sender import Settings
 
 
@@ -67,6 +69,7 @@ def attempt(read: Collect, scan: Scan, out: CategoryResult) -> None:
     """Run a collector or a part of one: whatever goes wrong in it stays in it."""
     started = time.monotonic()
     CALLS.set(out.calls)
+    REJECT.set(out.reject)
     run_isolated(
         lambda: read(scan, out), lambda error: out.record_error(error, whole=True), scan.aws.log
     )
@@ -87,9 +90,18 @@ def run_parts(scan: Scan, out: CategoryResult, parts: Mapping[str, Collect]) -> 
 
 
 def open_regions(scan: Scan, out: CategoryResult) -> list[str]:
-    """The regions of the account that the run reads, less those that are closed."""
+    """The regions of the account that the run reads, less those that are closed, or do not let it
+    in, which their own documents tell.
+    """
     closed = scan.of_account.closed
-    found = dict(map_items(scan.aws, closed, lambda region: closed[region](), out))
+
+    def is_closed(region: str) -> bool:
+        try:
+            return bool(closed[region]())
+        except RegionUnreadable:
+            return True
+
+    found = dict(map_items(scan.aws, closed, is_closed, out))
     return [region for region in scan.settings.regions if not found.get(region)]
 
 

@@ -18,6 +18,7 @@ from observability.collecting.result import CategoryResult
 from observability.collecting.spool import DocumentBuilders, Spool, Store
 from observability.collecting.window import Window
 from observability.dates import midnight
+from observability.rows import REJECT
 from observability.settings.sender import Settings
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class SharedReads:
 
         def bounded() -> None:
             CALLS.set(self.out.calls)
+            REJECT.set(None)  # what is read for many is read whole, or by each for itself
             with within(min(self.LONGEST, whole * self.PART)):
                 found.append(read(self))
 
@@ -108,10 +110,13 @@ class SharedReads:
         """Organizations: ListDelegatedAdministrators, for the payer and administrators."""
         client: OrganizationsClient = self.caller.client("organizations", self.caller.global_region)
         principal = f"{service}.amazonaws.com"
-        listed = client.list_delegated_administrators(ServicePrincipal=principal)
-        if not (found := listed["DelegatedAdministrators"]):
+        pages = client.get_paginator("list_delegated_administrators").paginate(
+            ServicePrincipal=principal
+        )
+        found = next((held for page in pages for held in page["DelegatedAdministrators"]), None)
+        if not found:
             raise SharedReadUnavailable("it has no delegated administrator")
-        aws = assume_account_role(self.caller, self.settings, found[0]["Id"])
+        aws = assume_account_role(self.caller, self.settings, found["Id"])
         aws.deadline, aws.limited = self.caller.deadline, self.caller.limited
         with self._lock:
             self.administrators.append(aws)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import re
 import tempfile
 import threading
 from collections import Counter
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 from observability.collecting.window import Window
-from observability.rows import Row
+from observability.rows import REJECT, Row
 
 
 class Store:
@@ -41,8 +42,29 @@ class Store:
         self._file.close()
 
 
+NUL, BACKSLASHES = "\\u0000", re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+SURROGATE = re.compile("[\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
+
+
+def to_json(value: object) -> bytes:
+    """JSON text of a value, with U+FFFD in place of what no database takes: U+0000, and halves of
+    surrogate pairs. Names of installed programs have both, and descriptions that were cut off.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    if NUL in text:
+        text = BACKSLASHES.sub(rf"\1{REPLACEMENT}", text)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return SURROGATE.sub(REPLACEMENT, text).encode()
+
+
 class Spool:
-    """A list of rows as JSON text on disk: it grows without memory growing with it."""
+    """A list of rows as JSON text on disk: it grows without memory growing with it.
+
+    Who iterates over it is told what is missing from it, `rejected`.
+    """
 
     CHUNK = 16_384
     SEPARATOR = b",\n"  # JSON text has no bare newline, so this separates rows unmistakably
@@ -50,6 +72,7 @@ class Spool:
     def __init__(self, store: Store) -> None:
         self.count = 0
         self.tally: Counter[str] = Counter()
+        self.rejected: list[tuple[object, Exception]] = []
         self._store = store
         self._places: list[tuple[int, int]] = []
         self._buffer = bytearray()
@@ -57,14 +80,18 @@ class Spool:
 
     def add(self, row: Row, labels: Iterable[str] = ()) -> None:
         """Append a row; `tally` counts it under each label."""
-        text = json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = to_json(row)
         with self._lock:
-            self._buffer += (self.SEPARATOR if self.count else b"") + text.encode(errors="replace")
+            self._buffer += (self.SEPARATOR if self.count else b"") + text
             self.count += 1
             self.tally.update(labels)
             if len(self._buffer) >= self.CHUNK:
                 self._places.append(self._store.append(bytes(self._buffer)))
                 self._buffer.clear()
+
+    def reject(self, item: object, error: Exception) -> None:
+        """Note an item that could not be made a row."""
+        self.rejected.append((item, error))
 
     def flush(self) -> None:
         """Leave nothing in memory, once all rows are there."""
@@ -78,6 +105,9 @@ class Spool:
         yield bytes(self._buffer)
 
     def __iter__(self) -> Iterator[Row]:
+        for item, error in self.rejected:
+            if tell := REJECT.get():
+                tell(item, error)
         rest = b""
         for chunk in self.chunks():
             *rows, rest = (rest + chunk).split(self.SEPARATOR)

@@ -11,7 +11,7 @@ from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan, run_parts
 from observability.collecting.shared import SharedReads
-from observability.rows import Row, get_path
+from observability.rows import Row, get_path, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_compute_optimizer import ComputeOptimizerClient
@@ -66,13 +66,17 @@ def optimize_instances(scan: Scan, out: CategoryResult) -> None:
         lambda **t: client.get_ec2_instance_recommendations(maxResults=1000, **t), "nextToken"
     ):
         note_left_out(out, page.get("errors", ()))
-        for held in page.get("instanceRecommendations", ()):
-            best = best_of(held.get("recommendationOptions"))
-            out.emit(advice("Ec2Instance", held["instanceArn"], held, best) | {
-                "resource_name": held.get("instanceName"),
-                "current_instance_type": held.get("currentInstanceType"),
-                "recommended_instance_type": best.get("instanceType"),
-            })  # fmt: skip
+        out.emit_all(shaped(page.get("instanceRecommendations", ()), instance_advice))
+
+
+def instance_advice(held: Mapping[str, Any]) -> Row:
+    """What is advised about an instance."""
+    best = best_of(held.get("recommendationOptions"))
+    return advice("Ec2Instance", held["instanceArn"], held, best) | {
+        "resource_name": held.get("instanceName"),
+        "current_instance_type": held.get("currentInstanceType"),
+        "recommended_instance_type": best.get("instanceType"),
+    }
 
 
 def optimize_volumes(scan: Scan, out: CategoryResult) -> None:
@@ -82,16 +86,20 @@ def optimize_volumes(scan: Scan, out: CategoryResult) -> None:
         lambda **t: client.get_ebs_volume_recommendations(maxResults=1000, **t), "nextToken"
     ):
         note_left_out(out, page.get("errors", ()))
-        for held in page.get("volumeRecommendations", ()):
-            best = best_of(held.get("volumeRecommendationOptions"))
-            names = [pair["value"] for pair in held.get("tags", ()) if pair["key"] == "Name"]
-            out.emit(advice("EbsVolume", held["volumeArn"], held, best) | {
-                "resource_name": names[0] if names else held["volumeArn"].rpartition("/")[2],
-                "current_volume_type": get_path(held, "currentConfiguration.volumeType"),
-                "current_volume_size": get_path(held, "currentConfiguration.volumeSize"),
-                "recommended_volume_type": get_path(best, "configuration.volumeType"),
-                "recommended_volume_size": get_path(best, "configuration.volumeSize"),
-            })  # fmt: skip
+        out.emit_all(shaped(page.get("volumeRecommendations", ()), volume_advice))
+
+
+def volume_advice(held: Mapping[str, Any]) -> Row:
+    """What is advised about a volume; it is named by its tag, else by its id."""
+    best = best_of(held.get("volumeRecommendationOptions"))
+    names = [pair["value"] for pair in held.get("tags", ()) if pair["key"] == "Name"]
+    return advice("EbsVolume", held["volumeArn"], held, best) | {
+        "resource_name": names[0] if names else held["volumeArn"].rpartition("/")[2],
+        "current_volume_type": get_path(held, "currentConfiguration.volumeType"),
+        "current_volume_size": get_path(held, "currentConfiguration.volumeSize"),
+        "recommended_volume_type": get_path(best, "configuration.volumeType"),
+        "recommended_volume_size": get_path(best, "configuration.volumeSize"),
+    }
 
 
 def optimize_functions(scan: Scan, out: CategoryResult) -> None:
@@ -100,13 +108,18 @@ def optimize_functions(scan: Scan, out: CategoryResult) -> None:
     pages = client.get_paginator("get_lambda_function_recommendations").paginate(
         PaginationConfig={"PageSize": 1000}
     )
-    for held in (held for page in pages for held in page.get("lambdaFunctionRecommendations", ())):
-        best = best_of(held.get("memorySizeRecommendationOptions"))
-        out.emit(advice("LambdaFunction", held["functionArn"], held, best) | {
-            "resource_name": held["functionArn"].split(":")[6],
-            "current_memory_size": held.get("currentMemorySize"),
-            "recommended_memory_size": best.get("memorySize"),
-        })  # fmt: skip
+    listed = (held for page in pages for held in page.get("lambdaFunctionRecommendations", ()))
+    out.emit_all(shaped(listed, function_advice))
+
+
+def function_advice(held: Mapping[str, Any]) -> Row:
+    """What is advised about a function."""
+    best = best_of(held.get("memorySizeRecommendationOptions"))
+    return advice("LambdaFunction", held["functionArn"], held, best) | {
+        "resource_name": held["functionArn"].split(":")[6],
+        "current_memory_size": held.get("currentMemorySize"),
+        "recommended_memory_size": best.get("memorySize"),
+    }
 
 
 def note_left_out(out: CategoryResult, errors: Iterable[Mapping[str, Any]]) -> None:

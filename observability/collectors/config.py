@@ -16,7 +16,7 @@ from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.window import Window
-from observability.rows import Row, RowMapper, get_path, iso_time, plain
+from observability.rows import Row, RowMapper, get_path, iso_time, plain, shaped
 from observability.sources.config import (
     GLOBAL,
     NOT_RECORDING,
@@ -59,7 +59,7 @@ def get_config(scan: Scan, out: CategoryResult) -> None:
         for rule in page.get("ComplianceByConfigRules", ())
     }
     out.head(compliance_report(scan.window, states))
-    packs = (out.try_read(lambda: rule_packs(client)) or {}) if states else {}
+    packs = rule_packs(scan, out, client) if states else {}
     broken = [rule for rule, state in states.items() if state == "NON_COMPLIANT"]
     read = functools.partial(evaluations, client, "NON_COMPLIANT")
     for rule, rows in map_items(scan.aws, broken, read, out):
@@ -90,25 +90,42 @@ def evaluations(client: ConfigServiceClient, kind: ComplianceTypeType, rule: str
     pages = client.get_paginator("get_compliance_details_by_config_rule").paginate(
         ConfigRuleName=rule, ComplianceTypes=[kind], PaginationConfig={"PageSize": 100}
     )
-    return [non_compliant_row(held) for page in pages for held in page.get("EvaluationResults", ())]
+    results = (held for page in pages for held in page.get("EvaluationResults", ()))
+    return list(shaped(results, non_compliant_row))
 
 
-def rule_packs(client: ConfigServiceClient) -> dict[str, str]:
-    """The conformance pack that a rule came with (DescribeConformancePackCompliance)."""
-    listed = client.get_paginator("describe_conformance_packs").paginate(
+def rule_packs(scan: Scan, out: CategoryResult, client: ConfigServiceClient) -> dict[str, str]:
+    """The conformance pack that a rule came with (DescribeConformancePackCompliance).
+
+    A pack that vanished since it was listed, or that is still being made, takes no other pack's
+    name away.
+    """
+    names = out.try_read(lambda: pack_names(client)) or []
+    read = functools.partial(rules_of_pack, client)
+    packs = map_items(scan.aws, names, read, out)
+    return {rule: name for name, rules in packs for rule in rules or ()}
+
+
+def pack_names(client: ConfigServiceClient) -> list[str]:
+    """The account's conformance packs here (DescribeConformancePacks)."""
+    pages = client.get_paginator("describe_conformance_packs").paginate(
         PaginationConfig={"PageSize": 20}
     )
-    names = [
-        pack["ConformancePackName"] for p in listed for pack in p.get("ConformancePackDetails", ())
+    return [
+        pack["ConformancePackName"] for p in pages for pack in p.get("ConformancePackDetails", ())
     ]
-    return {
-        rule["ConfigRuleName"]: name
-        for name in names
-        for page in client.get_paginator("describe_conformance_pack_compliance").paginate(
-            ConformancePackName=name, PaginationConfig={"PageSize": 1000}
-        )
+
+
+def rules_of_pack(client: ConfigServiceClient, name: str) -> list[str]:
+    """The rules that came with a pack."""
+    pages = client.get_paginator("describe_conformance_pack_compliance").paginate(
+        ConformancePackName=name, PaginationConfig={"PageSize": 1000}
+    )
+    return [
+        rule["ConfigRuleName"]
+        for page in pages
         for rule in page.get("ConformancePackRuleComplianceList", ())
-    }
+    ]
 
 
 def aggregated_counts(scan: Scan) -> Counter[str] | None:
@@ -160,9 +177,10 @@ def count_resources(
         return compliance_counts(counts["COMPLIANT"], counts["NON_COMPLIANT"])
     kinds: tuple[ComplianceTypeType, ...] = ("COMPLIANT", "NON_COMPLIANT")
     found: list[set[tuple[str, str]]] = []
+    nothing: list[Row] = []
     for kind in kinds:
         read = functools.partial(evaluations, client, kind)
-        results = [rows for _, rows in map_items(scan.aws, rules, read, out)]
+        results = [rows for _, rows in map_items(scan.aws, rules, read, out, absent=nothing)]
         if None in results:
             return {}  # not all could be read, so their number is not known
         found.append(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.errors import DENIED, aws_errors, classify_error
@@ -13,7 +14,7 @@ from observability.collecting.scan import Scan
 from observability.collecting.shared import SharedReads
 from observability.collecting.spool import Spool
 from observability.contract import SKIPPED
-from observability.rows import Row, RowMapper, get_path, iso_time
+from observability.rows import Row, RowMapper, get_path, iso_time, shaped
 from observability.sources.config import (
     GLOBAL,
     NOT_RECORDING,
@@ -114,8 +115,12 @@ def resources_where(*conditions: str) -> str:
 
 def queried(scan: Scan) -> Iterator[Row]:
     """Resources by the advanced query."""
-    for held in query(scan.client("config"), resources_where()):
-        yield recorded_row(held, **configured_row(held))
+    yield from shaped(query(scan.client("config"), resources_where()), queried_row)
+
+
+def queried_row(held: Mapping[str, Any]) -> Row:
+    """A resource as the advanced query tells it."""
+    return recorded_row(held, **configured_row(held))
 
 
 ACCOUNTS_PER_QUERY = 20
@@ -164,7 +169,7 @@ def read_aggregated(
     """The resources of some accounts in a region."""
     rows = shared.spools(accounts)
     for held in aggregator.query(resources_where(*place_conditions(accounts, region))):
-        rows[held["accountId"]].add(recorded_row(held, **configured_row(held)))
+        rows[held["accountId"]].add(queried_row(held))
     for spool in rows.values():
         spool.flush()
     return rows
@@ -180,8 +185,8 @@ def discovered(scan: Scan) -> Iterator[Row]:
         found = client.get_paginator("list_discovered_resources").paginate(
             resourceType=kind, PaginationConfig={"PageSize": 100}
         )
-        for held in (held for page in found for held in page.get("resourceIdentifiers", ())):
-            yield recorded_row(held, region=region)
+        listed = (held for page in found for held in page.get("resourceIdentifiers", ()))
+        yield from shaped(listed, functools.partial(recorded_row, region=region))
 
 
 COLLECTOR = Collector(

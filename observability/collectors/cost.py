@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import collections
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from observability.aws.errors import NothingToRead, aws_errors
 from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
 from observability.contract import INTERVAL
-from observability.dates import days
-from observability.rows import Row, RowMapper, plain
-from observability.sources.cost_explorer import last_week, own_costs, read_costs, time_period
+from observability.rows import Row, RowMapper, get_path, plain
+from observability.sources.cost_explorer import (
+    days_kept,
+    last_week,
+    own_costs,
+    read_costs,
+    time_period,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
@@ -45,11 +52,15 @@ def get_cost(scan: Scan, out: CategoryResult) -> None:
         "savings": lambda scan, part: found.update(savings=read_savings(scan, part)),
     }
     run_parts(scan, out, {"anomalies": parts["anomalies"]} if scan.window.backfill else parts)
-    totals = daily_totals(scan.once(read_costs))
+    costs = scan.once(read_costs)
+    totals = daily_totals(costs.rows)
     newest = scan.window.end - timedelta(days=1)
-    for day in days(scan.window.costs_from, scan.window.end):
-        report = cost_report(day, totals)
-        if day >= scan.window.until.date() - ANOMALIES_KEPT:
+    kept = days_kept(scan.window)
+    if kept[0] > scan.window.costs_from:
+        out.note(f"days before {kept[0]} are left out: Cost Explorer keeps nothing so old")
+    for day in kept:
+        report = cost_report(day, totals, costs.first)
+        if day >= first_anomaly_day():
             report |= anomaly_count(day, found.get("anomalies"))
         if day == newest:
             report |= found.get("savings", {}) | found.get("forecast", {})
@@ -65,17 +76,24 @@ def daily_totals(rows: Iterable[Row]) -> dict[str, dict[str, Decimal]]:
     return totals
 
 
-def cost_report(day: date, totals: Mapping[str, Mapping[str, Decimal]]) -> Row:
-    """What a day cost beside the day before it, and its services, the dearest first."""
+def cost_report(
+    day: date, totals: Mapping[str, Mapping[str, Decimal]], first: date = date.min
+) -> Row:
+    """What a day cost beside the day before it, and its services, the dearest first.
+
+    Costs are known from the day `first` on; before it there is nothing to compare with.
+    """
     services = totals.get(str(day), {})
     current = sum(services.values(), Decimal())
-    previous = sum(totals.get(str(day - timedelta(days=1)), {}).values(), Decimal())
-    percentage = (current - previous) / abs(previous) * 100 if previous else None
+    before = day - timedelta(days=1)
+    previous = sum(totals.get(str(before), {}).values(), Decimal()) if before >= first else None
+    difference = None if previous is None else current - previous
+    percentage = difference / abs(previous) * 100 if difference is not None and previous else None
     ranked = sorted(services.items(), key=lambda held: (-held[1], held[0]))
     return {
         "current_period_cost": plain(current),
-        "previous_period_cost": plain(previous),
-        "cost_difference": plain(current - previous),
+        "previous_period_cost": None if previous is None else plain(previous),
+        "cost_difference": None if difference is None else plain(difference),
         "cost_difference_percentage": None if percentage is None else plain(round(percentage, 4)),
         "period": {"start": str(day), "end": str(day + timedelta(days=1)), "granularity": INTERVAL},
         "top_services": [{"service": name, "cost": plain(cost)} for name, cost in ranked],
@@ -99,6 +117,13 @@ def read_forecast(scan: Scan, out: CategoryResult) -> Row:
 
 
 ANOMALIES_KEPT = timedelta(days=90)
+EARLIEST = re.compile(r"Earliest supported detectionDate\D*(\d{4}-\d\d-\d\d)")
+"""What AWS says of a day before those that it keeps."""
+
+
+def first_anomaly_day() -> date:
+    """The first day whose anomalies AWS still knows."""
+    return datetime.now(UTC).date() - ANOMALIES_KEPT
 
 
 def read_anomalies(scan: Scan, out: CategoryResult) -> list[tuple[str, str]]:
@@ -106,16 +131,30 @@ def read_anomalies(scan: Scan, out: CategoryResult) -> list[tuple[str, str]]:
 
     AWS selects them by their last day, and keeps them for ANOMALIES_KEPT.
     """
+    first = first_anomaly_day()
+    if scan.window.end <= first:
+        raise NothingToRead(f"AWS keeps anomalies from {first} on")
+    start = str(max(scan.window.costs_from, first))
+    try:
+        listed = list_anomalies(scan, start)
+    except aws_errors() as error:
+        earliest = EARLIEST.search(str(get_path(getattr(error, "response", None), "Error.Message")))
+        if not earliest or earliest[1] <= start:
+            raise
+        listed = list_anomalies(scan, earliest[1])
+    found = [held for held in listed if is_own(scan.account, held)]
+    out.rows += len(found)
+    return [(a.get("AnomalyStartDate", "")[:10], a.get("AnomalyEndDate", "9")[:10]) for a in found]
+
+
+def list_anomalies(scan: Scan, start: str) -> list[Any]:
+    """Anomalies whose last day is not before a day."""
     client: CostExplorerClient = scan.global_client("ce")
     until = str(datetime.now(UTC).date())
     pages = client.get_paginator("get_anomalies").paginate(
-        DateInterval={"StartDate": str(scan.window.costs_from), "EndDate": until}
+        DateInterval={"StartDate": start, "EndDate": until}
     )
-    found = [
-        held for page in pages for held in page.get("Anomalies", ()) if is_own(scan.account, held)
-    ]
-    out.rows += len(found)
-    return [(a.get("AnomalyStartDate", "")[:10], a.get("AnomalyEndDate", "9")[:10]) for a in found]
+    return [held for page in pages for held in page.get("Anomalies", ())]
 
 
 def is_own(account: str, anomaly: Mapping[str, Any]) -> bool:

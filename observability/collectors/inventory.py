@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
 from observability.dates import to_iso
-from observability.rows import Row, RowMapper, get_path, iso_time
+from observability.rows import Row, RowMapper, get_path, iso_time, shaped
 from observability.sources.ec2_instances import read_instances
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ patch_row = RowMapper(
 
 def was_installed(patch: Mapping[str, Any]) -> bool:
     """Whether a patch has a time: AWS dates those not installed to the beginning of time."""
-    return "InstalledTime" in patch and patch["InstalledTime"].year > 1970
+    installed = patch.get("InstalledTime")
+    return installed is not None and installed.year > 1970
 
 
 def get_inventory(scan: Scan, out: CategoryResult) -> None:
@@ -51,11 +53,12 @@ def get_inventory(scan: Scan, out: CategoryResult) -> None:
     pages = client.get_paginator("describe_instance_information").paginate(
         PaginationConfig={"PageSize": 50}
     )
-    for held in (held for page in pages for held in page.get("InstanceInformationList", ())):
-        instance = held["InstanceId"]
+    machines = (held for page in pages for held in page.get("InstanceInformationList", ()))
+    for row in shaped(machines, instance_row):
+        instance = row["instance_id"]
         known[instance] = None
         ec2 = {} if types is None else {"instance_type": types.get(instance)}
-        out.emit(instance_row(held, **ec2), "instances")
+        out.emit(row | ec2, "instances")
     parts: dict[str, Collect] = {
         "applications": lambda scan, part: get_applications(scan, part, known),
         "patches": lambda scan, part: get_patch_details(scan, part, known),
@@ -88,23 +91,25 @@ def get_applications(scan: Scan, out: CategoryResult, known: Mapping[str, None])
     )
     for entity in (entity for page in pages for entity in page.get("Entities", ())):
         content = get_path(entity, "Data.AWS:Application.Content") or ()
-        for held in content if entity["Id"] in known else ():
-            out.emit(application_row(held, instance_id=entity["Id"]), "applications")
+        listed = content if entity["Id"] in known else ()
+        shape = functools.partial(application_row, instance_id=entity["Id"])
+        for row in shaped(listed, shape):
+            out.emit(row, "applications")
 
 
 def get_patch_details(scan: Scan, out: CategoryResult, known: Iterable[str]) -> None:
-    """Every patch of every machine (Systems Manager: DescribeInstancePatches, one machine each)."""
+    """Every patch of every machine (Systems Manager: DescribeInstancePatches, one machine each).
+
+    AWS tells nothing of a machine whose agent does not run (InvalidInstanceId).
+    """
     client: SSMClient = scan.client("ssm")
 
     def patches(instance: str) -> list[Row]:
         pages = client.get_paginator("describe_instance_patches").paginate(
             InstanceId=instance, PaginationConfig={"PageSize": 100}
         )
-        return [
-            patch_row(held, instance_id=instance)
-            for page in pages
-            for held in page.get("Patches", ())
-        ]
+        listed = (held for page in pages for held in page.get("Patches", ()))
+        return list(shaped(listed, functools.partial(patch_row, instance_id=instance)))
 
     for _, rows in map_items(scan.aws, known, patches, out):
         for row in rows or ():

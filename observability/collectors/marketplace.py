@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import ABSENT, aws_errors, classify_error
+from observability.aws.errors import aws_errors, classify_error
 from observability.aws.pages import tokens
 from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.parallel import map_items
@@ -39,12 +39,7 @@ def get_marketplace(scan: Scan, out: CategoryResult) -> None:
             ProductCode=product["ProductSKU"],
             Filter={"CUSTOMER_AWS_ACCOUNT_ID": [scan.account]},
         )
-        try:
-            return [held for page in pages for held in page.get("Entitlements", ())]
-        except aws_errors() as error:
-            if classify_error(error)[0] == ABSENT:
-                return []
-            raise
+        return [held for page in pages for held in page.get("Entitlements", ())]
 
     try:
         costs = product_costs(scan)
@@ -52,7 +47,8 @@ def get_marketplace(scan: Scan, out: CategoryResult) -> None:
         if classify_error(error)[0] == FAIL:
             raise  # rows without costs would take away those that earlier documents know
         costs = None
-    for product, held in map_items(scan.aws, bought(scan), entitlements, out):
+    none: list[Any] = []
+    for product, held in map_items(scan.aws, bought(scan), entitlements, out, absent=none):
         known = held is not None or out.skipped
         for row in marketplace_rows(scan.window, product, held, costs) if known else ():
             out.emit(row, day=date.fromisoformat(row["period_start"]))
@@ -74,7 +70,7 @@ def bought(scan: Scan) -> list[Mapping[str, Any]]:
 def product_costs(scan: Scan) -> Mapping[tuple[str, str], Row]:
     """Cost and currency by (service, day)."""
     costs: dict[tuple[str, str], Row] = {}
-    for row in scan.once(read_costs):
+    for row in scan.once(read_costs).rows:
         known = costs.setdefault((row["service"], row["date_from"]), {"cost_consumed": "0"})
         known["cost_consumed"] = plain(Decimal(known["cost_consumed"]) + Decimal(row["cost"]))
         known["currency"] = row["currency"]

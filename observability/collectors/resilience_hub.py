@@ -66,10 +66,14 @@ def policy_goals(answer: Mapping[str, Any]) -> Row:
 
 def assessed_cost(client: ResilienceHubClient, arn: str) -> float | None:
     """What an app costs a month by its newest assessment that succeeded."""
-    found = client.list_app_assessments(
-        appArn=arn, assessmentStatus=["Success"], reverseOrder=True, maxResults=1
-    )["assessmentSummaries"]
-    return a_month(get_path(found, "0.cost"))
+    pages = tokens(
+        lambda **token: client.list_app_assessments(
+            appArn=arn, assessmentStatus=["Success"], reverseOrder=True, maxResults=100, **token
+        ),
+        "nextToken",
+    )
+    newest = next((held for page in pages for held in page["assessmentSummaries"]), None)
+    return a_month(get_path(newest, "cost"))
 
 
 TIMES_A_MONTH = {"Hourly": 730.0, "Daily": 365 / 12, "Monthly": 1.0, "Yearly": 1 / 12}

@@ -13,9 +13,9 @@ from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, open_regions, run_parts
 from observability.collecting.window import Window
-from observability.dates import days, midnight, to_iso
+from observability.dates import midnight, to_iso
 from observability.rows import Row, RowMapper, get_path, iso_time
-from observability.sources.cost_explorer import dimension, own_costs, time_period
+from observability.sources.cost_explorer import days_kept, dimension, own_costs, time_period
 
 if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
@@ -180,7 +180,7 @@ def read_savings_plans(scan: Scan, out: CategoryResult) -> None:
         "nextToken",
     )
     rows = [savings_plan_row(plan) for page in pages for plan in page.get("savingsPlans", ())]
-    span = days(scan.window.costs_from, scan.window.end)
+    span = days_kept(scan.window)
     plans = {
         row["savings_plan_arn"]: row | {"reservation_type": "SavingsPlan"}
         for row in rows
@@ -228,7 +228,7 @@ def plan_uses_by_plan(scan: Scan, out: CategoryResult, plans: Iterable[str]) -> 
     def read(arn: str) -> list[Any]:
         only = dimension("SAVINGS_PLAN_ARN", [arn])
         answer = client.get_savings_plans_utilization(
-            TimePeriod=time_period(scan.window.costs_from, scan.window.end),
+            TimePeriod=time_period(days_kept(scan.window)[0], scan.window.end),
             Granularity="DAILY",
             Filter={"And": [own_costs(scan), only]},
         )
@@ -248,7 +248,7 @@ def in_force(row: Row, day: date) -> bool:
 def days_in_force(window: Window, rows: Iterable[Row]) -> list[date]:
     """The days of the window on which anything of it was in force."""
     bought = list(rows)
-    span = days(window.costs_from, window.end)
+    span = days_kept(window)
     return [day for day in span if any(in_force(row, day) for row in bought)]
 
 

@@ -13,7 +13,7 @@ from observability.sources.cost_explorer import last_week, read_costs
 def get_services(scan: Scan, out: CategoryResult) -> None:
     """Cost and usage per service, usage type and day (Cost Explorer, shared with get_cost)."""
     first = str(scan.window.costs_from)
-    for row in scan.once(read_costs):
+    for row in scan.once(read_costs).rows:
         if row["date_from"] >= first:
             out.emit(row, day=date.fromisoformat(row["date_from"]))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
-from observability.rows import Row, get_path, iso_time
+from observability.rows import Row, get_path, iso_time, shaped
 from observability.sources.ec2_instances import kind_of, name_tag, read_instances
 
 if TYPE_CHECKING:
@@ -85,10 +85,12 @@ def get_services_resources(scan: Scan, out: CategoryResult) -> None:
 
 
 def read_volumes(scan: Scan) -> Iterator[Row]:
-    """EBS volumes (DescribeVolumes); sizes in GiB."""
+    """EBS volumes (DescribeVolumes), also hidden ones that AWS services manage; sizes in GiB."""
     client: EC2Client = scan.client("ec2")
-    pages = client.get_paginator("describe_volumes").paginate(PaginationConfig={"PageSize": 1000})
-    yield from (volume_row(held) for page in pages for held in page.get("Volumes", ()))
+    pages = client.get_paginator("describe_volumes").paginate(
+        IncludeManagedResources=True, PaginationConfig={"PageSize": 1000}
+    )
+    yield from shaped((held for page in pages for held in page.get("Volumes", ())), volume_row)
 
 
 def read_subnets(scan: Scan) -> Iterator[Row]:
@@ -96,7 +98,8 @@ def read_subnets(scan: Scan) -> Iterator[Row]:
     client: EC2Client = scan.client("ec2")
     pages = client.get_paginator("describe_subnets").paginate(PaginationConfig={"PageSize": 1000})
     found = (held for page in pages for held in page.get("Subnets", ()))
-    yield from (subnet_row(s) for s in found if s.get("OwnerId", scan.account) == scan.account)
+    own = (held for held in found if held.get("OwnerId", scan.account) == scan.account)
+    yield from shaped(own, subnet_row)
 
 
 def read_databases(scan: Scan) -> Iterator[Row]:
@@ -104,14 +107,16 @@ def read_databases(scan: Scan) -> Iterator[Row]:
     client: RDSClient = scan.client("rds")
     listing = client.get_paginator("describe_db_instances")
     pages = listing.paginate(PaginationConfig={"PageSize": 100})
-    yield from (database_row(held) for page in pages for held in page.get("DBInstances", ()))
+    yield from shaped(
+        (held for page in pages for held in page.get("DBInstances", ())), database_row
+    )
 
 
 def read_buckets(scan: Scan) -> Iterator[Row]:
     """Buckets of all regions (S3: ListBuckets)."""
     client: S3Client = scan.client("s3")
     pages = client.get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1000})
-    yield from (bucket_row(held) for page in pages for held in page.get("Buckets", ()))
+    yield from shaped((held for page in pages for held in page.get("Buckets", ())), bucket_row)
 
 
 def read_load_balancers(scan: Scan) -> Iterator[Row]:
@@ -119,7 +124,9 @@ def read_load_balancers(scan: Scan) -> Iterator[Row]:
     client: ElasticLoadBalancingv2Client = scan.client("elbv2")
     listing = client.get_paginator("describe_load_balancers")
     pages = listing.paginate(PaginationConfig={"PageSize": 400})
-    yield from (load_balancer_row(held) for page in pages for held in page.get("LoadBalancers", ()))
+    yield from shaped(
+        (held for page in pages for held in page.get("LoadBalancers", ())), load_balancer_row
+    )
 
 
 def read_scaling_groups(scan: Scan) -> Iterator[Row]:
@@ -127,16 +134,15 @@ def read_scaling_groups(scan: Scan) -> Iterator[Row]:
     client: AutoScalingClient = scan.client("autoscaling")
     listing = client.get_paginator("describe_auto_scaling_groups")
     pages = listing.paginate(PaginationConfig={"PageSize": 100})
-    yield from (
-        scaling_group_row(held) for page in pages for held in page.get("AutoScalingGroups", ())
-    )
+    listed = (held for page in pages for held in page.get("AutoScalingGroups", ()))
+    yield from shaped(listed, scaling_group_row)
 
 
 def read_functions(scan: Scan) -> Iterator[Row]:
     """Lambda functions (ListFunctions); their runtime is their engine."""
     client: LambdaClient = scan.client("lambda")
     pages = client.get_paginator("list_functions").paginate()
-    yield from (function_row(held) for page in pages for held in page.get("Functions", ()))
+    yield from shaped((held for page in pages for held in page.get("Functions", ())), function_row)
 
 
 RESOURCE_KINDS: dict[str, Callable[[Scan], Iterable[Row]]] = {

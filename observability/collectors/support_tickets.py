@@ -8,7 +8,7 @@ from observability.collecting.collector import EVENT, GLOBAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of, midnight, zulu
-from observability.rows import RowMapper, iso_time
+from observability.rows import RowMapper, iso_time, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_support import SupportClient
@@ -37,7 +37,7 @@ def get_support_tickets(scan: Scan, out: CategoryResult) -> None:
         PaginationConfig={"PageSize": 100},
         **(span if window.backfill else {}),  # type: ignore[arg-type]
     )
-    for row in (case_row(case) for page in pages for case in page.get("cases", ())):
+    for row in shaped((case for page in pages for case in page.get("cases", ())), case_row):
         builder = out.builders.of(day_of(row["time_created"]))
         row |= {"date_from": str(builder.start), "date_to": str(builder.end)}
         out.emit(row, day=builder.start)

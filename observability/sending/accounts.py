@@ -60,7 +60,8 @@ def accounts_below(client: OrganizationsClient, settings: Settings) -> list[Acco
 
     Organizations: ListRoots, ListAccountsForParent, ListOrganizationalUnitsForParent.
     """
-    roots = [held["Id"] for held in client.list_roots()["Roots"]]
+    pages = client.get_paginator("list_roots").paginate()
+    roots = [held["Id"] for page in pages for held in page["Roots"]]
     for unit in settings.include_ou:
         check_unit(client, unit)
     waiting = list(settings.include_ou or roots)

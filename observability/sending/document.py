@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import itertools
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from observability import __version__
 from observability.collecting.collector import NOT_ASKED, Collector
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.collecting.spool import DocumentBuilder, Spool
+from observability.collecting.spool import DocumentBuilder, Spool, to_json
 from observability.collectors import COLLECTORS
 from observability.collectors.security.security_hub import SECURITY_HUB, finding_groups
 from observability.contract import DOCUMENT_FORMAT, INTERVAL, LOGS, PASS
@@ -95,15 +94,12 @@ def encode(value: Any) -> Iterator[bytes]:
     elif isinstance(value, dict):
         yield from bracketed(
             b"{}",
-            (
-                itertools.chain((json.dumps(key).encode(), b":"), encode(value[key]))
-                for key in value
-            ),
+            (itertools.chain((to_json(key), b":"), encode(value[key])) for key in value),
         )
     elif isinstance(value, list):
         yield from bracketed(b"[]", map(encode, value))
     else:
-        yield json.dumps(value, ensure_ascii=False, allow_nan=False).encode(errors="replace")
+        yield to_json(value)
 
 
 def bracketed(brackets: bytes, members: Iterable[Iterable[bytes]]) -> Iterator[bytes]:

@@ -6,7 +6,13 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from observability.aws.errors import aws_errors, describe_error
+from observability.aws.errors import (
+    CREDENTIALS_REFUSED,
+    NOT_ACTIVATED,
+    RegionUnreadable,
+    aws_errors,
+    describe_error,
+)
 from observability.aws.limits import within
 from observability.aws.session import Aws
 from observability.collecting.organization import PROBE_SECONDS
@@ -21,14 +27,20 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 
-def regions_to_read(aws: Aws, settings: Settings, note: Callable[[str, str], None]) -> list[str]:
+RegionsOfAccount = Callable[[], tuple[list[str], list[str]]]
+"""The regions that an account has enabled, and those that it has not, read once."""
+
+
+def regions_to_read(
+    settings: Settings, enabled: RegionsOfAccount, note: Callable[[str, str], None]
+) -> list[str]:
     """The regions to read in an account, home first: it has the most to read, and begins.
 
     `note` is told which of `all` are not enabled.
     """
     wanted: Sequence[str] = settings.regions
     if ALL_REGIONS in wanted:
-        wanted, closed = enabled_regions(aws)
+        wanted, closed = enabled()
         for region in closed:
             note(NOT_ENABLED, region)
     return [settings.region, *(region for region in wanted if region != settings.region)]
@@ -61,40 +73,62 @@ def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
 DENIED_BY_SCP = "denied by a service control policy"
 
 
-def why_closed(aws: Aws, region: str, *, enabled: bool) -> str | None:
-    """Why a region cannot be read at all, if that is so.
+def why_closed(aws: Aws, region: str, enabled: RegionsOfAccount) -> str | None:
+    """Why a region cannot be read at all, if that is so; RegionUnreadable where it should be.
 
-    A region that is not enabled knows no credentials of the account; one that the account calls
-    `enabled` has to, and is read to show what it says. A service control policy says that it is
-    one; it has closed the region, not a service, if it denies two that policies which close
-    regions do not spare (EC2: DescribeInstances, SSM: DescribeInstanceInformation). Whatever else
-    goes wrong is the collectors' to tell.
+    A region that is not enabled knows no credentials of the account, but so does an enabled one if
+    they are a token of the global STS endpoint: only the account's own list, `enabled`, tells.
+    A service control policy says that it is one; it has closed the region, not a service, if it
+    denies two that policies which close regions do not spare (EC2: DescribeInstances, SSM:
+    DescribeInstanceInformation). Whatever else goes wrong is the collectors' to tell.
     """
     if not aws.knows(region):
         return "no region that botocore knows (install a newer boto3)"
     try:
         with within(PROBE_SECONDS):
             ec2: EC2Client = aws.client("ec2", region)
-            why = refusal(lambda: ec2.describe_instances(MaxResults=5))
-            if why == DENIED_BY_SCP:
+            error = refusal(lambda: ec2.describe_instances(MaxResults=5))
+            if error and code_of(error) in CREDENTIALS_REFUSED | NOT_ACTIVATED:
+                return why_refused(error, region, enabled)
+            if is_denied_by_scp(error):
                 ssm: SSMClient = aws.client("ssm", region)
-                why = refusal(lambda: ssm.describe_instance_information(MaxResults=5))
+                error = refusal(lambda: ssm.describe_instance_information(MaxResults=5))
     finally:
         aws.forget(region)
-    return None if enabled and why == NOT_ENABLED else why
+    return DENIED_BY_SCP if is_denied_by_scp(error) else None
 
 
-def refusal(ask: Callable[[], object]) -> str | None:
-    """Why a region does not answer a call, if it is closed."""
+def why_refused(error: Exception, region: str, enabled: RegionsOfAccount) -> str:
+    """That the account has not enabled a region which refused it; RegionUnreadable otherwise."""
+    try:
+        known, off = enabled()
+    except aws_errors() as unknown:
+        why = f"whether it is enabled could not be read: {describe_error(unknown)}"
+        raise RegionUnreadable(f"{describe_error(error)}; {why}") from error
+    if region in off:
+        return NOT_ENABLED
+    state = "is enabled" if region in known else "is in no list of the account's regions"
+    raise RegionUnreadable(f"{region} {state}, but {describe_error(error)}") from error
+
+
+def refusal(ask: Callable[[], object]) -> Exception | None:
+    """The error that a region answers a call with, if it does."""
     try:
         ask()
     except aws_errors() as error:
-        told = get_path(getattr(error, "response", None), "Error") or {}
-        if told.get("Code") in ("AuthFailure", "OptInRequired"):
-            return NOT_ENABLED
-        if re.search("(deny in a|because no) service control policy", told.get("Message", "")):
-            return DENIED_BY_SCP
+        return error
     return None
+
+
+def code_of(error: Exception | None) -> str:
+    """AWS's code of an error."""
+    return str(get_path(getattr(error, "response", None), "Error.Code"))
+
+
+def is_denied_by_scp(error: Exception | None) -> bool:
+    """Whether an error is a denial by a service control policy."""
+    message = str(get_path(getattr(error, "response", None), "Error.Message"))
+    return bool(re.search("(deny in a|because no) service control policy", message))
 
 
 def check_regions(caller: Aws, settings: Settings) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import collections
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from observability.aws.errors import SharedReadUnavailable
+from observability.aws.errors import NothingToRead, SharedReadUnavailable, aws_errors
 from observability.aws.pages import tokens
 from observability.collecting.scan import Scan
 from observability.collecting.shared import SharedReads
 from observability.collecting.spool import Spool
 from observability.collecting.window import Window
-from observability.rows import Row, RowMapper
+from observability.dates import days
+from observability.rows import Row, RowMapper, get_path, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
@@ -43,29 +45,84 @@ def own_costs(scan: Scan) -> ExpressionTypeDef:
     return dimension("LINKED_ACCOUNT", [scan.account])
 
 
-def read_costs(scan: Scan) -> Spool:
+class Costs(NamedTuple):
+    """Costs per day, service and usage type, and the first day of which they are known."""
+
+    rows: Spool
+    first: date
+
+
+def read_costs(scan: Scan) -> Costs:
     """Costs per day, service and usage type, of the window and the day before it.
 
     The one GetCostAndUsage query of a run, whatever the number of days (each page costs $0.01):
     totals, previous period, top services, `service` and marketplace products come out of it.
     In a run over several accounts it may be their payer's query that serves all of them.
+    NothingToRead if all days are too old.
     """
-    shared = scan.run.shared
+    shared, first = scan.run.shared, first_day(scan.window)
     if shared and cost_days(shared.window) == cost_days(scan.window):  # no days were missed
         found = shared.once("costs", None, shared_costs) or {}
         if scan.account in found:
-            return found.pop(scan.account)  # which wants them once
+            return Costs(found.pop(scan.account), first)  # which wants them once
+    try:
+        return Costs(own_rows(scan, first), first)
+    except aws_errors() as error:
+        if first >= scan.window.costs_from or not is_too_early(error):
+            raise
+    return Costs(own_rows(scan, scan.window.costs_from), scan.window.costs_from)
+
+
+def own_rows(scan: Scan, first: date) -> Spool:
+    """Costs from a day on to the end of the window, as the account reads them itself."""
     rows = Spool(scan.store)
     client: CostExplorerClient = scan.global_client("ce")
-    grouped = ("SERVICE", "USAGE_TYPE")
-    for dates, group in cost_groups(client, cost_days(scan.window), grouped, own_costs(scan)):
-        rows.add(service_row(group, **dates))
+    period, grouped = time_period(first, scan.window.end), ("SERVICE", "USAGE_TYPE")
+    groups = cost_groups(client, period, grouped, own_costs(scan))
+    for row in shaped(groups, lambda found: service_row(found[1], **found[0]), rows.reject):
+        rows.add(row)
     return rows
+
+
+MONTHS_KEPT = 13
+"""Full months before the current one of which Cost Explorer has daily costs.
+https://docs.aws.amazon.com/cost-management/latest/userguide/ce-advanced-cost-analysis.html
+"""
+
+
+def first_day_kept() -> date:
+    """The first day of which Cost Explorer has costs."""
+    today = datetime.now(UTC).date()
+    months = today.year * 12 + today.month - 1 - MONTHS_KEPT
+    return date(months // 12, months % 12 + 1, 1)
+
+
+def is_too_early(error: Exception) -> bool:
+    """Whether Cost Explorer says that it keeps nothing so old, as China's, which has 12 months."""
+    told = get_path(getattr(error, "response", None), "Error") or {}
+    early = re.search(r"(?i)(past|beyond|last) (the )?(past )?\d+ months", told.get("Message", ""))
+    return told.get("Code") == "ValidationException" and bool(early)
+
+
+def days_kept(window: Window) -> list[date]:
+    """The days of a window of which there may be costs; nobody knows those of older ones.
+
+    NothingToRead if that is none.
+    """
+    found = days(max(window.costs_from, first_day_kept()), window.end)
+    if not found:
+        raise NothingToRead(f"Cost Explorer keeps costs from {first_day_kept()} on")
+    return found
+
+
+def first_day(window: Window) -> date:
+    """The first day whose costs are read: the one before the window's, if it is kept."""
+    return max(days_kept(window)[0] - timedelta(days=1), first_day_kept())
 
 
 def cost_days(window: Window) -> DateIntervalTypeDef:
     """The days whose costs are read: the window's, and the day before it."""
-    return time_period(window.costs_from - timedelta(days=1), window.end)
+    return time_period(first_day(window), window.end)
 
 
 def cost_groups(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from observability.collecting.scan import Scan
 from observability.collecting.spool import Spool
-from observability.rows import RowMapper, iso_time
+from observability.rows import RowMapper, iso_time, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -37,7 +37,8 @@ def read_instances(scan: Scan) -> Spool:
     pages = client.get_paginator("describe_instances").paginate(
         IncludeManagedResources=True, PaginationConfig={"PageSize": 1000}
     )
-    for group in (group for page in pages for group in page.get("Reservations", ())):
-        for held in group.get("Instances", ()):
-            rows.add(ec2_row(held))
+    groups = (group for page in pages for group in page.get("Reservations", ()))
+    instances = (held for group in groups for held in group.get("Instances", ()))
+    for row in shaped(instances, ec2_row, rows.reject):
+        rows.add(row)
     return rows

@@ -31,7 +31,7 @@ from tests.cloud.listener import HttpRequest, HttpResponse, Server
 from tests.cloud.models import protocol_of, service_of
 from tests.cloud.moto_backend import MotoBackend
 from tests.cloud.spelling import expired, unknown_key
-from tests.cloud.switches import ApiRequest, CutError, InstantAnswer, Switches
+from tests.cloud.switches import ApiRequest, CutError, InstantAnswer, RawAnswer, Switches
 from tests.cloud.validation import InvalidAnswerError, Mismatch, validate, validate_request
 
 SCOPE = re.compile(r"Credential=(?P<key>[^/,]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/")
@@ -184,6 +184,9 @@ class Gateway:
             self._switches.after(request)
         except InstantAnswer as instant:
             return _serialised(exchange, instant.response)
+        except RawAnswer as raw:
+            exchange.error = "raw"
+            return HttpResponse(raw.status, raw.headers, raw.body, as_is=True)
         return response
 
     def _dispatch(

@@ -40,11 +40,16 @@ class HttpRequest:
 
 @dataclass
 class HttpResponse:
-    """An answer; a body that is not bytes yields its pieces."""
+    """An answer; a body that is not bytes yields its pieces.
+
+    One `as_is` is sent with the headers that it has; if its body ends before those say, the
+    connection is closed.
+    """
 
     status: int
     headers: dict[str, str]
     body: bytes | Iterator[bytes]
+    as_is: bool = False
 
 
 class Application(Protocol):
@@ -111,6 +116,8 @@ class Connection(BaseHTTPRequestHandler):
         for piece in self._framed(response):
             self.wfile.write(piece)
             record.response_bytes += len(piece)
+        if _is_cut_off(response):
+            self._cut()
         record.seconds = time.perf_counter() - exchange.began
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = do_OPTIONS = _handle
@@ -147,7 +154,8 @@ class Connection(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             pieces = iter([])
         elif isinstance(pieces, bytes):
-            headers["content-length"] = str(len(pieces))
+            if not response.as_is or not headers.keys() & {"content-length", "transfer-encoding"}:
+                headers["content-length"] = str(len(pieces))
             pieces = iter([pieces])
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"HTTP/1.1 {response.status} {_phrase(response.status)}\r\n{lines}\r\n".encode()
@@ -162,6 +170,15 @@ class Connection(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Write nothing; the call log has it all."""
+
+
+def _is_cut_off(response: HttpResponse) -> bool:
+    """Whether a body ends before its headers or its chunks say."""
+    if not response.as_is or not isinstance(response.body, bytes):
+        return False
+    if "transfer-encoding" in response.headers:
+        return not response.body.endswith(b"0\r\n\r\n")
+    return len(response.body) < int(response.headers.get("content-length", 0))
 
 
 def _merged(headers: Any) -> dict[str, str]:

@@ -58,12 +58,24 @@ class InstantAnswer(Exception):
         self.response = response
 
 
+class RawAnswer(Exception):
+    """These bytes are the answer, whoever might have sent them: a proxy, say.
+
+    If there are fewer of them than a content-length among the headers says, or if they are chunks
+    without an end, the connection is closed after them.
+    """
+
+    def __init__(self, body: bytes, status: int = 200, headers: Mapping[str, str] = {}) -> None:
+        super().__init__(body)
+        self.body, self.status, self.headers = body, status, dict(headers)
+
+
 @dataclass
 class Rule:
     """Something that happens to the requests that match, `times` times or always (None).
 
-    The names may hold wildcards. `effect` returns, delays, or raises AwsError, CutError or
-    InstantAnswer; with `after` it does so once the request has been carried out.
+    The names may hold wildcards. `effect` returns, delays, or raises AwsError, CutError,
+    InstantAnswer or RawAnswer; with `after` it does so once the request has been carried out.
     """
 
     service: str
@@ -168,6 +180,22 @@ class Switches:
     ) -> Rule:
         """Answer operations with an error; `where` takes times, account, region, predicate."""
         return self.add(Rule(service, operation, _raiser(AwsError(code, message, status)), **where))
+
+    def answer_raw(
+        self,
+        service: str,
+        operation: str,
+        body: bytes,
+        status: int = 200,
+        headers: Mapping[str, str] = {},
+        **where: Any,
+    ) -> Rule:
+        """Answer operations with bytes that are no answer of AWS, or a part of one."""
+
+        def answer(_request: ApiRequest) -> None:
+            raise RawAnswer(body, status, headers)
+
+        return self.add(Rule(service, operation, answer, **where))
 
     def throttle(self, service: str, operation: str = ALL, **where: Any) -> Rule:
         """Refuse operations as AWS does above the rate that it allows."""
@@ -370,9 +398,6 @@ NOT_ENABLED: Mapping[str, Mapping[str, Callable[[ApiRequest], None]]] = {
             "AccessDeniedException",
             "Service role not found. Consult setup procedures in the user guide.",
         )
-    },
-    "marketplace-entitlement": {
-        ALL: _off("AccessDeniedException", "The account has no Marketplace product code.", 403)
     },
     "organizations": {
         ALL: _off(

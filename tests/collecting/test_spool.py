@@ -25,7 +25,7 @@ def store() -> Store:
     return Store()
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]))
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 values = (
     st.none()

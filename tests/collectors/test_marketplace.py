@@ -9,7 +9,7 @@ import pytest
 
 from observability.collecting.window import Window
 from observability.collectors.marketplace import marketplace_rows
-from tests.collectors.losses import Denial, Off, gone, listing, without
+from tests.collectors.losses import Denial, Off, gone, listing
 from tests.collectors.truth import Place, Truth, day_cost
 from tests.runs import Row
 
@@ -47,9 +47,6 @@ DENIALS: Mapping[str, Denial] = {
 
 SWITCHED_OFF: Mapping[str, Off] = {
     "license-manager": Off("License Manager", ("marketplace",), (), {"marketplace": gone}),
-    "marketplace-entitlement": Off(
-        "entitlements", ("marketplace",), (), {"marketplace": without("status")}
-    ),
 }
 
 

@@ -37,7 +37,8 @@ TRUTH: Mapping[str, Truth] = {
 DENIALS: Mapping[str, Denial] = {
     "support:DescribeTrustedAdvisorChecks": listing("trusted_advisor"),
     "support:DescribeTrustedAdvisorCheckSummaries": listing("trusted_advisor"),
-    "support:DescribeTrustedAdvisorCheckResult": listing("trusted_advisor"),
+    # a summary tells what a result tells
+    "support:DescribeTrustedAdvisorCheckResult": Denial(("trusted_advisor",)),
 }
 
 MADE_OF: Mapping[str, MadeOf] = {

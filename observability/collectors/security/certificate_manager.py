@@ -9,11 +9,11 @@ from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import RowMapper, iso_time
+from observability.rows import RowMapper, iso_time, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient
-    from mypy_boto3_acm.literals import KeyAlgorithmType
+    from mypy_boto3_acm.literals import CertificateKeyPairOriginType, KeyAlgorithmType
 
 
 certificate_row = RowMapper(
@@ -26,28 +26,53 @@ KEY_TYPES: tuple[KeyAlgorithmType, ...] = (
     "RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1",
 )  # fmt: skip
 """All that ACM knows: unless asked, its list hides all but short RSA keys."""
+ORIGINS: tuple[CertificateKeyPairOriginType, ...] = ("AWS_MANAGED", "CUSTOMER_PROVIDED", "ACME")
+"""All that ACM knows: unless asked, its list hides those that an ACME client ordered."""
+NEWER_ROOTS = ("N2_AMAZON_MANAGED", "N2_SFG2_AMAZON_MANAGED")
+"""Root hierarchies that ACM's list hides; a list that is asked for them has them only."""
 
 
 def get_certificate_security(scan: Scan, out: CategoryResult) -> None:
-    """Every certificate of every key type and origin (ACM: ListCertificates).
+    """Every certificate of every key type, origin and root (ACM: ListCertificates, twice).
 
     The list has all that is wanted; DescribeCertificate is asked where it left something out.
     """
     client: ACMClient = scan.client("acm")
+    known: set[str] = set()
+    emit_certificates(scan, out, client, known)
+    request: Any = client.meta.service_model.operation_model("ListCertificates").input_shape
+    if "RootHierarchyTypes" in request.members:
+        out.try_read(
+            lambda: emit_certificates(scan, out, client, known, RootHierarchyTypes=NEWER_ROOTS)
+        )
+    else:
+        out.note("certificates of Amazon's newer roots are not listed: botocore is older than they")
+
+
+def emit_certificates(
+    scan: Scan, out: CategoryResult, client: ACMClient, known: set[str], **roots: Any
+) -> None:
+    """The certificates of the roots that are asked for, else of all but the newer ones; less those
+    that are `known` already, from a partition that does not tell roots apart.
+    """
 
     def complete(arn: str) -> Mapping[str, Any]:
         return client.describe_certificate(CertificateArn=arn)["Certificate"]
 
     for page in client.get_paginator("list_certificates").paginate(
         Includes={"keyTypes": KEY_TYPES},
-        CertificateKeyPairOrigins=["AWS_MANAGED", "CUSTOMER_PROVIDED", "ACME"],
+        CertificateKeyPairOrigins=ORIGINS,
         PaginationConfig={"PageSize": 1000},
+        **roots,
     ):
-        found = {held["CertificateArn"]: held for held in page.get("CertificateSummaryList", ())}
+        listed = page.get("CertificateSummaryList", ())
+        found = {h["CertificateArn"]: h for h in listed if h["CertificateArn"] not in known}
+        known.update(found)
         lacking = [arn for arn, held in found.items() if lacks_fields(held)]
         filled = dict(map_items(scan.aws, lacking, complete, out))
-        for arn, held in found.items():
-            out.emit(certificate_row({**(filled.get(arn) or {}), **held}), "certificate_manager")
+        whole = ({**(filled.get(arn) or {}), **held} for arn, held in found.items())
+        for row in shaped(whole, certificate_row):
+            out.emit(row, "certificate_manager")
 
 
 def lacks_fields(held: Mapping[str, Any]) -> bool:

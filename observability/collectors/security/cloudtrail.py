@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from observability.collecting.collector import NOW, Part, Probe
@@ -51,9 +52,17 @@ def get_cloudtrail_security(scan: Scan, out: CategoryResult) -> None:
 
 def latest_event(client: CloudTrailClient, window: Window) -> str | None:
     """When the newest event in the window was recorded (LookupEvents; AWS allows two a second)."""
-    start = midnight(window.start)
-    answer = client.lookup_events(StartTime=start, EndTime=window.until, MaxResults=5)
-    return to_iso(max((held["EventTime"] for held in answer.get("Events", ())), default=None))
+    pages = client.get_paginator("lookup_events").paginate(
+        StartTime=midnight(window.start), EndTime=window.until, PaginationConfig={"PageSize": 5}
+    )
+    for page in itertools.islice(pages, FEW):
+        if events := page.get("Events"):
+            return to_iso(max(held["EventTime"] for held in events))
+    return None
+
+
+FEW = 3
+"""Pages without an event after which there is taken to be none."""
 
 
 PART = Part(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from observability.aws.cache import Lazy
 from observability.aws.errors import SharedReadUnavailable
@@ -13,7 +13,7 @@ from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of
-from observability.rows import Row, RowMapper, batches, iso_time
+from observability.rows import Row, RowMapper, batches, iso_time, shaped
 from observability.sources.findings import Administered, Reading, findings
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ def guard_duty_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     client: GuardDutyClient = aws.client("guardduty", region)
     detector = reading.accounts.get(aws.account) or own_detector(aws, region) or ""
 
+    def own_row(held: Any) -> tuple[str, Row]:
+        account = held["AccountId"]
+        return account, guard_duty_row(held, detector_id=reading.accounts[account])
+
     def get(ids: list[str]) -> list[tuple[str, Row]]:
         found = client.get_findings(DetectorId=detector, FindingIds=ids).get("Findings", [])
-        accounts = reading.accounts
-        return [
-            (held["AccountId"], guard_duty_row(held, detector_id=accounts[held["AccountId"]]))
-            for held in found
-        ]
+        return list(shaped(found, own_row))
 
     pages = client.get_paginator("list_findings").paginate(
         DetectorId=detector,

@@ -10,7 +10,7 @@ from observability.collecting.collector import EVENT, Part, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of
-from observability.rows import Row, RowMapper, iso_time
+from observability.rows import Row, RowMapper, iso_time, shaped
 from observability.sources.findings import Administered, Reading, findings
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def inspector_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     pages = client.get_paginator("list_findings").paginate(
         filterCriteria=inspector_criteria(reading), PaginationConfig={"PageSize": 100}
     )
-    for held in (held for page in pages for held in page.get("findings", ())):
-        yield held["awsAccountId"], inspector_row(held)
+    listed = (held for page in pages for held in page.get("findings", ()))
+    yield from shaped(listed, lambda held: (held["awsAccountId"], inspector_row(held)))
 
 
 INSPECTOR = Administered("Inspector", "inspector2", 10, inspector_members, inspector_findings)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
@@ -21,21 +22,33 @@ key_row = RowMapper(
     deletion_date=iso_time("DeletionDate"),
 )  # fmt: skip
 
+ALWAYS_ROTATED = True
+"""Of an AWS managed key. Some of those refuse GetKeyRotationStatus to everybody, and there is
+nothing to ask: "The key rotation status for AWS managed KMS keys is always true".
+https://docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyRotationStatus.html
+"""
+
 
 def get_kms_security(scan: Scan, out: CategoryResult) -> None:
     """Every key and whether it rotates (KMS: ListKeys; DescribeKey, GetKeyRotationStatus each).
 
     AWS has no call that describes several keys. key_rotation_enabled is null where a key cannot
-    rotate, and where AWS did not tell.
+    rotate, and where AWS did not tell. A key whose own policy refuses is a row all the same.
     """
     client: KMSClient = scan.client("kms")
 
     def describe(key: str) -> Row:
         about = client.describe_key(KeyId=key)["KeyMetadata"]
-        rotation = None
-        if about.get("KeySpec") == "SYMMETRIC_DEFAULT" and about.get("Origin") == "AWS_KMS":
-            rotation = out.try_read(lambda: client.get_key_rotation_status(KeyId=key), key)
-        return key_row(about, key_rotation_enabled=rotation and rotation["KeyRotationEnabled"])
+        return key_row(about, key_rotation_enabled=rotates(about))
+
+    def rotates(about: Mapping[str, Any]) -> bool | None:
+        if about.get("KeyManager") == "AWS":
+            return ALWAYS_ROTATED
+        if about.get("KeySpec") != "SYMMETRIC_DEFAULT" or about.get("Origin") != "AWS_KMS":
+            return None
+        key = about["KeyId"]
+        status = out.try_read(lambda: client.get_key_rotation_status(KeyId=key), key)
+        return status and status["KeyRotationEnabled"]
 
     pages = client.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 1000})
     keys = (key["KeyId"] for page in pages for key in page.get("Keys", ()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import RowMapper, iso_time
+from observability.rows import RowMapper, iso_time, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -16,18 +16,24 @@ if TYPE_CHECKING:
 secret_row = RowMapper(
     name="Name", arn="ARN", description="Description", created_date=iso_time("CreatedDate"),
     last_changed_date=iso_time("LastChangedDate"), last_rotated_date=iso_time("LastRotatedDate"),
-    last_accessed_date=iso_time("LastAccessedDate"),
+    last_accessed_date=iso_time("LastAccessedDate"), deleted_date=iso_time("DeletedDate"),
     rotation_enabled=lambda held: held.get("RotationEnabled", False),
 )  # fmt: skip
 """A secret; AWS leaves RotationEnabled out where rotation was never set up."""
 
 
 def get_secrets_security(scan: Scan, out: CategoryResult) -> None:
-    """Every secret's name and rotation, never its value (Secrets Manager: ListSecrets)."""
+    """Every secret's name and rotation, never its value (Secrets Manager: ListSecrets).
+
+    Secrets that are scheduled for deletion exist until then, and can be restored.
+    """
     client: SecretsManagerClient = scan.client("secretsmanager")
-    pages = client.get_paginator("list_secrets").paginate(PaginationConfig={"PageSize": 100})
-    for secret in (secret for page in pages for secret in page.get("SecretList", ())):
-        out.emit(secret_row(secret), "secrets_manager")
+    pages = client.get_paginator("list_secrets").paginate(
+        IncludePlannedDeletion=True, PaginationConfig={"PageSize": 100}
+    )
+    secrets = (secret for page in pages for secret in page.get("SecretList", ()))
+    for row in shaped(secrets, secret_row):
+        out.emit(row, "secrets_manager")
 
 
 PART = Part(

@@ -11,7 +11,7 @@ from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.spool import Spool
 from observability.dates import day_of, zulu
-from observability.rows import Row, RowMapper, get_path, iso_time
+from observability.rows import Row, RowMapper, get_path, iso_time, shaped
 from observability.sources.findings import Administered, Reading, findings
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     pages = client.get_paginator("get_findings").paginate(
         Filters=security_hub_filters(reading), PaginationConfig={"PageSize": 100}
     )
-    for finding in (finding for page in pages for finding in page.get("Findings", ())):
-        yield finding["AwsAccountId"], finding_row(finding)
+    listed = (finding for page in pages for finding in page.get("Findings", ()))
+    yield from shaped(listed, lambda finding: (finding["AwsAccountId"], finding_row(finding)))
 
 
 HUB = Administered("Security Hub", "securityhub", 20, hub_members, hub_findings)

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from observability.aws.pages import tokens
 from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
-from observability.collecting.scan import Scan, run_parts
+from observability.collecting.scan import Collect, Scan, run_parts
 from observability.rows import Row, RowMapper, get_path
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
     from mypy_boto3_wafv2 import WAFV2Client
-    from mypy_boto3_wafv2.literals import ResourceTypeType, ScopeType
+    from mypy_boto3_wafv2.literals import LogScopeType, ResourceTypeType, ScopeType
 
 
 PROTECTED_TYPES: tuple[ResourceTypeType, ...] = (
     "APPLICATION_LOAD_BALANCER", "API_GATEWAY", "APPSYNC", "COGNITO_USER_POOL",
     "APP_RUNNER_SERVICE", "VERIFIED_ACCESS_INSTANCE", "AMPLIFY", "AGENTCORE_GATEWAY",
 )  # fmt: skip
+LOG_SCOPES: tuple[LogScopeType, ...] = (
+    "CUSTOMER", "SECURITY_LAKE", "CLOUDWATCH_TELEMETRY_RULE_MANAGED",
+)  # fmt: skip
+"""Who may have set up an ACL's logging; unless asked, AWS tells of the customer's only."""
 RATE, MANAGED, GEO = "RateBasedStatement", "ManagedRuleGroupStatement", "GeoMatchStatement"
 SQL_GROUPS, XSS_GROUPS = {"AWSManagedRulesSQLiRuleSet"}, {"AWSManagedRulesCommonRuleSet"}
 """AWS's rule groups that hold rules against SQL injection and cross-site scripting."""
@@ -31,11 +35,21 @@ SQL_GROUPS, XSS_GROUPS = {"AWSManagedRulesSQLiRuleSet"}, {"AWSManagedRulesCommon
 def get_waf_security(scan: Scan, out: CategoryResult) -> None:
     """Web ACLs, their rules and what they protect (WAFv2; CloudFront for CLOUDFRONT ones).
 
-    CLOUDFRONT ACLs belong to no region and go into the home region's document.
+    CLOUDFRONT ACLs belong to no region and go into the home region's document; a partition without
+    CloudFront has none.
     """
     scopes: tuple[ScopeType, ...] = ("REGIONAL", "CLOUDFRONT") if scan.home else ("REGIONAL",)
-    parts = {scope.lower(): functools.partial(read_web_acls, scope=scope) for scope in scopes}
+    parts: dict[str, Collect] = {
+        scope.lower(): functools.partial(read_web_acls, scope=scope) for scope in scopes
+    }
+    if scan.home and (why := scan.aws.why_lacking("cloudfront")):
+        parts["cloudfront"] = functools.partial(skip, why)
     run_parts(scan, out, parts)
+
+
+def skip(why: str, scan: Scan, out: CategoryResult) -> None:
+    """What a part comes to that is not there."""
+    out.skipped = why
 
 
 def read_web_acls(scan: Scan, out: CategoryResult, scope: ScopeType) -> None:
@@ -45,12 +59,12 @@ def read_web_acls(scan: Scan, out: CategoryResult, scope: ScopeType) -> None:
     )
     pages = tokens(lambda **t: client.list_web_acls(Scope=scope, Limit=100, **t), "NextMarker")
     acls = {acl["ARN"]: acl for page in pages for acl in page.get("WebACLs", ())}
-    logging = logged_acls(out, scope, client) if acls else set()
+    logging = logged_acls(out, scope, client) if acls else LoggedAcls()
 
     def describe(arn: str) -> tuple[Row, list[Row]]:
         acl = acls[arn]
         found = client.get_web_acl(Name=acl["Name"], Scope=scope, Id=acl["Id"])["WebACL"]
-        logs = acl_logs(out, client, arn) if logging is None else arn in logging
+        logs = acl_logs(out, client, arn) if logging is None else logging.has(arn)
         return acl_rows(found, scope, logs, protected(scan, out, scope, client, arn))
 
     for arn, rows in map_items(scan.aws, acls, describe, out):
@@ -60,23 +74,54 @@ def read_web_acls(scan: Scan, out: CategoryResult, scope: ScopeType) -> None:
             out.emit(rule, "waf_rules")
 
 
-def logged_acls(out: CategoryResult, scope: ScopeType, client: WAFV2Client) -> set[str] | None:
-    """ARNs of the ACLs that log (ListLoggingConfigurations, one call for all); None if unknown."""
-    pages = tokens(
-        lambda **t: client.list_logging_configurations(Scope=scope, Limit=100, **t), "NextMarker"
-    )
-    return out.try_read(
-        lambda: {c["ResourceArn"] for p in pages for c in p.get("LoggingConfigurations", ())}
-    )
+class LoggedAcls(NamedTuple):
+    """ARNs of the ACLs that log, as far as all who set logs up could be asked."""
+
+    known: frozenset[str] = frozenset()
+    complete: bool = True
+
+    def has(self, arn: str) -> bool | None:
+        """Whether an ACL logs; None if that is not known."""
+        return True if arn in self.known else False if self.complete else None
+
+
+def logged_acls(out: CategoryResult, scope: ScopeType, client: WAFV2Client) -> LoggedAcls | None:
+    """The ACLs that log, whoever has set that up (ListLoggingConfigurations, a call for each).
+
+    None for those who may not list.
+    """
+
+    def listed(owner: LogScopeType) -> set[str]:
+        pages = tokens(
+            lambda **t: client.list_logging_configurations(
+                Scope=scope, LogScope=owner, Limit=100, **t
+            ),
+            "NextMarker",
+        )
+        return {c["ResourceArn"] for p in pages for c in p.get("LoggingConfigurations", ())}
+
+    nobody: set[str] = set()
+    own = out.try_read(lambda: listed(LOG_SCOPES[0]), absent=nobody)
+    if own is None:
+        return None
+    others = [
+        out.try_read(functools.partial(listed, owner), absent=nobody) for owner in LOG_SCOPES[1:]
+    ]
+    known = own.union(*(found for found in others if found))
+    return LoggedAcls(frozenset(known), None not in others)
 
 
 def acl_logs(out: CategoryResult, client: WAFV2Client, arn: str) -> bool | None:
     """Whether one ACL logs (GetLoggingConfiguration), for those who may not list; None: unknown."""
-    return out.try_read(
-        lambda: bool(client.get_logging_configuration(ResourceArn=arn)["LoggingConfiguration"]),
-        arn,
-        absent=False,
-    )
+
+    def logs(owner: LogScopeType) -> bool:
+        answer = client.get_logging_configuration(ResourceArn=arn, LogScope=owner)
+        return bool(answer["LoggingConfiguration"])
+
+    found = [
+        out.try_read(functools.partial(logs, owner), arn, absent=False) for owner in LOG_SCOPES
+    ]
+    return True if True in found else None if None in found else False
 
 
 def protected(

@@ -10,10 +10,14 @@ from tests.cloud.answers.core import AwsError, Call, answer, find, page
 DEFAULT_KEY_TYPES = ("RSA_1024", "RSA_2048")
 DEFAULT_ORIGINS = ("AWS_MANAGED", "CUSTOMER_PROVIDED")
 
+NEWER_ROOTS = ("N2_AMAZON_MANAGED", "N2_SFG2_AMAZON_MANAGED")
+
 
 @answer("acm", "ListCertificates")
 def list_certificates(call: Call) -> dict[str, Any]:
-    """Certificates; by default only of RSA keys up to 2,048 bits, and none from ACME."""
+    """Certificates; by default only of RSA keys up to 2,048 bits, none from ACME, and none of
+    Amazon's newer roots, which are listed by themselves.
+    """
     sort, order = call.params.get("SortBy"), call.params.get("SortOrder")
     if (sort is None) != (order is None):
         message = "SortBy and SortOrder must be specified together."
@@ -32,8 +36,11 @@ def chosen(held: Item, params: dict[str, Any]) -> bool:
     origins = params.get("CertificateKeyPairOrigins") or DEFAULT_ORIGINS
     usages = includes.get("keyUsage")
     extended = includes.get("extendedKeyUsage")
+    roots = params.get("RootHierarchyTypes")
+    root = held.get("RootHierarchyType")
     return (
-        held["KeyAlgorithm"] in (includes.get("keyTypes") or DEFAULT_KEY_TYPES)
+        (root in roots if roots else root not in NEWER_ROOTS)
+        and held["KeyAlgorithm"] in (includes.get("keyTypes") or DEFAULT_KEY_TYPES)
         and held["CertificateKeyPairOrigin"] in origins
         and (not statuses or held["Status"] in statuses)
         and (not usages or "ANY" in usages or bool({*usages} & {*held["KeyUsages"]}))

@@ -52,10 +52,16 @@ def get_web_acl(call: Call) -> dict[str, Any]:
     return {"WebACL": held, "LockToken": call.account.uuid("lock", held["Id"])}
 
 
+def logging_of(call: Call) -> list[Item]:
+    """The logging that the owner named by LogScope has set up: the customer unless asked."""
+    owner = call.params.get("LogScope", "CUSTOMER")
+    return [held for held in call.own("logging") if held.get("LogScope", "CUSTOMER") == owner]
+
+
 @answer("wafv2", "GetLoggingConfiguration")
 def get_logging_configuration(call: Call) -> dict[str, Any]:
     """Where a web ACL logs to; one that does not log has no configuration."""
-    held = find(call.own("logging"), "ResourceArn", call.params["ResourceArn"])
+    held = find(logging_of(call), "ResourceArn", call.params["ResourceArn"])
     if held is None:
         raise AwsError("WAFNonexistentItemException", MISSING)
     return {"LoggingConfiguration": held}
@@ -65,7 +71,7 @@ def get_logging_configuration(call: Call) -> dict[str, Any]:
 def list_logging_configurations(call: Call) -> dict[str, Any]:
     """All logging configurations of a scope."""
     scoped = {held["ARN"] for held in acls(call, call.params["Scope"])}
-    found = [held for held in call.own("logging") if held["ResourceArn"] in scoped]
+    found = [held for held in logging_of(call) if held["ResourceArn"] in scoped]
     chunk, more = page(call, found, token="NextMarker", size="Limit", default=100, maximum=100)
     return {"LoggingConfigurations": chunk, **more}
 

@@ -36,6 +36,11 @@ def kms(place: Place) -> Iterator[Row]:
         }
 
 
+def unknown_rotation(row: Row) -> Row | None:
+    """Whether a key rotates is not known, unless it is AWS's: those are not asked."""
+    return row if row["key_manager"] == "AWS" else without("key_rotation_enabled")(row)
+
+
 TRUTH: Mapping[str, Truth] = {
     "security.kms": Truth(kms, "kms_keys", ("key_id",)),
 }
@@ -43,7 +48,7 @@ TRUTH: Mapping[str, Truth] = {
 DENIALS: Mapping[str, Denial] = {
     "kms:ListKeys": security(kms=gone),
     "kms:DescribeKey": security(kms=just("key_id")),
-    "kms:GetKeyRotationStatus": security(kms=without("key_rotation_enabled")),
+    "kms:GetKeyRotationStatus": security(kms=unknown_rotation),
 }
 
 MADE_OF: Mapping[str, MadeOf] = {

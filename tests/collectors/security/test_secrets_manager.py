@@ -14,19 +14,19 @@ from tests.runs import Row, rows
 
 
 def secrets(place: Place) -> Iterator[Row]:
-    """Secrets that are not about to be deleted."""
+    """Secrets, those included that are about to be deleted."""
     for held in place.own("secretsmanager", "secrets"):
-        if "DeletedDate" not in held:
-            yield {
-                "name": held["Name"],
-                "arn": held["ARN"],
-                "description": held.get("Description"),
-                "created_date": held["CreatedDate"],
-                "last_changed_date": held["LastChangedDate"],
-                "last_rotated_date": held.get("LastRotatedDate"),
-                "last_accessed_date": held["LastAccessedDate"],
-                "rotation_enabled": "LastRotatedDate" in held,
-            }
+        yield {
+            "name": held["Name"],
+            "arn": held["ARN"],
+            "description": held.get("Description"),
+            "created_date": held["CreatedDate"],
+            "last_changed_date": held["LastChangedDate"],
+            "last_rotated_date": held.get("LastRotatedDate"),
+            "last_accessed_date": held["LastAccessedDate"],
+            "deleted_date": held.get("DeletedDate"),
+            "rotation_enabled": "LastRotatedDate" in held,
+        }
 
 
 TRUTH: Mapping[str, Truth] = {
