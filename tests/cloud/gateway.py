@@ -246,6 +246,8 @@ class Gateway:
             return _serialised(exchange, self._moto.page(call), checked=False)
         if body is not None:
             http.body = iter([body])
+        if call.operation == "CopyObject" and call.params.get("IfNoneMatch"):
+            self._moto.check_vacant(call)
         response = self._moto.forward(http, call.account.id)
         if response.status >= 400:
             content = response.body if isinstance(response.body, bytes) else b""

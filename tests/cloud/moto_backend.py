@@ -67,6 +67,14 @@ class MotoBackend:
             connection.close()
             raise
 
+    def check_vacant(self, call: Call) -> None:
+        """Refuse a copy over an object, which moto would make, as S3's CopyObject documents it."""
+        target = {name: call.params[name] for name in ("Bucket", "Key")}
+        with suppress(ClientError):
+            self.client("s3", call.account.id, call.region).head_object(**target)
+            message = "At least one of the pre-conditions you specified did not hold"
+            raise AwsError("PreconditionFailed", message, 412)
+
     def _send(
         self, connection: http.client.HTTPConnection, request: HttpRequest, account: str
     ) -> None:
