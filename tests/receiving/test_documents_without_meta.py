@@ -402,7 +402,8 @@ def both_producers() -> list[tuple[str, Document, date]]:
         ours["security"]["security_hub"][0]["findings"][0]["updated_at"] = f"{day}T01:00:00+00:00"
         made.append((documents.key(day), ours, day + timedelta(days=1)))
     for number, kept in enumerate((("a", "x"), ("b", "x", "y"), ("c", "y"))):
-        day = DAY + timedelta(days=2 * number + (number == 1))
+        day = DAY + timedelta(days=2 * number)
+        came = day + timedelta(days=1 + (number == 1))
         other = renamed(theirs(day=day), *kept)
         for key in other["security"]["kms"]:
             key["description"] = f"theirs {number}"
@@ -411,7 +412,7 @@ def both_producers() -> list[tuple[str, Document, date]]:
         other["inventory"]["applications"][0]["name"] = f"theirs {number}"
         found = other["security"]["security_hub"][0]["findings"][0]
         found |= {"updated_at": f"{day}T02:00:00+00:00", "title": f"theirs {number}"}
-        made.append((documents.key(day + timedelta(days=1)), other, day + timedelta(days=1)))
+        made.append((documents.key(came), other, came))
     return made
 
 
