@@ -466,6 +466,15 @@ CREATE TABLE IF NOT EXISTS ri_sp_daily_savings (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS ri_sp_daily_savings_key
     ON ri_sp_daily_savings (account_id, date_to, reservation_type, subscription_id);
+UPDATE ri_sp_daily_savings t
+SET reservation_type = CASE reservation_type WHEN 'SavingsPlan' THEN 'Savings Plan'
+                                             ELSE 'Reserved Instance' END
+WHERE reservation_type IN ('SavingsPlan', 'ReservedInstance') AND NOT EXISTS (
+    SELECT FROM ri_sp_daily_savings n
+    WHERE n.account_id = t.account_id AND n.date_to = t.date_to
+      AND n.reservation_type IN ('Savings Plan', 'Reserved Instance')
+      AND n.subscription_id = t.subscription_id);
+DELETE FROM ri_sp_daily_savings WHERE reservation_type IN ('SavingsPlan', 'ReservedInstance');
 SELECT describe('ri_sp_daily_savings', '
 What a reservation or savings plan was used for, cost and saved on a day (Cost Explorer:
 GetReservationUtilization, GetSavingsPlansUtilization), with what was bought
@@ -741,6 +750,7 @@ ALTER TABLE waf_rules_detailed ADD COLUMN IF NOT EXISTS rate_limit_requests BIGI
 CREATE UNIQUE INDEX IF NOT EXISTS waf_rules_detailed_key
     ON waf_rules_detailed (account_id, scope, web_acl_name, rule_name);
 CREATE INDEX IF NOT EXISTS waf_rules_detailed_alive ON waf_rules_detailed (account_id) WHERE gone_at IS NULL;
+UPDATE waf_rules_detailed SET waf_version = 'v2' WHERE waf_version = 'WAFv2';
 SELECT describe('waf_rules_detailed', '
 Each rule of each web ACL, and what kind of protection it is (WAFv2: GetWebACL)
 
@@ -1264,6 +1274,10 @@ END';
 ALTER TABLE compute_optimizer ADD COLUMN IF NOT EXISTS current_performance_risk TEXT;
 CREATE UNIQUE INDEX IF NOT EXISTS compute_optimizer_key ON compute_optimizer (account_id, resource_arn);
 CREATE INDEX IF NOT EXISTS compute_optimizer_alive ON compute_optimizer (account_id) WHERE gone_at IS NULL;
+UPDATE compute_optimizer
+SET resource_type = CASE resource_type WHEN 'Ec2Instance' THEN 'EC2' WHEN 'EbsVolume' THEN 'EBS'
+                                       ELSE 'Lambda' END
+WHERE resource_type IN ('Ec2Instance', 'EbsVolume', 'LambdaFunction');
 SELECT describe('compute_optimizer', '
 What Compute Optimizer would change of instances, volumes and functions
 
@@ -1319,6 +1333,16 @@ CREATE TABLE IF NOT EXISTS service_resources (
 CREATE UNIQUE INDEX IF NOT EXISTS service_resources_key
     ON service_resources (account_id, service_name, resource_type, resource_id);
 CREATE INDEX IF NOT EXISTS service_resources_alive ON service_resources (account_id) WHERE gone_at IS NULL;
+UPDATE service_resources t
+SET service_name = CASE resource_type WHEN 'Volume' THEN 'EBS' ELSE 'VPC' END
+WHERE service_name = 'EC2' AND resource_type IN ('Volume', 'Subnet') AND NOT EXISTS (
+    SELECT FROM service_resources n
+    WHERE n.account_id = t.account_id AND n.service_name IN ('EBS', 'VPC')
+      AND n.resource_type = t.resource_type AND n.resource_id = t.resource_id);
+DELETE FROM service_resources
+WHERE service_name = 'EC2' AND resource_type IN ('Volume', 'Subnet');
+UPDATE service_resources SET state = 'Active'
+WHERE state IS NULL AND service_name IN ('S3', 'AutoScaling', 'Lambda');
 SELECT describe('service_resources', '
 The main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda
 

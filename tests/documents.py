@@ -191,7 +191,7 @@ def savings_plan(day: date) -> Document:
     return {
         "date_from": day.isoformat(),
         "date_to": (day + timedelta(days=1)).isoformat(),
-        "reservation_type": "SavingsPlan",
+        "reservation_type": "Savings Plan",
         "subscription_id": "sp-1",
         "offering_id": "offering-1",
         "savings_plan_arn": "arn:aws:savingsplans::111122223333:savingsplan/sp-1",
@@ -402,7 +402,7 @@ def waf_parts(arn: str) -> Document:
                 "sample_request_enabled": True,
                 "cloudwatch_enabled": True,
                 "has_xss_protection": False,
-                "waf_version": "WAFv2",
+                "waf_version": "v2",
                 "is_compliant": True,
                 "scope": "REGIONAL",
             }

@@ -72,7 +72,7 @@ def optimize_instances(scan: Scan, out: CategoryResult) -> None:
 def instance_advice(held: Mapping[str, Any]) -> Row:
     """What is advised about an instance."""
     best = best_of(held.get("recommendationOptions"))
-    return advice("Ec2Instance", held["instanceArn"], held, best) | {
+    return advice("EC2", held["instanceArn"], held, best) | {
         "resource_name": held.get("instanceName"),
         "current_instance_type": held.get("currentInstanceType"),
         "recommended_instance_type": best.get("instanceType"),
@@ -93,7 +93,7 @@ def volume_advice(held: Mapping[str, Any]) -> Row:
     """What is advised about a volume; it is named by its tag, else by its id."""
     best = best_of(held.get("volumeRecommendationOptions"))
     names = [pair["value"] for pair in held.get("tags", ()) if pair["key"] == "Name"]
-    return advice("EbsVolume", held["volumeArn"], held, best) | {
+    return advice("EBS", held["volumeArn"], held, best) | {
         "resource_name": names[0] if names else held["volumeArn"].rpartition("/")[2],
         "current_volume_type": get_path(held, "currentConfiguration.volumeType"),
         "current_volume_size": get_path(held, "currentConfiguration.volumeSize"),
@@ -115,7 +115,7 @@ def optimize_functions(scan: Scan, out: CategoryResult) -> None:
 def function_advice(held: Mapping[str, Any]) -> Row:
     """What is advised about a function."""
     best = best_of(held.get("memorySizeRecommendationOptions"))
-    return advice("LambdaFunction", held["functionArn"], held, best) | {
+    return advice("Lambda", held["functionArn"], held, best) | {
         "resource_name": held["functionArn"].split(":")[6],
         "current_memory_size": held.get("currentMemorySize"),
         "recommended_memory_size": best.get("memorySize"),

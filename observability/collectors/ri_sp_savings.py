@@ -130,7 +130,7 @@ def read_reservations(
     list_region = functools.partial(listing, scan)
     listed = map_items(scan.aws, open_regions(scan, out), list_region, out)
     held = {
-        lease: row | {"region": region, "service": service, "reservation_type": "ReservedInstance"}
+        lease: row | {"region": region, "service": service, "reservation_type": "Reserved Instance"}
         for region, rows in listed
         for lease, row in (rows or {}).items()
     }
@@ -182,7 +182,7 @@ def read_savings_plans(scan: Scan, out: CategoryResult) -> None:
     rows = [savings_plan_row(plan) for page in pages for plan in page.get("savingsPlans", ())]
     span = days_kept(scan.window)
     plans = {
-        row["savings_plan_arn"]: row | {"reservation_type": "SavingsPlan"}
+        row["savings_plan_arn"]: row | {"reservation_type": "Savings Plan"}
         for row in rows
         if any(in_force(row, day) for day in span)
     }

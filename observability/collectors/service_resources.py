@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
@@ -30,13 +30,18 @@ def joined(zones: Iterable[str]) -> str | None:
     return ",".join(sorted(zones)) or None
 
 
+def active(held: Mapping[str, Any]) -> str:
+    """The state of what AWS gives one only at times, or never: it is there."""
+    return str(held.get("State") or held.get("Status") or "Active")
+
+
 volume_row = kind_of(
-    "EC2", "Volume", resource_id="VolumeId", resource_name=name_tag,
+    "EBS", "Volume", resource_id="VolumeId", resource_name=name_tag,
     availability_zone="AvailabilityZone", state="State", size_gb="Size", volume_type="VolumeType",
     creation_date=iso_time("CreateTime"),
 )  # fmt: skip
 subnet_row = kind_of(
-    "EC2", "Subnet", resource_id="SubnetId", resource_name=name_tag,
+    "VPC", "Subnet", resource_id="SubnetId", resource_name=name_tag,
     availability_zone="AvailabilityZone", state="State", vpc_id="VpcId",
     available_ip_count="AvailableIpAddressCount",
 )  # fmt: skip
@@ -49,6 +54,7 @@ database_row = kind_of(
 )  # fmt: skip
 bucket_row = kind_of(
     "S3", "Bucket", resource_id="Name", resource_name="Name", region="BucketRegion",
+    state=active,
     creation_date=iso_time("CreationDate"),
 )  # fmt: skip
 load_balancer_row = kind_of(
@@ -59,13 +65,13 @@ load_balancer_row = kind_of(
 )  # fmt: skip
 scaling_group_row = kind_of(
     "AutoScaling", "AutoScalingGroup", resource_id="AutoScalingGroupARN",
-    resource_name="AutoScalingGroupName", state="Status", min_size="MinSize", max_size="MaxSize",
+    resource_name="AutoScalingGroupName", state=active, min_size="MinSize", max_size="MaxSize",
     availability_zone=lambda held: joined(held.get("AvailabilityZones", ())),
     instance_count=lambda held: len(held.get("Instances", ())),
     creation_date=iso_time("CreatedTime"),
 )  # fmt: skip
 function_row = kind_of(
-    "Lambda", "Function", resource_id="FunctionArn", resource_name="FunctionName", state="State",
+    "Lambda", "Function", resource_id="FunctionArn", resource_name="FunctionName", state=active,
     vpc_id=lambda held: get_path(held, "VpcConfig.VpcId") or None, engine="Runtime",
     type="PackageType",
 )  # fmt: skip

@@ -27,7 +27,7 @@ def compute_optimizer(place: Place) -> Iterator[Row]:
     """Recommendations for instances, volumes and functions."""
     for held in place.own("compute-optimizer", "instances"):
         best = first(held["recommendationOptions"])
-        yield recommendation(held, held["instanceArn"], "Ec2Instance", best) | {
+        yield recommendation(held, held["instanceArn"], "EC2", best) | {
             "resource_name": held.get("instanceName"),
             "current_instance_type": held["currentInstanceType"],
             "recommended_instance_type": best["instanceType"],
@@ -35,7 +35,7 @@ def compute_optimizer(place: Place) -> Iterator[Row]:
     for held in place.own("compute-optimizer", "volumes"):
         better = first(held["volumeRecommendationOptions"])
         advised = better.get("configuration", {})
-        yield recommendation(held, held["volumeArn"], "EbsVolume", better) | {
+        yield recommendation(held, held["volumeArn"], "EBS", better) | {
             "resource_name": held["volumeArn"].split("/")[-1],
             "current_volume_type": held["currentConfiguration"]["volumeType"],
             "current_volume_size": held["currentConfiguration"]["volumeSize"],
@@ -44,7 +44,7 @@ def compute_optimizer(place: Place) -> Iterator[Row]:
         }
     for held in place.own("compute-optimizer", "functions"):
         better = first(held["memorySizeRecommendationOptions"])
-        yield recommendation(held, held["functionArn"], "LambdaFunction", better) | {
+        yield recommendation(held, held["functionArn"], "Lambda", better) | {
             "resource_name": held["functionArn"].split(":")[-2],
             "current_memory_size": held["currentMemorySize"],
             "recommended_memory_size": better.get("memorySize"),
@@ -84,13 +84,13 @@ TRUTH: Mapping[str, Truth] = {
 
 DENIALS: Mapping[str, Denial] = {
     "compute-optimizer:GetEC2InstanceRecommendations": Denial(
-        ("compute_optimizer",), {"compute_optimizer": unless(resource_type="Ec2Instance")}
+        ("compute_optimizer",), {"compute_optimizer": unless(resource_type="EC2")}
     ),
     "compute-optimizer:GetEBSVolumeRecommendations": Denial(
-        ("compute_optimizer",), {"compute_optimizer": unless(resource_type="EbsVolume")}
+        ("compute_optimizer",), {"compute_optimizer": unless(resource_type="EBS")}
     ),
     "compute-optimizer:GetLambdaFunctionRecommendations": Denial(
-        ("compute_optimizer",), {"compute_optimizer": unless(resource_type="LambdaFunction")}
+        ("compute_optimizer",), {"compute_optimizer": unless(resource_type="Lambda")}
     ),
 }
 
@@ -119,13 +119,13 @@ METRICS = [
 
 @given(st.permutations(METRICS))
 def test_each_metric_is_taken_by_name_and_statistic(metrics: list[dict[str, Any]]) -> None:
-    row = advice("Ec2Instance", "arn", {"utilizationMetrics": metrics}, {})
+    row = advice("EC2", "arn", {"utilizationMetrics": metrics}, {})
     assert (row["cpu_utilization_max"], row["memory_utilization_avg"]) == (97.5, 41.25)
 
 
 def test_metrics_that_aws_has_not_are_null_not_another_s() -> None:
     few = [metric("Duration", "Average", 200.0), metric("Memory", "Maximum", 88.0)]
-    row = advice("LambdaFunction", "arn", {"utilizationMetrics": few}, {})
+    row = advice("Lambda", "arn", {"utilizationMetrics": few}, {})
     assert (row["cpu_utilization_max"], row["memory_utilization_avg"]) == (None, None)
 
 
@@ -137,7 +137,7 @@ def test_savings_are_told_in_dollars_only(currency: str, expected: float | None)
             "estimatedMonthlySavings": {"currency": currency, "value": 7.25},
         }
     }
-    row = advice("EbsVolume", "arn", {}, best)
+    row = advice("EBS", "arn", {}, best)
     assert row["estimated_monthly_savings_usd"] == expected
     assert row["savings_opportunity_percentage"] == 12.5
 

@@ -57,7 +57,7 @@ def ri_sp_savings(place: Place) -> Iterator[Row]:
 def instances_bought(held: Item) -> Row:
     """What a reservation of EC2 is."""
     return {
-        "reservation_type": "ReservedInstance",
+        "reservation_type": "Reserved Instance",
         "instance_type": held["InstanceType"],
         "instance_family": held["InstanceType"].split(".")[0],
         "instance_count": held["InstanceCount"],
@@ -80,7 +80,7 @@ def instances_bought(held: Item) -> Row:
 def databases_bought(held: Item) -> Row:
     """What a reservation of RDS is."""
     return {
-        "reservation_type": "ReservedInstance",
+        "reservation_type": "Reserved Instance",
         "offering_id": held["ReservedDBInstancesOfferingId"],
         "instance_type": held["DBInstanceClass"],
         "instance_family": ".".join(held["DBInstanceClass"].split(".")[:2]),
@@ -103,7 +103,7 @@ def plan_bought(held: Item) -> Row:
     """What a savings plan is."""
     returnable = held.get("returnableUntil")
     return {
-        "reservation_type": "SavingsPlan",
+        "reservation_type": "Savings Plan",
         "subscription_id": held["savingsPlanId"],
         "offering_id": held["offeringId"],
         "savings_plan_arn": held["savingsPlanArn"],
@@ -149,8 +149,8 @@ def plan_used(detail: Item) -> Row:
 
 # Denied
 
-NO_RESERVATIONS = {"ri_sp_savings": unless(reservation_type="ReservedInstance")}
-NO_PLANS = {"ri_sp_savings": unless(reservation_type="SavingsPlan")}
+NO_RESERVATIONS = {"ri_sp_savings": unless(reservation_type="Reserved Instance")}
+NO_PLANS = {"ri_sp_savings": unless(reservation_type="Savings Plan")}
 TRUTH: Mapping[str, Truth] = {
     "ri_sp_savings": Truth(
         ri_sp_savings, "ri_sp_daily_savings", ("reservation_type", "subscription_id", "date_to")

@@ -44,14 +44,14 @@ def computing(place: Place) -> Iterator[Row]:
         )  # fmt: skip
     for held in place.own("ec2", "volumes"):
         yield resource(
-            "EC2", "Volume", tag(held, "Name"), resource_id=held["VolumeId"], region=place.region,
+            "EBS", "Volume", tag(held, "Name"), resource_id=held["VolumeId"], region=place.region,
             availability_zone=held["AvailabilityZone"], state=held["State"],
             size_gb=Decimal(held["Size"]), volume_type=held["VolumeType"],
             creation_date=held["CreateTime"],
         )  # fmt: skip
     for held in place.own("ec2", "subnets"):
         yield resource(
-            "EC2", "Subnet", tag(held, "Name"), resource_id=held["SubnetId"], region=place.region,
+            "VPC", "Subnet", tag(held, "Name"), resource_id=held["SubnetId"], region=place.region,
             availability_zone=held["AvailabilityZone"], state=held["State"], vpc_id=held["VpcId"],
             available_ip_count=held["AvailableIpAddressCount"],
         )  # fmt: skip
@@ -72,7 +72,7 @@ def storing(place: Place) -> Iterator[Row]:
     for held in place.everywhere("s3", "buckets"):
         yield resource(
             "S3", "Bucket", held["Name"], resource_id=held["Name"], region=held["BucketRegion"],
-            creation_date=held["CreationDate"],
+            state="Active", creation_date=held["CreationDate"],
         )  # fmt: skip
 
 
@@ -89,14 +89,14 @@ def serving(place: Place) -> Iterator[Row]:
     for held in place.own("autoscaling", "groups"):
         yield resource(
             "AutoScaling", "AutoScalingGroup", held["AutoScalingGroupName"], region=place.region,
-            resource_id=held["AutoScalingGroupARN"], state=None, min_size=held["MinSize"],
+            resource_id=held["AutoScalingGroupARN"], state="Active", min_size=held["MinSize"],
             availability_zone=",".join(held["AvailabilityZones"]), max_size=held["MaxSize"],
             instance_count=len(held["Instances"]), creation_date=held["CreatedTime"],
         )  # fmt: skip
     for held in place.own("lambda", "functions"):
         yield resource(
             "Lambda", "Function", held["FunctionName"], resource_id=held["FunctionArn"],
-            region=place.region, state=None, vpc_id=held.get("VpcConfig", {}).get("VpcId"),
+            region=place.region, state="Active", vpc_id=held.get("VpcConfig", {}).get("VpcId"),
             engine=held["Runtime"], type="Zip",
         )  # fmt: skip
 
@@ -130,8 +130,8 @@ DENIALS: Mapping[str, Denial] = {
         },
         unharmed=("inventory",),
     ),
-    "ec2:DescribeVolumes": resources("EC2", "Volume"),
-    "ec2:DescribeSubnets": resources("EC2", "Subnet"),
+    "ec2:DescribeVolumes": resources("EBS", "Volume"),
+    "ec2:DescribeSubnets": resources("VPC", "Subnet"),
     "rds:DescribeDBInstances": resources("RDS", "DBInstance"),
     "s3:ListBuckets": resources("S3", "Bucket"),
     "elbv2:DescribeLoadBalancers": resources("ELB", "LoadBalancer"),

@@ -221,7 +221,7 @@ def rule_row(acl: str, scope: str, logs: bool | None, rule: Mapping[str, Any]) -
         "sample_request_enabled": sampled,
         "cloudwatch_enabled": counted,
         "has_xss_protection": "XssMatchStatement" in kinds or bool(groups & XSS_GROUPS),
-        "waf_version": "WAFv2",
+        "waf_version": "v2",
         "is_compliant": None if logs is None else bool(sampled and counted and logs),
         "scope": scope,
     }

@@ -122,7 +122,7 @@ def waf_rules(place: Place) -> Iterator[Row]:
                 "logging_enabled": logs,
                 "sample_request_enabled": sampled,
                 "cloudwatch_enabled": counted,
-                "waf_version": "WAFv2",
+                "waf_version": "v2",
                 "is_compliant": sampled and counted and logs,
                 "scope": scope,
             }
