@@ -1346,7 +1346,7 @@ WHERE state IS NULL AND service_name IN ('S3', 'AutoScaling', 'Lambda');
 SELECT describe('service_resources', '
 The main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda
 
-service_name        service, such as EC2
+service_name        service, such as EC2, EBS or VPC
 resource_type       type, such as Instance
 resource_id         identifier within the account and region
 resource_name       name, or value of the tag Name
