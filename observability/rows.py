@@ -37,7 +37,12 @@ class RowMapper:
         self.columns = columns
 
     def __call__(self, held: Any, **known: Any) -> Row:
-        """The row, with what is `known` from elsewhere; AWS has no value where it is None."""
+        """The row, with what is `known` from elsewhere; AWS has no value where it is None.
+
+        TypeError of what has no members: a list of AWS may have a null in it.
+        """
+        if not isinstance(held, Mapping):
+            raise TypeError(f"{type(held).__name__} is no structure")
         row = {
             column: source(held)
             if callable(source)

@@ -148,7 +148,7 @@ def test_answers_without_a_body_are_answers(
         (
             "rds-data", "ExecuteStatement",
             lambda c, s: c.execute_statement(
-                resourceArn=s.cluster_arn, secretArn=s.secret_arn, database=s.db_name,
+                resourceArn=s.cluster_arn, secretArn=s.secret_arn, database=s.database,
                 sql="SELECT 1 AS one",
             )["records"],
         ),
