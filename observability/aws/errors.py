@@ -8,6 +8,7 @@ words. Where words stand in no documentation, they are those of recorded answers
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from observability.contract import FAIL, SKIPPED
@@ -63,124 +64,16 @@ class ExpectedError(NamedTuple):
         return ours and same and bool(re.search(self.words, message, re.S))
 
 
-PLAN = "the account's support plan does not include it"
-NOT_OPTED_IN = "not opted in to it"
-NOT_IN_ORGANIZATION = "they are not in the organization"
-NO_COST_EXPLORER = "Cost Explorer is not enabled"
-NO_OPTIMIZATION_HUB = "Cost Optimization Hub is not enabled"
 LACKING = "the region does not have {call}"
-UNKNOWN_TRAIL = "the status of the organization's trail is its owner's to know"
 
-EXPECTED_ERRORS = (
-    ExpectedError("account", "ResourceNotFoundException", NO_VALUE),
-    ExpectedError("acm", "ResourceNotFoundException", VANISHED),
-    ExpectedError(
-        "acm:ListCertificates", "ValidationException", NOT_HERE,
-        "the region does not know Amazon's newer roots", "(?i)rootHierarchyType",
-    ),
-    ExpectedError("ce:GetReservationUtilization", "DataUnavailableException", NO_VALUE),
-    ExpectedError("ce:GetSavingsPlansUtilization", "DataUnavailableException", NO_VALUE),
-    ExpectedError("ce:GetSavingsPlansUtilizationDetails", "DataUnavailableException", NO_VALUE),
-    ExpectedError(
-        "ce", "AccessDeniedException", OFF, NO_COST_EXPLORER, "not enabled for cost explorer"
-    ),
-    ExpectedError(
-        "ce", "AccessDeniedException", OFF, "the payer does not let its members see it",
-        "Linked account doesn't have access to",
-    ),
-    ExpectedError(
-        "ce", "DataUnavailableException", NOT_YET, "Cost Explorer has no data for this yet"
-    ),
-    ExpectedError("cloudfront", "InvalidWebACLId", VANISHED),
-    ExpectedError("cloudfront", "WAFNonexistentItemException", VANISHED),
-    ExpectedError(
-        "cloudtrail:GetTrailStatus", "TrailNotFoundException", NO_VALUE, UNKNOWN_TRAIL
-    ),
-    ExpectedError(
-        "cloudtrail:GetTrailStatus", "CloudTrailARNInvalidException", NO_VALUE, UNKNOWN_TRAIL,
-        "you can only access resources with AccountID",
-    ),
-    ExpectedError("cloudtrail:GetTrailStatus", "UnsupportedOperationException", NO_VALUE),
-    ExpectedError("compute-optimizer", "OptInRequiredException", OFF, NOT_OPTED_IN),
-    ExpectedError("config", "NoSuchConfigRuleException", VANISHED),
-    ExpectedError("config", "NoSuchConformancePackException", VANISHED),
-    ExpectedError("config", "NoSuchConfigRuleInConformancePackException", VANISHED),
-    # https://github.com/aws/aws-cli/issues/6626; IAM's own denials always have words
-    ExpectedError(
-        "config:DescribeConformancePacks", "AccessDeniedException", NOT_HERE, LACKING, "^$"
-    ),
-    ExpectedError(
-        "config", "NoAvailableConfigurationRecorderException", OFF, "Config records nothing"
-    ),
-    ExpectedError("config", "NoSuchConfigurationRecorderException", OFF, "Config records nothing"),
-    ExpectedError(
-        "cost-optimization-hub", "AccessDeniedException", OFF, NO_OPTIMIZATION_HUB, "not enrolled"
-    ),
-    ExpectedError(
-        "cost-optimization-hub", "ValidationException", OFF, NO_OPTIMIZATION_HUB, "(?i)enroll"
-    ),
-    ExpectedError(
-        "guardduty", "BadRequestException", OFF, "GuardDuty is not enabled",
-        "detectorId is not owned by the current account",
-    ),
-    ExpectedError("health", "SubscriptionRequiredException", OFF, PLAN),
-    ExpectedError(
-        "inspector2", "AccessDeniedException", OFF, "Inspector is not enabled",
-        "(?i)account is not enabled",
-    ),
-    ExpectedError(
-        "license-manager", "AccessDeniedException", OFF,
-        "License Manager, which knows the licenses, was never set up",
-        "(?i)service(.linked)? role (not found|is not present)",
-    ),
-    # The key's own policy; what a role lacks is "because no identity-based policy allows".
-    # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-    ExpectedError(
-        "kms", "AccessDeniedException", UNLIFTABLE, "{call} is refused by a key's own policy",
-        "no resource-based policy allows|explicit deny in a resource-based policy",
-    ),
-    ExpectedError("kms", "KMSInvalidStateException", NO_VALUE),
-    ExpectedError("kms", "NotFoundException", VANISHED),
-    ExpectedError("kms", "UnsupportedOperationException", NO_VALUE),
-    ExpectedError("marketplace-entitlement", "InvalidParameterException", NO_VALUE),
-    ExpectedError(
-        "organizations", "AccessDeniedException", OFF,
-        "the organization tells its members nothing about them",
-        "You don't have permissions to access this resource",
-    ),
-    ExpectedError("organizations", "AWSOrganizationsNotInUseException", OFF, "in no organization"),
-    ExpectedError("organizations", "AccountNotFoundException", OFF, "in no organization"),
-    ExpectedError(
-        "organizations:ListTagsForResource", "InvalidInputException", OFF, NOT_IN_ORGANIZATION
-    ),
-    ExpectedError(
-        "organizations:ListTagsForResource", "TargetNotFoundException", OFF, NOT_IN_ORGANIZATION
-    ),
-    ExpectedError("organizations", "UnsupportedAPIEndpointException", NOT_HERE, LACKING),
-    ExpectedError("resiliencehub", "ResourceNotFoundException", VANISHED),
-    ExpectedError(
-        "rds", "InvalidParameterValue", NOT_HERE, LACKING, "Access Denied to API Version"
-    ),
-    ExpectedError(
-        "securityhub", "InvalidAccessException", OFF, "Security Hub is not enabled",
-        "not (subscribed|enabled)",
-    ),
-    ExpectedError("ssm", "InvalidInstanceId", NO_VALUE),
-    ExpectedError("ssm:GetInventory", "InvalidResultAttributeException", NOT_HERE, LACKING),
-    ExpectedError("ssm:GetInventory", "InvalidTypeNameException", NOT_HERE, LACKING),
-    ExpectedError("support", "SubscriptionRequiredException", OFF, PLAN),
-    ExpectedError("wafv2", "WAFNonexistentItemException", VANISHED),
-    ExpectedError("wafv2", "WAFUnavailableEntityException", VANISHED),
-    ExpectedError(
-        "wafv2", "WAFInvalidParameterException", NOT_HERE,
-        "web ACLs of CloudFront are in us-east-1 only", "SCOPE_VALUE.*CLOUDFRONT",
-    ),
-    ExpectedError(
-        "wafv2:ListLoggingConfigurations", "WAFInvalidParameterException", NO_VALUE, "",
-        "(?i)log_?scope",
-    ),
-    ExpectedError("wafv2:ListResourcesForWebACL", "WAFInvalidParameterException", NO_VALUE),
-)  # fmt: skip
+EXPECTED_ERRORS: list[ExpectedError] = []
+"""Those that collectors declare, in the order of `expect_errors`; the first that matches counts."""
+
+
+def expect_errors(errors: Iterable[ExpectedError]) -> None:
+    """Take errors into the table, each once: services serve several categories."""
+    EXPECTED_ERRORS.extend(error for error in errors if error not in EXPECTED_ERRORS)
+
 
 NOT_IN_REGION = (
     r"(?i)not (currently )?(supported|available) in (this|the called|the current|current) region"

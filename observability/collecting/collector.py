@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from observability.aws.errors import ExpectedError
 from observability.collecting.scan import Collect, Scan
 from observability.rows import Row
 
@@ -35,6 +36,7 @@ class Part(NamedTuple):
     probes: tuple[Probe, ...]
     resources: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     named_lists: tuple[str, ...] = ()
+    expected_errors: tuple[ExpectedError, ...] = ()
 
     @property
     def lists(self) -> tuple[str, ...]:
@@ -55,6 +57,7 @@ class Collector(NamedTuple):
     that is `essential` is an ERROR if it fails, another one a FAIL. `lists` are those in its
     object; without any it is a list itself. One with a `switch` is collected only if that setting
     is on, or if --only names it. `parts` are read at once, each with a result of its own.
+    `expected_errors` are answers that are no failure, or none of the whole.
     """
 
     category: str
@@ -68,6 +71,7 @@ class Collector(NamedTuple):
     lists: tuple[str, ...] | None = None
     switch: str = ""
     parts: tuple[Part, ...] = ()
+    expected_errors: tuple[ExpectedError, ...] = ()
 
     @property
     def not_in_backfill(self) -> frozenset[str]:

@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.cache import Lazy
-from observability.aws.errors import DENIED, aws_errors, classify_error
+from observability.aws.errors import (
+    DENIED,
+    LACKING,
+    NOT_HERE,
+    OFF,
+    ExpectedError,
+    aws_errors,
+    classify_error,
+)
 from observability.aws.limits import within
 from observability.aws.session import Aws
 from observability.contract import SKIPPED
@@ -129,3 +137,23 @@ def payer(caller: Aws) -> str:
     """The account that pays for the caller's organization (Organizations: DescribeOrganization)."""
     client: OrganizationsClient = caller.client("organizations", caller.global_region)
     return client.describe_organization()["Organization"]["MasterAccountId"]
+
+
+NOT_IN_ORGANIZATION = "they are not in the organization"
+
+ORGANIZATIONS_ERRORS = (
+    ExpectedError(
+        "organizations", "AccessDeniedException", OFF,
+        "the organization tells its members nothing about them",
+        "You don't have permissions to access this resource",
+    ),
+    ExpectedError("organizations", "AWSOrganizationsNotInUseException", OFF, "in no organization"),
+    ExpectedError("organizations", "AccountNotFoundException", OFF, "in no organization"),
+    ExpectedError(
+        "organizations:ListTagsForResource", "InvalidInputException", OFF, NOT_IN_ORGANIZATION
+    ),
+    ExpectedError(
+        "organizations:ListTagsForResource", "TargetNotFoundException", OFF, NOT_IN_ORGANIZATION
+    ),
+    ExpectedError("organizations", "UnsupportedAPIEndpointException", NOT_HERE, LACKING),
+)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
+from observability.aws.errors import expect_errors
 from observability.collecting.collector import Collector
 
 
@@ -18,3 +19,4 @@ def find_collectors() -> tuple[Collector, ...]:
 
 COLLECTORS = find_collectors()
 CATEGORIES = {collector.category: collector for collector in COLLECTORS}
+expect_errors(error for collector in COLLECTORS for error in collector.expected_errors)

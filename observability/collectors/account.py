@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import aws_errors
+from observability.aws.errors import NO_VALUE, ExpectedError, aws_errors
 from observability.aws.limits import within
 from observability.aws.session import Aws
 from observability.collecting.collector import ALWAYS, NOW, Collector, Probe
-from observability.collecting.organization import read_membership
+from observability.collecting.organization import ORGANIZATIONS_ERRORS, read_membership
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.run import AccountRun
@@ -129,6 +129,11 @@ def account_details(aws: Aws, found: Mapping[str, Any], member: Mapping[str, Any
     }
 
 
+EXPECTED_ERRORS = (
+    ExpectedError("account", "ResourceNotFoundException", NO_VALUE),
+    *ORGANIZATIONS_ERRORS,
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="account",
     collect=get_account_details,
@@ -158,4 +163,5 @@ COLLECTOR = Collector(
         Probe("account:GetAlternateContact", {"AlternateContactType": "BILLING"}),
         Probe("organizations:DescribeAccount", lambda scan: {"AccountId": scan.account}),
     ),
+    expected_errors=EXPECTED_ERRORS,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import NOT_OPTED_IN
+from observability.aws.errors import OFF, ExpectedError
 from observability.aws.pages import tokens
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
@@ -157,6 +157,12 @@ def advice(kind: str, arn: str, held: Mapping[str, Any], best: Mapping[str, Any]
     }
 
 
+NOT_OPTED_IN = "not opted in to it"
+
+EXPECTED_ERRORS = (
+    ExpectedError("compute-optimizer", "OptInRequiredException", OFF, NOT_OPTED_IN),
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="compute_optimizer",
     collect=get_compute_optimizer,
@@ -180,4 +186,5 @@ COLLECTOR = Collector(
         Probe("compute-optimizer:GetEBSVolumeRecommendations", {"maxResults": 1}),
         Probe("compute-optimizer:GetLambdaFunctionRecommendations", {"maxResults": 1}),
     ),
+    expected_errors=EXPECTED_ERRORS,
 )

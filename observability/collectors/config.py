@@ -18,6 +18,7 @@ from observability.collecting.scan import Scan
 from observability.collecting.window import Window
 from observability.rows import Row, RowMapper, get_path, iso_time, plain, shaped
 from observability.sources.config import (
+    CONFIG_ERRORS,
     GLOBAL,
     NOT_RECORDING,
     Aggregator,
@@ -195,6 +196,10 @@ def compliance_counts(good: int, bad: int) -> Row:
     return {"curr_compliant": good, "curr_non_compliant": bad}
 
 
+EXPECTED_ERRORS = (
+    *CONFIG_ERRORS,
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="config",
     collect=get_config,
@@ -221,4 +226,5 @@ COLLECTOR = Collector(
         Probe("config:DescribeComplianceByConfigRule"),
         Probe("config:DescribeConformancePacks", {"Limit": 1}),
     ),
+    expected_errors=EXPECTED_ERRORS,
 )

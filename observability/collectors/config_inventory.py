@@ -16,6 +16,7 @@ from observability.collecting.spool import Spool
 from observability.contract import SKIPPED
 from observability.rows import Row, RowMapper, get_path, iso_time, shaped
 from observability.sources.config import (
+    CONFIG_ERRORS,
     GLOBAL,
     NOT_RECORDING,
     PAGE,
@@ -189,6 +190,10 @@ def discovered(scan: Scan) -> Iterator[Row]:
         yield from shaped(listed, functools.partial(recorded_row, region=region))
 
 
+EXPECTED_ERRORS = (
+    *CONFIG_ERRORS,
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="config_inventory",
     collect=get_config_resource_inventory,
@@ -201,4 +206,5 @@ COLLECTOR = Collector(
         "config:ListDiscoveredResources",
     ),
     probes=(Probe("config:SelectResourceConfig", {"Expression": "SELECT resourceId", "Limit": 1}),),
+    expected_errors=EXPECTED_ERRORS,
 )

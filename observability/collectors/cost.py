@@ -9,13 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import NothingToRead, aws_errors
+from observability.aws.errors import OFF, ExpectedError, NothingToRead, aws_errors
 from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
 from observability.contract import INTERVAL
 from observability.rows import Row, RowMapper, get_path, plain
 from observability.sources.cost_explorer import (
+    COST_EXPLORER_ERRORS,
     days_kept,
     last_week,
     own_costs,
@@ -183,6 +184,18 @@ def read_savings(scan: Scan, out: CategoryResult) -> Row:
     return {"potential_monthly_savings": savings, "saving_opportunities_count": count}
 
 
+NO_OPTIMIZATION_HUB = "Cost Optimization Hub is not enabled"
+
+EXPECTED_ERRORS = (
+    ExpectedError(
+        "cost-optimization-hub", "AccessDeniedException", OFF, NO_OPTIMIZATION_HUB, "not enrolled"
+    ),
+    ExpectedError(
+        "cost-optimization-hub", "ValidationException", OFF, NO_OPTIMIZATION_HUB, "(?i)enroll"
+    ),
+    *COST_EXPLORER_ERRORS,
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="cost",
     collect=get_cost,
@@ -203,4 +216,5 @@ COLLECTOR = Collector(
             {"groupBy": "ResourceType", "maxResults": 1},
         ),
     ),
+    expected_errors=EXPECTED_ERRORS,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import SharedReadUnavailable
+from observability.aws.errors import OFF, ExpectedError, SharedReadUnavailable
 from observability.aws.session import Aws
 from observability.collecting.collector import EVENT, GLOBAL, Collector, Probe
 from observability.collecting.parallel import map_items
@@ -135,6 +135,12 @@ def affected_accounts(aws: Aws, arn: str) -> list[str]:
     return found
 
 
+PLAN = "the account's support plan does not include it"
+
+EXPECTED_ERRORS = (
+    ExpectedError("health", "SubscriptionRequiredException", OFF, PLAN),
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="health",
     collect=get_health,
@@ -142,4 +148,5 @@ COLLECTOR = Collector(
     backfill=EVENT,
     actions=("health:DescribeEvents",),
     probes=(Probe("health:DescribeEvents", {"maxResults": 10}),),
+    expected_errors=EXPECTED_ERRORS,
 )

@@ -6,7 +6,14 @@ import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import aws_errors, classify_error
+from observability.aws.errors import (
+    LACKING,
+    NO_VALUE,
+    NOT_HERE,
+    ExpectedError,
+    aws_errors,
+    classify_error,
+)
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
@@ -116,6 +123,12 @@ def get_patch_details(scan: Scan, out: CategoryResult, known: Iterable[str]) -> 
             out.emit(row, "patches")
 
 
+EXPECTED_ERRORS = (
+    ExpectedError("ssm", "InvalidInstanceId", NO_VALUE),
+    ExpectedError("ssm:GetInventory", "InvalidResultAttributeException", NOT_HERE, LACKING),
+    ExpectedError("ssm:GetInventory", "InvalidTypeNameException", NOT_HERE, LACKING),
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="inventory",
     collect=get_inventory,
@@ -143,4 +156,5 @@ COLLECTOR = Collector(
         Probe("ssm:DescribeInstanceInformation", {"MaxResults": 5}),
         Probe("ssm:GetInventory", {"MaxResults": 1}),
     ),
+    expected_errors=EXPECTED_ERRORS,
 )

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.errors import aws_errors, classify_error
+from observability.aws.errors import NO_VALUE, OFF, ExpectedError, aws_errors, classify_error
 from observability.aws.pages import tokens
 from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.parallel import map_items
@@ -17,7 +17,7 @@ from observability.collecting.window import Window
 from observability.contract import FAIL
 from observability.dates import day_of, days, midnight, to_iso
 from observability.rows import Row, get_path, plain
-from observability.sources.cost_explorer import read_costs
+from observability.sources.cost_explorer import COST_EXPLORER_ERRORS, read_costs
 
 if TYPE_CHECKING:
     from mypy_boto3_license_manager import LicenseManagerClient
@@ -107,6 +107,16 @@ def marketplace_rows(
         yield row | paid | ({} if entitlements is None else status)
 
 
+EXPECTED_ERRORS = (
+    ExpectedError(
+        "license-manager", "AccessDeniedException", OFF,
+        "License Manager, which knows the licenses, was never set up",
+        "(?i)service(.linked)? role (not found|is not present)",
+    ),
+    ExpectedError("marketplace-entitlement", "InvalidParameterException", NO_VALUE),
+    *COST_EXPLORER_ERRORS,
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="marketplace",
     collect=get_marketplace,
@@ -118,4 +128,5 @@ COLLECTOR = Collector(
         "ce:GetCostAndUsage",
     ),
     probes=(Probe("license-manager:ListReceivedLicenses", {"MaxResults": 1}),),
+    expected_errors=EXPECTED_ERRORS,
 )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.cache import Lazy
+from observability.aws.errors import VANISHED, ExpectedError
 from observability.aws.pages import tokens
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.parallel import map_items
@@ -87,6 +88,10 @@ def a_month(cost: Mapping[str, Any] | None) -> float | None:
     return amount * TIMES_A_MONTH[cost["frequency"]]
 
 
+EXPECTED_ERRORS = (
+    ExpectedError("resiliencehub", "ResourceNotFoundException", VANISHED),
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="resilience_hub",
     collect=get_resilience_hub_apps,
@@ -109,4 +114,5 @@ COLLECTOR = Collector(
         ),
     },
     probes=(Probe("resiliencehub:ListApps", {"maxResults": 1}),),
+    expected_errors=EXPECTED_ERRORS,
 )

@@ -15,7 +15,13 @@ from observability.collecting.scan import Collect, Scan, open_regions, run_parts
 from observability.collecting.window import Window
 from observability.dates import midnight, to_iso
 from observability.rows import Row, RowMapper, get_path, iso_time
-from observability.sources.cost_explorer import days_kept, dimension, own_costs, time_period
+from observability.sources.cost_explorer import (
+    COST_EXPLORER_ERRORS,
+    days_kept,
+    dimension,
+    own_costs,
+    time_period,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
@@ -258,6 +264,10 @@ def emit_savings(out: CategoryResult, day: date, row: Row) -> None:
     out.emit(row | dates, day=day)
 
 
+EXPECTED_ERRORS = (
+    *COST_EXPLORER_ERRORS,
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="ri_sp_savings",
     collect=get_ri_sp_savings,
@@ -283,4 +293,5 @@ COLLECTOR = Collector(
         Probe("ec2:DescribeReservedInstances"),
         Probe("rds:DescribeReservedDBInstances", {"MaxRecords": 20}),
     ),
+    expected_errors=EXPECTED_ERRORS,
 )

@@ -7,7 +7,7 @@ from datetime import date
 from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.sources.cost_explorer import last_week, read_costs
+from observability.sources.cost_explorer import COST_EXPLORER_ERRORS, last_week, read_costs
 
 
 def get_services(scan: Scan, out: CategoryResult) -> None:
@@ -18,6 +18,10 @@ def get_services(scan: Scan, out: CategoryResult) -> None:
             out.emit(row, day=date.fromisoformat(row["date_from"]))
 
 
+EXPECTED_ERRORS = (
+    *COST_EXPLORER_ERRORS,
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="service",
     collect=get_services,
@@ -26,4 +30,5 @@ COLLECTOR = Collector(
     essential=True,
     actions=("ce:GetCostAndUsage",),
     probes=(Probe("ce:GetCostAndUsage", last_week),),
+    expected_errors=EXPECTED_ERRORS,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from observability.aws.errors import LACKING, NOT_HERE, ExpectedError
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
@@ -162,6 +163,12 @@ RESOURCE_KINDS: dict[str, Callable[[Scan], Iterable[Row]]] = {
 }
 
 
+EXPECTED_ERRORS = (
+    ExpectedError(
+        "rds", "InvalidParameterValue", NOT_HERE, LACKING, "Access Denied to API Version"
+    ),
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="service_resources",
     collect=get_services_resources,
@@ -193,4 +200,5 @@ COLLECTOR = Collector(
         Probe("autoscaling:DescribeAutoScalingGroups", {"MaxRecords": 1}),
         Probe("lambda:ListFunctions", {"MaxItems": 1}),
     ),
+    expected_errors=EXPECTED_ERRORS,
 )

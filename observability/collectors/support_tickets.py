@@ -9,6 +9,7 @@ from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of, midnight, zulu
 from observability.rows import RowMapper, iso_time, shaped
+from observability.sources.support import SUPPORT_ERRORS
 
 if TYPE_CHECKING:
     from mypy_boto3_support import SupportClient
@@ -43,6 +44,10 @@ def get_support_tickets(scan: Scan, out: CategoryResult) -> None:
         out.emit(row, day=builder.start)
 
 
+EXPECTED_ERRORS = (
+    *SUPPORT_ERRORS,
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="support_tickets",
     collect=get_support_tickets,
@@ -50,4 +55,5 @@ COLLECTOR = Collector(
     backfill=EVENT,
     actions=("support:DescribeCases",),
     probes=(Probe("support:DescribeCases", {"maxResults": 10}),),
+    expected_errors=EXPECTED_ERRORS,
 )

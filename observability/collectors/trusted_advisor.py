@@ -11,6 +11,7 @@ from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.rows import RowMapper, batches, iso_time
+from observability.sources.support import SUPPORT_ERRORS
 
 if TYPE_CHECKING:
     from mypy_boto3_support import SupportClient
@@ -79,6 +80,10 @@ def read_summaries(client: SupportClient, out: CategoryResult, ids: Sequence[str
     return [s for part in (ids[:half], ids[half:]) for s in read_summaries(client, out, part)]
 
 
+EXPECTED_ERRORS = (
+    *SUPPORT_ERRORS,
+)  # fmt: skip
+
 COLLECTOR = Collector(
     category="trusted_advisor",
     collect=get_trusted_advisor,
@@ -90,4 +95,5 @@ COLLECTOR = Collector(
         "support:DescribeTrustedAdvisorCheckResult",
     ),
     probes=(Probe("support:DescribeTrustedAdvisorChecks", {"language": "en"}),),
+    expected_errors=EXPECTED_ERRORS,
 )

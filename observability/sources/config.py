@@ -6,7 +6,16 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from observability.aws.errors import SharedReadUnavailable, aws_errors, describe_error
+from observability.aws.errors import (
+    LACKING,
+    NOT_HERE,
+    OFF,
+    VANISHED,
+    ExpectedError,
+    SharedReadUnavailable,
+    aws_errors,
+    describe_error,
+)
 from observability.collecting.scan import Scan
 from observability.collecting.shared import SharedReads
 from observability.rows import Row
@@ -125,3 +134,18 @@ def query(client: ConfigServiceClient, expression: str) -> Iterator[Row]:
         Expression=expression, PaginationConfig={"PageSize": PAGE}
     )
     yield from (json.loads(text) for page in pages for text in page.get("Results", ()))
+
+
+CONFIG_ERRORS = (
+    ExpectedError("config", "NoSuchConfigRuleException", VANISHED),
+    ExpectedError("config", "NoSuchConformancePackException", VANISHED),
+    ExpectedError("config", "NoSuchConfigRuleInConformancePackException", VANISHED),
+    # https://github.com/aws/aws-cli/issues/6626; IAM's own denials always have words
+    ExpectedError(
+        "config:DescribeConformancePacks", "AccessDeniedException", NOT_HERE, LACKING, "^$"
+    ),
+    ExpectedError(
+        "config", "NoAvailableConfigurationRecorderException", OFF, "Config records nothing"
+    ),
+    ExpectedError("config", "NoSuchConfigurationRecorderException", OFF, "Config records nothing"),
+)  # fmt: skip

@@ -8,7 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from observability.aws.errors import NothingToRead, SharedReadUnavailable, aws_errors
+from observability.aws.errors import (
+    NO_VALUE,
+    NOT_YET,
+    OFF,
+    ExpectedError,
+    NothingToRead,
+    SharedReadUnavailable,
+    aws_errors,
+)
 from observability.aws.pages import tokens
 from observability.collecting.scan import Scan
 from observability.collecting.shared import SharedReads
@@ -213,3 +221,22 @@ def last_week(scan: Scan) -> Row:
     end = scan.window.until.date()
     period = time_period(end - timedelta(days=7), end)
     return {"TimePeriod": period, "Granularity": "MONTHLY", "Metrics": ["UnblendedCost"]}
+
+
+NO_COST_EXPLORER = "Cost Explorer is not enabled"
+
+COST_EXPLORER_ERRORS = (
+    ExpectedError("ce:GetReservationUtilization", "DataUnavailableException", NO_VALUE),
+    ExpectedError("ce:GetSavingsPlansUtilization", "DataUnavailableException", NO_VALUE),
+    ExpectedError("ce:GetSavingsPlansUtilizationDetails", "DataUnavailableException", NO_VALUE),
+    ExpectedError(
+        "ce", "AccessDeniedException", OFF, NO_COST_EXPLORER, "not enabled for cost explorer"
+    ),
+    ExpectedError(
+        "ce", "AccessDeniedException", OFF, "the payer does not let its members see it",
+        "Linked account doesn't have access to",
+    ),
+    ExpectedError(
+        "ce", "DataUnavailableException", NOT_YET, "Cost Explorer has no data for this yet"
+    ),
+)  # fmt: skip

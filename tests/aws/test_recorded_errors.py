@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, ProxyConnectionError
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import ProtocolError
 
+import observability.collectors  # noqa: F401  they declare the errors
 from observability.aws.errors import (
     ABSENT,
     DENIED,

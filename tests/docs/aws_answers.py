@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import observability.collectors  # noqa: F401  they declare the errors
 from observability.aws.bodies import UNREADABLE
 from observability.aws.errors import (
     CREDENTIALS_REFUSED,

@@ -52,4 +52,5 @@ COLLECTOR = Collector(
     actions=tuple(action for part in PARTS for action in part.actions),
     probes=tuple(probe for part in PARTS for probe in part.probes),
     resources={action: named for part in PARTS for action, named in part.resources.items()},
+    expected_errors=tuple(error for part in PARTS for error in part.expected_errors),
 )

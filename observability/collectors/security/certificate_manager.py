@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from observability.aws.errors import NOT_HERE, VANISHED, ExpectedError
 from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
@@ -81,6 +82,14 @@ def lacks_fields(held: Mapping[str, Any]) -> bool:
     return "Status" not in held or "Type" not in held or (issued and "NotAfter" not in held)
 
 
+EXPECTED_ERRORS = (
+    ExpectedError("acm", "ResourceNotFoundException", VANISHED),
+    ExpectedError(
+        "acm:ListCertificates", "ValidationException", NOT_HERE,
+        "the region does not know Amazon's newer roots", "(?i)rootHierarchyType",
+    ),
+)  # fmt: skip
+
 PART = Part(
     name="certificate_manager",
     collect=get_certificate_security,
@@ -93,4 +102,5 @@ PART = Part(
         "acm:DescribeCertificate": ("acm:*:${AWS::AccountId}:certificate/*",),
     },
     probes=(Probe("acm:ListCertificates", {"MaxItems": 1}),),
+    expected_errors=EXPECTED_ERRORS,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from observability.aws.errors import NO_VALUE, ExpectedError
 from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
@@ -65,6 +66,19 @@ FEW = 3
 """Pages without an event after which there is taken to be none."""
 
 
+UNKNOWN_TRAIL = "the status of the organization's trail is its owner's to know"
+
+EXPECTED_ERRORS = (
+    ExpectedError(
+        "cloudtrail:GetTrailStatus", "TrailNotFoundException", NO_VALUE, UNKNOWN_TRAIL
+    ),
+    ExpectedError(
+        "cloudtrail:GetTrailStatus", "CloudTrailARNInvalidException", NO_VALUE, UNKNOWN_TRAIL,
+        "you can only access resources with AccountID",
+    ),
+    ExpectedError("cloudtrail:GetTrailStatus", "UnsupportedOperationException", NO_VALUE),
+)  # fmt: skip
+
 PART = Part(
     name="cloudtrail",
     collect=get_cloudtrail_security,
@@ -83,4 +97,5 @@ PART = Part(
         Probe("cloudtrail:DescribeTrails"),
         Probe("cloudtrail:LookupEvents", {"MaxResults": 1}),
     ),
+    expected_errors=EXPECTED_ERRORS,
 )

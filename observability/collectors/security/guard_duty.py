@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.cache import Lazy
-from observability.aws.errors import SharedReadUnavailable
+from observability.aws.errors import OFF, ExpectedError, SharedReadUnavailable
 from observability.aws.session import Aws
 from observability.collecting.collector import EVENT, Part, Probe
 from observability.collecting.parallel import map_items
@@ -100,6 +100,13 @@ def guard_duty_criteria(reading: Reading) -> dict[str, ConditionTypeDef]:
     return among | {"updatedAt": {"GreaterThanOrEqual": first, "LessThanOrEqual": last}}
 
 
+EXPECTED_ERRORS = (
+    ExpectedError(
+        "guardduty", "BadRequestException", OFF, "GuardDuty is not enabled",
+        "detectorId is not owned by the current account",
+    ),
+)  # fmt: skip
+
 PART = Part(
     name="guard_duty",
     collect=get_guard_duty_security,
@@ -110,4 +117,5 @@ PART = Part(
         "guardduty:GetFindings",
     ),
     probes=(Probe("guardduty:ListDetectors", {"MaxResults": 1}),),
+    expected_errors=EXPECTED_ERRORS,
 )

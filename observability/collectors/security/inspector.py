@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from observability.aws.errors import OFF, ExpectedError
 from observability.aws.session import Aws
 from observability.collecting.collector import EVENT, Part, Probe
 from observability.collecting.result import CategoryResult
@@ -72,10 +73,18 @@ def inspector_criteria(reading: Reading) -> FilterCriteriaTypeDef:
     return among | {"updatedAt": [{"startInclusive": first, "endInclusive": last}]}
 
 
+EXPECTED_ERRORS = (
+    ExpectedError(
+        "inspector2", "AccessDeniedException", OFF, "Inspector is not enabled",
+        "(?i)account is not enabled",
+    ),
+)  # fmt: skip
+
 PART = Part(
     name="inspector",
     collect=get_inspector,
     backfill=EVENT,
     actions=("inspector2:ListFindings",),
     probes=(Probe("inspector2:ListFindings", {"maxResults": 1}),),
+    expected_errors=EXPECTED_ERRORS,
 )

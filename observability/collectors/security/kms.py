@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from observability.aws.errors import NO_VALUE, UNLIFTABLE, VANISHED, ExpectedError
 from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
@@ -56,6 +57,18 @@ def get_kms_security(scan: Scan, out: CategoryResult) -> None:
         out.emit(row or {"key_id": key}, "kms")
 
 
+EXPECTED_ERRORS = (
+    # The key's own policy; what a role lacks is "because no identity-based policy allows".
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    ExpectedError(
+        "kms", "AccessDeniedException", UNLIFTABLE, "{call} is refused by a key's own policy",
+        "no resource-based policy allows|explicit deny in a resource-based policy",
+    ),
+    ExpectedError("kms", "KMSInvalidStateException", NO_VALUE),
+    ExpectedError("kms", "NotFoundException", VANISHED),
+    ExpectedError("kms", "UnsupportedOperationException", NO_VALUE),
+)  # fmt: skip
+
 PART = Part(
     name="kms",
     collect=get_kms_security,
@@ -70,4 +83,5 @@ PART = Part(
         "kms:GetKeyRotationStatus": ("kms:*:${AWS::AccountId}:key/*",),
     },
     probes=(Probe("kms:ListKeys", {"Limit": 1}),),
+    expected_errors=EXPECTED_ERRORS,
 )

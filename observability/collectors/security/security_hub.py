@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from observability.aws.errors import OFF, ExpectedError
 from observability.aws.session import Aws
 from observability.collecting.collector import EVENT, Part, Probe
 from observability.collecting.result import CategoryResult
@@ -120,6 +121,13 @@ def finding_groups(lists: Mapping[str, Spool]) -> list[Row]:
     ]
 
 
+EXPECTED_ERRORS = (
+    ExpectedError(
+        "securityhub", "InvalidAccessException", OFF, "Security Hub is not enabled",
+        "not (subscribed|enabled)",
+    ),
+)  # fmt: skip
+
 PART = Part(
     name=SECURITY_HUB,
     collect=get_security_hub,
@@ -129,4 +137,5 @@ PART = Part(
         "securityhub:GetFindings": ("securityhub:*:${AWS::AccountId}:hub/default",),
     },
     probes=(Probe("securityhub:GetFindings", {"MaxResults": 1}),),
+    expected_errors=EXPECTED_ERRORS,
 )

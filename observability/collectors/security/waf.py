@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from observability.aws.errors import NO_VALUE, NOT_HERE, VANISHED, ExpectedError
 from observability.aws.pages import tokens
 from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
@@ -257,6 +258,22 @@ def blocked_countries(rule: Mapping[str, Any]) -> set[str]:
     }
 
 
+EXPECTED_ERRORS = (
+    ExpectedError("cloudfront", "InvalidWebACLId", VANISHED),
+    ExpectedError("cloudfront", "WAFNonexistentItemException", VANISHED),
+    ExpectedError("wafv2", "WAFNonexistentItemException", VANISHED),
+    ExpectedError("wafv2", "WAFUnavailableEntityException", VANISHED),
+    ExpectedError(
+        "wafv2", "WAFInvalidParameterException", NOT_HERE,
+        "web ACLs of CloudFront are in us-east-1 only", "SCOPE_VALUE.*CLOUDFRONT",
+    ),
+    ExpectedError(
+        "wafv2:ListLoggingConfigurations", "WAFInvalidParameterException", NO_VALUE, "",
+        "(?i)log_?scope",
+    ),
+    ExpectedError("wafv2:ListResourcesForWebACL", "WAFInvalidParameterException", NO_VALUE),
+)  # fmt: skip
+
 PART = Part(
     name="waf",
     collect=get_waf_security,
@@ -294,4 +311,5 @@ PART = Part(
         Probe("wafv2:ListWebACLs", {"Scope": "REGIONAL", "Limit": 1}),
         Probe("wafv2:ListLoggingConfigurations", {"Scope": "REGIONAL", "Limit": 1}),
     ),
+    expected_errors=EXPECTED_ERRORS,
 )
