@@ -45,21 +45,28 @@ from observability import THIS
 from observability.command import USAGE, exit_code, print_problems, run_command, start_log
 from observability.database.catalogue import Catalogue, TableSchema
 from observability.database.client import DBManager as DBManager
-from observability.database.client import (
-    log_silent_accounts,
-    split_statements,
-    without_values,
+from observability.database.client import log_silent_accounts
+from observability.database.errors import without_values
+from observability.database.initialize import init_schema as apply_schema
+from observability.database.schema import schema_text, split_statements
+from observability.errors import (
+    DatabaseFault,
+    Forbidden,
+    Rejected,
+    Transient,
+    Unreachable,
+    UsageError,
 )
-from observability.errors import Rejected, Transient, Unreachable, UsageError
-from observability.loaders import STORED, TABLES
+from observability.loaders import TABLES
 from observability.loaders import validate_data_structure as validate_data_structure
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to, printable
 from observability.receiving.bucket import Changed, File, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
-from observability.receiving.events import event_keys, message_keys
+from observability.receiving.events import is_sweep, messages_of, read_event, returned
 from observability.receiving.identity import check_identity, document_row
 from observability.receiving.load import LOADED_SQL, Load, counted
+from observability.receiving.named import find_each
 from observability.receiving.process import process_file_data as process_file_data
 from observability.receiving.result import (
     SETTLED,
@@ -195,6 +202,8 @@ def try_to_load(receiver: Receiver, file: File) -> FileResult:
         result = receiver.load_file(file)
     except Transient as transient:  # stopped while waiting, or S3 does not let it be moved
         result = FileResult(file.key, FileStatus.DEFERRED, reasons=(str(transient),))
+    except (DatabaseFault, Forbidden) as error:
+        result = FileResult(file.key, FileStatus.FAILED, reasons=(str(error),))
     except Exception as error:  # noqa: BLE001  it must not take other files down
         Log().traceback(file.key)
         reason = f"{type(error).__name__}: {without_values(str(error))}"
@@ -230,54 +239,70 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[FileResult]:
 def start(settings: Settings, *, deadline: float = math.inf, **how: bool) -> Receiver:
     """Connect; raises UsageError where the schema is missing or too old."""
     db = DBManager(settings, deadline)
-    return Receiver(settings, S3Manager(settings), db, db.catalogue(STORED), **how)
+    return Receiver(settings, S3Manager(settings), db, db.catalogue(), **how)
 
 
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
-    """Load the documents that S3 tells of, by itself or through SQS or EventBridge; else sweep.
+    """Load the documents that an event names, in whichever envelopes, or all that wait.
 
-    Returns SQS's partial batch response, so that what was not loaded is delivered again. For
-    other events it raises RuntimeError where something was not loaded. What is left when the
-    time is nearly used up stays under data/ for the next time.
+    An empty event or a schedule's sweeps; {"retry_rejected": true} puts back what was refused, and
+    sweeps. For SQS it returns the partial batch response: what was not loaded or not understood is
+    delivered again. For other events it raises RuntimeError then. What is left when the time is
+    nearly used up stays under data/ for the next time.
     """
     log_to(sys.stderr, as_json=True)
-    settings, event = Settings.of({}), event or {}
+    settings = Settings.of({})
     left = context.get_remaining_time_in_millis() / 1000
     deadline = time.monotonic() + max(left - RESERVE, left / 2)
-    records = event.get("Records", [])
-    if records and records[0].get("eventSource") == "aws:sqs":
-        return load_messages(settings, records, deadline)
-    if records or event.get("detail-type") == "Object Created":
-        results = load_keys(settings, event_keys(event, settings.bucket), deadline)
+    if messages := messages_of(event):
+        return load_messages(settings, messages, deadline)
+    understood = True
+    if is_sweep(event) or event == RETRY:
+        results = load_waiting(start(settings, deadline=deadline), retry=event == RETRY)
     else:
-        receiver = start(settings, deadline=deadline)
-        results = load_all(receiver, list_data(receiver))
-        log_silent_accounts(receiver.db)
-    if failed(results):
-        raise RuntimeError(summary(results, 0.0).splitlines()[-1])
+        named = read_event(event, settings.bucket, "the event")
+        results, understood = load_keys(settings, named.keys, deadline), named.understood
+    if failed(results) or not understood:
+        more = "" if understood else "; the event is not understood, or a part of it"
+        raise RuntimeError(summary(results, 0.0).splitlines()[-1] + more)
     return {"files": len(results), "rows": sum(r.totals["TOTAL"] for r in results)}
 
 
+RETRY = {"retry_rejected": True}
+"""The event that asks for what --retry-rejected does."""
+
 RESERVE = 90.0
 """Seconds before Lambda's own limit at which no new call is made: one may take 60."""
+
+
+def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
+    """Load all that waits under data/, and with `retry` what was refused."""
+    retried = receiver.s3.put_back() if retry else []
+    results = load_all(receiver, list_data(receiver))
+    receiver.s3.forget(retried, results)
+    log_silent_accounts(receiver.db)
+    return results
 
 
 def load_messages(
     settings: Settings, messages: Iterable[Mapping[str, Any]], deadline: float
 ) -> dict[str, Any]:
     """Load what SQS messages tell of; the partial batch response names those to deliver again."""
-    keys = {message["messageId"]: message_keys(message, settings.bucket) for message in messages}
-    wanted = dict.fromkeys(key for named in keys.values() for key in named or ())
-    results = load_keys(settings, wanted, deadline)
+    read = {
+        message["messageId"]: read_event(
+            message["body"], settings.bucket, f"message {message['messageId']}"
+        )
+        for message in messages
+    }
+    results = load_keys(settings, dict.fromkeys(k for n in read.values() for k in n.keys), deadline)
     again = {result.key for result in results if result.outcome not in SETTLED}
-    failures = [name for name, named in keys.items() if named is None or again.intersection(named)]
-    return {"batchItemFailures": [{"itemIdentifier": name} for name in failures]}
+    return returned(m for m, n in read.items() if not n.understood or again.intersection(n.keys))
 
 
 def load_keys(settings: Settings, keys: Iterable[str], deadline: float) -> list[FileResult]:
     """Load the files at keys; a database that pauses is woken only if there are any."""
-    files = found(S3Manager(settings), keys)
-    return load_all(start(settings, deadline=deadline), files) if files else []
+    files, unseen = find_each(S3Manager(settings), keys)
+    return unseen + (load_all(start(settings, deadline=deadline), files) if files else [])
 
 
 def list_data(receiver: Receiver) -> Iterator[File]:
@@ -292,7 +317,7 @@ def check(settings: Settings) -> int:
         "S3: list loaded/": lambda: next(s3.list_files("loaded/"), None),
         "RDS Data API: statement": lambda: db.execute("SELECT 1", {}),
         "RDS Data API: transaction": lambda: db.transaction(keep=False).__enter__(),
-        "schema": lambda: db.catalogue(STORED),
+        "schema": lambda: db.catalogue(),
     }
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -301,7 +326,9 @@ def check(settings: Settings) -> int:
         try:
             test()
             print(f"ok      {name}")
-        except (BotoCoreError, ClientError, UsageError, Transient, Rejected) as error:
+        except (
+            BotoCoreError, ClientError, DatabaseFault, Rejected, Transient, UsageError
+        ) as error:  # fmt: skip
             if STOP.by:
                 raise
             failures += 1
@@ -310,11 +337,9 @@ def check(settings: Settings) -> int:
 
 
 def init_schema(settings: Settings) -> int:
-    schema = Path(__file__).with_name("schema.sql")
-    if not schema.is_file():
-        raise UsageError(f"schema.sql is not beside {Path(__file__).name}: copy it there")
-    applied = DBManager(settings).init_schema(split_statements(schema.read_text()))
-    print(f"schema applied: {applied} statements")
+    statements = list(split_statements(schema_text()))
+    apply_schema(DBManager(settings), statements)
+    print(f"schema applied: {len(statements)} statements")
     return 0
 
 
@@ -331,18 +356,12 @@ def run(flags: argparse.Namespace) -> int:
         return check(settings)
     started = time.monotonic()
     receiver = start(settings, dry_run=flags.dry_run, again=bool(flags.file))
-    retried: list[File] = []
-    if flags.retry_rejected:
-        retried = receiver.s3.put_back()
-        log_event("INFO", f"{len(retried)} documents are back from rejected/")
+    retried = receiver.s3.put_back() if flags.retry_rejected else []
     files = found(receiver.s3, [flags.file]) if flags.file else list(list_data(receiver))
     if flags.file and not files:
         raise no_object(flags.file, receiver.s3, settings)
     results = load_all(receiver, files)
-    loaded = {result.key for result in results if result.outcome is FileStatus.LOADED}
-    for file in retried:  # only now: until it is loaded, the copy in rejected/ is the safe one
-        if f"data/{file.rest}" in loaded:
-            receiver.s3.forget(file)
+    receiver.s3.forget(retried, results)
     calls = receiver.s3.calls.counts + receiver.db.calls.counts
     said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
     log_event("INFO", f"calls: {said}", calls=dict(calls))
@@ -359,7 +378,7 @@ def load(flags: argparse.Namespace) -> int:
     """Run what the command line asks for; what may pass is a failure of this run."""
     try:
         return run(flags)
-    except Transient as error:
+    except (DatabaseFault, Rejected, Transient) as error:
         if STOP.by:
             raise Stopped(STOP.by) from None
         log_event("FAIL", str(error))

@@ -164,8 +164,10 @@ spokes() {
     wanted=$(parameters ${kept:-})
     local how=(--stack-set-name "$set" --template-body file://deploy/spoke.yaml
         --capabilities CAPABILITY_NAMED_IAM --parameters "$wanted" --call-as "$CALL_AS")
-    local pace=(--operation-preferences FailureTolerancePercentage=10,MaxConcurrentPercentage=25)
     confirm "Deploy the sender to all accounts of ${OU:-the StackSet $set}?"
+    local tolerated=1 pace
+    [ -z "$before" ] || tolerated=$(tolerable "$set")
+    pace=(--operation-preferences "FailureToleranceCount=$tolerated,MaxConcurrentPercentage=25")
     if [ -n "$before" ]; then
         finished update-stack-set "${how[@]}" "${pace[@]}"
     else
@@ -177,7 +179,18 @@ spokes() {
         --deployment-targets "OrganizationalUnitIds=$OU" --regions "$region" "${pace[@]}"
 }
 
-# finished OPERATION ...: start an operation of the StackSet and wait for its end
+# tolerable STACKSET: how many accounts may fail before the others are left alone: a tenth of them,
+# and one at least. CloudFormation rounds a percentage down: of nine accounts, 10 % is none.
+tolerable() {
+    local accounts
+    accounts=$(aws cloudformation list-stack-instances --stack-set-name "$1" --call-as "$CALL_AS" \
+        --query 'Summaries[].Account' --output text) || return
+    accounts=$(printf '%s' "$accounts" | wc -w)
+    printf '%s\n' $((accounts < 20 ? 1 : accounts / 10))
+}
+
+# finished OPERATION ...: start an operation of the StackSet and wait for its end; where it fails,
+# say in which accounts and why
 finished() {
     local operation status=RUNNING
     operation=$(aws cloudformation "$@" --query OperationId --output text)
@@ -188,7 +201,12 @@ finished() {
         say "$1: $status"
         case $status in RUNNING | QUEUED) sleep 10 ;; esac
     done
-    [ "$status" = SUCCEEDED ]
+    [ "$status" = SUCCEEDED ] && return
+    say "$1: not done in these accounts:"
+    aws cloudformation list-stack-set-operation-results --call-as "$CALL_AS" \
+        --stack-set-name "$NAME-spokes" --operation-id "$operation" --output text \
+        --query "Summaries[?Status!='SUCCEEDED'].[Account,Region,Status,StatusReason]" >&2
+    return 1
 }
 
 organization() {

@@ -7,6 +7,10 @@ class UsageError(Exception):
     """A setting that is missing or makes no sense: a line for the user each, exit code 2."""
 
 
+class Forbidden(UsageError):
+    """What the policies of AWS do not allow to whoever runs this."""
+
+
 class Rejected(Exception):
     """The document can never be loaded as it is; `reasons` says what is wrong and where."""
 
@@ -21,3 +25,18 @@ class Transient(Exception):
 
 class Unreachable(Transient):
     """The other side does not answer at all, so other files need not wait as long for it."""
+
+
+class DatabaseFault(Exception):
+    """The database refuses what is right: somebody has to look at it; the file waits."""
+
+
+class ValueRefused(Rejected):
+    """The database refuses a value, or something that was added to a table does.
+
+    `key_of`: the table whose natural key is too long for its index, if it is that.
+    """
+
+    def __init__(self, reason: str, key_of: str = "") -> None:
+        super().__init__(reason)
+        self.key_of = key_of

@@ -118,7 +118,7 @@ def read_forecast(scan: Scan, out: CategoryResult) -> Row:
 
 
 ANOMALIES_KEPT = timedelta(days=90)
-EARLIEST = re.compile(r"Earliest supported detectionDate\D*(\d{4}-\d\d-\d\d)")
+EARLIEST = re.compile(r"Earliest supported detectionDate\D*(\d{4}-\d\d-\d\d)", re.ASCII)
 """What AWS says of a day before those that it keeps."""
 
 

@@ -1,47 +1,79 @@
-"""Columns, types and keys as the database has them."""
+"""The columns that schema.sql names, with the types that the database gives them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from observability.database.schema import OwnColumn, Schema, own_schema
 from observability.database.tables import Table
 from observability.errors import UsageError
 
-OTHER_TABLES = ("products", "documents", "listings")
-FUNCTION = "run_steps()"
-
 CATALOGUE_SQL = """
-SELECT c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
-       a.attnotnull AND NOT a.atthasdef, NOT a.attnotnull, coalesce(k.position, 0),
+SELECT own.t, own.c, format_type(a.atttypid, CASE
+           WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) THEN -1 ELSE a.atttypmod END),
        coalesce((SELECT string_agg(e.enumlabel::text, ',' ORDER BY e.enumsortorder)
                  FROM pg_enum e WHERE e.enumtypid = a.atttypid), '')
-FROM pg_class c
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-LEFT JOIN (SELECT i.indrelid, g.position, pg_get_indexdef(i.indexrelid, g.position, true) AS part
-           FROM pg_index i
-           JOIN pg_class x ON x.oid = i.indexrelid AND i.indisunique
-           JOIN pg_class y ON y.oid = i.indrelid AND x.relname = y.relname || '_key'
-           CROSS JOIN LATERAL generate_series(1, i.indnkeyatts::integer) AS g (position)
-          ) k ON k.indrelid = c.oid AND (k.part = quote_ident(a.attname)
-              OR starts_with(k.part, 'COALESCE(' || quote_ident(a.attname) || ','))
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
+FROM jsonb_to_recordset(CAST(:own AS jsonb)) AS own (t text, c text)
+JOIN pg_class c ON c.relname = own.t AND c.relkind IN ('r', 'p')
+               AND c.relnamespace = 'public'::regnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = own.c
+                   AND a.attnum > 0 AND NOT a.attisdropped
 UNION ALL
-SELECT proname || '()', '', '', false, false, 0, '' FROM pg_proc
-WHERE pronamespace = 'public'::regnamespace AND proname = 'run_steps'
-ORDER BY 1, 2
+SELECT p.proname::text, '', '', '' FROM pg_proc p
+JOIN jsonb_to_recordset(CAST(:own AS jsonb)) AS own (t text, c text)
+  ON own.t = p.proname AND own.c = ''
+WHERE p.pronamespace = 'public'::regnamespace
+UNION ALL
+SELECT c.relname::text, '', '', '' FROM pg_class c
+JOIN jsonb_to_recordset(CAST(:own AS jsonb)) AS own (t text, c text)
+  ON own.t = c.relname AND own.c = ''
+WHERE c.relnamespace = 'public'::regnamespace
 """
+"""Of what schema.sql names, what there is.
+
+A cast to VARCHAR(n) would cut a text off in silence, where a column refuses it: such a type is told
+without its length. A database is shared: asked for all of `public`, the Data API may refuse to
+answer, as an answer has at most 1 MiB.
+"""
+
+ADDED_SQL = """
+WITH ours AS (
+    SELECT DISTINCT c.oid, c.relname
+    FROM jsonb_to_recordset(CAST(:own AS jsonb)) AS own (t text, c text)
+    JOIN pg_class c ON c.relname = own.t AND c.relnamespace = 'public'::regnamespace)
+SELECT 'the trigger ' || t.tgname || ' on ' || ours.relname FROM ours
+JOIN pg_trigger t ON t.tgrelid = ours.oid AND NOT t.tgisinternal
+UNION ALL
+SELECT 'the generated column ' || ours.relname || '.' || a.attname FROM ours
+JOIN pg_attribute a ON a.attrelid = ours.oid AND a.attgenerated <> '' AND NOT a.attisdropped
+UNION ALL
+SELECT 'the index ' || x.relname FROM ours
+JOIN pg_index i ON i.indrelid = ours.oid AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+JOIN pg_class x ON x.oid = i.indexrelid
+WHERE x.relname NOT IN (ours.relname || '_key', ours.relname || '_alive')
+ORDER BY 1"""
+"""What people have added to our tables that computes with a row's values, and so may refuse one."""
+
+SAMPLE = (
+    "holds the tables of the public sample (aws-samples/sample-aws-multi-account-observability): "
+    "give a database of its own, or put the sample's aside first, with ALTER SCHEMA public RENAME "
+    "TO sample; CREATE SCHEMA public"
+)
 
 
 @dataclass(frozen=True)
 class Column:
     name: str
     type: str  # as PostgreSQL writes it, ready for a cast
-    required: bool
-    nullable: bool
-    key_position: int  # in the natural key, from 1; 0: not part of it
+    own: OwnColumn
     labels: tuple[str, ...]  # of an enumeration
+
+    @property
+    def required(self) -> bool:
+        return self.own.required
 
 
 MANAGED = {"id", "account_id", "document_id", "gone_at", "created_at", "updated_at"}
@@ -81,7 +113,9 @@ class TableSchema:
     @property
     def key(self) -> list[str]:
         """The natural key, in its index's order."""
-        keyed = sorted((c.key_position, n) for n, c in self.columns.items() if c.key_position)
+        keyed = sorted(
+            (c.own.key_position, n) for n, c in self.columns.items() if c.own.key_position
+        )
         return [name for _, name in keyed]
 
     @property
@@ -91,8 +125,8 @@ class TableSchema:
 
     def key_of(self, alias: str) -> list[str]:
         """The natural key of a row as its index has it: no value counts as an empty text."""
-        key = [(f'{alias}"{c}"', self.columns[c].nullable) for c in self.key]
-        return [f"(coalesce({column}, ''))" if nullable else column for column, nullable in key]
+        key = [(f'{alias}"{c}"', self.columns[c].own.empty_in_key) for c in self.key]
+        return [f"(coalesce({column}, ''))" if empty else column for column, empty in key]
 
     @property
     def owner(self) -> list[str]:
@@ -103,25 +137,52 @@ class TableSchema:
 Catalogue = Mapping[str, Mapping[str, Column]]
 
 
-def read_catalogue(records: Iterable[Sequence[Any]], tables: Collection[str]) -> Catalogue:
+def own_names() -> str:
+    """The parameter of these statements: columns by table; without one tables and functions."""
+    schema = own_schema()
+    named = [(table, name) for table, columns in schema.tables.items() for name in columns]
+    named += [(name, "") for name in sorted({*schema.functions, *schema.tables})]
+    return json.dumps([{"t": table, "c": name} for table, name in named])
+
+
+def read_catalogue(records: Iterable[Sequence[Any]], schema: Schema) -> Catalogue:
     """Group the rows of CATALOGUE_SQL by table.
 
-    UsageError where the schema lacks one of `tables`, which have a document_id, or what is beside
-    them: then it is too old.
+    UsageError where the database lacks what schema.sql names: then it is too old, or another's.
     """
-    catalogue: dict[str, dict[str, Column]] = {}
-    for table, name, type_, required, nullable, position, labels in records:
-        known = tuple(filter(None, labels.split(",")))
-        column = Column(name, type_, required, nullable, position, known)
-        catalogue.setdefault(table, {})[name] = column
-    if catalogue.keys().isdisjoint(tables):
+    types = {(table, name): (type_, labels) for table, name, type_, labels in records}
+    check_is_ours(types, schema)
+    if not any(name for _, name in types):
         raise UsageError("the database has no schema: run receiver.py --init-schema")
-    missing = [name for name in (*tables, *OTHER_TABLES, FUNCTION) if name not in catalogue]
-    missing += [
-        f"{name}.document_id"
-        for name in tables
-        if name in catalogue and "document_id" not in catalogue[name]
-    ]
-    if missing:
+    if missing := missing_names(types, schema):
         raise UsageError(f"the database lacks {', '.join(missing)}: run receiver.py --init-schema")
-    return catalogue
+    return {
+        table: {name: column_of(name, own, *types[table, name]) for name, own in columns.items()}
+        for table, columns in schema.tables.items()
+    }
+
+
+def column_of(name: str, own: OwnColumn, type_: str, labels: str) -> Column:
+    return Column(name, type_, own, tuple(filter(None, labels.split(","))))
+
+
+def missing_names(there: Collection[tuple[str, str]], schema: Schema) -> list[str]:
+    """What the database lacks: whole tables, single columns, functions."""
+    missing = []
+    for table, columns in schema.tables.items():
+        lacking = [name for name in columns if (table, name) not in there]
+        missing += [f"{table}.{n}" for n in lacking] if len(lacking) < len(columns) else [table]
+    return missing + [f"{name}()" for name in sorted(schema.functions) if (name, "") not in there]
+
+
+def check_is_ours(there: Collection[tuple[str, str]], schema: Schema) -> None:
+    """Raise UsageError where a table of one of our names is not ours: our key is not in it."""
+    tables = {table for table, _ in there}
+    if ("findings", "finding_id") in there and ("findings", "account_id") not in there:
+        raise UsageError(f"the database {SAMPLE}")
+    for table in sorted(schema.tables.keys() & tables):
+        if lacking := sorted(n for n in schema.identity(table) if (table, n) not in there):
+            raise UsageError(
+                f"the database has a table {table} of another program, without the column "
+                f"{lacking[0]}: give a database of its own"
+            )

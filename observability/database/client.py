@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.plain import connect, observe
-from observability.database.catalogue import CATALOGUE_SQL, Catalogue, read_catalogue
-from observability.errors import Rejected, Transient, Unreachable
+from observability.database.catalogue import CATALOGUE_SQL, Catalogue, own_names, read_catalogue
+from observability.database.errors import RESUMING, database_meaning
+from observability.database.schema import own_schema
+from observability.errors import Transient
 from observability.log import log_event
 from observability.settings.receiver import Settings
 from observability.stopping import backoff, wait
@@ -21,68 +22,6 @@ from observability.stopping import backoff, wait
 if TYPE_CHECKING:
     from mypy_boto3_rds_data import RDSDataServiceClient
     from mypy_boto3_rds_data.type_defs import ExecuteStatementResponseTypeDef, SqlParameterTypeDef
-
-
-REFUSED_STATES = ("21", "22", "23", "54")  # cardinality, data, constraints, limits
-EXHAUSTED = "2200H"  # a sequence has no more ids: no document's fault
-PASSING_STATES = (
-    "08",
-    "25006",
-    "25P03",
-    "40",
-    "53",
-    "55",
-    "57",
-)  # connection, rollback, resources, locks, operator
-PASSING_CODES = {
-    "ConditionalRequestConflict",
-    "OperationAborted",
-    "DatabaseResumingException",
-    "DatabaseUnavailableException",
-    "InternalFailure",
-    "InternalServerErrorException",
-    "RequestTimeout",
-    "ServiceUnavailable",
-    "ServiceUnavailableError",
-    "SlowDown",
-    "StatementTimeoutException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "TransactionNotFoundException",
-}
-RESUMING = "DatabaseResumingException"
-
-
-def aws_meaning(error: Exception, service: str) -> Exception:
-    """What an error of an AWS call means for the file: Transient, Rejected, or itself."""
-    from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
-    from botocore.exceptions import ConnectionError as NotConnected
-
-    # Timeouts, lost connections, endpoints that cannot be reached, bodies that break off.
-    if isinstance(error, HTTPClientError | NotConnected | IncompleteReadError):
-        advice = "; check REGION, network and VPC endpoint"
-        more = advice if isinstance(error, NotConnected) else ""
-        return Unreachable(f"no answer from {service}: {error}{more}")
-    if not isinstance(error, ClientError):
-        return error
-    code = error.response["Error"].get("Code", "")
-    message = error.response["Error"].get("Message", "")
-    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-    state = re.search(r"SQLState: (\w{5})", message)
-    if state and state[1].startswith(REFUSED_STATES) and state[1] != EXHAUSTED:
-        return Rejected(f"the database refuses a value: {without_values(message)}")
-    if code in (RESUMING, "DatabaseUnavailableException"):
-        return Unreachable(f"{code}: {message[:300]}")
-    passing = "still running a query" in message or code in PASSING_CODES or status >= 500
-    if passing or (state and state[1].startswith(PASSING_STATES)):
-        return Transient(f"{code}: {without_values(message)}")
-    return error
-
-
-def without_values(message: str) -> str:
-    """An error of PostgreSQL without the values that it quotes after a colon."""
-    return re.sub(r': "[^"]*"', "", message)[:300]
 
 
 class DBManager:
@@ -109,7 +48,8 @@ class DBManager:
 
         Nothing was run then. Whatever else may pass is waited out only outside transactions,
         where a call may be repeated. Raises Transient for what may pass, Rejected for values that
-        the database cannot take, botocore's ClientError for the rest.
+        the database cannot take, DatabaseFault for what it refuses beside, botocore's ClientError
+        for the rest.
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -123,7 +63,7 @@ class DBManager:
             try:
                 return getattr(self.client, operation)(**target, **parameters)
             except (BotoCoreError, ClientError) as error:
-                meaning = aws_meaning(error, "the RDS Data API")
+                meaning = database_meaning(error)
                 alone = isinstance(meaning, Transient) and "transactionId" not in parameters
                 late = self.gave_up.is_set() or time.monotonic() > deadline
                 if late or not (alone or RESUMING in str(error)):
@@ -133,10 +73,15 @@ class DBManager:
         raise AssertionError("count() has no end")
 
     def execute(
-        self, sql: str, parameters: Mapping[str, str | int], transaction: str | None = None
+        self,
+        sql: str,
+        parameters: Mapping[str, str | int],
+        transaction: str | None = None,
+        **more: Any,
     ) -> list[list[Any]]:
         """Run one statement and return its records as plain values."""
-        more: dict[str, Any] = {"transactionId": transaction} if transaction else {}
+        if transaction:
+            more["transactionId"] = transaction
         answer: ExecuteStatementResponseTypeDef = self.call(
             "execute_statement",
             database=self.settings.database,
@@ -172,16 +117,12 @@ class DBManager:
                 transactionId=transaction,
             )
         except (BotoCoreError, ClientError) as error:
-            meaning = aws_meaning(error, "the RDS Data API")
+            meaning = database_meaning(error)
             log_event("INFO", f"rollback not confirmed: {meaning}")
 
-    def catalogue(self, tables: Collection[str]) -> Catalogue:
+    def catalogue(self) -> Catalogue:
         """Columns, types and keys; raises UsageError where the schema is missing or too old."""
-        return read_catalogue(self.execute(CATALOGUE_SQL, {}), tables)
-
-    def init_schema(self, statements: Iterable[str]) -> int:
-        """Apply the schema, statement by statement; safe to run again."""
-        return sum(1 for statement in statements if self.execute(statement, {}) is not None)
+        return read_catalogue(self.execute(CATALOGUE_SQL, {"own": own_names()}), own_schema())
 
 
 def parameter(name: str, value: str | int) -> SqlParameterTypeDef:
@@ -195,23 +136,6 @@ def cell(value: Mapping[str, Any]) -> Any:
     if value.get("isNull"):
         return None
     return next(iter(value.values()))
-
-
-def split_statements(sql: str) -> Iterator[str]:
-    """The statements of a schema file: each ends with `;` at the end of a line.
-
-    Inside a quoted text, such as the body of DO, a `;` ends nothing.
-    """
-    statement = ""
-    for line in sql.splitlines(keepends=True):
-        if line.startswith("--") and not statement.strip():
-            continue
-        statement += line
-        if line.rstrip().endswith(";") and statement.count("'") % 2 == 0:
-            yield statement.strip().rstrip(";")
-            statement = ""
-    if statement.strip():
-        yield statement.strip()
 
 
 SILENT_SQL = """

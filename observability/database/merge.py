@@ -35,6 +35,11 @@ def rows_of(fields: Mapping[str, Column]) -> str:
     return f"(SELECT {', '.join(typed)}, e.place FROM {source})"
 
 
+def values_sql(shape: TableSchema) -> str:
+    """Cast the rows of $2 and do nothing with them: the error of a value, and of nothing else."""
+    return f"SELECT count(r), {NONE}, {NONE} FROM {rows_of(shape.fields)} r"
+
+
 def parent_join(table: Table, alias: str) -> str:
     """Join the parent as p to incoming rows called `alias`."""
     assert table.parent

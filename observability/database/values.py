@@ -29,7 +29,7 @@ INTEGER_BITS = {"integer": 31, "bigint": 63}
 
 
 def plain(value: Any) -> Any:
-    """A JSON value whose numbers are numbers again, for JSONB."""
+    """A JSON value whose numbers are numbers again, for JSONB; ValueError beyond a float."""
     if isinstance(value, Number):
         number = float(value)
         if not math.isfinite(number):

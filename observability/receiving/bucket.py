@@ -10,10 +10,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.plain import connect, observe
-from observability.database.client import aws_meaning
-from observability.errors import Transient, UsageError
+from observability.database.errors import aws_meaning
+from observability.errors import Forbidden, Transient, UsageError
 from observability.limits import MIB
 from observability.log import log_event, printable
+from observability.receiving.result import FileResult, FileStatus
 from observability.settings.receiver import Settings
 
 if TYPE_CHECKING:
@@ -82,6 +83,11 @@ def file_at(key: str, etag: str, size: int, last_modified: datetime) -> File:
 # Not there, or not the same any more; the last is a conditional write while another one is made.
 GONE = ("NoSuchKey", "404", "PreconditionFailed", "412", "ConditionalRequestConflict")
 NO_BUCKET = ("NoSuchBucket", "InvalidBucketName", "Invalid bucket name")  # botocore's is the last
+DENIED = ("AccessDenied", "403")  # HeadObject has no body, so its code is the status
+ONLY_THE_ROLE = (
+    "by deploy/hub.yaml only the receiver's role may; invoke its function instead, with "
+    '{"retry_rejected": true} for refused documents'
+)
 UPLOADED = "uploaded"  # metadata of what was moved: when it came, for the copy is younger
 ARCHIVED = "archived"  # metadata of what lies or lay under loaded/: its name there
 
@@ -112,10 +118,13 @@ class S3Manager:
         except (BotoCoreError, ClientError) as error:
             raise self.meaning(error) from error
 
-    def meaning(self, error: Exception) -> Exception:
-        """What an error of S3 means: UsageError where there is no such bucket."""
+    def meaning(self, error: Exception, key: str = "") -> Exception:
+        """What an error of S3 means: UsageError where there is no such bucket, or no access."""
         if any(sign in str(error) for sign in NO_BUCKET):
             return UsageError(f"BUCKET (--bucket): there is no bucket {self.bucket!r}")
+        if any(f"({code})" in str(error) for code in DENIED):
+            what = f"{getattr(error, 'operation_name', 'a call')} of {key or self.bucket}"
+            return Forbidden(f"S3 does not allow {what}: {ONLY_THE_ROLE}")
         return aws_meaning(error, "S3")
 
     def lies_under(self, place: str, rest: str) -> bool:
@@ -140,7 +149,7 @@ class S3Manager:
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and error.response["Error"].get("Code") in codes:
                 return None
-            raise self.meaning(error) from error
+            raise self.meaning(error, parameters.get("Key", "")) from error
 
     def open(self, file: File) -> tuple[File, Iterator[bytes]]:
         """The object and its bytes, if it still is the one that was found; else raises Changed."""
@@ -227,7 +236,9 @@ class S3Manager:
     def put_back(self) -> list[File]:
         """Copy refused documents back to data/, unless another one waits there; which they are."""
         refused = [f for f in self.list_files("rejected/") if not f.key.endswith(REASON)]
-        return [file for file in refused if self.put_one_back(file)]
+        back = [file for file in refused if self.put_one_back(file)]
+        log_event("INFO", f"{len(back)} documents are back from rejected/")
+        return back
 
     def put_one_back(self, file: File) -> bool:
         waits = self.find(f"data/{file.rest}")
@@ -236,11 +247,17 @@ class S3Manager:
             return False
         return True
 
-    def forget(self, file: File) -> None:
-        """Delete a refused document that was loaded now, with its reasons."""
-        reasons = self.find(file.key + REASON)
-        if self.delete(file) and reasons:
-            self.delete(reasons)
+    def forget(self, retried: Iterable[File], results: Iterable[FileResult]) -> None:
+        """Delete the refused documents that were loaded now, with their reasons.
+
+        Only now: until it is loaded, the copy in rejected/ is the safe one.
+        """
+        loaded = {result.key for result in results if result.outcome is FileStatus.LOADED}
+        for file in retried:
+            if f"data/{file.rest}" in loaded:
+                reasons = self.find(file.key + REASON)
+                if self.delete(file) and reasons:
+                    self.delete(reasons)
 
 
 def told(file: File, more: Mapping[str, str] | None = None) -> dict[str, Any]:

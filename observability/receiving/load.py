@@ -11,10 +11,11 @@ from functools import cached_property
 from typing import Any
 
 from observability import THIS
-from observability.database.catalogue import TableSchema
+from observability.database.catalogue import ADDED_SQL, TableSchema, own_names
 from observability.database.client import DBManager
-from observability.database.merge import RUN_SQL, SEEN_SQL, Extent, merge_sql
+from observability.database.merge import RUN_SQL, SEEN_SQL, Extent, merge_sql, values_sql
 from observability.database.tables import Kind, Table
+from observability.errors import DatabaseFault, Rejected, ValueRefused
 from observability.loaders import AWAITED
 from observability.loaders.account import accounts_sql, products_sql
 from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
@@ -101,9 +102,29 @@ class Load:
 
     def run_steps(self, steps: Sequence[Step]) -> None:
         texts = "[" + ",".join(step.text for step in steps) + "]"
-        answers = self.statement(RUN_SQL, {"document": self.document_id, "steps": texts})
+        try:
+            answers = self.statement(RUN_SQL, {"document": self.document_id, "steps": texts})
+        except ValueRefused as refused:
+            raise self.explanation(refused, steps) from refused
         for step, answer in zip(steps, answers, strict=True):
             self.count(step, *answer)
+
+    def explanation(self, refused: ValueRefused, steps: Sequence[Step]) -> Exception:
+        """Whose fault it is that a value was refused.
+
+        The values alone are tried once more. If PostgreSQL takes them, a generated column, an index
+        or a trigger that somebody added to the table does not: its error has the same states.
+        """
+        if refused.key_of:
+            return Rejected(*(self.spool.long_keys(refused.key_of) or refused.reasons))
+        values = "[" + ",".join(step.values for step in steps) + "]"
+        try:
+            self.db.execute(RUN_SQL, {"document": self.document_id, "steps": values})
+        except Rejected as still:
+            return still
+        added = [record[0] for record in self.db.execute(ADDED_SQL, {"own": own_names()})]
+        theirs = ", ".join(added[:5]) or "what was added to its table"
+        return DatabaseFault(f"{refused}: nothing is wrong with the value, so {theirs} refuses it")
 
     def statement(self, sql: str, parameters: Mapping[str, str | int]) -> list[list[Any]]:
         return self.db.execute(sql, parameters, self.transaction)
@@ -126,7 +147,7 @@ class Load:
 
     def owner(self, spool: TableSpool, rows: str, count: int) -> Step:
         name = spool.shape.table.name
-        return Step(name, self.owner_sql(name, spool.shape), rows, count)
+        return Step(name, self.owner_sql(name, spool.shape), rows, count, spool.shape)
 
     def owners(self, table: Table) -> Iterator[Step]:
         """What rows of a table hang on and has been met since this was last asked."""
@@ -148,7 +169,7 @@ class Load:
             if number or not last:
                 extent = Extent.LAST if last else Extent.MORE
             if name == "product_accounts":
-                yield Step("products", products_sql(spool.shape), rows, batch.rows)
+                yield Step("products", products_sql(spool.shape), rows, batch.rows, spool.shape)
             yield from self.owners(spool.shape.table)
             yield self.merge(spool, extent, rows, batch.rows)
         yield from self.owners(spool.shape.table)
@@ -158,7 +179,8 @@ class Load:
     def merge(self, spool: TableSpool, extent: Extent, rows: str, count: int) -> Step:
         known = extent if self.is_complete_listing(spool) else Extent.SOME
         sql = merge_sql(spool.shape, known)
-        return Step(spool.shape.table.name, sql, rows, count, f"[{','.join(self.scopes(spool))}]")
+        scopes = f"[{','.join(self.scopes(spool))}]"
+        return Step(spool.shape.table.name, sql, rows, count, spool.shape, scopes)
 
     def is_complete_listing(self, spool: TableSpool) -> bool:
         """Whether the document states the whole of the table, or of periods or parents in it."""
@@ -212,11 +234,18 @@ class Step:
     sql: str
     rows: str
     rows_count: int
+    shape: TableSchema
     scopes: str = "[]"
 
     @cached_property
     def text(self) -> str:
         return f'{{"sql":{json.dumps(self.sql)},"rows":{self.rows},"scopes":{self.scopes}}}'
+
+    @property
+    def values(self) -> str:
+        """The same without writing: its values are cast, and no more."""
+        sql = values_sql(self.shape)
+        return f'{{"sql":{json.dumps(sql)},"rows":{self.rows},"scopes":[]}}'
 
 
 def in_requests(steps: Iterable[Step]) -> Iterator[list[Step]]:

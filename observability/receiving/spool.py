@@ -20,6 +20,7 @@ from observability.errors import Rejected
 from observability.limits import BATCH_BYTES, LISTED_PROBLEMS, MIB, PERIODS
 from observability.loaders import AWAITED
 from observability.loaders.rows import Complete, EndOfTable, Fault, Orphans, Row
+from observability.receiving.long_keys import LongKeys
 
 
 def has_nul(value: Any) -> bool:
@@ -118,6 +119,7 @@ class TableSpool:
         self.unknown: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()  # by column of a value, '' for a whole row
         self.orphans: dict[str, set[str]] = {}
+        self.long_keys = LongKeys(shape)
 
     @property
     def rows(self) -> int:
@@ -147,6 +149,7 @@ class TableSpool:
         waiting, self.waiting, self.waiting_characters = self.waiting, [], 0
         if not waiting:
             return []
+        self.long_keys.look_at(waiting)
         rows = [row.values for row in waiting]
         for names, times in Counter(map(tuple, rows)).items():
             self.unknown.update({n: times for n in names if n not in self.casts.one})
@@ -418,6 +421,10 @@ class Spool:
             if number == len(table.batches):
                 return
             yield table.batches[number], table.finished and number + 1 == len(table.batches)
+
+    def long_keys(self, table: str) -> list[str]:
+        """The rows that are likely to be what a table's key is too short for."""
+        return [place for t in self.tables.values() for place in t.long_keys.places(table)]
 
     def unknown_fields(self) -> dict[str, int]:
         counts: Counter[str] = Counter()

@@ -147,7 +147,9 @@ def is_uploaded(run: Run, account: str, settings: Settings, region: str) -> bool
     return found >= {f"{day}_{INTERVAL}" for day in wanted}
 
 
-DATED = re.compile(rf"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])_{INTERVAL}(\.[\w-]+)?\.json$")
+DATED = re.compile(
+    rf"\d{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])_{INTERVAL}(\.[\w-]+)?\.json$", re.ASCII
+)
 """A document's name; under loaded/ a further one of the same day has its ETag in it."""
 
 

@@ -98,7 +98,7 @@ def arn(service: str, thing: str) -> Kind:
 
     def read(given: str) -> str:
         if not re.fullmatch(
-            rf"arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{thing}:[^:\s]+", given
+            rf"arn:aws[a-z-]*:{service}:[a-z0-9-]+:[0-9]{{12}}:{thing}:[^:\s]+", given
         ):
             raise ValueError(f"{shown(given)} is no ARN of a {thing}; its form is {form}")
         return given
@@ -106,8 +106,8 @@ def arn(service: str, thing: str) -> Kind:
     return Kind("ARN", read)
 
 
-KMS_ARN = r"arn:aws[a-z-]*:kms:[a-z\d-]+:\d{12}:"
-KMS_ID = r"([\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}|mrk-[\da-f]{32})"
+KMS_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:"
+KMS_ID = r"([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})"
 KMS_KEY = pattern(
     "KEY",
     rf"({KMS_ARN}key/)?{KMS_ID}|({KMS_ARN})?alias/[\w/-]+",
@@ -115,7 +115,7 @@ KMS_KEY = pattern(
 )
 """What S3 takes as SSEKMSKeyId."""
 
-REGION = pattern("REGION", r"[a-z]+(-[a-z]+)+-\d", "the code of a region, such as eu-west-1")
+REGION = pattern("REGION", r"[a-z]+(-[a-z]+)+-[0-9]", "the code of a region, such as eu-west-1")
 
 ROLE = pattern(
     "ROLE",

@@ -7,7 +7,6 @@ import os
 import psycopg
 
 import receiver
-from observability.loaders import STORED
 from observability.receiving.bucket import S3Manager
 from observability.settings.receiver import Settings
 from tests import documents
@@ -110,7 +109,7 @@ def scans(embedded: EmbeddedCloud, warehouse: Warehouse) -> tuple[int, list[str]
     os.environ |= embedded.environment(ACCOUNT) | warehouse.environment
     settings = Settings.of({})
     db = RecordingDB(settings)
-    loading = receiver.Receiver(settings, S3Manager(settings), db, db.catalogue(STORED))
+    loading = receiver.Receiver(settings, S3Manager(settings), db, db.catalogue())
     receiver.load_all(loading, receiver.list_data(loading))
     with psycopg.connect(embedded.postgres.dsn_for(warehouse.database)) as connection:
         return scans_of_big_tables(connection, statements(db), BIG)

@@ -26,9 +26,11 @@ class RecordingDB(DBManager):
         super().__init__(settings)
         self.statements: list[tuple[str, dict[str, Any]]] = []
 
-    def execute(self, sql: str, parameters: Any, transaction: str | None = None) -> list[list[Any]]:
+    def execute(
+        self, sql: str, parameters: Any, transaction: str | None = None, **more: Any
+    ) -> list[list[Any]]:
         self.statements.append((sql, dict(parameters)))
-        return super().execute(sql, parameters, transaction)
+        return super().execute(sql, parameters, transaction, **more)
 
 
 @dataclass(frozen=True)

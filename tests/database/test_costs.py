@@ -15,7 +15,7 @@ import receiver
 from observability.database.catalogue import TableSchema
 from observability.database.merge import SEEN_SQL
 from observability.database.tables import Kind
-from observability.loaders import STORED, TABLES
+from observability.loaders import TABLES
 from observability.receiving.bucket import S3Manager
 from observability.receiving.result import FileResult, FileStatus
 from tests import documents
@@ -76,7 +76,7 @@ def explained(warehouse: Warehouse) -> Iterator[tuple[psycopg.Connection[Any], p
     put(warehouse, made)
     settings = warehouse.settings
     db = plans.RecordingDB(settings)
-    loading = receiver.Receiver(settings, S3Manager(settings), db, db.catalogue(STORED))
+    loading = receiver.Receiver(settings, S3Manager(settings), db, db.catalogue())
     [result] = receiver.load_all(loading, receiver.list_data(loading))
     assert result.outcome is FileStatus.LOADED
     with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:
@@ -98,7 +98,7 @@ def test_stored_rows_are_found_by_their_whole_key(
     """An index that is searched by a part of its key reads all of an account's entries."""
     connection, db = explained
     connection.execute(SEEN_SQL.encode())
-    catalogue, big = db.catalogue(STORED), plans.big_tables(connection, BIG)
+    catalogue, big = db.catalogue(), plans.big_tables(connection, BIG)
     shapes = [
         TableSchema.of(table, catalogue)
         for name, table in TABLES.items()

@@ -18,7 +18,7 @@ import psycopg
 
 from observability.collecting.collector import EVENT, NOW, PERIOD, Collector
 from observability.collectors import COLLECTORS
-from observability.database.catalogue import OTHER_TABLES
+from observability.database.schema import own_schema
 from observability.database.tables import Kind
 from observability.loaders import LOADERS, TABLES
 from observability.settings import receiver, sender
@@ -205,7 +205,7 @@ def kind(name: str) -> str:
     """How a table is merged, in the words of docs/merging.md."""
     found = TABLES.get(name)
     if found is None:
-        return "own" if name in OTHER_TABLES else "view"
+        return "own" if name in own_schema().tables else "view"
     parent = f" of {code(found.parent.table)}" if found.parent else ""
     return f"part{parent}" if found.kind is Kind.PART else found.kind.name.lower()
 

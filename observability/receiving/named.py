@@ -1,0 +1,30 @@
+"""The files that an event names, as they are in the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from observability.aws.errors import aws_errors
+from observability.errors import Forbidden, Transient
+from observability.receiving.bucket import File, S3Manager
+from observability.receiving.result import FileResult, FileStatus, log_result
+
+
+def find_each(s3: S3Manager, keys: Iterable[str]) -> tuple[list[File], list[FileResult]]:
+    """The files at keys, and what became of those that S3 does not let be seen.
+
+    One of these costs itself only. What somebody has moved meanwhile is in neither list.
+    """
+    files: list[File] = []
+    unseen: list[FileResult] = []
+    expected: tuple[type[Exception], ...] = (Forbidden, Transient, *aws_errors())
+    for key in keys:
+        try:
+            file = s3.find(key)
+        except expected as error:
+            outcome = FileStatus.DEFERRED if isinstance(error, Transient) else FileStatus.FAILED
+            unseen.append(FileResult(key, outcome, reasons=(str(error),)))
+            log_result(unseen[-1])
+        else:
+            files += [file] if file else []
+    return files, unseen

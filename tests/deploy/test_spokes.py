@@ -1,0 +1,76 @@
+"""deploy.sh spokes: a StackSet's operation that fails tells where and why."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHA = "0123456789abcdef" * 4
+
+AWS = """#!/usr/bin/env bash
+# The AWS CLI over a StackSet of so many ACCOUNTS, whose operation ends in STATUS.
+echo "$*" >> "$ASKED"
+case "$*" in
+    *list-stack-sets*) echo observability-spokes ;;
+    *describe-stack-set-operation*) echo "$STATUS" ;;
+    *describe-stack-set\\ *) echo '["CUSTOMER"]' ;;
+    *get-template-summary*) echo CUSTOMER ;;
+    *list-stack-instances*) seq 100000000001 $((100000000000 + ACCOUNTS)) | tr '\\n' '\\t' ;;
+    *list-stack-set-operation-results*)
+        printf '100000000002\\tus-east-1\\tFAILED\\tAccount is suspended\\n'
+        printf '100000000003\\tus-east-1\\tCANCELLED\\tCancelled since failure tolerance\\n' ;;
+    *update-stack-set*) echo operation-1 ;;
+    *describe-stacks*) echo something ;;
+    *configure*) echo us-east-1 ;;
+esac
+"""
+PYTHON = f"""#!/usr/bin/env bash
+case "$*" in *deploy/build.py*) echo "{SHA}  build/sender.zip" ;; *) exec "$REAL" "$@" ;; esac
+"""
+
+
+def deploy(
+    directory: Path, accounts: int, status: str
+) -> tuple[subprocess.CompletedProcess[str], str]:
+    """deploy.sh spokes over so many accounts; what it asked of the AWS CLI."""
+    for name, text in (("aws", AWS), ("python", PYTHON)):
+        (directory / name).write_text(text)
+        (directory / name).chmod(0o755)
+    asked = directory / "asked"
+    settings = {
+        "PATH": f"{directory}:{os.environ['PATH']}",
+        "BIN": str(directory),
+        "REAL": str(ROOT / ".venv" / "bin" / "python"),
+        "ASKED": str(asked),
+        "ACCOUNTS": str(accounts),
+        "STATUS": status,
+        "YES": "1",
+    }
+    script = str(ROOT / "deploy" / "deploy.sh")
+    done = subprocess.run(
+        ["bash", script, "spokes"], env=settings, capture_output=True, text=True, check=False
+    )
+    return done, asked.read_text()
+
+
+@pytest.mark.parametrize(
+    ("accounts", "tolerated"), [(0, 1), (1, 1), (9, 1), (19, 1), (20, 2), (250, 25)]
+)
+def test_a_tenth_of_the_accounts_may_fail_and_one_at_least(
+    tmp_path: Path, accounts: int, tolerated: int
+) -> None:
+    done, asked = deploy(tmp_path, accounts, "SUCCEEDED")
+    assert done.returncode == 0, done.stderr
+    assert f"FailureToleranceCount={tolerated}," in asked
+    assert "operation-results" not in asked
+
+
+def test_an_operation_that_fails_lists_accounts_and_reasons(tmp_path: Path) -> None:
+    done, _ = deploy(tmp_path, 4, "FAILED")
+    assert done.returncode == 1
+    assert "100000000002\tus-east-1\tFAILED\tAccount is suspended" in done.stderr
+    assert "100000000003\tus-east-1\tCANCELLED" in done.stderr
