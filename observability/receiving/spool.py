@@ -10,78 +10,25 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import accumulate, count
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from observability.database.catalogue import TableSchema
-from observability.database.values import caster, column_caster
 from observability.errors import Rejected
 from observability.limits import BATCH_BYTES, LISTED_PROBLEMS, MIB, PERIODS
 from observability.loaders import AWAITED
 from observability.loaders.rows import Complete, EndOfTable, Fault, Orphans, Row
+from observability.receiving.casting import (
+    EMPTY,
+    casting,
+    encode,
+    room_after,
+    size_in_request,
+    storable,
+)
 from observability.receiving.long_keys import LongKeys
 
-
-def has_nul(value: Any) -> bool:
-    """Whether a text within a JSON value holds a character that PostgreSQL cannot store."""
-    if isinstance(value, dict):
-        return any(has_nul(k) or has_nul(v) for k, v in value.items())
-    if isinstance(value, list):
-        return any(has_nul(v) for v in value)
-    return isinstance(value, str) and "\0" in value
-
-
 ENCODED_AT_ONCE = 64
-
-# One encoder for all rows: json.dumps makes a new one for each.
-encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def size_in_request(text: str) -> int:
-    """Bytes that a JSON text takes in a request, where it is a string: escaped a second time."""
-    if text.isascii() and "\x7f" not in text:
-        return len(text) + text.count('"') + text.count("\\")
-    return len(json.dumps(text))
-
-
-def room_after(earlier: int) -> int:
-    """Bytes of a batch or request after so many: small at first, so that loading begins early."""
-    return BATCH_BYTES >> max(0, 3 - earlier)
-
-
-EMPTY: tuple[Any, ...] = (None, "", {})
-"""What identifies nothing: a natural key that is empty is missing."""
-
-
-def storable(value: Any) -> Any:
-    """The value, if PostgreSQL can take its texts; else ValueError."""
-    text = encode(value)
-    if "\\u0000" in text and has_nul(value):
-        raise ValueError("holds a NUL character")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("a text holds half of a surrogate pair") from None
-    return value
-
-
-class Casting(NamedTuple):
-    """How a row's values, and those of many rows by column, are cast to a table's columns."""
-
-    one: Mapping[str, Callable[[Any], Any]]
-    many: Mapping[str, Callable[[list[Any]], list[Any]]]
-    required: Sequence[str]
-
-
-@lru_cache(maxsize=1024)
-def casting(shape: TableSchema) -> Casting:
-    fields = shape.fields
-    return Casting(
-        {name: caster(column) for name, column in fields.items()},
-        {name: column_caster(column) for name, column in fields.items()},
-        [n for n, column in fields.items() if column.required and n not in shape.table.defaults],
-    )
 
 
 @dataclass

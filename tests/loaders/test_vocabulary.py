@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from observability.database.client import split_statements
+from observability.database.schema import split_statements
 from tests import documents
 from tests.conftest import SCHEMA
 from tests.documents import Document, document

@@ -1,0 +1,71 @@
+"""How the rows of a document become the values of a table, as text that a request can carry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from observability.database.catalogue import TableSchema
+from observability.database.values import caster, column_caster
+from observability.limits import BATCH_BYTES
+
+
+def has_nul(value: Any) -> bool:
+    """Whether a text within a JSON value holds a character that PostgreSQL cannot store."""
+    if isinstance(value, dict):
+        return any(has_nul(k) or has_nul(v) for k, v in value.items())
+    if isinstance(value, list):
+        return any(has_nul(v) for v in value)
+    return isinstance(value, str) and "\0" in value
+
+
+# One encoder for all rows: json.dumps makes a new one for each.
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def size_in_request(text: str) -> int:
+    """Bytes that a JSON text takes in a request, where it is a string: escaped a second time."""
+    if text.isascii() and "\x7f" not in text:
+        return len(text) + text.count('"') + text.count("\\")
+    return len(json.dumps(text))
+
+
+def room_after(earlier: int) -> int:
+    """Bytes of a batch or request after so many: small at first, so that loading begins early."""
+    return BATCH_BYTES >> max(0, 3 - earlier)
+
+
+EMPTY: tuple[Any, ...] = (None, "", {})
+"""What identifies nothing: a natural key that is empty is missing."""
+
+
+def storable(value: Any) -> Any:
+    """The value, if PostgreSQL can take its texts; else ValueError."""
+    text = encode(value)
+    if "\\u0000" in text and has_nul(value):
+        raise ValueError("holds a NUL character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half of a surrogate pair") from None
+    return value
+
+
+class Casting(NamedTuple):
+    """How a row's values, and those of many rows by column, are cast to a table's columns."""
+
+    one: Mapping[str, Callable[[Any], Any]]
+    many: Mapping[str, Callable[[list[Any]], list[Any]]]
+    required: Sequence[str]
+
+
+@lru_cache(maxsize=1024)
+def casting(shape: TableSchema) -> Casting:
+    fields = shape.fields
+    return Casting(
+        {name: caster(column) for name, column in fields.items()},
+        {name: column_caster(column) for name, column in fields.items()},
+        [n for n, column in fields.items() if column.required and n not in shape.table.defaults],
+    )
