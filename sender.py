@@ -87,41 +87,12 @@ from observability.settings.values import Target
 from observability.stopping import interrupt
 
 
-def collect(scan: Scan, builders: DocumentBuilders, screen: Progress) -> dict[str, CategoryResult]:
-    """Run the collectors that apply, all at once; what became of each category."""
-    outcomes = {
-        collector.category: CategoryResult(
-            collector.category, builders, required=collector.essential
-        )
-        for collector in COLLECTORS
-    }
-    for builder in builders.all:
-        builder.heads["account"].update(account_row(scan))
-    pool = ThreadPoolExecutor(len(COLLECTORS), "collector")
-    running: dict[Future[None], CategoryResult] = {}
-    for collector in COLLECTORS:
-        out = outcomes[collector.category]
-        out.skipped = why_not(scan, collector)
-        if out.skipped is None:
-            running[pool.submit(attempt, collector.collect, scan, out)] = out
-        elif out.skipped != NOT_ASKED:
-            log_result(scan.aws.log, out)
-    with screen.showing(scan, outcomes):
-        try:
-            for future in as_completed(running):
-                future.result()
-                log_result(scan.aws.log, running[future])
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-    return outcomes
-
-
 def run(
-    settings: Settings, log: Log, screen: Progress, deadline: float | None = None
+    settings: Settings, log: Log, progress: Progress, deadline: float | None = None
 ) -> RunSummary:
     """Collect and ship the documents of one account, or of several at once."""
     this = Run(settings, log, deadline)
-    report = RunSummary()
+    summary = RunSummary()
     wide = settings.several or settings.regions != (settings.region,)
     try:
         this.caller.identify()
@@ -129,16 +100,16 @@ def run(
             this.caller.log = log.with_fields(account=this.caller.account)
         check_regions(this.caller, settings)
         check_bucket(this.caller, settings)
-        with screen.over(report) if wide else contextlib.nullcontext():
+        with progress.over(summary) if wide else contextlib.nullcontext():
             if settings.several:
-                run_accounts(this, settings, screen, report)
+                run_accounts(this, settings, progress, summary)
             else:
-                run_account(AccountRun(this, this.caller), settings, screen, report)
+                run_account(AccountRun(this, this.caller), settings, progress, summary)
     finally:
         this.caller.stopped.set()
         end_uploads(this)
         this.caller.close()
-    return report
+    return summary
 
 
 RARELY = (50_000, 20, 20)
@@ -147,17 +118,17 @@ and again are botocore's models, which stay; clients that are done with are coll
 accounts. It saves a fifth of the CPU."""
 
 
-def run_accounts(run: Run, settings: Settings, screen: Progress, report: RunSummary) -> None:
+def run_accounts(run: Run, settings: Settings, progress: Progress, summary: RunSummary) -> None:
     """Collect several accounts, so many at once; the caller lists, assumes roles and uploads."""
     log = run.caller.log
 
     def note(why: str, account: str) -> None:
         log.say("INFO", f"{account} is left out: {why}", account=account)
-        report.leave_out(why, account)
+        summary.leave_out(why, account)
 
     targets = find_targets(run.caller, settings, note)
     random.shuffle(targets)  # if time runs out, let it not be for the same accounts each day
-    report.accounts = run.slots.accounts = len(targets)
+    summary.accounts = run.slots.accounts = len(targets)
     log.say("INFO", f"{len(targets)} accounts, {settings.at_once} regions at once")
     if len(targets) >= SharedReads.LEAST and not settings.per_account_reads:
         run.shared = SharedReads(run.caller, settings, [target.account for target in targets])
@@ -165,39 +136,39 @@ def run_accounts(run: Run, settings: Settings, screen: Progress, report: RunSumm
     pool = ThreadPoolExecutor(settings.at_once, "account")
     try:
         running = [
-            pool.submit(run_target, run, settings, target, screen, report) for target in targets
+            pool.submit(run_target, run, settings, target, progress, summary) for target in targets
         ]
         for future in as_completed(running):
             future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     if run.shared:
-        report.calls += run.shared.out.total_calls
-        report.throttles += sum(aws.throttles for aws in run.shared.administrators)
+        summary.calls += run.shared.out.total_calls
+        summary.throttles += sum(aws.throttles for aws in run.shared.administrators)
         run.shared.close()
 
 
 def run_target(
-    run: Run, settings: Settings, target: Target, screen: Progress, report: RunSummary
+    run: Run, settings: Settings, target: Target, progress: Progress, summary: RunSummary
 ) -> None:
     """Collect one account of several: whatever goes wrong in it is told and stays in it."""
     log = run.caller.log.of(account=target.account)
 
     def on_error(error: Exception) -> None:
         log.say("ERROR", describe_error(error))
-        report.fail(target.account, describe_error(error))
+        summary.fail(target.account, describe_error(error))
 
-    run_isolated(lambda: read_target(run, settings, target, screen, report), on_error, log)
+    run_isolated(lambda: read_target(run, settings, target, progress, summary), on_error, log)
     run.slots.leave()
-    with report.lock:
-        report.over += 1
-        due = report.over % settings.at_once == 0
+    with summary.lock:
+        summary.over += 1
+        due = summary.over % settings.at_once == 0
     if due:
         gc.collect()
 
 
 def read_target(
-    run: Run, settings: Settings, target: Target, screen: Progress, report: RunSummary
+    run: Run, settings: Settings, target: Target, progress: Progress, summary: RunSummary
 ) -> None:
     """Collect one account of several, under its own tags and within its own time."""
     if run.caller.deadline <= time.monotonic():
@@ -206,15 +177,15 @@ def read_target(
     own = dataclasses.replace(settings, **tags)
     aws = assume_account_role(run.caller, own, target.account)
     try:
-        run_account(AccountRun(run, aws, target.listed), own, screen, report)
+        run_account(AccountRun(run, aws, target.listed), own, progress, summary)
     finally:
-        with report.lock:
-            report.throttles += aws.throttles
+        with summary.lock:
+            summary.throttles += aws.throttles
         aws.close()
 
 
 def run_account(
-    account: AccountRun, settings: Settings, screen: Progress, report: RunSummary
+    account: AccountRun, settings: Settings, progress: Progress, summary: RunSummary
 ) -> None:
     """Collect the regions of an account, as many at once as it has turns, and ship its documents.
 
@@ -222,7 +193,7 @@ def run_account(
     """
     aws, slots = account.aws, account.run.slots
     enabled = Lazy(functools.partial(enabled_regions, aws))
-    regions = regions_to_read(settings, enabled, functools.partial(leave_out, aws, report))
+    regions = regions_to_read(settings, enabled, functools.partial(leave_out, aws, summary))
     settings = dataclasses.replace(settings, regions=tuple(regions))
     asking = aws.for_region(log_of_region(aws.log, settings, settings.region))
     account.closed = {
@@ -235,10 +206,10 @@ def run_account(
             try:
                 slots.acquire(aws.account, aws.deadline)
             except DeadlineExceeded as error:
-                fail_region(aws, report, region, error)
+                fail_region(aws, summary, region, error)
                 continue
             earlier = tuple(running)
-            future = pool.submit(read_region, account, settings, region, screen, report, earlier)
+            future = pool.submit(read_region, account, settings, region, progress, summary, earlier)
             future.add_done_callback(lambda _: slots.release(aws.account))
             running.append(future)
         for future in as_completed(running):
@@ -248,24 +219,24 @@ def run_account(
         asking.close()
 
 
-def fail_region(aws: Aws, report: RunSummary, region: str, error: Exception) -> None:
+def fail_region(aws: Aws, summary: RunSummary, region: str, error: Exception) -> None:
     """A region of an account could not be read."""
     aws.log.say("ERROR", f"{region}: {describe_error(error)}", region=region)
-    report.fail(aws.account, f"{region}: {describe_error(error)}")
+    summary.fail(aws.account, f"{region}: {describe_error(error)}")
 
 
-def leave_out(aws: Aws, report: RunSummary, why: str, region: str) -> None:
+def leave_out(aws: Aws, summary: RunSummary, why: str, region: str) -> None:
     """A region of an account is not read, and that is no failure."""
     aws.log.say("INFO", f"{region} is left out: {why}", region=region)
-    report.leave_out(f"region {region}, {why}", aws.account)
+    summary.leave_out(f"region {region}, {why}", aws.account)
 
 
 def read_region(
     account: AccountRun,
     settings: Settings,
     region: str,
-    screen: Progress,
-    report: RunSummary,
+    progress: Progress,
+    summary: RunSummary,
     earlier: Sequence[Future[None]],
 ) -> None:
     """Collect one region of an account: whatever goes wrong in it is told and stays in it."""
@@ -274,20 +245,20 @@ def read_region(
 
     def work() -> None:
         if settings.resume and is_uploaded(account.run, aws.account, settings, region):
-            leave_out(aws, report, "uploaded earlier today", region)
+            leave_out(aws, summary, "uploaded earlier today", region)
             return
         if region in closed and (why := closed[region]()):
-            leave_out(aws, report, why, region)
+            leave_out(aws, summary, why, region)
             return
         own = aws.for_region(log_of_region(aws.log, settings, region))
         try:
-            run_region(account, own, settings, region, screen, report, earlier)
+            run_region(account, own, settings, region, progress, summary, earlier)
         finally:
             own.close()
-            with report.lock:
-                report.throttles += own.throttles
+            with summary.lock:
+                summary.throttles += own.throttles
 
-    run_isolated(work, functools.partial(fail_region, aws, report, region), aws.log)
+    run_isolated(work, functools.partial(fail_region, aws, summary, region), aws.log)
 
 
 def run_region(
@@ -295,8 +266,8 @@ def run_region(
     aws: Aws,
     settings: Settings,
     region: str,
-    screen: Progress,
-    report: RunSummary,
+    progress: Progress,
+    summary: RunSummary,
     earlier: Sequence[Future[None]],
 ) -> None:
     """Collect one region and ship its documents, in a dry run after those of `earlier` regions."""
@@ -308,26 +279,57 @@ def run_region(
         aws.log.say("INFO", note)
     with contextlib.closing(scan.store):
         builders = DocumentBuilders(scan.window, scan.store)
-        outcomes = collect(scan, builders, screen)
-        report.add(scan, outcomes)
+        results = collect(scan, builders, progress)
+        summary.add(scan, results)
         if settings.dry_run:
             wait(earlier)
         for builder in builders.all:
-            ship(scan, builder, outcomes, report)
+            ship(scan, builder, results, summary)
+
+
+def collect(
+    scan: Scan, builders: DocumentBuilders, progress: Progress
+) -> dict[str, CategoryResult]:
+    """Run the collectors that apply, all at once; what became of each category."""
+    results = {
+        collector.category: CategoryResult(
+            collector.category, builders, required=collector.essential
+        )
+        for collector in COLLECTORS
+    }
+    for builder in builders.all:
+        builder.heads["account"].update(account_row(scan))
+    pool = ThreadPoolExecutor(len(COLLECTORS), "collector")
+    running: dict[Future[None], CategoryResult] = {}
+    for collector in COLLECTORS:
+        out = results[collector.category]
+        out.skipped = why_not(scan, collector)
+        if out.skipped is None:
+            running[pool.submit(attempt, collector.collect, scan, out)] = out
+        elif out.skipped != NOT_ASKED:
+            log_result(scan.aws.log, out)
+    with progress.showing(scan, results):
+        try:
+            for future in as_completed(running):
+                future.result()
+                log_result(scan.aws.log, running[future])
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return results
 
 
 def ship(
-    scan: Scan, builder: DocumentBuilder, outcomes: Mapping[str, CategoryResult], report: RunSummary
+    scan: Scan, builder: DocumentBuilder, results: Mapping[str, CategoryResult], summary: RunSummary
 ) -> None:
     """Write a document out and upload it, or print it in a dry run."""
     settings, log = scan.settings, scan.aws.log
     with tempfile.TemporaryFile() as body:
-        for piece in encode(document(scan, builder, outcomes)):
+        for piece in encode(document(scan, builder, results)):
             body.write(piece)
         if settings.dry_run:
-            with report.lock:  # what is read at once is written one document after the other
-                put_locally(body, settings.output, more=bool(report.documents))
-                report.documents += 1
+            with summary.lock:  # what is read at once is written one document after the other
+                put_locally(body, settings.output, more=bool(summary.documents))
+                summary.documents += 1
             return
         key = document_key("data", scan.account, scan.region, builder.start)
         place = f"s3://{settings.bucket}/{key}"
@@ -337,14 +339,14 @@ def ship(
         except aws_errors() as error:
             failure = f"{place} is not uploaded: {why_not_uploaded(error)}"
             log.say("ERROR", failure)
-            report.fail(scan.account, failure)
+            summary.fail(scan.account, failure)
         else:
-            report.add_document(f"{place} {size} bytes")
+            summary.add_document(f"{place} {size} bytes")
             log.say("SUCCESS", f"{place}: {size} bytes", key=key, size=size)
 
 
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
-    """AWS Lambda: the event may give what TOLD names; the environment gives the rest.
+    """AWS Lambda: the event may give what EVENT_FIELDS names; the environment gives the rest.
 
     Raises on any failure, so that retries and alarms see it. Calls end in time for what was
     collected to be uploaded before Lambda's own limit.
@@ -354,24 +356,24 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     flags = read_event(event or {})
     left = context.get_remaining_time_in_millis() / 1000
     deadline = time.monotonic() + max(left - RESERVE, left / 2)
-    report = run(read_settings(flags, CATEGORIES), log, Progress(), deadline)
-    log.say("INFO", report.summary)
-    if report.problems:
-        raise RuntimeError(f"failed: {report.summary}")
-    return {"documents": sorted(report.written), "summary": report.summary}
+    summary = run(read_settings(flags, CATEGORIES), log, Progress(), deadline)
+    log.say("INFO", summary.line)
+    if summary.problems:
+        raise RuntimeError(f"failed: {summary.line}")
+    return {"documents": sorted(summary.written), "summary": summary.line}
 
 
 def collect_and_ship(settings: Settings, log: Log, *, live: bool) -> int:
     """The run itself; paths of the documents and a summary on stdout."""
     started = time.monotonic()
-    report = run(settings, log, LiveProgress(sys.stderr) if live else Progress())
-    timing = f"{time.monotonic() - started:.3f} s, {report.calls.total()} calls"
+    summary = run(settings, log, LiveProgress(sys.stderr) if live else Progress())
+    timing = f"{time.monotonic() - started:.3f} s, {summary.calls.total()} calls"
     log.say("TIMING", timing, logging.INFO)
     stream = sys.stderr if settings.dry_run and not settings.output else sys.stdout
-    if settings.output and report.documents:
+    if settings.output and summary.documents:
         print(settings.output)
-    print(*map(printable, report.lines(several=settings.several)), sep="\n", file=stream)
-    return int(bool(report.problems))
+    print(*map(printable, summary.lines(several=settings.several)), sep="\n", file=stream)
+    return int(bool(summary.problems))
 
 
 def act(flags: argparse.Namespace) -> int:

@@ -24,16 +24,16 @@ NO_STATUS = "None"
 """The status of a category that was left out by --only: nothing is known of it, nor said."""
 
 
-def set_log(outcomes: Mapping[str, CategoryResult], notes: Iterable[str] = ()) -> Row:
+def set_log(results: Mapping[str, CategoryResult], notes: Iterable[str] = ()) -> Row:
     """The document's `logs`: the status of each category, and all messages in order."""
     statuses = {
         f"{name}_status": NO_STATUS if out.skipped == NOT_ASKED else out.status
-        for name, out in outcomes.items()
+        for name, out in results.items()
     }
-    asked = (out for out in outcomes.values() if out.skipped != NOT_ASKED)
+    asked = (out for out in results.values() if out.skipped != NOT_ASKED)
     said = [pair for out in asked for pair in out.messages()]
     said += [("INFO", text) for text in notes]
-    calls = sum((out.total_calls for out in outcomes.values()), Counter[str]())
+    calls = sum((out.total_calls for out in results.values()), Counter[str]())
     said += [("INFO", f"calls: {text}") for text in calls_by_service(calls)]
     return statuses | {
         f"{LOGS}_status": PASS,
@@ -51,7 +51,7 @@ def calls_by_service(calls: Mapping[str, int]) -> Iterator[str]:
     yield from (f"{service} {', '.join(parts)}" for service, parts in services.items())
 
 
-def document(scan: Scan, builder: DocumentBuilder, outcomes: Mapping[str, CategoryResult]) -> Row:
+def document(scan: Scan, builder: DocumentBuilder, results: Mapping[str, CategoryResult]) -> Row:
     """A document as an object whose lists are still on disk; `encode` writes it out.
 
     The logs come before the lists: they tell the receiver at once what it may conclude from them.
@@ -67,7 +67,7 @@ def document(scan: Scan, builder: DocumentBuilder, outcomes: Mapping[str, Catego
     }
     past = scan.window.backfill
     content = {c.category: category_content(builder, c, backfill=past) for c in COLLECTORS}
-    return {"meta": meta, LOGS: set_log(outcomes, scan.notes)} | content
+    return {"meta": meta, LOGS: set_log(results, scan.notes)} | content
 
 
 def category_content(builder: DocumentBuilder, collector: Collector, *, backfill: bool) -> Any:

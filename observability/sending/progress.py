@@ -18,12 +18,12 @@ class Progress:
     """Where the progress of a run is shown: nowhere, as under cron."""
 
     @contextlib.contextmanager
-    def showing(self, scan: Scan, outcomes: Mapping[str, CategoryResult]) -> Iterator[None]:
+    def showing(self, scan: Scan, results: Mapping[str, CategoryResult]) -> Iterator[None]:
         """Show the progress of the categories while the block runs."""
         yield
 
     @contextlib.contextmanager
-    def over(self, report: RunSummary) -> Iterator[None]:
+    def over(self, summary: RunSummary) -> Iterator[None]:
         """Show the progress of a run over several accounts or regions while the block runs."""
         yield
 
@@ -31,19 +31,19 @@ class Progress:
 class RegionProgress:
     """A region that is being collected."""
 
-    def __init__(self, scan: Scan, outcomes: Mapping[str, CategoryResult]) -> None:
-        self.scan, self.outcomes = scan, outcomes
+    def __init__(self, scan: Scan, results: Mapping[str, CategoryResult]) -> None:
+        self.scan, self.results = scan, results
         self.since = time.monotonic()
 
     @property
     def rows(self) -> int:
         """Rows so far."""
-        return sum(out.total_rows for out in self.outcomes.values())
+        return sum(out.total_rows for out in self.results.values())
 
     @property
     def calls(self) -> int:
         """AWS calls so far."""
-        return sum(out.total_calls.total() for out in self.outcomes.values())
+        return sum(out.total_calls.total() for out in self.results.values())
 
 
 class LiveProgress(Progress):
@@ -60,10 +60,10 @@ class LiveProgress(Progress):
         )
 
     @contextlib.contextmanager
-    def showing(self, scan: Scan, outcomes: Mapping[str, CategoryResult]) -> Iterator[None]:
+    def showing(self, scan: Scan, results: Mapping[str, CategoryResult]) -> Iterator[None]:
         """Show the categories, or the region among those that are being read."""
         place = (scan.account, scan.region)
-        shown = self.running[place] = RegionProgress(scan, outcomes)
+        shown = self.running[place] = RegionProgress(scan, results)
         try:
             with contextlib.nullcontext() if self.wide else self._live(lambda: categories(shown)):
                 yield
@@ -71,11 +71,11 @@ class LiveProgress(Progress):
             del self.running[place]
 
     @contextlib.contextmanager
-    def over(self, report: RunSummary) -> Iterator[None]:
+    def over(self, summary: RunSummary) -> Iterator[None]:
         """Show how far a run is, and the regions that are being read."""
         self.wide = True
         since = time.monotonic()
-        with self._live(lambda: overview(report, list(self.running.values()), since)):
+        with self._live(lambda: overview(summary, list(self.running.values()), since)):
             yield
 
     def _live(self, table: Callable[[], Any]) -> contextlib.AbstractContextManager[Any]:
@@ -94,7 +94,7 @@ def categories(shown: RegionProgress) -> Any:
     table = Table(
         "category", "state", "rows", "calls", "seconds", title=shown.scan.region, box=None
     )
-    for name, out in shown.outcomes.items():
+    for name, out in shown.results.items():
         over = out.done or out.skipped is not None
         seconds = out.seconds if over else passed
         facts = (str(out.total_rows), str(out.total_calls.total()), f"{seconds:.1f}")
@@ -102,21 +102,21 @@ def categories(shown: RegionProgress) -> Any:
     return table
 
 
-def overview(report: RunSummary, running: Sequence[RegionProgress], since: float) -> Any:
+def overview(summary: RunSummary, running: Sequence[RegionProgress], since: float) -> Any:
     """A table of the regions that are being read, under how far the whole run is."""
     from rich.table import Table
 
     now = time.monotonic()
-    with report.lock:
-        known = sum(report.calls.values())
-    waiting = report.accounts - report.over
-    left = f"{(now - since) / report.over * waiting:.0f} s left" if report.over else "…"
-    done = f"{report.over} of {report.accounts} accounts done, {len(report.problems)} failed"
-    if not report.accounts:
-        done = f"{report.documents} documents"
-    rows = report.rows + sum(shown.rows for shown in running)
+    with summary.lock:
+        known = sum(summary.calls.values())
+    waiting = summary.accounts - summary.over
+    left = f"{(now - since) / summary.over * waiting:.0f} s left" if summary.over else "…"
+    done = f"{summary.over} of {summary.accounts} accounts done, {len(summary.problems)} failed"
+    if not summary.accounts:
+        done = f"{summary.documents} documents"
+    rows = summary.rows + sum(shown.rows for shown in running)
     calls = known + sum(shown.calls for shown in running)
-    throttles = report.throttles + sum(shown.scan.aws.throttles for shown in running)
+    throttles = summary.throttles + sum(shown.scan.aws.throttles for shown in running)
     title = (
         f"{done}, {len(running)} running; {rows} rows, {calls} calls, {throttles} throttled; {left}"
     )

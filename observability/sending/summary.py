@@ -38,14 +38,14 @@ class RunSummary:
         self.throttles = 0
         self.lock = threading.Lock()
 
-    def add(self, scan: Scan, outcomes: Mapping[str, CategoryResult]) -> None:
+    def add(self, scan: Scan, results: Mapping[str, CategoryResult]) -> None:
         """Count a region's categories in."""
         with self.lock:
-            asked = (out for out in outcomes.values() if out.skipped != NOT_ASKED)
+            asked = (out for out in results.values() if out.skipped != NOT_ASKED)
             self.statuses.update(out.status for out in asked)
-            self.rows += sum(out.total_rows for out in outcomes.values())
-            self.calls += sum((out.total_calls for out in outcomes.values()), Counter[str]())
-        if failed := [name for name, out in outcomes.items() if out.status == FAIL]:
+            self.rows += sum(out.total_rows for out in results.values())
+            self.calls += sum((out.total_calls for out in results.values()), Counter[str]())
+        if failed := [name for name, out in results.items() if out.status == FAIL]:
             self.fail(scan.account, f"{scan.region} {', '.join(failed)}")
 
     def add_document(self, place: str) -> None:
@@ -65,8 +65,8 @@ class RunSummary:
             self.left_out[why].append(what)
 
     @property
-    def summary(self) -> str:
-        """One line."""
+    def line(self) -> str:
+        """What the run has done, in one line."""
         over = f"{self.accounts} accounts, {len(self.problems)} failed; "
         found = ", ".join(f"{self.statuses[name]} {name}" for name in (PASS, FAIL, SKIPPED))
         return (
@@ -81,7 +81,7 @@ class RunSummary:
             yield f"left out, {why}: {shortened(sorted(held), 5)}"
         for account, problems in sorted(self.problems.items() if several else ()):
             yield f"failed, {account}: {'; '.join(sorted(problems))}"
-        yield self.summary
+        yield self.line
 
 
 def shortened(names: Sequence[str], most: int) -> str:
