@@ -54,11 +54,10 @@ def get_config(scan: Scan, out: CategoryResult) -> None:
     if out.try_read(lambda: scan.once(read_recorders)) is False:
         out.skipped = NOT_RECORDING
     pages = client.get_paginator("describe_compliance_by_config_rule").paginate()
-    states = {
-        rule["ConfigRuleName"]: rule["Compliance"]["ComplianceType"]
-        for page in pages
-        for rule in page.get("ComplianceByConfigRules", ())
-    }
+    rules = (rule for page in pages for rule in page.get("ComplianceByConfigRules", ()))
+    states = dict(
+        shaped(rules, lambda one: (one["ConfigRuleName"], one["Compliance"]["ComplianceType"]))
+    )
     out.head(compliance_report(scan.window, states))
     packs = rule_packs(scan, out, client) if states else {}
     broken = [rule for rule, state in states.items() if state == "NON_COMPLIANT"]
