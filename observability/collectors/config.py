@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 
 BY_COMPLIANCE = "configuration.complianceType"
+COUNT_BY_COMPLIANCE = (
+    f"SELECT {BY_COMPLIANCE}, COUNT(*) WHERE resourceType = 'AWS::Config::ResourceCompliance' "
+    f"GROUP BY {BY_COMPLIANCE}"
+)
+"""The advanced query that counts resources with a verdict."""
 
 QUALIFIER = "EvaluationResultIdentifier.EvaluationResultQualifier"
 non_compliant_row = RowMapper(
@@ -124,15 +129,9 @@ def rules_of_pack(client: ConfigServiceClient, name: str) -> list[str]:
     ]
 
 
-def resources_by(columns: str) -> str:
-    """The advanced query that counts resources with a verdict by columns."""
-    kind = "resourceType = 'AWS::Config::ResourceCompliance'"
-    return f"SELECT {columns}, COUNT(*) WHERE {kind} GROUP BY {columns}"
-
-
-def own_counts(client: ConfigServiceClient) -> Counter[str]:
-    """How many resources comply and how many do not, as the account's own Config has it."""
-    rows = query(client, resources_by(BY_COMPLIANCE))
+def queried_counts(client: ConfigServiceClient) -> Counter[str]:
+    """How many resources comply and how many do not, by the advanced query."""
+    rows = query(client, COUNT_BY_COMPLIANCE)
     return Counter({get_path(row, BY_COMPLIANCE): int(row["COUNT(*)"]) for row in rows})
 
 
@@ -141,11 +140,11 @@ def count_resources(
 ) -> Row:
     """How many resources comply with all their rules, and how many do not.
 
-    One advanced query counts them. Where queries are not possible they are counted from all results of all rules, since Config's own summaries stop
-    counting at 25 or 100.
+    One advanced query counts them. Where queries are not possible they are counted from all
+    results of all rules, since Config's own summaries stop counting at 25 or 100.
     """
     with contextlib.suppress(*aws_errors()):
-        counts = own_counts(client)
+        counts = queried_counts(client)
         return compliance_counts(counts["COMPLIANT"], counts["NON_COMPLIANT"])
     kinds: tuple[ComplianceTypeType, ...] = ("COMPLIANT", "NON_COMPLIANT")
     found: list[set[tuple[str, str]]] = []

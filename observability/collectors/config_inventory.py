@@ -99,18 +99,15 @@ def emit_recorded(scan: Scan, out: CategoryResult, rows: Iterable[Row]) -> None:
     out.emit_all(row for row in rows if scan.home or row["region"] != GLOBAL)
 
 
-REAL = " AND ".join(f"resourceType <> '{kind}'" for kind in COMPLIANCE_KINDS)
-"""An advanced query's condition for what is a resource."""
-
-
-def resources_query() -> str:
-    """The advanced query for all resources."""
-    return f"SELECT accountId, {', '.join(CONFIG_COLUMNS)} WHERE {REAL}"
+RESOURCES = f"SELECT {', '.join(CONFIG_COLUMNS)} WHERE " + " AND ".join(
+    f"resourceType <> '{kind}'" for kind in COMPLIANCE_KINDS
+)
+"""The advanced query for all resources."""
 
 
 def queried(scan: Scan) -> Iterator[Row]:
     """Resources by the advanced query."""
-    yield from shaped(query(scan.client("config"), resources_query()), queried_row)
+    yield from shaped(query(scan.client("config"), RESOURCES), queried_row)
 
 
 def queried_row(held: Mapping[str, Any]) -> Row:

@@ -1,4 +1,4 @@
-"""AWS Config: its recorder, advanced queries, and aggregators."""
+"""AWS Config: its recorder and advanced queries."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 NOT_RECORDING = "AWS Config records nothing in this region"
 
-PAGE = 100
-"""Rows that AWS gives at once of an advanced query."""
 GLOBAL = "global"
 """AWS Config's region of what belongs to none."""
 
@@ -35,9 +33,9 @@ def read_recorders(scan: Scan) -> bool:
 
 
 def query(client: ConfigServiceClient, expression: str) -> Iterator[Row]:
-    """The rows of an advanced query."""
+    """The rows of an advanced query (SelectResourceConfig), as many per page as AWS gives."""
     pages = client.get_paginator("select_resource_config").paginate(
-        Expression=expression, PaginationConfig={"PageSize": PAGE}
+        Expression=expression, PaginationConfig={"PageSize": 100}
     )
     yield from (json.loads(text) for page in pages for text in page.get("Results", ()))
 
