@@ -26,7 +26,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,7 +35,7 @@ if sys.flags.isolated and (Path(__file__).parent / "observability").is_dir():
     sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -I` does not look there
 
 from observability.aws.cache import Lazy
-from observability.aws.errors import DeadlineExceeded, aws_errors, describe_error
+from observability.aws.errors import DeadlineExceeded, RegionUnreadable, aws_errors, describe_error
 from observability.aws.limits import RESERVE
 from observability.aws.session import Aws
 from observability.collecting.collector import NOT_ASKED, why_not
@@ -247,7 +247,7 @@ def read_region(
         if settings.resume and is_uploaded(account.run, aws.account, settings, region):
             leave_out(aws, summary, "uploaded earlier today", region)
             return
-        if region in closed and (why := closed[region]()):
+        if region in closed and (why := is_closed(aws, closed[region], region)):
             leave_out(aws, summary, why, region)
             return
         own = aws.for_region(log_of_region(aws.log, settings, region))
@@ -259,6 +259,17 @@ def read_region(
                 summary.throttles += own.throttles
 
     run_isolated(work, functools.partial(fail_region, aws, summary, region), aws.log)
+
+
+def is_closed(aws: Aws, why: Callable[[], str | None], region: str) -> str | None:
+    """Why a region is left out, if it is; one that should let us in and does not is read all the
+    same, so that its document says what failed.
+    """
+    try:
+        return why()
+    except RegionUnreadable as error:
+        aws.log.say("ERROR", describe_error(error), region=region)
+        return None
 
 
 def run_region(

@@ -216,19 +216,14 @@ def classify_error(error: Exception) -> tuple[str, str, str]:
             reason = known.reason.format(call=call) or what
             return OUTCOMES[known.meaning], reason, message[:300]
     hint = f" ({HINTS[code]})" if code in HINTS else ""
-    return FAIL, what, one_line(message)[:300] + hint
+    return FAIL, what, message[:300] + hint
 
 
 def reason_of(error: Exception) -> str:
-    """What an error says in one line; of a proxy that did not connect, also what it answered."""
+    """What an error says; of a proxy that did not connect, also what it answered."""
     inner = getattr(error, "kwargs", {}).get("error")
     said = str(error) if inner is None or str(inner) in str(error) else f"{error} ({inner})"
-    return one_line(said)[:300]
-
-
-def one_line(text: str) -> str:
-    """Text without breaks: an error of AWS, or of a proxy, may be a page."""
-    return " ".join(text.split())
+    return said[:300]
 
 
 def describe_error(error: Exception) -> str:

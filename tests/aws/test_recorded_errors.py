@@ -127,13 +127,6 @@ def test_an_account_that_is_not_activated_is_named() -> None:
     assert "not activated" in told
 
 
-def test_a_page_in_place_of_words_is_one_line() -> None:
-    told = describe_error(
-        error("ec2:DescribeVolumes", "Unavailable", "<html>\n<h1>Busy</h1>\n</html>")
-    )
-    assert told == "ec2:DescribeVolumes failed, Unavailable: <html> <h1>Busy</h1> </html>"
-
-
 def test_a_proxy_that_refuses_says_what_it_said() -> None:
     inner = OSError("Tunnel connection failed: 407 Proxy Authentication Required")
     told = describe_error(ProxyConnectionError(proxy_url="http://proxy:3128", error=inner))
