@@ -24,7 +24,10 @@ def to_iso(value: datetime | str | None) -> str | None:
             return None
     if value is None:
         return None
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except OverflowError:  # the first or last hours that the calendar has, in another offset
+        return None
 
 
 def day_of(instant: str | None) -> date | None:

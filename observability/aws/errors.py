@@ -81,6 +81,16 @@ NOT_IN_REGION = (
 )
 
 OF_ANY_SERVICE = (
+    # What a role lacks is "because no identity-based policy allows".
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    ExpectedError(
+        "",
+        "",
+        UNLIFTABLE,
+        "{call} is refused by the resource's own policy",
+        "not authorized to perform.*"
+        "(no resource-based policy allows|explicit deny in a resource-based policy)",
+    ),
     ExpectedError("", "UnknownOperationException", NOT_HERE, LACKING),
     ExpectedError("", "InvalidAction", NOT_HERE, LACKING),
     ExpectedError("", "", NOT_HERE, LACKING, NOT_IN_REGION),

@@ -11,7 +11,6 @@ from observability.aws.pages import tokens
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.contract import SKIPPED
 from observability.rows import Row, RowMapper, get_path, iso_time, shaped
 from observability.sources.config import (
     CONFIG_ERRORS,
@@ -84,7 +83,7 @@ def get_config_resource_inventory(scan: Scan, out: CategoryResult) -> None:
     try:
         emit_recorded(scan, out, queried(scan))
     except aws_errors() as error:
-        if out.rows or classify_error(error)[0] == SKIPPED:
+        if out.rows:
             raise
         if get_path(getattr(error, "response", {}), "Error.Code") in DENIED:
             out.record_error(error)

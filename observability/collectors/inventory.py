@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.errors import (
@@ -99,10 +99,15 @@ def get_applications(scan: Scan, out: CategoryResult, known: Mapping[str, None])
     )
     for entity in (entity for page in pages for entity in page.get("Entities", ())):
         content = get_path(entity, "Data.AWS:Application.Content") or ()
-        listed = content if entity["Id"] in known else ()
+        listed = named(content, "Name") if entity["Id"] in known else ()
         shape = functools.partial(application_row, instance_id=entity["Id"])
         for row in shaped(listed, shape):
             out.emit(row, "applications")
+
+
+def named(items: Iterable[Mapping[str, Any]], name: str) -> Iterator[Mapping[str, Any]]:
+    """The items that have a name: agents report programs without one, which nothing identifies."""
+    return (item for item in items if item.get(name))
 
 
 def get_patch_details(scan: Scan, out: CategoryResult, known: Iterable[str]) -> None:
@@ -116,7 +121,7 @@ def get_patch_details(scan: Scan, out: CategoryResult, known: Iterable[str]) -> 
         pages = client.get_paginator("describe_instance_patches").paginate(
             InstanceId=instance, PaginationConfig={"PageSize": 100}
         )
-        listed = (held for page in pages for held in page.get("Patches", ()))
+        listed = named((one for page in pages for one in page.get("Patches", ())), "Title")
         return list(shaped(listed, functools.partial(patch_row, instance_id=instance)))
 
     for _, rows in map_items(scan.aws, known, patches, out):

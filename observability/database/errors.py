@@ -34,6 +34,7 @@ PASSING_CODES = {
     "DatabaseUnavailableException",
     "InternalFailure",
     "InternalServerErrorException",
+    "InvalidResourceStateException",
     "RequestTimeout",
     "ServiceUnavailable",
     "ServiceUnavailableError",

@@ -137,6 +137,8 @@ class S3Manager:
         head = self.expected(("404", "NoSuchKey"), "head_object", Key=key)
         if head is None:
             return None
+        if "ETag" not in head:
+            raise Transient(f"the answer for {key} is not S3's: it has no ETag")
         file = file_at(key, head["ETag"], head["ContentLength"], head["LastModified"])
         return replace(file, metadata=head["Metadata"])
 
@@ -156,6 +158,8 @@ class S3Manager:
         answer = self.expected(GONE, "get_object", Key=file.key, IfMatch=f'"{file.etag}"')
         if answer is None:
             raise Changed(file.key)
+        if answer.get("ETag", "").strip('"') != file.etag:
+            raise Transient(f"the answer for {file.key} is not S3's: its ETag is another one")
         return replace(file, metadata=answer["Metadata"]), self.chunks(answer["Body"])
 
     def chunks(self, body: Any) -> Iterator[bytes]:

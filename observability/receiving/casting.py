@@ -37,7 +37,7 @@ def room_after(earlier: int) -> int:
     return BATCH_BYTES >> max(0, 3 - earlier)
 
 
-EMPTY: tuple[Any, ...] = (None, "", {})
+EMPTY: tuple[Any, ...] = (None, "", {}, [], "{}", "[]")
 """What identifies nothing: a natural key that is empty is missing."""
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from observability.aws.errors import aws_errors, describe_error
+from observability.aws.errors import ReadError, aws_errors, describe_error
 from observability.aws.session import ABORT_WITHIN, Aws
 from observability.collecting.run import Run
 from observability.contract import DATA_PREFIXES, INTERVAL
@@ -50,12 +50,20 @@ def upload_to_s3(
         watch_parts(client, run.uploads)
         try:
             client.upload_fileobj(body, bucket, key, ExtraArgs=how)
+        except KeyError as error:  # boto3 looks for a part's ETag
+            raise ReadError(f"s3:UploadPart: {NOT_S3}") from error
         finally:
             run.uploads.pop(key, None)  # it is complete, or boto3 has aborted it
     else:
         how |= {} if replace else {"IfNoneMatch": "*"}
-        client.put_object(Bucket=bucket, Key=key, Body=body, **how)
+        answer = client.put_object(Bucket=bucket, Key=key, Body=body, **how)
+        if not answer.get("ETag"):
+            raise ReadError(f"s3:PutObject: {NOT_S3}")
     return size
+
+
+NOT_S3 = "the answer is not S3's, which names the ETag of what it has stored"
+"""An answer without a body may be anybody's: a proxy's too."""
 
 
 def watch_parts(client: S3Client, uploads: dict[str, Row]) -> None:

@@ -77,6 +77,10 @@ EXPECTED_ERRORS = (
         "you can only access resources with AccountID",
     ),
     ExpectedError("cloudtrail:GetTrailStatus", "UnsupportedOperationException", NO_VALUE),
+    # An organization's trail, asked for by a member.
+    ExpectedError(
+        "cloudtrail:GetTrailStatus", "OperationNotPermittedException", NO_VALUE, UNKNOWN_TRAIL
+    ),
 )  # fmt: skip
 
 PART = Part(

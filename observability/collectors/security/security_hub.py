@@ -67,7 +67,8 @@ def hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     pages = client.get_paginator("get_findings").paginate(
         Filters=security_hub_filters(reading), PaginationConfig={"PageSize": 100}
     )
-    listed = (finding for page in pages for finding in page.get("Findings", ()))
+    listed = (finding for page in pages for finding in page.get("Findings", ())
+        if finding.get("Id")  # without one nothing identifies it)
     yield from shaped(listed, lambda finding: (finding["AwsAccountId"], finding_row(finding)))
 
 
