@@ -330,6 +330,7 @@ def audit_parts(arn: str, region: str) -> Document:
                 "rotation_enabled": True,
                 "last_rotated_date": "2026-01-01T00:00:00+00:00",
                 "last_accessed_date": "2026-11-20T00:00:00+00:00",
+                "deleted_date": "2026-11-19T00:00:00+00:00",
             }
         ],
         "certificate_manager": [

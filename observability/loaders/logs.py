@@ -23,7 +23,7 @@ def load_logs_data(parts: Parts) -> Loaded:
             key = {"date_created": part.value.get("date_created")}
             wrong = {name: None for name, value in statuses(part) if value not in STATUSES}
             for name in wrong:
-                yield Fault("logs", f"{part.where}.{name}: is none of Pass, Fail, Skipped", name)
+                yield Fault("logs", f"{part.where}.{name} is none of Pass, Fail, Skipped", name)
             yield Row("logs", part.where, {**part.value, **wrong})
             yield Complete("logs", key)
             yield Complete("log_messages", key)
