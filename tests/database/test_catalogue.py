@@ -143,12 +143,13 @@ FAULTS = {
         'column "type"',
     ),
     "their domain": (
-        """DROP VIEW security_hygiene CASCADE; CREATE DOMAIN short AS TEXT CHECK (length(VALUE) < 2);
+        """DROP VIEW security_hygiene, upcoming_events CASCADE;
+        CREATE DOMAIN short AS TEXT CHECK (length(VALUE) < 2);
         ALTER TABLE certificates ALTER COLUMN domain_name TYPE short""",
         'check constraint "short_check"',
     ),
     "their shorter text": (
-        "DROP VIEW security_hygiene CASCADE;"
+        "DROP VIEW security_hygiene, upcoming_events CASCADE;"
         " ALTER TABLE certificates ALTER COLUMN domain_name TYPE VARCHAR(3)",
         "value too long",
     ),
