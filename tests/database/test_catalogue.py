@@ -138,17 +138,19 @@ FAULTS = {
         "the index by_zero",
     ),
     "our column, which they generate": (
-        "ALTER TABLE certificates DROP COLUMN type,"
+        "DROP VIEW security_hygiene CASCADE; ALTER TABLE certificates DROP COLUMN type,"
         " ADD COLUMN type TEXT GENERATED ALWAYS AS ('x') STORED",
         'column "type"',
     ),
     "their domain": (
-        """CREATE DOMAIN short AS TEXT CHECK (length(VALUE) < 2);
+        """DROP VIEW security_hygiene, upcoming_events CASCADE;
+        CREATE DOMAIN short AS TEXT CHECK (length(VALUE) < 2);
         ALTER TABLE certificates ALTER COLUMN domain_name TYPE short""",
         'check constraint "short_check"',
     ),
     "their shorter text": (
-        "ALTER TABLE certificates ALTER COLUMN domain_name TYPE VARCHAR(3)",
+        "DROP VIEW security_hygiene, upcoming_events CASCADE;"
+        " ALTER TABLE certificates ALTER COLUMN domain_name TYPE VARCHAR(3)",
         "value too long",
     ),
     "a sequence that is behind": (
