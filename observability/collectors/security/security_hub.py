@@ -67,9 +67,9 @@ def hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     pages = client.get_paginator("get_findings").paginate(
         Filters=security_hub_filters(reading), PaginationConfig={"PageSize": 100}
     )
-    listed = (finding for page in pages for finding in page.get("Findings", ())
-        if finding.get("Id")  # without one nothing identifies it)
-    yield from shaped(listed, lambda finding: (finding["AwsAccountId"], finding_row(finding)))
+    listed = (finding for page in pages for finding in page.get("Findings", ()))
+    identified = (finding for finding in listed if finding.get("Id"))
+    yield from shaped(identified, lambda finding: (finding["AwsAccountId"], finding_row(finding)))
 
 
 HUB = Administered("Security Hub", "securityhub", 20, hub_members, hub_findings)
