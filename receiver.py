@@ -2,7 +2,7 @@
 """Load what sender.py put under data/ into Aurora PostgreSQL, then move it to loaded/.
 
     S3 data/ ─ read, validate, encode ─► one transaction per file ─► S3 loaded/
-                  (15 loaders)             (RDS Data API)         └► S3 rejected/ + reason
+                  (17 loaders)             (RDS Data API)         └► S3 rejected/ + reason
 
 The flow of one file, in the order of this page:
 
@@ -29,7 +29,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -47,8 +47,6 @@ from observability.database.catalogue import Catalogue, TableSchema
 from observability.database.client import DBManager as DBManager
 from observability.database.client import log_silent_accounts
 from observability.database.errors import without_values
-from observability.database.initialize import init_schema as apply_schema
-from observability.database.schema import schema_text, split_statements
 from observability.errors import (
     DatabaseFault,
     Forbidden,
@@ -57,17 +55,17 @@ from observability.errors import (
     Unreachable,
     UsageError,
 )
-from observability.loaders import TABLES
-from observability.loaders import validate_data_structure as validate_data_structure
+from observability.loaders import LOADERS, ROW_PATHS, TABLES, validate_data_structure
 from observability.loaders.names import *  # noqa: F403  names that other programs use
-from observability.log import Log, log_event, log_fields, log_to, printable
+from observability.log import Log, log_event, log_fields, log_to
 from observability.receiving.bucket import Changed, File, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
 from observability.receiving.events import is_sweep, messages_of, read_event, returned
 from observability.receiving.identity import check_identity, document_row
 from observability.receiving.load import LOADED_SQL, Load, counted
 from observability.receiving.named import find_each
-from observability.receiving.process import process_file_data as process_file_data
+from observability.receiving.process import PartQueue, dispatch_all, run_loader
+from observability.receiving.reader import DocumentReader
 from observability.receiving.result import (
     SETTLED,
     FileResult,
@@ -76,6 +74,7 @@ from observability.receiving.result import (
     log_result,
     summary,
 )
+from observability.receiving.setup import check, init_schema
 from observability.receiving.spool import DocumentProblems, Facts, Spool
 from observability.settings.receiver import SCRIPT, Settings, blame, parser
 from observability.stopping import STOP, Stopped, backoff, wait
@@ -109,16 +108,21 @@ class Receiver:
                 file, chunks = self.s3.open(file)
                 return self.try_file(file, chunks)
             except Changed:
-                found = self.s3.find(file.key)
-                if found is None:
+                current = self.s3.find(file.key)
+                if current is None:
                     return FileResult(file.key, FileStatus.VANISHED)
                 if time.monotonic() > deadline:
                     return FileResult(
                         file.key, FileStatus.DEFERRED, reasons=("replaced again and again",)
                     )
-                file = found
+                file = current
             except Rejected as refused:
-                return self.refuse(file, refused)
+                if self.refuse(file, refused):
+                    return FileResult(file.key, FileStatus.REJECTED, reasons=refused.reasons)
+                current = self.s3.find(file.key)
+                if current is None:
+                    return FileResult(file.key, FileStatus.VANISHED)
+                file = current
             except Transient as transient:
                 if self.db.gave_up.is_set() or STOP.by or time.monotonic() > deadline:
                     if isinstance(transient, Unreachable):
@@ -183,10 +187,42 @@ class Receiver:
             load.run(reading)
         return load
 
-    def refuse(self, file: File, refused: Rejected) -> FileResult:
-        if not self.dry_run and not self.s3.reject(file, refused.reasons):
+    def refuse(self, file: File, refused: Rejected) -> bool:
+        """Move a document to rejected/; False where a newer one has taken its place."""
+        moved = self.dry_run or self.s3.reject(file, refused.reasons)
+        if not moved:
             log_event("INFO", f"{file.key}: replaced while it was refused; the newer one is next")
-        return FileResult(file.key, FileStatus.REJECTED, reasons=refused.reasons)
+        return moved
+
+
+def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
+    """Read a document and run its loaders concurrently: the account, the categories, the logs.
+
+    Raises Rejected with everything that is wrong with the document.
+    """
+    reader = DocumentReader(chunks, (*ROW_PATHS, "meta"))
+    queues = {loader.category: PartQueue() for loader in LOADERS}
+    with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
+        running = [pool.submit(run_loader, x, queues[x.category], spool) for x in LOADERS]
+        try:
+            dispatch_all(reader, queues, spool)
+        except Rejected as refused:
+            spool.add_problems(refused.reasons)
+        finally:
+            for queue in queues.values():
+                queue.end()
+        for done in running:
+            done.result()
+    constants = [f"not JSON: {name} is not a JSON number" for name in sorted(reader.constants)]
+    spool.add_faults(constants)
+    spool.facts.present = reader.present
+    if not spool.problems:
+        spool.add_problems(validate_data_structure(reader.present))
+    if spool.problems:
+        more = spool.problem_count - len(spool.problems)
+        raise Rejected(*spool.problems, *([f"and {more} more"] if more else []))
+    spool.drop_orphans()
+    return spool.facts
 
 
 def load_safely(receiver: Receiver, file: File) -> FileResult:
@@ -307,40 +343,6 @@ def load_keys(settings: Settings, keys: Iterable[str], deadline: float) -> list[
 
 def list_data(receiver: Receiver) -> Iterator[File]:
     return receiver.s3.list_files("data/")
-
-
-def check(settings: Settings) -> int:
-    """Test what a run needs, a line each; 0 where all is there."""
-    s3, db = S3Manager(settings), DBManager(settings)
-    tests: dict[str, Callable[[], object]] = {
-        "S3: list data/": lambda: next(s3.list_files("data/"), None),
-        "S3: list loaded/": lambda: next(s3.list_files("loaded/"), None),
-        "RDS Data API: statement": lambda: db.execute("SELECT 1", {}),
-        "RDS Data API: transaction": lambda: db.transaction(keep=False).__enter__(),
-        "schema": lambda: db.catalogue(),
-    }
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    failures = 0
-    for name, test in tests.items():
-        try:
-            test()
-            print(f"ok      {name}")
-        except (
-            BotoCoreError, ClientError, DatabaseFault, Rejected, Transient, UsageError
-        ) as error:  # fmt: skip
-            if STOP.by:
-                raise
-            failures += 1
-            print(f"FAILED  {name}: {printable(str(error))}")
-    return 1 if failures else 0
-
-
-def init_schema(settings: Settings) -> int:
-    statements = list(split_statements(schema_text()))
-    apply_schema(DBManager(settings), statements)
-    print(f"schema applied: {len(statements)} statements")
-    return 0
 
 
 def run(flags: argparse.Namespace) -> int:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-__version__ = "1.0"
+__version__ = "1.1"
 
 THIS = f"receiver.py {__version__}"

@@ -60,9 +60,7 @@ class Family:
         return found
 
 
-SHARING = re.compile(
-    r"costs|Health|(Security Hub|GuardDuty|Inspector|Compute Optimizer) in |Config\b"
-)
+SHARING = re.compile(r"costs|Health|(Security Hub|GuardDuty|Inspector) in ")
 """How what is said of shared reads begins."""
 
 MakeFamily = Callable[..., Family]

@@ -22,6 +22,7 @@ MOST_LINES_OF_THE_MEDIAN_FUNCTION, MOST_NESTING = 10, 4
 RETIRED = (
     "Turns", "give_back", "Watch", "NotNow", "judge", "because", "meet_", "insist", "Once", "dig",
     "Refused", "complain", "Draft", "Drafts", "Outcome", "Screen", "SAID", "vouches_for", "WORLD",
+    "Directory", "Covers", "Feed", "contain", "together", "Known",
 )  # fmt: skip
 """Names that the code once had for what the field calls otherwise; `meet_` stands for all such."""
 
@@ -61,7 +62,7 @@ def nesting(node: ast.AST) -> int:
 def retired(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """(line, name) of each retired name."""
     for node in ast.walk(tree):
-        names = [getattr(node, field, None) for field in ("id", "attr", "name")]
+        names = [getattr(node, field, None) for field in ("id", "attr", "name", "arg")]
         for name in (name for name in names if isinstance(name, str)):
             if any(name == old or (old[-1] == "_" and name.startswith(old)) for old in RETIRED):
                 yield getattr(node, "lineno", 0), name

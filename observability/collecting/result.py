@@ -36,6 +36,7 @@ class CategoryResult:
         self.parts: list[CategoryResult] = []
         self.notes: list[str] = []
         self.skipped: str | None = None
+        self.item_skipped: str | None = None
         self.problems: dict[str, tuple[int, str]] = {}
         self.refusals: dict[str, tuple[int, str]] = {}
         self.rows = 0
@@ -67,9 +68,10 @@ class CategoryResult:
         self.builders.of(None).heads[self.category].update(fields)
 
     def note(self, text: str) -> None:
-        """Say something that is no failure."""
+        """Say something that is no failure, once."""
         with self._lock:
-            self.notes.append(text)
+            if text not in self.notes:
+                self.notes.append(text)
 
     def fail(self, what: str, detail: str = "") -> None:
         """Record a failure; those of one kind are counted, the first one's detail is kept."""
@@ -99,10 +101,16 @@ class CategoryResult:
         An item that is refused to everybody, or gone, is no failure: it would be one each day, and
         whatever is gone would never be marked so. What a permission could lift is a failure.
         """
-        if classify_error(error)[0] in (ABSENT, REFUSED):
-            self.record_error(error, item)
-        else:
-            self.record_error(error, item, whole=True)
+        outcome, what, _ = classify_error(error)
+        if outcome == SKIPPED:
+            self.item_skipped = what
+        self.record_error(error, item, whole=outcome not in (ABSENT, REFUSED, SKIPPED))
+
+    def finish(self) -> None:
+        """Note that all is read: what had nothing but items to skip is skipped itself."""
+        if self.item_skipped and not self.rows and not self.problems:
+            self.skipped = self.skipped or self.item_skipped
+        self.done = True
 
     def _refused(self, what: str, item: str) -> None:
         with self._lock:

@@ -74,7 +74,7 @@ def attempt(read: Collect, scan: Scan, out: CategoryResult) -> None:
         lambda: read(scan, out), lambda error: out.record_error(error, whole=True), scan.aws.log
     )
     out.seconds = time.monotonic() - started
-    out.done = True
+    out.finish()
 
 
 def run_parts(scan: Scan, out: CategoryResult, parts: Mapping[str, Collect]) -> None:

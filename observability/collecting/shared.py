@@ -30,15 +30,14 @@ class SharedReads:
 
     A payer reads costs for all, a service's delegated administrator its members' findings. Who
     sees the whole organization, its payer or an administrator, reads Health's events, also for
-    accounts whose own support plan lacks Health, and which accounts never opted in to Compute
-    Optimizer. Where that is refused, does not pay or does not apply, each account reads its own.
+    accounts whose own support plan lacks Health. Where that is refused, does not pay or does not
+    apply, each account reads its own.
 
     Not shared are forecasts, which AWS does not group, and anomalies, which an account's own
     monitors find. Health's view of an organization begins when it is turned on, so that all that
     is open, and what changed on past days, is read by account; so are Compute Optimizer's
-    recommendations, as it takes one account per request. An aggregator of Config leaves out rules
-    without results, so that rules are counted by account, and does not say which region has
-    recorded what is global, so that the home region's resources are listed by account.
+    recommendations, as it takes one account per request, and AWS Config's resources and rules: its
+    aggregators save requests, not rows, and have no results of some rules and accounts.
     """
 
     LEAST = 3

@@ -10,7 +10,6 @@ from observability.aws.pages import tokens
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan, run_parts
-from observability.collecting.shared import SharedReads
 from observability.rows import Row, get_path, shaped
 
 if TYPE_CHECKING:
@@ -20,43 +19,11 @@ if TYPE_CHECKING:
 def get_compute_optimizer(scan: Scan, out: CategoryResult) -> None:
     """What Compute Optimizer recommends for instances, volumes and functions of the account.
 
-    Without accountIds AWS answers for the caller's account, also to a management account. An
-    account that AWS says not to have opted in is not asked.
+    Without accountIds AWS answers for the caller's account, also to a management account.
     """
     parts = {"instances": optimize_instances, "volumes": optimize_volumes}
     parts |= {"functions": optimize_functions}
-    run_parts(scan, out, dict.fromkeys(parts, not_opted_in) if is_inactive(scan) else parts)
-
-
-def is_inactive(scan: Scan) -> bool:
-    """Whether the organization's enrollment statuses say that the account has not opted in."""
-    shared, region = scan.run.shared, scan.region
-    what = f"Compute Optimizer in {region}"
-    found = shared and shared.once(what, None, lambda shared: inactive_accounts(shared, region))
-    return scan.account in (found or ())
-
-
-def inactive_accounts(shared: SharedReads, region: str) -> set[str]:
-    """The organization's accounts that have not opted in, by hundreds.
-
-    Compute Optimizer: GetEnrollmentStatusesForOrganization. Any other status than Inactive may
-    still mean that there is something to read.
-    """
-    aws = shared.overseer("compute-optimizer")
-    client: ComputeOptimizerClient = aws.client("compute-optimizer", region)
-    pages = client.get_paginator("get_enrollment_statuses_for_organization").paginate(
-        filters=[{"name": "Status", "values": ["Inactive"]}], PaginationConfig={"PageSize": 100}
-    )
-    listed = [held for page in pages for held in page.get("accountEnrollmentStatuses", ())]
-    shared.caller.log.log_once(
-        f"Compute Optimizer in {region}: {aws.account} says who has opted in"
-    )
-    return {held["accountId"] for held in listed if held["status"] == "Inactive"}
-
-
-def not_opted_in(scan: Scan, out: CategoryResult) -> None:
-    """What a part comes to in an account that has not opted in."""
-    out.skipped = NOT_OPTED_IN
+    run_parts(scan, out, parts)
 
 
 def optimize_instances(scan: Scan, out: CategoryResult) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import functools
 from collections import Counter
@@ -19,10 +18,7 @@ from observability.collecting.window import Window
 from observability.rows import Row, RowMapper, get_path, iso_time, plain, shaped
 from observability.sources.config import (
     CONFIG_ERRORS,
-    GLOBAL,
     NOT_RECORDING,
-    Aggregator,
-    aggregator_of,
     query,
     read_recorders,
 )
@@ -33,7 +29,11 @@ if TYPE_CHECKING:
 
 
 BY_COMPLIANCE = "configuration.complianceType"
-BY_PLACE_AND_COMPLIANCE = f"accountId, awsRegion, {BY_COMPLIANCE}"
+COUNT_BY_COMPLIANCE = (
+    f"SELECT {BY_COMPLIANCE}, COUNT(*) WHERE resourceType = 'AWS::Config::ResourceCompliance' "
+    f"GROUP BY {BY_COMPLIANCE}"
+)
+"""The advanced query that counts resources with a verdict."""
 
 QUALIFIER = "EvaluationResultIdentifier.EvaluationResultQualifier"
 non_compliant_row = RowMapper(
@@ -54,11 +54,10 @@ def get_config(scan: Scan, out: CategoryResult) -> None:
     if out.try_read(lambda: scan.once(read_recorders)) is False:
         out.skipped = NOT_RECORDING
     pages = client.get_paginator("describe_compliance_by_config_rule").paginate()
-    states = {
-        rule["ConfigRuleName"]: rule["Compliance"]["ComplianceType"]
-        for page in pages
-        for rule in page.get("ComplianceByConfigRules", ())
-    }
+    rules = (rule for page in pages for rule in page.get("ComplianceByConfigRules", ()))
+    states = dict(
+        shaped(rules, lambda one: (one["ConfigRuleName"], one["Compliance"]["ComplianceType"]))
+    )
     out.head(compliance_report(scan.window, states))
     packs = rule_packs(scan, out, client) if states else {}
     broken = [rule for rule, state in states.items() if state == "NON_COMPLIANT"]
@@ -129,38 +128,9 @@ def rules_of_pack(client: ConfigServiceClient, name: str) -> list[str]:
     ]
 
 
-def aggregated_counts(scan: Scan) -> Counter[str] | None:
-    """How many resources comply here and how many do not, as an aggregator has it; None if not.
-
-    One that has nothing is not believed, nor one that has verdicts of no region.
-    """
-    aggregator = aggregator_of(scan)
-    if not aggregator or not (shared := scan.run.shared):
-        return None
-    found = shared.once("Config's counts", "", lambda _: counts_by_place(aggregator))
-    if not found or (scan.account, GLOBAL) in found:
-        return None
-    return found.get((scan.account, scan.region))
-
-
-def counts_by_place(aggregator: Aggregator) -> dict[tuple[str, str], Counter[str]]:
-    """Resources by account, region and compliance."""
-    found: dict[tuple[str, str], Counter[str]] = collections.defaultdict(Counter)
-    for row in aggregator.query(resources_by(BY_PLACE_AND_COMPLIANCE)):
-        place = row["accountId"], row.get("awsRegion", GLOBAL)
-        found[place][get_path(row, BY_COMPLIANCE)] += int(row["COUNT(*)"])
-    return dict(found)
-
-
-def resources_by(columns: str) -> str:
-    """The advanced query that counts resources with a verdict by columns."""
-    kind = "resourceType = 'AWS::Config::ResourceCompliance'"
-    return f"SELECT {columns}, COUNT(*) WHERE {kind} GROUP BY {columns}"
-
-
-def own_counts(client: ConfigServiceClient) -> Counter[str]:
-    """How many resources comply and how many do not, as the account's own Config has it."""
-    rows = query(client, resources_by(BY_COMPLIANCE))
+def queried_counts(client: ConfigServiceClient) -> Counter[str]:
+    """How many resources comply and how many do not, by the advanced query."""
+    rows = query(client, COUNT_BY_COMPLIANCE)
     return Counter({get_path(row, BY_COMPLIANCE): int(row["COUNT(*)"]) for row in rows})
 
 
@@ -169,12 +139,11 @@ def count_resources(
 ) -> Row:
     """How many resources comply with all their rules, and how many do not.
 
-    One advanced query counts them, of this account or by an aggregator of many. Where queries are
-    not possible they are counted from all results of all rules, since Config's own summaries stop
-    counting at 25 or 100.
+    One advanced query counts them. Where queries are not possible they are counted from all
+    results of all rules, since Config's own summaries stop counting at 25 or 100.
     """
     with contextlib.suppress(*aws_errors()):
-        counts = aggregated_counts(scan) or own_counts(client)
+        counts = queried_counts(client)
         return compliance_counts(counts["COMPLIANT"], counts["NON_COMPLIANT"])
     kinds: tuple[ComplianceTypeType, ...] = ("COMPLIANT", "NON_COMPLIANT")
     found: list[set[tuple[str, str]]] = []

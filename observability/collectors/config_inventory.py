@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.errors import DENIED, aws_errors, classify_error
@@ -11,17 +11,12 @@ from observability.aws.pages import tokens
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.collecting.shared import SharedReads
-from observability.collecting.spool import Spool
 from observability.contract import SKIPPED
 from observability.rows import Row, RowMapper, get_path, iso_time, shaped
 from observability.sources.config import (
     CONFIG_ERRORS,
     GLOBAL,
     NOT_RECORDING,
-    PAGE,
-    Aggregator,
-    aggregator_of,
     query,
     read_recorders,
 )
@@ -87,7 +82,7 @@ def get_config_resource_inventory(scan: Scan, out: CategoryResult) -> None:
     global goes into the home region's document only.
     """
     try:
-        emit_recorded(scan, out, aggregated(scan) or queried(scan))
+        emit_recorded(scan, out, queried(scan))
     except aws_errors() as error:
         if out.rows or classify_error(error)[0] == SKIPPED:
             raise
@@ -104,76 +99,20 @@ def emit_recorded(scan: Scan, out: CategoryResult, rows: Iterable[Row]) -> None:
     out.emit_all(row for row in rows if scan.home or row["region"] != GLOBAL)
 
 
-REAL = " AND ".join(f"resourceType <> '{kind}'" for kind in COMPLIANCE_KINDS)
-"""An advanced query's condition for what is a resource."""
-
-
-def resources_where(*conditions: str) -> str:
-    """The advanced query for resources that meet all conditions."""
-    columns = ", ".join(CONFIG_COLUMNS)
-    return f"SELECT accountId, {columns} WHERE {' AND '.join((REAL, *conditions))}"
+RESOURCES = f"SELECT {', '.join(CONFIG_COLUMNS)} WHERE " + " AND ".join(
+    f"resourceType <> '{kind}'" for kind in COMPLIANCE_KINDS
+)
+"""The advanced query for all resources."""
 
 
 def queried(scan: Scan) -> Iterator[Row]:
     """Resources by the advanced query."""
-    yield from shaped(query(scan.client("config"), resources_where()), queried_row)
+    yield from shaped(query(scan.client("config"), RESOURCES), queried_row)
 
 
 def queried_row(held: Mapping[str, Any]) -> Row:
     """A resource as the advanced query tells it."""
     return recorded_row(held, **configured_row(held))
-
-
-ACCOUNTS_PER_QUERY = 20
-"""Accounts whose resources an aggregator is asked for at once: AWS takes 4,096 characters."""
-
-
-def aggregated(scan: Scan) -> Spool | None:
-    """Resources of this account and region as an aggregator has them; None if it has none.
-
-    It does not say which region has recorded what is global, so that the home region, whose
-    document has that, is read by account. So is one that has a page of resources or more, which
-    takes no more requests and keeps no other account waiting.
-    """
-    aggregator, region = aggregator_of(scan), scan.region
-    if not aggregator or scan.home or not (shared := scan.run.shared):
-        return None
-    sizes = shared.once("Config's sizes", "", lambda _: sizes_by_place(aggregator)) or {}
-    known = [name for name in shared.accounts if (name, region) in aggregator.sources]
-    members = [name for name in known if sizes.get((name, region), PAGE) < PAGE]
-    if scan.account not in members:
-        return None
-    number, size = members.index(scan.account) // ACCOUNTS_PER_QUERY, ACCOUNTS_PER_QUERY
-    some = members[number * size : (number + 1) * size]
-    what = f"Config's resources in {region}"
-    rows = shared.once(what, number, lambda _: read_aggregated(shared, aggregator, region, some))
-    found = rows.pop(scan.account, None) if rows else None  # each account wants its rows once
-    return found if found and found.count == sizes[scan.account, region] else None
-
-
-def sizes_by_place(aggregator: Aggregator) -> dict[tuple[str, str], int]:
-    """How many resources each account has in each region."""
-    place = "accountId, awsRegion"
-    rows = aggregator.query(f"SELECT {place}, COUNT(*) WHERE {REAL} GROUP BY {place}")
-    return {(row["accountId"], row.get("awsRegion", GLOBAL)): int(row["COUNT(*)"]) for row in rows}
-
-
-def place_conditions(accounts: Iterable[str], region: str) -> tuple[str, str]:
-    """An advanced query's conditions on accounts and region."""
-    among = ", ".join(f"'{account}'" for account in accounts)
-    return f"accountId IN ({among})", f"awsRegion = '{region}'"
-
-
-def read_aggregated(
-    shared: SharedReads, aggregator: Aggregator, region: str, accounts: Sequence[str]
-) -> dict[str, Spool]:
-    """The resources of some accounts in a region."""
-    rows = shared.spools(accounts)
-    for held in aggregator.query(resources_where(*place_conditions(accounts, region))):
-        rows[held["accountId"]].add(queried_row(held))
-    for spool in rows.values():
-        spool.flush()
-    return rows
 
 
 def discovered(scan: Scan) -> Iterator[Row]:

@@ -81,7 +81,8 @@ def instance_types(scan: Scan, out: CategoryResult) -> dict[str, str] | None:
     try:
         return {row["resource_id"]: row["instance_type"] for row in scan.once(read_instances)}
     except aws_errors() as error:
-        if scan.settings.only and "service_resources" not in scan.settings.only:
+        other, settings = "service_resources", scan.settings
+        if other in settings.skip or (settings.only and other not in settings.only):
             out.record_error(error)
         out.note(f"instance types are not known: {classify_error(error)[1]}")
         return None

@@ -14,7 +14,7 @@ from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, open_regions, run_parts
 from observability.collecting.window import Window
 from observability.dates import midnight, to_iso
-from observability.rows import Row, RowMapper, get_path, iso_time
+from observability.rows import Row, RowMapper, get_path, iso_time, shaped
 from observability.sources.cost_explorer import (
     COST_EXPLORER_ERRORS,
     days_kept,
@@ -110,7 +110,7 @@ def reserved_instances(scan: Scan, region: str) -> dict[str, Row]:
     """Reservations of EC2 instances of a region by their lease (DescribeReservedInstances)."""
     client: EC2Client = scan.aws.client("ec2", region)
     found = client.describe_reserved_instances()["ReservedInstances"]
-    return {held["ReservedInstancesId"]: reserved_instance_row(held) for held in found}
+    return dict(shaped(found, lambda one: (one["ReservedInstancesId"], reserved_instance_row(one))))
 
 
 def reserved_databases(scan: Scan, region: str) -> dict[str, Row]:
@@ -118,12 +118,9 @@ def reserved_databases(scan: Scan, region: str) -> dict[str, Row]:
     client: RDSClient = scan.aws.client("rds", region)
     listing = client.get_paginator("describe_reserved_db_instances")
     pages = listing.paginate(PaginationConfig={"PageSize": 100})
-    return {
-        held["LeaseId"]: reserved_database_row(held)
-        for page in pages
-        for held in page.get("ReservedDBInstances", ())
-        if held.get("LeaseId")
-    }
+    listed = (one for page in pages for one in page.get("ReservedDBInstances", ()))
+    leased = (one for one in listed if one.get("LeaseId"))
+    return dict(shaped(leased, lambda one: (one["LeaseId"], reserved_database_row(one))))
 
 
 def read_reservations(
@@ -185,7 +182,8 @@ def read_savings_plans(scan: Scan, out: CategoryResult) -> None:
         lambda **token: client.describe_savings_plans(states=PLAN_STATES, maxResults=1000, **token),
         "nextToken",
     )
-    rows = [savings_plan_row(plan) for page in pages for plan in page.get("savingsPlans", ())]
+    listed = (plan for page in pages for plan in page.get("savingsPlans", ()))
+    rows = list(shaped(listed, savings_plan_row))
     span = days_kept(scan.window)
     plans = {
         row["savings_plan_arn"]: row | {"reservation_type": "Savings Plan"}

@@ -11,9 +11,9 @@ from observability.receiving.result import FileResult, FileStatus, log_result
 
 
 def find_each(s3: S3Manager, keys: Iterable[str]) -> tuple[list[File], list[FileResult]]:
-    """The files at keys, and what became of those that S3 does not let be seen.
+    """The files at keys, and what became of those that are not there, or not to be seen.
 
-    One of these costs itself only. What somebody has moved meanwhile is in neither list.
+    One of these costs itself only. What is not there was moved meanwhile, or never was.
     """
     files: list[File] = []
     unseen: list[FileResult] = []
@@ -26,5 +26,9 @@ def find_each(s3: S3Manager, keys: Iterable[str]) -> tuple[list[File], list[File
             unseen.append(FileResult(key, outcome, reasons=(str(error),)))
             log_result(unseen[-1])
         else:
-            files += [file] if file else []
+            if file:
+                files.append(file)
+            else:
+                unseen.append(FileResult(key, FileStatus.VANISHED))
+                log_result(unseen[-1])
     return files, unseen

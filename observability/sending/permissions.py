@@ -30,7 +30,8 @@ class AWSBoto3Permissions:
 
     def test(self) -> list[tuple[str, str, str, str]]:
         """(category, call, yes | no | off, reason) for each probe."""
-        wanted = self.scan.settings.only or CATEGORIES
+        settings = self.scan.settings
+        wanted = {*(settings.only or CATEGORIES)} - settings.skip
         probes: dict[str, tuple[Collector, Probe]] = {}
         for collector in (one for one in COLLECTORS if one.category in wanted):
             for probe in collector.probes:

@@ -161,6 +161,11 @@ class Settings:
         names("CATEGORIES"), "what", "collect these categories only, comma-separated; see --list",
         non_empty=True, event=True, default=frozenset(),
     )  # fmt: skip
+    skip: frozenset[str] = setting(
+        names("CATEGORIES"), "what",
+        "switch these categories off, comma-separated: they are Skipped in each document",
+        non_empty=True, default=frozenset(),
+    )  # fmt: skip
     lookback: int = setting(DAYS, "what", "days whose costs are read again", default=3)
     catch_up: int = setting(
         DAYS, "what", "most missed days to catch up with in one run", default=30
@@ -214,13 +219,15 @@ def read_settings(
 ) -> Settings:
     """Settings from flags and the environment; UsageError has a line for each that is wrong.
 
-    `categories` are those that --only may name.
+    `categories` are those that --only and --skip may name.
     """
     optional = () if uploads else UPLOADING
     values = read_all(SETTINGS, given, environment_for(given), optional)
-    values["only"] = frozenset(values["only"])
-    if unknown := values["only"] - {*categories}:
-        raise UsageError(f"--only: no such category: {', '.join(sorted(unknown))}; see --list")
+    for name in ("only", "skip"):
+        values[name] = frozenset(values[name])
+        if unknown := values[name] - {*categories}:
+            told = ", ".join(sorted(unknown))
+            raise UsageError(f"--{name}: no such category: {told}; see --list")
     values["regions"] = values["regions"] or (values["region"],)
     if not {values["region"], ALL_REGIONS} & {*values["regions"]}:
         home = f"the home region {values['region']}, whose document has what is global"

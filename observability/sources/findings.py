@@ -88,7 +88,7 @@ def admit(shared: SharedReads, kind: Administered, region: str) -> tuple[Aws, di
 def read_members(
     shared: SharedReads, kind: Administered, aws: Aws, region: str, members: Mapping[str, str]
 ) -> dict[str, Spool]:
-    """What an administrator reads for some of its members; NotNow if any of it failed."""
+    """What an administrator reads for some of its members; ListingError if any of it failed."""
     rows = shared.spools(members)
     out = CategoryResult(kind.name, shared.out.builders)
     since = midnight(shared.window.costs_from)

@@ -22,7 +22,7 @@ import hashlib
 import itertools
 import random
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -126,30 +126,12 @@ class Size:
         return replace(self, **counts)
 
 
-@dataclass(frozen=True)
-class Aggregator:
-    """One of AWS Config in a region: what has been recorded in all regions of some accounts.
-
-    It holds `types` only, if there are any. `behind` are the sources (account, region) that are
-    OUTDATED, of which it holds every other item, or FAILED, of which it holds none; of those in
-    `empty` it holds none though it says SUCCEEDED.
-    """
-
-    name: str
-    region: str
-    accounts: tuple[str, ...]
-    types: tuple[str, ...] = ()
-    behind: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    empty: Collection[tuple[str, str]] = ()
-
-
 @dataclass
 class Account:
     """One account and all that AWS would answer about it.
 
     `delegated_for` names the accounts whose findings and health events this one sees as their
-    delegated administrator, `payer_for` those whose costs it sees as their payer; `aggregators`
-    say whose recorded resources it sees.
+    delegated administrator, `payer_for` those whose costs it sees as their payer.
     """
 
     id: str
@@ -162,7 +144,6 @@ class Account:
     created: datetime
     delegated_for: tuple[str, ...] = ()
     payer_for: tuple[str, ...] = ()
-    aggregators: tuple[Aggregator, ...] = ()
     restatements: list[date] = field(default_factory=list)
     revision: int = field(default_factory=_REVISIONS.__next__)
     _made: dict[tuple[str, str, str], list[Item]] = field(default_factory=dict, repr=False)

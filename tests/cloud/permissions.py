@@ -217,7 +217,6 @@ def in_organization(name: str) -> Callable[[ApiRequest], str]:
     return make
 
 
-AGGREGATOR = own_arn("config", "config-aggregator/config-aggregator-abcdef")
 OWN_ACCOUNT = own_arn("account", "account", everywhere=True)
 
 RESOURCES: Mapping[str, Callable[[ApiRequest], str]] = {
@@ -232,9 +231,7 @@ RESOURCES: Mapping[str, Callable[[ApiRequest], str]] = {
     "config:DescribeConformancePackCompliance": own_arn(
         "config", "conformance-pack/{ConformancePackName}/conformance-pack-abcdefgh"
     ),
-    "config:DescribeConfigurationAggregatorSourcesStatus": AGGREGATOR,
     "config:GetComplianceDetailsByConfigRule": own_arn("config", "config-rule/config-rule-abcdef"),
-    "config:SelectAggregateResourceConfig": AGGREGATOR,
     "kms:DescribeKey": key_arn,
     "kms:GetKeyRotationStatus": key_arn,
     "lambda:ListProvisionedConcurrencyConfigs": own_arn("lambda", "function:any"),

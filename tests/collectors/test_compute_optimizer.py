@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,14 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observability.collectors.compute_optimizer import advice, best_of
-from tests.cloud import Account, Size
 from tests.cloud.accounts import Item
 from tests.collectors.losses import Denial, Off, gone, unless
 from tests.collectors.truth import Place, Truth, number
-from tests.conftest import REGIONS
-from tests.family import BOTH, RUNS, Family, MakeFamily, RunFamily, load, refuse, same
 from tests.runs import Row
-from tests.warehouse import Rows
 
 # Operations
 
@@ -150,95 +145,3 @@ def test_the_best_option_is_the_one_that_aws_ranks_first(options: list[dict[str,
 @pytest.mark.parametrize("options", [None, []])
 def test_without_options_nothing_is_recommended(options: list[dict[str, int]] | None) -> None:
     assert best_of(options) == {}
-
-
-# Compute Optimizer
-
-OPTIMIZER = "compute-optimizer.amazonaws.com"
-RECOMMENDATIONS = (
-    "GetEC2InstanceRecommendations", "GetEBSVolumeRecommendations",
-    "GetLambdaFunctionRecommendations",
-)  # fmt: skip
-
-SERVERS = Size(instances=2, volumes=2, functions=2)
-
-
-def enroll(status: str, *accounts: Account) -> None:
-    """Set what the enrollment of accounts has come to."""
-    for account in accounts:
-        held = {"status": status, "lastUpdatedTimestamp": account.ago(3)}
-        account.replace("compute-optimizer", "enrollment", "", [held])
-
-
-def optimize(
-    family: Family, run_family: RunFamily, *flags: str, caller: Account | None = None
-) -> tuple[Counter[str], list[str], Rows]:
-    """Read recommendations: requests by account, what is said, and rows, those of logs too."""
-    family.requests()
-    named = ("--organization", *BOTH, *flags)
-    code, told = run_family(family, *named, caller=caller, only="compute_optimizer")
-    assert code == 0, told
-    return family.requests(*RECOMMENDATIONS), told, load(family, leave_out=())
-
-
-def statuses(rows: Rows) -> set[tuple[Any, ...]]:
-    """What the log has on each account's recommendations, less times and counts of calls."""
-    logs = {(str(row["date_created"]),): row for row in rows["logs"]}
-    assert len(logs) == len(rows["logs"])
-    said = {
-        (logs[row["log_id"]]["account_id"], row["message"])
-        for row in rows["log_messages"]
-        if row["message"].startswith("compute_optimizer") and row["message_type"] != "TIMING"
-    }
-    return {(row["account_id"], row["compute_optimizer_status"]) for row in rows["logs"]} | said
-
-
-@pytest.mark.parametrize("delegated", [False, True], ids=["payer", "administrator"])
-def test_accounts_that_have_not_opted_in_are_not_asked_for_recommendations(
-    delegated: bool, make_family: MakeFamily, run_family: RunFamily
-) -> None:
-    """Any other status than Inactive is: pending, failed, or not listed, as the payer's is."""
-    family = make_family(SERVERS)
-    payer, active, pending, failed, *inactive = family.accounts
-    caller = reader = payer
-    if delegated:
-        caller, reader = pending, active
-        family.run_by(caller)
-        family.organization.delegate(reader, OPTIMIZER)
-    enroll("Pending", pending)
-    enroll("Failed", failed)
-    enroll("Inactive", payer, *inactive)
-    asked, told, shared = optimize(family, run_family, caller=caller)
-    assert sorted(told) == [
-        f"Compute Optimizer in {region}: {reader.id} says who has opted in"
-        for region in sorted(REGIONS)
-    ]
-    assert asked.keys() == {payer.id, active.id, pending.id, failed.id}
-    by_account, _, rows = optimize(family, run_family, "--per-account-reads", caller=caller)
-    assert by_account == asked | {account.id: 3 * len(REGIONS) for account in inactive}
-    assert statuses(shared) == statuses(rows)
-    facts = {name: found for name, found in shared.items() if name not in RUNS}
-    same(facts, rows, ("compute_optimizer",))
-
-
-@pytest.mark.parametrize(
-    ("service", "operation"),
-    [
-        ("organizations", "DescribeOrganization"),
-        ("compute-optimizer", "GetEnrollmentStatusesForOrganization"),
-    ],
-)
-def test_all_accounts_are_asked_for_recommendations_if_it_is_unknown_who_has_opted_in(
-    service: str, operation: str, make_family: MakeFamily, run_family: RunFamily
-) -> None:
-    family = make_family(SERVERS)
-    enroll("Inactive", *family.accounts[3:])
-    refuse(service, operation)(family)
-    asked, told, shared = optimize(family, run_family)
-    assert len(told) == len(REGIONS)
-    for text in told:
-        assert f"accounts read their own, since {service}:{operation} denied" in text
-    assert asked == {account.id: 3 * len(REGIONS) for account in family.accounts}
-    family.embedded.switches.reset()
-    _, _, rows = optimize(family, run_family, "--per-account-reads")
-    assert statuses(shared) == statuses(rows)

@@ -12,7 +12,6 @@ import pytest
 
 from tests import templates
 from tests.cloud import Account, EmbeddedCloud, Size
-from tests.cloud.accounts import Aggregator
 from tests.cloud.organization import Organization
 from tests.conftest import REGIONS, MakeAccount, MakeEnvironment
 from tests.deploy.deploying import actions, policies, refusal, run, upload_in_parts
@@ -38,12 +37,6 @@ class Whole:
         """The accounts whose role lets the task in."""
         return {account.id for account in (self.payer, self.security, self.shop)}
 
-    def aggregate(self, account: Account) -> None:
-        """Give an account an aggregator of AWS Config, of those accounts."""
-        made = Aggregator("members", account.home_region, tuple(sorted(self.members)))
-        account.aggregators = (made,)
-        account.touch()
-
 
 @pytest.fixture
 def whole(
@@ -58,7 +51,7 @@ def whole(
     organization.join(security, organization.unit("Security"))
     organization.join(shop, organization.unit("Shops"), customer="Shop Corp")
     organization.join(stranger)
-    services = ("securityhub", "guardduty", "health", "compute-optimizer")
+    services = ("securityhub", "guardduty", "health")
     organization.delegate(security, *(f"{service}.amazonaws.com" for service in services))
     organization.health_view = True
     for account in (payer, security, stranger):  # few events: many are read by account
@@ -70,7 +63,6 @@ def whole(
     yield Whole(organization, payer, security, shop, stranger)
     embedded.cloud.organizations.remove(organization)
     embedded.analytics.delegated_for = ()
-    embedded.analytics.aggregators = ()
 
 
 def send_before(embedded: EmbeddedCloud, bucket: str, *accounts: str) -> None:
@@ -88,17 +80,13 @@ def test_the_task_reads_the_organization_with_the_policies_on(
     role = deployment.role(deployment.hub, TASK) | settings
     receiver = deployment.role(deployment.hub, RECEIVER) | {"DB_NAME": database}
     send_before(embedded, deployment.bucket, *whole.members)
-    whole.organization.delegate(whole.security, "config.amazonaws.com")
-    whole.aggregate(whole.security)
     deployment.switch_on(whole.stranger.id, *whole.members)
     sent = run("sender.py", role | {"REGIONS": "all"}, *command)
     assert sent.returncode == 1, sent.stderr
     for service in ("Security Hub", "GuardDuty"):
         assert f"{service} in us-east-1: {whole.security.id} reads for 4 accounts" in sent.stderr
     assert f"Health: {whole.security.id} reads for 4 accounts" in sent.stderr
-    assert f"Compute Optimizer in us-east-1: {whole.security.id} says" in sent.stderr
     assert "DescribeAffectedAccountsForOrganization" in {c.operation for c in embedded.calls}
-    assert f"Config: {whole.security.id} reads for 3 accounts" in sent.stderr
     failed = [line for line in sent.stdout.splitlines() if line.startswith("failed, ")]
     assert [line.split(": ")[:2] for line in failed] == [
         [f"failed, {whole.stranger.id}", "sts:AssumeRole denied, AccessDenied"]
@@ -129,7 +117,6 @@ def test_the_task_may_do_what_a_run_asks_and_nothing_else(
     found: set[str] = set()
     embedded.switches.policies[deployment.hub] = recorder(found)
     send_before(embedded, deployment.bucket, *whole.members, whole.stranger.id)
-    whole.aggregate(embedded.analytics)
     units = {"INCLUDE_OU": whole.organization.root}
     for more in (units, {}):
         assert run("sender.py", role | more, *command).returncode == 0

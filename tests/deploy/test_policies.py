@@ -70,10 +70,6 @@ def test_the_spokes_policy_is_what_the_sender_calls(
 
 MORE_OF_MEMBERS = {
     "account:ListRegions",
-    "compute-optimizer:GetEnrollmentStatusesForOrganization",
-    "config:DescribeConfigurationAggregatorSourcesStatus",
-    "config:DescribeConfigurationAggregators",
-    "config:SelectAggregateResourceConfig",
     "guardduty:ListMembers",
     "health:DescribeAffectedAccountsForOrganization",
     "health:DescribeEventsForOrganization",

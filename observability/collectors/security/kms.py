@@ -52,9 +52,10 @@ def get_kms_security(scan: Scan, out: CategoryResult) -> None:
         return status and status["KeyRotationEnabled"]
 
     pages = client.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 1000})
-    keys = (key["KeyId"] for page in pages for key in page.get("Keys", ()))
-    for key, row in map_items(scan.aws, keys, describe, out):
-        out.emit(row or {"key_id": key}, "kms")
+    listed = (key for page in pages for key in page.get("Keys", ()))
+    arns = {key["KeyId"]: key.get("KeyArn") for key in listed}
+    for key, row in map_items(scan.aws, arns, describe, out):
+        out.emit(row or {"key_id": key, "arn": arns[key]}, "kms")
 
 
 EXPECTED_ERRORS = (

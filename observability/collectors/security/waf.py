@@ -69,7 +69,7 @@ def read_web_acls(scan: Scan, out: CategoryResult, scope: ScopeType) -> None:
         return acl_rows(found, scope, logs, protected(scan, out, scope, client, arn))
 
     for arn, rows in map_items(scan.aws, acls, describe, out):
-        acl, rules = rows or ({"arn": arn, "name": acls[arn]["Name"], "scope": scope}, [])
+        acl, rules = rows or (listed_acl_row(acls[arn], scope=scope), [])
         out.emit(acl, "waf")
         for rule in rules:
             out.emit(rule, "waf_rules")
@@ -164,6 +164,9 @@ def distributions(scan: Scan, arn: str) -> list[str]:
         held["ARN"] for page in pages for held in page.get("DistributionList", {}).get("Items", ())
     ]
 
+
+listed_acl_row = RowMapper(id="Id", name="Name", arn="ARN", description="Description")
+"""What the list alone tells of a web ACL."""
 
 acl_row = RowMapper(
     id="Id", name="Name", arn="ARN", description="Description", default_action="DefaultAction",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-from tests.cloud.accounts import Aggregator, Item
+from tests.cloud.accounts import Item
 from tests.cloud.answers.core import (
     AwsError,
     Call,
@@ -16,9 +14,7 @@ from tests.cloud.answers.core import (
     find,
     grouped,
     instant,
-    memo,
     page,
-    parameters_digest,
     remembered,
 )
 from tests.cloud.answers.query import Query, QueryError
@@ -225,151 +221,6 @@ def select_resource_config(call: Call) -> dict[str, Any]:
 def recorded(call: Call) -> list[Item]:
     """All that Config has recorded: resources, and the compliance of each."""
     return call.own("resources") + call.own("compliance")
-
-
-# Aggregators
-
-SUCCEEDED, OUTDATED, FAILED = "SUCCEEDED", "OUTDATED", "FAILED"
-
-
-@answer("config", "DescribeConfigurationAggregators")
-def describe_configuration_aggregators(call: Call) -> dict[str, Any]:
-    """The aggregators of the caller in the region."""
-    names = call.params.get("ConfigurationAggregatorNames")
-    found = [the_aggregator(call, name) for name in names] if names else aggregators(call)
-    chunk, more = page(call, found, size="Limit", default=100, maximum=100)
-    return {"ConfigurationAggregators": [aggregator_item(call, one) for one in chunk], **more}
-
-
-def aggregators(call: Call) -> list[Aggregator]:
-    """What the caller has in the region."""
-    return [held for held in call.account.aggregators if held.region == call.region]
-
-
-def aggregator_item(call: Call, held: Aggregator) -> Item:
-    """The model's ConfigurationAggregator; one of an organization does not name its accounts."""
-    path = f"config-aggregator/config-aggregator-{call.account.hex(8, held.name)}"
-    item: Item = {
-        "ConfigurationAggregatorName": held.name,
-        "ConfigurationAggregatorArn": call.account.arn("config", path, call.region),
-        "CreationTime": call.account.ago(300),
-    }
-    if call.cloud.organization_of(call.account.id):
-        role = call.account.arn("iam", "role/aggregator")
-        item["OrganizationAggregationSource"] = {"RoleArn": role, "AllAwsRegions": True}
-    else:
-        source = {"AccountIds": list(held.accounts), "AllAwsRegions": True}
-        item["AccountAggregationSources"] = [source]
-    if held.types:
-        item["AggregatorFilters"] = {"ResourceType": {"Type": "INCLUDE", "Value": [*held.types]}}
-    return item
-
-
-def the_aggregator(call: Call, name: str) -> Aggregator:
-    """The caller's aggregator of that name."""
-    for held in aggregators(call):
-        if held.name == name:
-            return held
-    message = f"The configuration aggregator does not exist: {name}"
-    raise AwsError("NoSuchConfigurationAggregatorException", message)
-
-
-@answer("config", "DescribeConfigurationAggregatorSourcesStatus")
-def describe_configuration_aggregator_sources_status(call: Call) -> dict[str, Any]:
-    """How the organization, and each account in each of its regions, was last read."""
-    held = the_aggregator(call, call.params["ConfigurationAggregatorName"])
-    organization = call.cloud.organization_of(call.account.id)
-    whole = {"SourceId": organization.id, "SourceType": "ORGANIZATION"} if organization else None
-    found = [{**whole, "LastUpdateStatus": SUCCEEDED}] if whole else []
-    found += [
-        {
-            "SourceId": place.account.id,
-            "SourceType": "ACCOUNT",
-            "AwsRegion": place.region,
-            "LastUpdateStatus": status_of(held, place),
-        }
-        for place in sources(call, held)
-    ]
-    wanted = call.params.get("UpdateStatus")
-    found = [item for item in found if not wanted or item["LastUpdateStatus"] in wanted]
-    chunk, more = page(call, found, size="Limit", default=100, maximum=100)
-    moment = call.account.ago(0, 600)
-    return {"AggregatedSourceStatusList": [i | {"LastUpdateTime": moment} for i in chunk], **more}
-
-
-def sources(call: Call, held: Aggregator) -> Iterator[Call]:
-    """The call as each account of an aggregator would make it in each of its regions."""
-    for account in (call.cloud.accounts[name] for name in held.accounts):
-        for region in account.regions:
-            yield replace(call, account=account, region=region, params={})
-
-
-def status_of(held: Aggregator, place: Call) -> str:
-    """What became of an aggregator's last look at a source."""
-    return held.behind.get((place.account.id, place.region), SUCCEEDED)
-
-
-def everywhere(call: Call) -> list[Call]:
-    """The sources of the aggregator that is asked, less those of which it holds nothing."""
-    held = the_aggregator(call, call.params["ConfigurationAggregatorName"])
-    return [
-        place
-        for place in sources(call, held)
-        if status_of(held, place) != FAILED and (place.account.id, place.region) not in held.empty
-    ]
-
-
-def aggregated(call: Call) -> Iterator[Item]:
-    """All that the aggregator holds."""
-    held = the_aggregator(call, call.params["ConfigurationAggregatorName"])
-    for place in everywhere(call):
-        step = 2 if status_of(held, place) == OUTDATED else 1
-        found = recorded(place)[::step]
-        yield from (one for one in found if not held.types or one["resourceType"] in held.types)
-
-
-@answer("config", "SelectAggregateResourceConfig")
-def select_aggregate_resource_config(call: Call) -> dict[str, Any]:
-    """The advanced query over the resources of all accounts and regions."""
-    query = parsed(call)
-    revisions = tuple(place.account.revision for place in everywhere(call))
-    key = (parameters_digest(call, "NextToken", "Limit"), call.account.revision, revisions)
-    found = memo(key, lambda: query.matches(list(aggregated(call))))
-    return select_page(call, query, found)
-
-
-@answer("config", "DescribeAggregateComplianceByConfigRules")
-def describe_aggregate_compliance_by_config_rules(call: Call) -> dict[str, Any]:
-    """The compliance of all accounts' rules in all regions."""
-    wanted = call.params.get("Filters") or {}
-    found = [
-        item | {"AccountId": held.account.id, "AwsRegion": held.region}
-        for held in everywhere(call)
-        if wanted.get("AccountId", held.account.id) == held.account.id
-        and wanted.get("AwsRegion", held.region) == held.region
-        for item in rule_compliances(held)
-        if wanted.get("ComplianceType") in (None, item["Compliance"]["ComplianceType"])
-        and wanted.get("ConfigRuleName") in (None, item["ConfigRuleName"])
-    ]
-    chunk, more = page(call, found, size="Limit", default=1000, maximum=1000)
-    return {"AggregateComplianceByConfigRules": chunk, **more}
-
-
-@answer("config", "GetAggregateComplianceDetailsByConfigRule")
-def get_aggregate_compliance_details_by_config_rule(call: Call) -> dict[str, Any]:
-    """What one account's rule found in one region."""
-    params = call.params
-    name, kind = params["ConfigRuleName"], params.get("ComplianceType")
-    place = {"AccountId": params["AccountId"], "AwsRegion": params["AwsRegion"]}
-    found = [
-        item | place
-        for held in everywhere(call)
-        if (held.account.id, held.region) == (params["AccountId"], params["AwsRegion"])
-        for item in results_by_rule(held).get(name, [])
-        if kind in (None, item["ComplianceType"])
-    ]
-    chunk, more = page(call, found, size="Limit", default=50, maximum=100)
-    return {"AggregateEvaluationResults": chunk, **more}
 
 
 # Discovered resources

@@ -35,12 +35,6 @@ def metric(name: str, statistic: str, value: float) -> dict[str, Any]:
     return {"name": name, "statistic": statistic, "value": value}
 
 
-@content("compute-optimizer", "enrollment")
-def enrollment(account: Account, region: str) -> list[dict[str, Any]]:
-    """GetEnrollmentStatus: the account has opted in, in all regions."""
-    return [{"status": "Active", "lastUpdatedTimestamp": account.ago(200)}]
-
-
 @content("compute-optimizer", "instances")
 def instances(account: Account, region: str) -> list[dict[str, Any]]:
     """GetEC2InstanceRecommendations' InstanceRecommendation."""

@@ -225,9 +225,7 @@ def test_errors_of_moto_keep_their_names_through_the_paging(embedded: EmbeddedCl
 
 
 FOR_ADMINISTRATORS = {
-    "DescribeConfigurationAggregators",
     "DescribeEventsForOrganization",
-    "GetEnrollmentStatusesForOrganization",
     "ListMembers",
 }
 """Lists that an account without members does not have."""

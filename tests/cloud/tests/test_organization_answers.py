@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.cloud import Account
-from tests.cloud.accounts import GLOBAL, Aggregator, Cloud, Item
+from tests.cloud.accounts import GLOBAL, Cloud, Item
 from tests.cloud.answers import AwsError
 from tests.cloud.organization import Organization
 from tests.cloud.tests.answering import (
     ONE,
-    REGIONS,
     TWO,
     Listing,
     ask,
     cloud_of,
-    expected_compliance,
-    first_rule,
     held,
-    recorded,
-    rule_results,
     small,
 )
 
@@ -76,125 +68,6 @@ def in_organization(cloud: Cloud) -> Organization:
     for member in members:
         organization.join(member)
     return organization
-
-
-def test_an_organizations_enrollment_is_that_of_its_accounts() -> None:
-    """By status; the management account is no member, and one that is not enrolled has nothing."""
-    account, member = small(), small(TWO)
-    cloud = cloud_of(account, member)
-    organization = in_organization(cloud)
-    named = ("compute-optimizer", "GetEnrollmentStatusesForOrganization")
-    for status, lists in (("Active", 1), ("Inactive", 0)):
-        member.replace(
-            "compute-optimizer", "enrollment", GLOBAL,
-            [{"status": status, "lastUpdatedTimestamp": account.ago(1)}],
-        )  # fmt: skip
-        [told] = ask(cloud, *named)["accountEnrollmentStatuses"]
-        assert (told["accountId"], told["status"]) == (TWO, status)
-        active = {"filters": [{"name": "Status", "values": ["Active"]}]}
-        assert len(ask(cloud, *named, active)["accountEnrollmentStatuses"]) == lists
-    with pytest.raises(AwsError, match="OptInRequiredException"):
-        ask(cloud, "compute-optimizer", "GetEBSVolumeRecommendations", account=TWO)
-    with pytest.raises(AwsError, match="AccessDeniedException"):
-        ask(cloud, *named, account=TWO)
-    organization.delegate(member, "compute-optimizer.amazonaws.com")
-    assert ask(cloud, *named, account=TWO)["accountEnrollmentStatuses"]
-
-
-def aggregating(*aggregators: Aggregator) -> Account:
-    """An account with aggregators."""
-    return replace(small(), aggregators=aggregators)
-
-
-def test_an_aggregator_holds_what_its_accounts_hold() -> None:
-    """Resources, compliance and results of all accounts in all their regions."""
-    account, member = aggregating(Aggregator("all", "us-east-1", (ONE, TWO))), small(TWO)
-    cloud = cloud_of(account, member)
-    [told] = ask(cloud, "config", "DescribeConfigurationAggregators")["ConfigurationAggregators"]
-    named = {"ConfigurationAggregatorName": told["ConfigurationAggregatorName"]}
-    listing = Listing(
-        "config",
-        "SelectAggregateResourceConfig",
-        "Results",
-        truth=held("config", "resources"),
-        params=lambda account: named | {"Expression": "SELECT accountId, resourceId"},
-    )
-    rows = [json.loads(row) for row in listing.everything(cloud)]
-    assert [(row["accountId"], row["resourceId"]) for row in rows] == [
-        (one.id, item["resourceId"])
-        for one in (account, member)
-        for region in REGIONS
-        for item in recorded(one, region)
-    ]
-    rules = ask(cloud, "config", "DescribeAggregateComplianceByConfigRules", named | {
-        "Filters": {"AccountId": TWO, "AwsRegion": "us-east-1"}})  # fmt: skip
-    assert rules["AggregateComplianceByConfigRules"] == [
-        item | {"AccountId": TWO, "AwsRegion": "us-east-1"} for item in expected_compliance(member)
-    ]
-    place = {"AccountId": TWO, "AwsRegion": "us-east-1"}
-    results = ask(cloud, "config", "GetAggregateComplianceDetailsByConfigRule",
-                  named | place | first_rule(member))  # fmt: skip
-    expected = [item | place for item in rule_results(member)]
-    assert results["AggregateEvaluationResults"] == expected
-    with pytest.raises(AwsError, match="NoSuchConfigurationAggregatorException"):
-        ask(cloud, "config", "SelectAggregateResourceConfig",
-            named | {"Expression": "SELECT accountId"}, account=TWO)  # fmt: skip
-
-
-def test_an_aggregator_says_what_it_does_not_hold() -> None:
-    """What it could not read is not there, what is outdated is there in part, nor other types."""
-    behind = {(TWO, "us-east-1"): "FAILED", (TWO, "eu-west-1"): "OUTDATED"}
-    kinds = ("AWS::EC2::Volume",)
-    account = aggregating(
-        Aggregator("all", "us-east-1", (ONE, TWO), behind=behind),
-        Aggregator("some", "us-east-1", (ONE,), types=kinds),
-        Aggregator("elsewhere", "eu-west-1", (ONE, TWO)),
-    )
-    cloud = cloud_of(account, small(TWO), page_size=1)
-    cloud.organizations.append(Organization(account))
-    told = aggregators("DescribeConfigurationAggregators", "ConfigurationAggregators").everything(
-        cloud
-    )
-    assert [held["ConfigurationAggregatorName"] for held in told] == ["all", "some"]
-    assert [held.get("AggregatorFilters", {}).get("ResourceType") for held in told] == [
-        None,
-        {"Type": "INCLUDE", "Value": [*kinds]},
-    ]
-    states = sources_of(cloud, "all")
-    assert [held for held in states if held[0] == TWO] == [
-        (TWO, "us-east-1", "FAILED"), (TWO, "eu-west-1", "OUTDATED")
-    ]  # fmt: skip
-    assert [held for held in states if held[2] == "SUCCEEDED"] == sources_of(
-        cloud, "all", UpdateStatus=["SUCCEEDED"]
-    )
-    assert {held[0] for held in states} == {cloud.organizations[0].id, ONE, TWO}
-    cloud.page_size = None
-    [row] = aggregate(cloud, "all", f"SELECT accountId, COUNT(*) WHERE accountId = '{TWO}' "
-                                    "GROUP BY accountId")  # fmt: skip
-    assert row["COUNT(*)"] == (len(recorded(cloud.accounts[TWO], "eu-west-1")) + 1) // 2
-    found = aggregate(cloud, "some", "SELECT resourceType, COUNT(*) GROUP BY resourceType")
-    assert [held["resourceType"] for held in found] == [*kinds]
-
-
-def sources_of(cloud: Cloud, name: str, **params: Any) -> list[tuple[str, str | None, str]]:
-    """(id, region, status) of an aggregator's sources."""
-    named = {"ConfigurationAggregatorName": name, **params}
-    found = aggregators(
-        "DescribeConfigurationAggregatorSourcesStatus", "AggregatedSourceStatusList"
-    ).everything(cloud, **named)
-    return [(one["SourceId"], one.get("AwsRegion"), one["LastUpdateStatus"]) for one in found]
-
-
-def aggregators(operation: str, member: str) -> Listing:
-    """What Config lists about aggregators."""
-    return Listing("config", operation, member, truth=lambda _: [])
-
-
-def aggregate(cloud: Cloud, name: str, expression: str) -> list[Item]:
-    """Rows of the advanced query over an aggregator."""
-    params = {"ConfigurationAggregatorName": name, "Expression": expression}
-    found = ask(cloud, "config", "SelectAggregateResourceConfig", params)["Results"]
-    return [json.loads(row) for row in found]
 
 
 # Organizations

@@ -47,7 +47,7 @@ TRUTH: Mapping[str, Truth] = {
 
 DENIALS: Mapping[str, Denial] = {
     "kms:ListKeys": security(kms=gone),
-    "kms:DescribeKey": security(kms=just("key_id")),
+    "kms:DescribeKey": security(kms=just("key_id", "arn")),
     "kms:GetKeyRotationStatus": security(kms=unknown_rotation),
 }
 

@@ -53,7 +53,8 @@ def test_a_key_that_a_permission_would_open_is_a_failure(
         embedded, "kms:DescribeKey", key, "because no identity-based policy allows the {} action"
     )
     sent = send(embedded.environment(account.id) | {"BUCKET": ""}, tmp_path, "--only", "security")
-    assert {"key_id": key} in rows(sent.document, "security.kms")
+    [row] = [row for row in rows(sent.document, "security.kms") if row["key_id"] == key]
+    assert row == {"key_id": key, "arn": account.items("kms", "keys", HOME)[0]["Arn"]}
     assert (sent.code, sent.statuses["security"]) == (1, "Fail")
 
 

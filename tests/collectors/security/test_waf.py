@@ -137,7 +137,9 @@ TRUTH: Mapping[str, Truth] = {
 
 DENIALS: Mapping[str, Denial] = {
     "wafv2:ListWebACLs": security(waf=gone, waf_rules=gone),
-    "wafv2:GetWebACL": security(waf=just("arn", "name", "scope"), waf_rules=gone),
+    "wafv2:GetWebACL": security(
+        waf=just("arn", "name", "scope", "id", "description"), waf_rules=gone
+    ),
     "wafv2:ListLoggingConfigurations": security(),
     "wafv2:ListResourcesForWebACL": security(waf=without("associated_resources")),
     "cloudfront:ListDistributionsByWebACLId": security(
