@@ -826,7 +826,6 @@ CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
     gone_at             TIMESTAMPTZ,
     document_id         INTEGER REFERENCES documents (id)
 );
--- deleted_date: when the deletion was scheduled; the secret exists until its recovery window ends.
 ALTER TABLE secrets_manager_secrets ADD COLUMN IF NOT EXISTS deleted_date TIMESTAMPTZ;
 CREATE UNIQUE INDEX IF NOT EXISTS secrets_manager_secrets_key ON secrets_manager_secrets (account_id, arn);
 CREATE INDEX IF NOT EXISTS secrets_manager_secrets_alive ON secrets_manager_secrets (account_id) WHERE gone_at IS NULL;
@@ -841,6 +840,8 @@ last_changed_date   when it last changed in any way (LastChangedDate)
 rotation_enabled    whether it rotates by itself (RotationEnabled)
 last_rotated_date   when it last rotated (LastRotatedDate)
 last_accessed_date  the day on which it was last read (LastAccessedDate)
+deleted_date        when its deletion was scheduled (DeletedDate); the secret exists until its
+                    recovery window ends
 ');
 
 CREATE TABLE IF NOT EXISTS certificates (
@@ -1601,7 +1602,7 @@ LEFT JOIN LATERAL (
     SELECT s.collected_at FROM document_statuses s
     WHERE s.account_row = a.id ORDER BY s.collected_at DESC LIMIT 1) latest ON true
 LEFT JOIN LATERAL (
-    SELECT s.collected_at FROM document_statuses s
+    SELECT s.collected_at, s.statuses FROM document_statuses s
     WHERE s.account_row = a.id AND s.complete ORDER BY s.collected_at DESC LIMIT 1) complete ON true
 LEFT JOIN LATERAL (
     SELECT jsonb_object_agg(f.category, f.since) AS since
@@ -1613,12 +1614,9 @@ LEFT JOIN LATERAL (
                            OVER (PARTITION BY c.key) AS ended_at
                 FROM document_statuses s
                 CROSS JOIN LATERAL jsonb_each_text(s.statuses) c
-                WHERE s.account_row = a.id AND s.collected_at >= coalesce((
-                    SELECT e.collected_at FROM document_statuses e
-                    WHERE e.account_row = a.id AND e.of_now AND NOT EXISTS (
-                        SELECT FROM jsonb_each_text(e.statuses) s
-                        WHERE coalesce(s.value, '') NOT IN ('Pass', 'Skipped'))
-                    ORDER BY e.collected_at DESC LIMIT 1), '-infinity')) t
+                WHERE s.account_row = a.id AND s.collected_at >= CASE
+                    WHEN complete.statuses = jsonb_strip_nulls(complete.statuses)
+                    THEN complete.collected_at ELSE '-infinity' END) t
           WHERE t.status = 'Fail' AND t.collected_at >= coalesce(t.ended_at, '-infinity')
           GROUP BY t.category) f) failures ON true;
 SELECT describe('freshness', '
@@ -2010,7 +2008,7 @@ SELECT a.account_id, a.account_name, a.customer_name, a.region, 'secret without 
        'AWS::SecretsManager::Secret', s.arn, s.name, NULL
 FROM secrets_manager_secrets s
 JOIN accounts a ON a.id = s.account_id
-WHERE s.gone_at IS NULL AND s.rotation_enabled = false
+WHERE s.gone_at IS NULL AND s.rotation_enabled = false AND s.deleted_date IS NULL
 UNION ALL
 (SELECT DISTINCT ON (a.account_id, t.arn)
         a.account_id, a.account_name, a.customer_name, coalesce(t.home_region, a.region),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from tests.database.estates import BANK, HOME, OTHER, SHOP, YESTERDAY, load, quiet, view
@@ -52,9 +52,13 @@ def test_how_an_account_delivers(warehouse: Warehouse) -> None:
         VALUES ('{BANK}', '{HOME}')""", fetch=False)  # fmt: skip
     assert overview(warehouse, "delivery, last_document_at", BANK) == ("never", None)
 
-    def delivered(day: date, region: str = HOME, **statuses: str) -> tuple[str, str | None]:
+    def delivered(
+        day: date, region: str = HOME, hour: int = 3, **statuses: str
+    ) -> tuple[str, str | None]:
         made = quiet(day, region=region)
         made["logs"] |= {f"{name}_status": status for name, status in statuses.items()}
+        collected_at = f"{day + timedelta(days=1)}T0{hour}:00:00+00:00"
+        made["meta"]["collected_at"] = made["logs"]["date_created"] = collected_at
         load(warehouse, made)
         found: tuple[str, str | None] = overview(warehouse, "delivery, failing")
         return found
@@ -63,9 +67,6 @@ def test_how_an_account_delivers(warehouse: Warehouse) -> None:
     assert delivered(YESTERDAY, cost="None") == ("incomplete", None)
     assert delivered(YESTERDAY, OTHER, health="Fail", cost="Fail") == ("failing", "cost, health")
     assert overview(warehouse, "last_complete_at") is None
-    whole = quiet(YESTERDAY, region=OTHER)
-    later = datetime.fromisoformat(whole["meta"]["collected_at"]) + timedelta(hours=1)
-    whole["meta"]["collected_at"] = whole["logs"]["date_created"] = later.isoformat()
-    load(warehouse, whole)
-    assert overview(warehouse, "delivery, last_document_at") == ("incomplete", later)
-    assert delivered(YESTERDAY) == ("complete", None)
+    assert delivered(YESTERDAY, OTHER, hour=4) == ("incomplete", None)
+    assert delivered(YESTERDAY, hour=5) == ("complete", None)
+    assert overview(warehouse, "last_document_at - last_complete_at") == timedelta(hours=1)

@@ -163,9 +163,10 @@ def test_keys_and_secrets_that_do_not_rotate(warehouse: Warehouse) -> None:
         key | {"key_id": "of AWS", "key_manager": "AWS"},
     ]
     made["security"]["secrets_manager"] = [
-        secret | {"arn": "fixed", "rotation_enabled": False},
+        secret | {"arn": "fixed", "rotation_enabled": False, "deleted_date": None},
         secret | {"arn": "rotates"},
         secret | {"arn": "not known", "rotation_enabled": None},
+        secret | {"arn": "deleted", "rotation_enabled": False, "deleted_date": ago(1)},
     ]
     load(warehouse, before, made)
     assert hygiene(warehouse) == [
