@@ -34,9 +34,10 @@ class DatabaseFault(Exception):
 class ValueRefused(Rejected):
     """The database refuses a value, or something that was added to a table does.
 
-    `key_of`: the table whose natural key is too long for its index, if it is that.
+    `key_of`: the table whose index cannot hold a value, '' if it is not told; None if it is another
+    matter.
     """
 
-    def __init__(self, reason: str, key_of: str = "") -> None:
+    def __init__(self, reason: str, key_of: str | None = None) -> None:
         super().__init__(reason)
         self.key_of = key_of

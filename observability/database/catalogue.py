@@ -58,9 +58,9 @@ ORDER BY 1"""
 """What people have added to our tables that computes with a row's values, and so may refuse one."""
 
 SAMPLE = (
-    "holds the tables of the public sample (aws-samples/sample-aws-multi-account-observability): "
-    "give a database of its own, or put the sample's aside first, with ALTER SCHEMA public RENAME "
-    "TO sample; CREATE SCHEMA public"
+    "the database holds the tables of the public sample (aws-samples/sample-aws-multi-account-"
+    "observability): give a database of its own, or put the sample's aside first, with ALTER "
+    "SCHEMA public RENAME TO sample; CREATE SCHEMA public"
 )
 
 
@@ -169,7 +169,7 @@ def column_of(name: str, own: OwnColumn, type_: str, labels: str) -> Column:
 def missing_names(there: Collection[tuple[str, str]], schema: Schema) -> list[str]:
     """What the database lacks: whole tables, single columns, functions."""
     missing = []
-    for table, columns in schema.tables.items():
+    for table, columns in sorted(schema.tables.items()):
         lacking = [name for name in columns if (table, name) not in there]
         missing += [f"{table}.{n}" for n in lacking] if len(lacking) < len(columns) else [table]
     return missing + [f"{name}()" for name in sorted(schema.functions) if (name, "") not in there]
@@ -179,7 +179,7 @@ def check_is_ours(there: Collection[tuple[str, str]], schema: Schema) -> None:
     """Raise UsageError where a table of one of our names is not ours: our key is not in it."""
     tables = {table for table, _ in there}
     if ("findings", "finding_id") in there and ("findings", "account_id") not in there:
-        raise UsageError(f"the database {SAMPLE}")
+        raise UsageError(SAMPLE)
     for table in sorted(schema.tables.keys() & tables):
         if lacking := sorted(n for n in schema.identity(table) if (table, n) not in there):
             raise UsageError(

@@ -52,9 +52,12 @@ class LongKeys:
             self.found[table] = sorted([*self.found[table], (packed, place)])[-LISTED:]
 
     def places(self, table: str) -> list[str]:
-        """The rows that the index of a table cannot hold: those that would not compress, or else
-        the one that comes nearest to it."""
-        found = self.found.get(table, [])
+        """The rows that the index of a table, '' for any, cannot hold.
+
+        Those that would not compress, or else the one that comes nearest to it.
+        """
+        tables = [table] if table else self.found
+        found = sorted(place for name in tables for place in self.found.get(name, []))
         certain = [place for packed, place in found if packed > MOST_BYTES]
         return certain or [place for _, place in found[-1:]]
 

@@ -370,7 +370,7 @@ class Spool:
             yield table.batches[number], table.finished and number + 1 == len(table.batches)
 
     def long_keys(self, table: str) -> list[str]:
-        """The rows that are likely to be what a table's key is too short for."""
+        """The rows whose keys are likely to be too long for a table's index, '' for any's."""
         return [place for t in self.tables.values() for place in t.long_keys.places(table)]
 
     def unknown_fields(self) -> dict[str, int]:

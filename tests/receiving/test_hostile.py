@@ -125,7 +125,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "meta about another day": (changed("meta.period.start", "2026-11-01"), "period.start"),
     "meta from the future": (changed("meta.format", 99), "format"),
     "meta without a time": (changed("meta.collected_at", "soon"), "collected_at"),
-    "a name of 32,000 characters": (changed(KMS + "key_id", LONG_NAME), "refuses a value"),
+    "a name of 32,000 characters": (changed(KMS + "key_id", LONG_NAME), "kms[0].key_id: makes"),
     "a row of over 3.5 MiB": (changed(KMS + "description", "x" * 4_000_000), "larger than"),
     "900 lists in a text": (raw(KMS + "description", "[" * 900 + "]" * 900), "nested"),
     "contact info is text": (changed("account.contact_info", "me"), "contact_info: must be"),
