@@ -73,9 +73,16 @@ def test_a_signal_lets_the_file_under_way_be_finished(
     assert len(keys(warehouse, "loaded/")) == 1
 
 
-@pytest.mark.parametrize("flags", [(), ("--check",), ("--init-schema",)])
+@pytest.mark.parametrize(
+    ("flags", "first"),
+    [
+        ((), "ExecuteStatement"),
+        (("--check",), "ExecuteStatement"),
+        (("--init-schema",), "BeginTransaction"),
+    ],
+)
 def test_a_receiver_that_has_not_begun_stops_too(
-    warehouse: Warehouse, flags: tuple[str, ...]
+    warehouse: Warehouse, flags: tuple[str, ...], first: str
 ) -> None:
     """While it waits for a database that sleeps it does not know what is in data/."""
     put(warehouse, document(NEXT))
@@ -86,7 +93,7 @@ def test_a_receiver_that_has_not_begun_stops_too(
         started.wait(30)
         process.terminate()
 
-    warehouse.embedded.switches.intercept("rds-data", "ExecuteStatement", tell_it_to_stop, times=1)
+    warehouse.embedded.switches.intercept("rds-data", first, tell_it_to_stop, times=1)
     process = soak.launch(warehouse, *flags)
     started.set()
     result, story = process.communicate(timeout=60)

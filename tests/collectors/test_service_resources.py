@@ -178,7 +178,7 @@ RESOURCES: dict[str, list[Row]] = {
             "min_size": 1,
             "max_size": 5,
             "instance_count": 2,
-            "state": None,
+            "state": "Active",
             "creation_date": instant("2023-03-09T22:15:11.611Z"),
         }
     ],

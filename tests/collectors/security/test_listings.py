@@ -103,7 +103,8 @@ def test_a_web_acl_that_is_not_known_everywhere_yet_is_a_row(
     )  # fmt: skip
     sent = send(embedded.environment(account.id) | {"BUCKET": ""}, tmp_path, "--only", "security")
     [row] = [row for row in rows(sent.document, "security.waf") if row["arn"] == acl["ARN"]]
-    assert row == {"arn": acl["ARN"], "name": acl["Name"], "scope": "REGIONAL"}
+    listed = {"id": acl["Id"], "name": acl["Name"], "arn": acl["ARN"], "scope": "REGIONAL"}
+    assert row == listed | {"description": acl.get("Description")}
     assert (sent.code, sent.statuses["security"]) == (0, "Pass")
     asked = [call for call in embedded.calls if call.error == "WAFUnavailableEntityException"]
     assert len(asked) > 1, "it may be known a moment later"
