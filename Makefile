@@ -51,6 +51,7 @@ policies: $(READY) ## write the read policies in deploy/ anew
 # The parts of README.md and docs/ that the code knows.
 docs: $(READY) ## write the generated parts of README.md and docs/ anew
 	$(BIN)/python -m tests.docs.generate
+	$(BIN)/python -m tests.docs.aws_answers
 
 destroy-hub destroy-spokes: $(READY) ## delete what was deployed
 	BIN=$(BIN) deploy/deploy.sh $@

@@ -117,12 +117,7 @@ class Receiver:
                     )
                 file = current
             except Rejected as refused:
-                if self.refuse(file, refused):
-                    return FileResult(file.key, FileStatus.REJECTED, reasons=refused.reasons)
-                current = self.s3.find(file.key)
-                if current is None:
-                    return FileResult(file.key, FileStatus.VANISHED)
-                file = current
+                return self.refuse(file, refused)
             except Transient as transient:
                 if self.db.gave_up.is_set() or STOP.by or time.monotonic() > deadline:
                     if isinstance(transient, Unreachable):
@@ -187,12 +182,11 @@ class Receiver:
             load.run(reading)
         return load
 
-    def refuse(self, file: File, refused: Rejected) -> bool:
-        """Move a document to rejected/; False where a newer one has taken its place."""
-        moved = self.dry_run or self.s3.reject(file, refused.reasons)
-        if not moved:
+    def refuse(self, file: File, refused: Rejected) -> FileResult:
+        """Move a document to rejected/; one that has taken its place is left to the next run."""
+        if not self.dry_run and not self.s3.reject(file, refused.reasons):
             log_event("INFO", f"{file.key}: replaced while it was refused; the newer one is next")
-        return moved
+        return FileResult(file.key, FileStatus.REJECTED, reasons=refused.reasons)
 
 
 def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
