@@ -104,12 +104,16 @@ class CategoryResult:
         outcome, what, _ = classify_error(error)
         if outcome == SKIPPED:
             self.item_skipped = what
-        self.record_error(error, item, whole=outcome not in (ABSENT, REFUSED, SKIPPED))
+        else:
+            self.record_error(error, item, whole=outcome not in (ABSENT, REFUSED))
 
     def finish(self) -> None:
-        """Note that all is read: what had nothing but items to skip is skipped itself."""
-        if self.item_skipped and not self.rows and not self.problems:
-            self.skipped = self.skipped or self.item_skipped
+        """Note that all is read.
+
+        With an item skipped, the whole is: its rows may lack those of the item, and nothing may be
+        taken for gone because of that.
+        """
+        self.skipped = self.skipped or self.item_skipped
         self.done = True
 
     def _refused(self, what: str, item: str) -> None:

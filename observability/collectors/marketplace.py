@@ -52,7 +52,6 @@ def get_marketplace(scan: Scan, out: CategoryResult) -> None:
         known = held is not None or out.item_skipped
         for row in marketplace_rows(scan.window, product, held, costs) if known else ():
             out.emit(row, day=date.fromisoformat(row["period_start"]))
-    out.skipped = out.skipped or out.item_skipped
 
 
 def bought(scan: Scan) -> list[Mapping[str, Any]]:
