@@ -55,7 +55,7 @@ from observability.errors import (
     Unreachable,
     UsageError,
 )
-from observability.loaders import LOADERS, ROW_PATHS, TABLES, validate_data_structure
+from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS, TABLES, validate_data_structure
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
 from observability.receiving.bucket import Changed, File, check_key, found, no_object
@@ -90,6 +90,7 @@ class Receiver:
     catalogue: Catalogue
     dry_run: bool = False
     again: bool = False  # load also what this version has loaded before
+    off: frozenset[str] = frozenset()  # categories that are not loaded
 
     @cached_property
     def shapes(self) -> list[TableSchema]:
@@ -155,7 +156,10 @@ class Receiver:
 
     def try_file(self, file: File, chunks: Iterator[bytes]) -> FileResult:
         """One try: read, one transaction, move. Raises Rejected, Transient or Changed."""
-        with closing(Spool(self.shapes)) as spool, ThreadPoolExecutor(1, "reader") as pool:
+        with (
+            closing(Spool(self.shapes, self.off)) as spool,
+            ThreadPoolExecutor(1, "reader") as pool,
+        ):
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
             try:
@@ -195,9 +199,10 @@ def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
     Raises Rejected with everything that is wrong with the document.
     """
     reader = DocumentReader(chunks, (*ROW_PATHS, "meta"))
-    queues = {loader.category: PartQueue() for loader in LOADERS}
+    loaders = [loader for loader in LOADERS if loader.category not in spool.off]
+    queues = {loader.category: PartQueue() for loader in loaders}
     with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
-        running = [pool.submit(run_loader, x, queues[x.category], spool) for x in LOADERS]
+        running = [pool.submit(run_loader, x, queues[x.category], spool) for x in loaders]
         try:
             dispatch_all(reader, queues, spool)
         except Rejected as refused:
@@ -268,8 +273,9 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[FileResult]:
 
 def start(settings: Settings, *, deadline: float = math.inf, **how: bool) -> Receiver:
     """Connect; raises UsageError where the schema is missing or too old."""
+    off = settings.off(OPTIONAL)
     db = DBManager(settings, deadline)
-    return Receiver(settings, S3Manager(settings), db, db.catalogue(), **how)
+    return Receiver(settings, S3Manager(settings), db, db.catalogue(), off=off, **how)
 
 
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def why_not(scan: Scan, collector: Collector) -> str | None:
     if scan.settings.only and collector.category not in scan.settings.only:
         return NOT_ASKED
     if collector.category in scan.settings.skip:
-        return "switched off (--skip)"
+        return "switched off (SKIP, ONLY)"
     if collector.switch and not scan.settings.only and not getattr(scan.settings, collector.switch):
         return f"not asked for (--{collector.switch.replace('_', '-')})"
     if collector.scope == GLOBAL and not scan.home:

@@ -54,9 +54,11 @@ def get_account_details(scan: Scan, out: CategoryResult) -> None:
     for error in refused:
         out.record_error(error)
     # Not in documents without this category, of which the receiver would add them all the same.
+    if scan.settings.no_personal_data:
+        details = details | {"account_email": None}
     out.head(details | {"product": scan.settings.product})
     out.rows += 1
-    if scan.home:
+    if scan.home and not scan.settings.no_personal_data:
         out.head(read_contacts(scan, out))
 
 

@@ -23,6 +23,10 @@ case_row = RowMapper(
 """A support case; what was written in it stays with AWS."""
 
 
+PERSONAL = ("subject", "submitted_by")
+"""What people wrote, and who they are; --no-personal-data leaves it out."""
+
+
 def get_support_tickets(scan: Scan, out: CategoryResult) -> None:
     """Support cases, resolved ones too (Support: DescribeCases, kept for 24 months).
 
@@ -38,7 +42,9 @@ def get_support_tickets(scan: Scan, out: CategoryResult) -> None:
         PaginationConfig={"PageSize": 100},
         **(span if window.backfill else {}),  # type: ignore[arg-type]
     )
+    unwanted = dict.fromkeys(PERSONAL if scan.settings.no_personal_data else ())
     for row in shaped((case for page in pages for case in page.get("cases", ())), case_row):
+        row |= unwanted
         builder = out.builders.of(day_of(row["time_created"]))
         row |= {"date_from": str(builder.start), "date_to": str(builder.end)}
         out.emit(row, day=builder.start)

@@ -26,6 +26,8 @@ def in_order(loaders: Iterable[Loader]) -> list[Table]:
 
 
 LOADERS = find_loaders()
+OPTIONAL = tuple(x.category for x in LOADERS if x.category not in ("account", "logs"))
+"""The categories that may be switched off; a document is nothing without the others."""
 ROW_PATHS = tuple(path for loader in LOADERS for path in loader.rows)
 
 TABLES = {table.name: table for table in in_order(LOADERS)}

@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import attrgetter
 from queue import Queue
 
+from observability.contract import LOGS, SKIPPED
 from observability.limits import MIB
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Part
@@ -75,6 +76,8 @@ def dispatch(part: Part, queues: Mapping[str, PartQueue], spool: Spool) -> None:
     if spool.abandoned:
         raise DocumentProblems
     if isinstance(part.value, dict):
+        if part.path == LOGS:
+            part.value.update({f"{category}_status": SKIPPED for category in spool.off})
         if part.path in FACTS:
             note_facts(part, spool)
     elif not part.opened and not (part.path == "logs.message" and isinstance(part.value, str)):
@@ -88,7 +91,7 @@ def dispatch(part: Part, queues: Mapping[str, PartQueue], spool: Spool) -> None:
         queues[part.category].put(part)
 
 
-FACTS = frozenset({"meta", "account", "logs"})
+FACTS = frozenset({"meta", "account", LOGS})
 
 
 def note_facts(part: Part, spool: Spool) -> None:

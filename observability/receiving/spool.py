@@ -244,9 +244,13 @@ class DocumentProblems(Exception):
 class Spool:
     """All tables of one document on their way, and everything that is wrong with it."""
 
-    def __init__(self, shapes: Iterable[TableSchema]) -> None:
+    def __init__(self, shapes: Iterable[TableSchema], off: frozenset[str] = frozenset()) -> None:
         self.progress = threading.Condition()
+        self.off = off  # categories that are not loaded
         self.tables = {shape.table.name: TableSpool(shape, self.progress) for shape in shapes}
+        for table in self.tables.values():
+            if table.shape.table.category in off:
+                table.finish()
         self.facts = Facts()
         self.problems: list[str] = []
         self.problem_count = 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from observability.errors import UsageError
 from observability.log import printable
 from observability.settings.declaration import (
     GENERAL,
@@ -17,13 +18,14 @@ from observability.settings.declaration import (
     read_all,
     setting,
 )
-from observability.settings.kinds import KMS_KEY, REGION, SWITCH, arn, number, text
+from observability.settings.kinds import KMS_KEY, REGION, SWITCH, arn, names, number, text
 
 SCRIPT = "receiver.py"
 GROUPS = {
     "action": "what to do instead of loading every document under data/",
     "bucket": "the bucket",
     "database": "the database",
+    "what": "what to load",
     "limits": "limits",
     "general": "general",
 }
@@ -61,6 +63,15 @@ class Settings:
         KMS_KEY, "bucket", "KMS key that encrypts moved documents; default: the bucket's own",
         variable="ANALYTICS_KMS_KEY",
     )  # fmt: skip
+    only: frozenset[str] = setting(
+        names("CATEGORIES"), "what", "load these categories only, comma-separated",
+        variable="ONLY", non_empty=True, default=frozenset(),
+    )  # fmt: skip
+    skip: frozenset[str] = setting(
+        names("CATEGORIES"), "what",
+        "do not load these categories, comma-separated: they count as Skipped",
+        variable="SKIP", non_empty=True, default=frozenset(),
+    )  # fmt: skip
     workers: int = setting(
         number("N", 1, MOST_WORKERS), "limits", "documents to load at once", default=8
     )
@@ -72,7 +83,16 @@ class Settings:
     @classmethod
     def of(cls, flags: Mapping[str, Any]) -> Settings:
         """Each setting by its flag, else by its variable; UsageError names all that are wrong."""
-        return cls(**read_all(SETTINGS, flags, os.environ))
+        values = read_all(SETTINGS, flags, os.environ)
+        return cls(**values | {name: frozenset(values[name]) for name in ("only", "skip")})
+
+    def off(self, categories: Iterable[str]) -> frozenset[str]:
+        """Those of the categories that are not loaded; UsageError if a setting names others."""
+        known = frozenset(categories)
+        if unknown := (self.only | self.skip) - known:
+            told = f"{', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+            raise UsageError(f"ONLY (--only), SKIP (--skip): no such category: {told}")
+        return (known - self.only if self.only else frozenset()) | self.skip
 
 
 SETTINGS = declared_in(Settings)

@@ -158,13 +158,21 @@ class Settings:
         non_empty=True, event=True,
     )  # fmt: skip
     only: frozenset[str] = setting(
-        names("CATEGORIES"), "what", "collect these categories only, comma-separated; see --list",
-        non_empty=True, event=True, default=frozenset(),
+        names("CATEGORIES"), "what",
+        "collect these categories only, comma-separated; see --list. The option is for a single run"
+        " and says nothing of the others; the variable switches them off, as SKIP does",
+        variable="ONLY", non_empty=True, event=True, default=frozenset(),
     )  # fmt: skip
     skip: frozenset[str] = setting(
         names("CATEGORIES"), "what",
         "switch these categories off, comma-separated: they are Skipped in each document",
-        non_empty=True, default=frozenset(),
+        variable="SKIP", non_empty=True, default=frozenset(),
+    )  # fmt: skip
+    no_personal_data: bool = setting(
+        SWITCH, "what",
+        "leave out contacts, the email address of the account, and subjects and submitters of"
+        " support cases (environment: 1 for on)",
+        variable="NO_PERSONAL_DATA", default=False,
     )  # fmt: skip
     lookback: int = setting(DAYS, "what", "days whose costs are read again", default=3)
     catch_up: int = setting(
@@ -227,7 +235,10 @@ def read_settings(
         values[name] = frozenset(values[name])
         if unknown := values[name] - {*categories}:
             told = ", ".join(sorted(unknown))
-            raise UsageError(f"--{name}: no such category: {told}; see --list")
+            raise UsageError(f"{BY_NAME[name].label}: no such category: {told}; see --list")
+    if not given.get("only") and values["only"]:
+        values["skip"] |= {*categories} - values["only"]
+        values["only"] = frozenset()
     values["regions"] = values["regions"] or (values["region"],)
     if not {values["region"], ALL_REGIONS} & {*values["regions"]}:
         home = f"the home region {values['region']}, whose document has what is global"
