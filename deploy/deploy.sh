@@ -107,10 +107,10 @@ hub() {
     packages=$(output "$NAME-packages" BucketName)
     key=$(package receiver)
     # shellcheck disable=SC2046,SC2086
-    stack "$NAME" deploy/hub.yaml "CodeBucket=$packages" "CodeKey=$key" $owner \
+    stack "$NAME" deploy/hub.yaml "SystemName=$NAME" "CodeBucket=$packages" "CodeKey=$key" $owner \
         $(given AlarmEmail=EMAIL MaximumCapacity=MAXIMUM_CAPACITY \
             PauseAfterSeconds=PAUSE_AFTER LoadedDays=LOADED_DAYS BackupDays=BACKUP_DAYS \
-            SnapshotArn=SNAPSHOT)
+            SnapshotArn=SNAPSHOT SKIP=SKIP ONLY=ONLY)
     say "== schema"
     local bucket cluster database secret
     bucket=$(output "$NAME" BucketName)
@@ -130,16 +130,38 @@ parameters() {
     kms_key=$(output "$NAME" DocumentsKeyArn) || return
     key=$(package sender) || return
     {
-        printf '%s\n' "BucketName=$bucket" "DocumentsKeyArn=$kms_key" "CodeBucket=$packages" \
-            "CodeKey=$key"
+        printf '%s\n' "SystemName=$NAME" "BucketName=$bucket" "DocumentsKeyArn=$kms_key" \
+            "CodeBucket=$packages" "CodeKey=$key"
         given CUSTOMER=CUSTOMER PARTNER=PARTNER CATEGORY=CATEGORY ENVIRONMENT=ENVIRONMENT \
             PRODUCT=PRODUCT REGIONS=REGIONS ReservedCapacity=RESERVED_CAPACITY \
-            AtOnce=AT_ONCE
+            AtOnce=AT_ONCE SKIP=SKIP ONLY=ONLY NoPersonalData=NO_PERSONAL_DATA
     } | "$PYTHON" -c 'import json, sys
 given = dict(line.rstrip("\n").split("=", 1) for line in sys.stdin)
 kept = [name for name in sys.argv[1:] if name not in given]
 print(json.dumps([{"ParameterKey": name, "ParameterValue": given[name]} for name in given]
     + [{"ParameterKey": name, "UsePreviousValue": True} for name in kept]))' "$@"
+}
+
+# had STACKSET PARAMETER: its value so far
+had() {
+    local value
+    value=$(aws cloudformation describe-stack-set --stack-set-name "$1" --call-as "$CALL_AS" \
+        --query "StackSet.Parameters[?ParameterKey=='$2'].ParameterValue" --output text) || return
+    [ "$value" = None ] || printf '%s\n' "$value"
+}
+
+# narrowed STACKSET [made]: the template of the sender whose role may not do what is switched off,
+# now or, where nothing is said of it, the last time
+narrowed() {
+    local skip=${SKIP-} only=${ONLY-} personal=${NO_PERSONAL_DATA-}
+    if [ -n "${2:-}" ]; then
+        [ -n "${SKIP+given}" ] || skip=$(had "$1" SKIP) || return
+        [ -n "${ONLY+given}" ] || only=$(had "$1" ONLY) || return
+        [ -n "${NO_PERSONAL_DATA+given}" ] || personal=$(had "$1" NoPersonalData) || return
+    fi
+    mkdir -p build
+    SKIP=$skip ONLY=$only NO_PERSONAL_DATA=$personal "$PYTHON" deploy/policies.py \
+        --template deploy/spoke.yaml > build/spoke.yaml
 }
 
 # keepable STACKSET: names of its parameters that the template still has; only these have a value
@@ -162,7 +184,8 @@ spokes() {
     # Unquoted: each name is a word.
     # shellcheck disable=SC2086
     wanted=$(parameters ${kept:-})
-    local how=(--stack-set-name "$set" --template-body file://deploy/spoke.yaml
+    narrowed "$set" "$before"
+    local how=(--stack-set-name "$set" --template-body file://build/spoke.yaml
         --capabilities CAPABILITY_NAMED_IAM --parameters "$wanted" --call-as "$CALL_AS")
     confirm "Deploy the sender to all accounts of ${OU:-the StackSet $set}?"
     local tolerated=1 pace
@@ -224,7 +247,7 @@ organization() {
     bucket=$(output "$NAME" BucketName)
     kms_key=$(output "$NAME" DocumentsKeyArn)
     notices=$(output "$NAME" NoticesArn)
-    settings=("BucketName=$bucket" "DocumentsKeyArn=$kms_key" "NoticesArn=$notices")
+    settings=("SystemName=$NAME" "BucketName=$bucket" "DocumentsKeyArn=$kms_key" "NoticesArn=$notices")
     # One line is one setting: tags have spaces.
     while IFS= read -r pair; do
         settings+=("$pair")
@@ -233,6 +256,7 @@ organization() {
         ExcludeUnits=EXCLUDE_OU ExcludeAccounts=EXCLUDE_ACCOUNTS CUSTOMER=CUSTOMER \
         PARTNER=PARTNER CATEGORY=CATEGORY ENVIRONMENT=ENVIRONMENT PRODUCT=PRODUCT \
         REGIONS=REGIONS ReservedCapacity=RESERVED_CAPACITY AtOnce=AT_ONCE TimeLimitSeconds=TIME_LIMIT \
+        SKIP=SKIP ONLY=ONLY NoPersonalData=NO_PERSONAL_DATA \
         Cpu=TASK_CPU Memory=TASK_MEMORY Schedule=SCHEDULE)
     stack "$NAME-organization" deploy/organization.yaml "${settings[@]}"
 }

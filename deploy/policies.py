@@ -5,6 +5,8 @@
                                                             member.yaml, between two comments
 
 `--check` writes nothing and exits with 1 where a template is not what the collectors declare.
+`--template FILE` writes nothing either: it prints that template, without the actions of what SKIP,
+ONLY and NO_PERSONAL_DATA in the environment switch off, as they do for the sender.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from observability.collectors import COLLECTORS
+from observability.collectors import CATEGORIES, COLLECTORS
+from observability.errors import UsageError
+from observability.settings.sender import Settings, read_settings
 
 TEMPLATES = tuple(Path(__file__).with_name(name) for name in ("spoke.yaml", "member.yaml"))
 INDENT = " " * 14
@@ -33,11 +37,17 @@ REASON = (
 )
 
 
-def actions_by_resources() -> dict[Resources, list[str]]:
-    """The actions of all collectors, by what they are about."""
+NO_SETTINGS = Settings(region="us-east-1")
+"""Under which everything is read."""
+
+
+def actions_by_resources(settings: Settings) -> dict[Resources, list[str]]:
+    """The actions of all collectors that are switched on, by what they are about."""
     wanted: dict[str, Resources] = {}
-    for collector in COLLECTORS:
-        wanted |= {action: collector.resources.get(action, ANY) for action in collector.actions}
+    for collector in (one for one in COLLECTORS if one.category not in settings.skip):
+        without = collector.personal if settings.no_personal_data else ()
+        kept = [action for action in collector.actions if action not in without]
+        wanted |= {action: collector.resources.get(action, ANY) for action in kept}
     found: dict[Resources, list[str]] = defaultdict(list)
     for action, resources in sorted(wanted.items()):
         found[resources].append(action)
@@ -70,26 +80,41 @@ def statement(resources: Resources, actions: list[str]) -> Iterator[str]:
         yield from (f"    - !Sub arn:${{AWS::Partition}}:{resource}" for resource in resources)
 
 
-def statements() -> str:
+def statements(settings: Settings) -> str:
     """The statements of the policy as a piece of YAML, those without a resource first."""
-    found = actions_by_resources()
+    found = actions_by_resources(settings)
     ordered = sorted(found, key=lambda resources: (resources != ANY, statement_id(resources)))
     lines = (line for resources in ordered for line in statement(resources, found[resources]))
     return "".join(f"{INDENT}{line}\n" for line in lines)
 
 
-def renewed(text: str) -> str:
+def renewed(text: str, settings: Settings = NO_SETTINGS) -> str:
     """A template's text with the statements as they have to be."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return before + BEGIN + statements() + END + after
+    return before + BEGIN + statements(settings) + END + after
+
+
+def print_narrowed(template: Path) -> int:
+    """Print a template without the actions of what the environment switches off."""
+    try:
+        settings = read_settings({"region": NO_SETTINGS.region}, CATEGORIES, uploads=False)
+    except UsageError as error:
+        print(f"policies.py: {error}", file=sys.stderr)
+        return 2
+    print(renewed(template.read_text(), settings), end="")
+    return 0
 
 
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="Write the sender's read policy into templates.")
     parser.add_argument("--check", action="store_true", help="only tell what is not up to date")
-    check = parser.parse_args().check
+    parser.add_argument("--template", metavar="FILE", help="only print this template, narrowed")
+    arguments = parser.parse_args()
+    if arguments.template:
+        return print_narrowed(Path(arguments.template))
+    check = arguments.check
     stale = [path for path in TEMPLATES if renewed(path.read_text()) != path.read_text()]
     for path in stale:
         if not check:

@@ -181,6 +181,7 @@ class Deployment:
             "AWS::Partition": "aws",
             "AWS::Region": self.embedded.analytics.home_region,
             "AWS::URLSuffix": "amazonaws.com",
+            "SystemName": "observability",
         }
 
     def _hub_names(self) -> dict[str, str]:

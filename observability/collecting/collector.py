@@ -56,7 +56,8 @@ class Collector(NamedTuple):
     as CloudFormation writes an ARN behind its partition, and `probes` the calls of --check. One
     that is `essential` is an ERROR if it fails, another one a FAIL. `lists` are those in its
     object; without any it is a list itself. One with a `switch` is collected only if that setting
-    is on, or if --only names it. `parts` are read at once, each with a result of its own.
+    is on, or if --only names it. `personal` are those of the actions that --no-personal-data makes
+    needless. `parts` are read at once, each with a result of its own.
     `expected_errors` are answers that are no failure, or none of the whole.
     """
 
@@ -70,6 +71,7 @@ class Collector(NamedTuple):
     essential: bool = False
     lists: tuple[str, ...] | None = None
     switch: str = ""
+    personal: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     expected_errors: tuple[ExpectedError, ...] = ()
 

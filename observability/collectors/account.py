@@ -165,5 +165,6 @@ COLLECTOR = Collector(
         Probe("account:GetAlternateContact", {"AlternateContactType": "BILLING"}),
         Probe("organizations:DescribeAccount", lambda scan: {"AccountId": scan.account}),
     ),
+    personal=("account:GetContactInformation", "account:GetAlternateContact"),
     expected_errors=EXPECTED_ERRORS,
 )

@@ -59,6 +59,7 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     )
     settings = {"REGIONS": "us-east-1,eu-west-1", "PARTNER": "Partner", "RESERVED_CAPACITY": "1"}
     settings["AT_ONCE"] = "3"
+    settings |= {"SKIP": "support_tickets,trusted_advisor"}
     done = deploy("spokes", NAME="one", **settings)
     assert (done.returncode, done.stderr) == (2, "OU is not set; see deploy/README.md\n")
     settings |= {"OU": "ou-abcd-12345678", "CUSTOMER": "Example, Inc"}
@@ -80,6 +81,9 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     found = client.describe_stack_set(StackSetName="one-spokes")["StackSet"]["Parameters"]
     kept = {held["ParameterKey"]: held["ParameterValue"] for held in found}
     assert kept == given | {"PARTNER": "", "CATEGORY": "Shop"}
+    template = client.describe_stack_set(StackSetName="one-spokes")["StackSet"]["TemplateBody"]
+    assert "health:DescribeEvents" in template
+    assert "support:" not in template, "the role may do what is switched off"
     done = deploy("hub", NAME="one")  # needs no setting either, and has nothing to change
     assert (done.stderr.split("\n")[0], "No updates" in done.stderr) == ("== one-packages", True)
 
@@ -163,3 +167,5 @@ def test_deploy_sh_makes_the_task_of_an_organization_and_keeps_what_is_not_given
     assert (held["Schedule"], held["AtOnce"]) == (task["SCHEDULE"], "4")
     assert held["ExcludeUnits"] == task["EXCLUDE_OU"]
     assert made["SubnetIds"] in held["SubnetIds"]  # moto tells lists in its own way
+    roles = embedded.client("iam", ANALYTICS).list_roles()["Roles"]
+    assert "whole-organization" in {role["RoleName"] for role in roles}

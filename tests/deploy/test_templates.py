@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,30 @@ STAND_INS: dict[str, Any] = {
     "ReceiverSecret": f"arn:aws:secretsmanager:us-east-1:{ANALYTICS}:secret:receiver-AbCdEf",
 }
 """Resources that moto lacks and others refer to, and what stands in for a reference."""
+
+
+NAMES = {"RoleName", "FunctionName", "LogGroupName", "Family", "QueueName", "BucketName"}
+
+
+def names_in(value: Any) -> Iterator[tuple[str, Any]]:
+    """The properties of a template that name what it makes."""
+    if isinstance(value, list):
+        for item in value:
+            yield from names_in(item)
+    elif isinstance(value, dict):
+        for key, held in value.items():
+            if key in NAMES:
+                yield key, held
+            yield from names_in(held)
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
+def test_two_systems_fit_into_one_account(template: Path) -> None:
+    for key, held in names_in(templates.load(template)["Resources"]):
+        assert not isinstance(held, str), f"{key} is {held} whichever system it is of"
+    names = dict(names_in(templates.load(template)["Resources"]))
+    for told in (name["Fn::Sub"] for name in names.values() if "Fn::Sub" in name):
+        assert "${SystemName}" in told or "${AWS::StackName}" in told
 
 
 def with_stand_ins(value: Any) -> Any:
