@@ -16,7 +16,7 @@ from observability.aws.errors import THROTTLED
 from observability.aws.limits import UNREACHABLE_AFTER
 from observability.aws.session import RETRIES
 from tests.cloud import Account, EmbeddedCloud, Size
-from tests.cloud.switches import QUOTAS
+from tests.cloud.quotas import QUOTAS
 from tests.conftest import MakeAccount, MakeEnvironment
 from tests.runs import content, rows, send, ship, statuses, stored
 

@@ -23,7 +23,7 @@ from tests.bench.harness import (
     running_cloud,
 )
 from tests.cloud import EmbeddedCloud, Size
-from tests.cloud.switches import QUOTAS
+from tests.cloud.quotas import QUOTAS
 
 LATENCY = 0.050
 DOLLARS_PER_REQUEST = 0.01
