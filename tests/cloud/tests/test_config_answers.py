@@ -13,7 +13,6 @@ from tests.cloud.accounts import Cloud, Item, generate
 from tests.cloud.answers import AwsError
 from tests.cloud.answers.core import dig
 from tests.cloud.tests.answering import (
-    LISTINGS,
     ONE,
     REGIONS,
     TODAY,
@@ -26,6 +25,7 @@ from tests.cloud.tests.answering import (
     rule_results,
     small,
 )
+from tests.cloud.tests.listings import LISTINGS
 
 
 def selected(cloud: Cloud, expression: str) -> list[Item]:

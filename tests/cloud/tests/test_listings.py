@@ -13,7 +13,6 @@ from tests.cloud.accounts import GLOBAL, Item, generate
 from tests.cloud.answers import ANSWERS, AwsError
 from tests.cloud.answers.core import ONE_REGION
 from tests.cloud.tests.answering import (
-    LISTINGS,
     ONE,
     REGIONS,
     TODAY,
@@ -26,6 +25,7 @@ from tests.cloud.tests.answering import (
     less,
     small,
 )
+from tests.cloud.tests.listings import LISTINGS
 
 each_listing = pytest.mark.parametrize("listing", LISTINGS, ids=str)
 

@@ -12,7 +12,6 @@ from tests.cloud import Size
 from tests.cloud.accounts import Item, generate
 from tests.cloud.answers import AwsError
 from tests.cloud.tests.answering import (
-    LISTINGS,
     NOW,
     ONE,
     REGIONS,
@@ -23,6 +22,7 @@ from tests.cloud.tests.answering import (
     less,
     small,
 )
+from tests.cloud.tests.listings import LISTINGS
 
 HOUR = timedelta(hours=1)
 

@@ -13,7 +13,6 @@ from tests.cloud.accounts import Item
 from tests.cloud.answers import AwsError
 from tests.cloud.tests.answering import (
     ALL_CERTIFICATES,
-    LISTINGS,
     NOW,
     ONE,
     TWO,
@@ -26,6 +25,7 @@ from tests.cloud.tests.answering import (
     hub,
     small,
 )
+from tests.cloud.tests.listings import LISTINGS
 
 HOUR = timedelta(hours=1)
 
