@@ -60,6 +60,7 @@ from observability.loaders.names import *  # noqa: F403  names that other progra
 from observability.log import Log, log_event, log_fields, log_to
 from observability.receiving.bucket import Changed, File, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
+from observability.receiving.coverage import expect_targets, load_expected_accounts
 from observability.receiving.events import is_sweep, messages_of, read_event, returned
 from observability.receiving.identity import check_identity, document_row
 from observability.receiving.load import LOADED_SQL, Load, counted
@@ -76,6 +77,7 @@ from observability.receiving.result import (
 )
 from observability.receiving.setup import check, init_schema
 from observability.receiving.spool import DocumentProblems, Facts, Spool
+from observability.settings.accounts_file import read_accounts_file
 from observability.settings.receiver import SCRIPT, Settings, blame, parser
 from observability.stopping import STOP, Stopped, backoff, wait
 
@@ -316,6 +318,7 @@ def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
     retried = receiver.s3.put_back() if retry else []
     results = load_all(receiver, list_data(receiver))
     receiver.s3.forget(retried, results)
+    results += load_expected_accounts(receiver.s3, receiver.db)
     log_silent_accounts(receiver.db)
     return results
 
@@ -356,6 +359,9 @@ def run(flags: argparse.Namespace) -> int:
         return init_schema(settings)
     if flags.check:
         return check(settings)
+    if flags.expect:
+        expect_targets(DBManager(settings), read_accounts_file(Path(flags.expect)))
+        return 0
     started = time.monotonic()
     receiver = start(settings, dry_run=flags.dry_run, again=bool(flags.file))
     retried = receiver.s3.put_back() if flags.retry_rejected else []
@@ -364,6 +370,8 @@ def run(flags: argparse.Namespace) -> int:
         raise no_object(flags.file, receiver.s3, settings)
     results = load_all(receiver, files)
     receiver.s3.forget(retried, results)
+    if not (flags.file or flags.dry_run or STOP.by):
+        results += load_expected_accounts(receiver.s3, receiver.db)
     calls = receiver.s3.calls.counts + receiver.db.calls.counts
     said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
     log_event("INFO", f"calls: {said}", calls=dict(calls))

@@ -20,7 +20,7 @@
 --   periods are half open: date_to / period_end is the first day after the period
 --
 -- Map
---   lineage         documents, listings
+--   lineage         documents, listings · expected_accounts
 --   account         accounts, contact_info, alternate_contacts, products, product_accounts
 --   money           cost_reports > service_costs, cost_forecasts · services ·
 --                   ri_sp_daily_savings · marketplace_usage
@@ -155,6 +155,33 @@ loaded_by      version of the receiver that loaded it
 ');
 
 ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id INTEGER REFERENCES documents (id);
+CREATE TABLE IF NOT EXISTS expected_accounts (
+    id            BIGSERIAL PRIMARY KEY,
+    account_id    VARCHAR(12) NOT NULL,
+    account_name  TEXT,
+    state         TEXT NOT NULL,
+    failed        BOOLEAN NOT NULL DEFAULT false,
+    reason        TEXT,
+    listed_by     TEXT NOT NULL,
+    listed_at     TIMESTAMPTZ NOT NULL,
+    gone_at       TIMESTAMPTZ,
+    created_at    TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX IF NOT EXISTS expected_accounts_key ON expected_accounts (account_id);
+SELECT describe('expected_accounts', '
+Each AWS account that there should be, whether it has delivered or not: as the newest run over an
+organization lists it, or a list given to receiver.py --expect
+
+account_id    the 12-digit account number, as text
+account_name  name of the account (Organizations: Name)
+state         ACTIVE, SUSPENDED and so on (Organizations: State), or EXCLUDED by the settings of
+              the run
+failed        whether something of the account failed in that run
+reason        what failed, or why the account is not read
+listed_by     account whose run lists it; list where it was given by hand
+listed_at     when it was listed
+');
+
 SELECT describe('accounts', '
 An AWS account in a region, and the customer, partner and category it is tagged with
 
@@ -1618,10 +1645,16 @@ LEFT JOIN LATERAL (
                     WHEN complete.statuses = jsonb_strip_nulls(complete.statuses)
                     THEN complete.collected_at ELSE '-infinity' END) t
           WHERE t.status = 'Fail' AND t.collected_at >= coalesce(t.ended_at, '-infinity')
-          GROUP BY t.category) f) failures ON true;
+          GROUP BY t.category) f) failures ON true
+UNION ALL
+SELECT e.account_id, NULL, NULL, NULL, NULL, '{}', e.account_name, NULL
+FROM expected_accounts e
+WHERE e.state = 'ACTIVE' AND e.gone_at IS NULL
+  AND NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = e.account_id);
 SELECT describe('freshness', '
 Per account and region the last document and the last complete one, how old that is, and the
-categories that fail, each with the time since when it does
+categories that fail, each with the time since when it does. An account that should deliver and
+never has is a row without a region
 
 last_document_at      when the last document was collected
 last_complete_at      when the last complete document was collected
@@ -1630,19 +1663,21 @@ failing_since         the categories that fail and since when, as JSON; {} if no
 ');
 
 CREATE OR REPLACE VIEW account_overview AS
-SELECT o.account_id, a.account_name, a.customer_name, a.partner_name, a.category, a.account_type,
-       a.account_status, a.account_email, a.joined_timestamp, o.regions,
+SELECT o.account_id, coalesce(a.account_name, e.account_name) AS account_name, a.customer_name,
+       a.partner_name, a.category, a.account_type, a.account_status, a.account_email, a.joined_timestamp, o.regions,
        (SELECT string_agg(DISTINCT p.name, ', ')
         FROM accounts x
         JOIN product_accounts x_p ON x_p.account_id = x.id AND x_p.gone_at IS NULL
         JOIN products p ON p.id = x_p.product_id
         WHERE x.account_id = o.account_id) AS products,
-       CASE WHEN o.last_document_at IS NULL THEN 'never'
+       CASE WHEN e.gone_at IS NOT NULL THEN 'closed'
+            WHEN e.state NOT IN ('ACTIVE', 'EXCLUDED') THEN lower(e.state)
+            WHEN o.last_document_at IS NULL THEN 'never'
             WHEN o.last_document_at < now() - interval '2 days' THEN 'silent'
             WHEN failing.categories IS NOT NULL THEN 'failing'
             WHEN coalesce(o.last_complete_at < now() - interval '2 days', true) THEN 'incomplete'
             ELSE 'complete' END AS delivery,
-       o.last_document_at, o.last_complete_at, failing.categories AS failing
+       o.last_document_at, o.last_complete_at, failing.categories AS failing, e.reason
 FROM (SELECT f.account_id, string_agg(f.region, ', ' ORDER BY f.region) AS regions,
              (array_agg(f.region ORDER BY f.last_document_at DESC NULLS LAST, f.region))[1]
                  AS newest_region,
@@ -1654,7 +1689,8 @@ FROM (SELECT f.account_id, string_agg(f.region, ', ' ORDER BY f.region) AS regio
             FROM freshness x) f
       WHERE coalesce(f.last_document_at >= f.newest_at - interval '30 days', f.newest_at IS NULL)
       GROUP BY f.account_id) o
-JOIN accounts a ON a.account_id = o.account_id AND a.region = o.newest_region
+LEFT JOIN accounts a ON a.account_id = o.account_id AND a.region = o.newest_region
+LEFT JOIN expected_accounts e ON e.account_id = o.account_id
 CROSS JOIN LATERAL (
     SELECT string_agg(DISTINCT c.category, ', ') AS categories
     FROM jsonb_array_elements(o.failing_since) AS e (since)
@@ -1670,11 +1706,13 @@ account_email     email address of the root user
 joined_timestamp  when the account joined the organization, else when it was created
 regions           regions that documents came from within 30 days of the newest, comma-separated
 products          products that the account serves, comma-separated
-delivery          never (no document, or of past days only), silent (none for two days), failing (a
-                  category fails), incomplete (no complete one for two days) or complete
+delivery          closed (the account has left), suspended or what else AWS calls it, never (no
+                  document, or of past days only), silent (none for two days), failing (a category
+                  fails), incomplete (no complete one for two days) or complete
 last_document_at  when the newest document was collected
 last_complete_at  when the region that is furthest behind was last complete; NULL: one never was
 failing           categories that fail in one of the regions, comma-separated
+reason            what failed in the newest run over several accounts, or why it left this one out
 ');
 
 -- Costs belong to the account and come in the documents of its home region. Where that has moved,

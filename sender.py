@@ -62,6 +62,7 @@ from observability.sending.bucket import (
     why_not_uploaded,
 )
 from observability.sending.bucket import upload_to_s3 as upload_to_s3
+from observability.sending.coverage import upload_expected_accounts
 from observability.sending.document import document, encode
 from observability.sending.document import set_log as set_log
 from observability.sending.period import choose_window
@@ -122,9 +123,12 @@ def run_accounts(run: Run, settings: Settings, progress: Progress, summary: RunS
     """Collect several accounts, so many at once; the caller lists, assumes roles and uploads."""
     log = run.caller.log
 
+    left: dict[str, str] = {}
+
     def note(why: str, account: str) -> None:
         log.say("INFO", f"{account} is left out: {why}", account=account)
         summary.leave_out(why, account)
+        left[account] = why
 
     targets = find_targets(run.caller, settings, note)
     random.shuffle(targets)  # if time runs out, let it not be for the same accounts each day
@@ -142,6 +146,7 @@ def run_accounts(run: Run, settings: Settings, progress: Progress, summary: RunS
             future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+    upload_expected_accounts(run, settings, targets, left, summary)
     if run.shared:
         summary.calls += run.shared.out.total_calls
         summary.throttles += sum(aws.throttles for aws in run.shared.administrators)

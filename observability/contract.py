@@ -10,5 +10,12 @@ STATUSES = (PASS, FAIL, SKIPPED, "None")
 
 INTERVAL = "DAILY"
 DATA_PREFIXES = ("data", "loaded")
+ACCOUNTS_PREFIX = "accounts/"
+
+
+def accounts_key(lister: str) -> str:
+    """Where the list of accounts lies that a run of the account `lister` leaves."""
+    return f"{ACCOUNTS_PREFIX}{lister}.json"
+
 
 LOGS = "logs"

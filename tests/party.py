@@ -118,7 +118,7 @@ def documents(party: Party, bucket: str = "") -> dict[str, Document]:
     """The documents in the bucket by account and region."""
     s3 = party.embedded.client("s3", party.embedded.analytics.id)
     where = {"Bucket": bucket or party.environment["BUCKET"]}
-    keys = [held["Key"] for held in s3.list_objects_v2(**where).get("Contents", ())]
+    keys = [held["Key"] for held in s3.list_objects_v2(**where, Prefix="data/").get("Contents", ())]
     return {
         "/".join(key.split("/")[1:3]): json.loads(
             s3.get_object(**where, Key=key)["Body"].read(), parse_float=Decimal

@@ -140,6 +140,9 @@ def cell(value: Mapping[str, Any]) -> Any:
 
 SILENT_SQL = """
 SELECT a.account_id FROM documents d JOIN accounts a ON a.id = d.account_id
+WHERE NOT EXISTS (
+    SELECT FROM expected_accounts e WHERE e.account_id = a.account_id
+    AND (e.gone_at IS NOT NULL OR e.state NOT IN ('ACTIVE', 'EXCLUDED')))
 GROUP BY a.account_id
 HAVING max(d.last_modified) < now() - interval '2 days'
    AND max(d.last_modified) > now() - interval '30 days'

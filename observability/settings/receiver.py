@@ -109,6 +109,11 @@ ACTIONS = (
         "retry_rejected", SWITCH, "action",
         "move rejected documents back to data/, then load", exclusive=True,
     ),
+    Setting(
+        "expect", text("FILE"), "action",
+        "take the accounts of this CSV file for those that should deliver, and exit",
+        exclusive=True,
+    ),
     Setting("dry_run", SWITCH, "action", "load in a transaction that is rolled back"),
 )  # fmt: skip
 DECLARED = (*SETTINGS, *ACTIONS, *GENERAL)

@@ -74,6 +74,9 @@ ATTACKS: dict[str, Attack] = {
     "put into rejected/": lambda s3, cloud, bucket, own, _other: put(
         s3, bucket, f"rejected/{own}/us-east-1/document.json", kms_key=cloud.key_arn
     ),
+    "list accounts": lambda s3, cloud, bucket, own, _other: put(
+        s3, bucket, f"accounts/{own}.json", kms_key=cloud.key_arn
+    ),
     "put unencrypted": lambda s3, _cloud, bucket, own, _other: put(
         s3, bucket, document(own), encryption=None
     ),
@@ -156,7 +159,8 @@ def test_only_the_receiver_reads_and_files_documents_in_the_hub(
     s3 = embedded.client("s3", deployment.hub)
     receiver = client(deployment.role(deployment.hub, RECEIVER), "s3")
     deployment.switch_on()
-    for name in ("read another's document", "put into loaded/", "put into rejected/"):
+    held = ("read another's document", "put into loaded/", "put into rejected/", "list accounts")
+    for name in held:
         asked = (s3, embedded, deployment.bucket, own, other)
         assert refusal(ATTACKS[name], *asked) == 403, name
     assert receiver.get_object(Bucket=deployment.bucket, Key=document(own))["ContentLength"] == 2

@@ -1,0 +1,73 @@
+"""The list of accounts that a run over several leaves for the receiver."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import receiver
+from tests.party import Party, RunOrganization
+from tests.runs import Row
+from tests.warehouse import Warehouse
+
+
+def listed(party: Party) -> dict[str, Any]:
+    """What the newest run has left."""
+    s3 = party.embedded.client("s3", party.embedded.analytics.id)
+    key = f"accounts/{party.payer.id}.json"
+    held = s3.get_object(Bucket=party.environment["BUCKET"], Key=key)
+    assert held["ServerSideEncryption"] == "aws:kms"
+    found: dict[str, Any] = json.loads(held["Body"].read())
+    return found
+
+
+def keys(party: Party) -> list[str]:
+    s3 = party.embedded.client("s3", party.embedded.analytics.id)
+    found = s3.list_objects_v2(Bucket=party.environment["BUCKET"], Prefix="accounts/")
+    return [held["Key"] for held in found.get("Contents", ())]
+
+
+def test_a_run_lists_every_account_of_the_organization_and_what_became_of_it(
+    party: Party, run_organization: RunOrganization, warehouse: Warehouse
+) -> None:
+    done = run_organization("--organization", "--exclude-accounts", party.europe.id)
+    assert done.code == 1  # one has no role
+    found = listed(party)
+    assert (found["account_id"], found["whole"]) == (party.payer.id, True)
+    accounts: dict[str, Row] = {row["account_id"]: row for row in found["accounts"]}
+    assert {name: row["state"] for name, row in accounts.items()} == {
+        party.payer.id: "ACTIVE",
+        party.security.id: "ACTIVE",
+        party.shop.id: "ACTIVE",
+        party.europe.id: "EXCLUDED",
+        party.broken.id: "ACTIVE",
+        party.closed.id: "SUSPENDED",
+    }
+    assert {name for name, row in accounts.items() if row["failed"]} == {party.broken.id}
+    assert accounts[party.shop.id]["account_name"] == party.shop.name
+    assert "AssumeRole" in accounts[party.broken.id]["reason"]
+    assert receiver.main([]) == 0
+    rows = warehouse.query("SELECT account_id, delivery FROM account_overview")
+    assert {row["account_id"]: row["delivery"] for row in rows} == {
+        party.payer.id: "complete",
+        party.security.id: "complete",
+        party.shop.id: "complete",
+        party.broken.id: "never",
+    }
+
+
+def test_a_run_that_is_about_less_or_uploads_nothing_lists_nothing(
+    party: Party, run_organization: RunOrganization, tmp_path: Any
+) -> None:
+    run_organization("--organization", "--include-ou", party.shops)
+    assert listed(party)["whole"] is False
+    s3 = party.embedded.client("s3", party.embedded.analytics.id)
+    s3.delete_object(Bucket=party.environment["BUCKET"], Key=f"accounts/{party.payer.id}.json")
+    for flags in (
+        ("--accounts", party.shop.id),
+        ("--organization", "--only", "health"),
+        ("--organization", "--only", "service", "--start", "2026-11-01", "--end", "2026-11-01"),
+        ("--organization", "--dry-run", "--output", str(tmp_path / "documents")),
+    ):
+        run_organization(*flags)
+        assert keys(party) == [], flags
