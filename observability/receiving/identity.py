@@ -9,7 +9,8 @@ from typing import Any
 from observability.contract import DOCUMENT_FORMAT
 from observability.database.values import as_day, as_instant
 from observability.errors import Rejected
-from observability.receiving.bucket import LONGEST_PERIOD, File
+from observability.limits import LONGEST_PERIOD, S3_BEGAN
+from observability.receiving.files import File
 from observability.receiving.spool import Facts
 
 DAY = timedelta(days=1)
@@ -92,6 +93,8 @@ def period_of(file: File, meta: Mapping[str, Any]) -> tuple[date, date, datetime
     ):
         if ahead:
             raise Rejected(f"{what} is over a day after S3 got the object: a clock is wrong")
+    if collected < S3_BEGAN:
+        raise Rejected(f"meta.collected_at is before S3 began, {S3_BEGAN.date()}: a clock is wrong")
     return file.day, end, collected
 
 

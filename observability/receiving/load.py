@@ -53,8 +53,13 @@ WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
 FINISH_SQL = """
 UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
     counters = CAST(:counters AS jsonb)
-WHERE id = CAST(:document AS integer)"""
+WHERE id = CAST(:document AS integer) RETURNING id"""
 
+
+NOT_WRITTEN = (
+    "a row of accounts, documents or security was not written: a trigger, rule or policy that "
+    "somebody added to one of them left it out"
+)
 
 OWN_DAY = {
     ("date_from",): "period_start",
@@ -87,7 +92,10 @@ class Load:
         lock = {"account": self.document["account"], "region": self.document["region"]}
         self.account_created = len(self.statement(LOCK_SQL, lock))
         row = {"document": json.dumps(self.document)}
-        self.document_id = self.statement(DOCUMENT_SQL, row)[0][0]
+        made = self.statement(DOCUMENT_SQL, row)
+        if not made:
+            raise DatabaseFault(NOT_WRITTEN)
+        self.document_id = made[0][0]
         if self.spool.large():
             self.statement(SEEN_SQL, {})
         with ThreadPoolExecutor(1, "request") as pool:
@@ -107,7 +115,11 @@ class Load:
             answers = self.statement(RUN_SQL, {"document": self.document_id, "steps": texts})
         except ValueRefused as refused:
             raise self.explanation(refused, steps) from refused
+        except (DatabaseFault, Rejected) as error:
+            raise self.with_names(error, steps) from error
         for step, answer in zip(steps, answers, strict=True):
+            if answer[0] < 0:
+                raise self.swallowed(step, -answer[0])
             self.count(step, *answer)
 
     def explanation(self, refused: ValueRefused, steps: Sequence[Step]) -> Exception:
@@ -124,9 +136,31 @@ class Load:
             self.db.execute(RUN_SQL, {"document": self.document_id, "steps": values})
         except Rejected as still:
             return still
-        added = [record[0] for record in self.db.execute(ADDED_SQL, {"own": own_names()})]
-        theirs = ", ".join(added[:5]) or "what was added to its table"
+        theirs = self.added(steps) or "what was added to its table"
         return DatabaseFault(f"{refused}: nothing is wrong with the value, so {theirs} refuses it")
+
+    def with_names(self, error: DatabaseFault | Rejected, steps: Iterable[Step]) -> Exception:
+        """An error of a function that somebody added, or of a row without its parent, explained.
+
+        A parent's row may be missing as something that was added to its table has left it out.
+        """
+        if isinstance(error, DatabaseFault) and not error.raised:
+            return error
+        theirs = self.added(steps)
+        return DatabaseFault(f"{error}: look at {theirs}") if theirs else error
+
+    def added(self, steps: Iterable[Step]) -> str:
+        """What people have added to the tables of these steps that decides about rows."""
+        tables = {step.shape.table.stored_in or step.table for step in steps}
+        found = self.db.execute(ADDED_SQL, {"own": own_names()})
+        return ", ".join([name for name, table in found if table in tables][:5])
+
+    def swallowed(self, step: Step, rows: int) -> DatabaseFault:
+        """That rows were not written, which PostgreSQL counts as none, and by what."""
+        theirs = self.added([step]) or "a trigger, rule or policy that somebody added"
+        return DatabaseFault(
+            f"{rows} rows of {step.table} were not written: {theirs} left them out"
+        )
 
     def statement(self, sql: str, parameters: Mapping[str, str | int]) -> list[list[Any]]:
         return self.db.execute(sql, parameters, self.transaction)
@@ -221,9 +255,12 @@ class Load:
         }
         security = self.counters.get("security")
         if security is None:
-            self.statement(FINISH_SQL, row)
+            if not self.statement(FINISH_SQL, row):
+                raise DatabaseFault(NOT_WRITTEN)
             return
-        changed = self.statement(RECOUNT_AND_FINISH_SQL, row)[0][0]
+        [[changed, due]] = self.statement(RECOUNT_AND_FINISH_SQL, row) or [[0, 1]]
+        if changed < due:
+            raise DatabaseFault(NOT_WRITTEN)
         updated = max(0, changed - security["CREATED"])
         self.counters["security"] = counted(security["TOTAL"], security["CREATED"], updated)
 
