@@ -48,6 +48,7 @@ from observability.database.client import DBManager as DBManager
 from observability.database.client import log_silent_accounts
 from observability.database.errors import without_values
 from observability.errors import (
+    Blocked,
     DatabaseFault,
     Forbidden,
     Rejected,
@@ -58,9 +59,12 @@ from observability.errors import (
 from observability.loaders import LOADERS, ROW_PATHS, TABLES, validate_data_structure
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
-from observability.receiving.bucket import Changed, File, check_key, found, no_object
+from observability.receiving.attempts import watched
+from observability.receiving.bucket import Changed, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
 from observability.receiving.events import is_sweep, messages_of, read_event, returned
+from observability.receiving.files import File
+from observability.receiving.gate import check_head, check_number
 from observability.receiving.identity import check_identity, document_row
 from observability.receiving.load import LOADED_SQL, Load, counted
 from observability.receiving.named import find_each
@@ -68,12 +72,14 @@ from observability.receiving.process import PartQueue, dispatch_all, run_loader
 from observability.receiving.reader import DocumentReader
 from observability.receiving.result import (
     SETTLED,
+    Counters,
     FileResult,
     FileStatus,
     failed,
     log_result,
     summary,
 )
+from observability.receiving.room import Disk, Room
 from observability.receiving.setup import check, init_schema
 from observability.receiving.spool import DocumentProblems, Facts, Spool
 from observability.settings.receiver import SCRIPT, Settings, blame, parser
@@ -95,18 +101,22 @@ class Receiver:
     def shapes(self) -> list[TableSchema]:
         return [TableSchema.of(table, self.catalogue) for table in TABLES.values()]
 
+    @cached_property
+    def disk(self) -> Disk:
+        return Disk.of_this_machine(self.settings.workers)
+
     def load_file(self, file: File) -> FileResult:
         """Load one file and move it; what may pass is tried again within the file's patience."""
         deadline = time.monotonic() + self.settings.patience
         for attempt in count():
             try:
                 self.db.check_time()
-                if not file.account:
-                    raise Rejected("the key is not data/<account>/<region>/<date>_<INTERVAL>.json")
+                check_head(file, self.settings.max_size)
                 if not self.again and (known := self.loaded_before(file)):
                     return known
-                file, chunks = self.s3.open(file)
-                return self.try_file(file, chunks)
+                with watched(self.db, self.settings.bucket, file):
+                    file, chunks = self.s3.open(file)
+                    return self.try_file(file, chunks)
             except Changed:
                 current = self.s3.find(file.key)
                 if current is None:
@@ -135,27 +145,35 @@ class Receiver:
         """
         identity = {"account": file.account, "region": file.region, "receiver": THIS}
         place = {"bucket": self.settings.bucket, "key": file.key, "etag": file.etag}
-        found = self.db.execute(LOADED_SQL, identity | place)
-        if not found:
+        at = {"uploaded": file.uploaded.isoformat()}
+        [[counters, dated, same, today]] = self.db.execute(LOADED_SQL, identity | place | at) or [
+            [None, None, None, 0]
+        ]
+        if counters is None or not same:
+            check_number(today)
+        if counters is None:
             return None
-        counters = {
+        if not same:  # unless it was moved, and only its metadata say when it came
+            return self.loaded_before(self.s3.look(file)) if file.metadata is None else None
+        tables = {
             table: counted(counts.get("TOTAL", 0), 0)
-            for table, counts in json.loads(found[0][0]).items()
+            for table, counts in json.loads(counters).items()
         }
         log_event("INFO", f"{file.key}: was loaded before")
-        return self.settle(file, counters)
+        return self.settle(file, tables, dated=dated)
 
-    def settle(self, file: File, counters: dict[str, Counter[str]]) -> FileResult:
+    def settle(self, file: File, counters: Counters, *, dated: bool) -> FileResult:
         """Move a file that is loaded; raises Changed where a newer one has taken its place."""
         if self.dry_run:
             return FileResult(file.key, FileStatus.LOADABLE, counters)
-        if not self.s3.move(file) and self.s3.find(file.key):
+        if not self.s3.move(file, dated=dated) and self.s3.find(file.key):
             raise Changed(file.key)  # if nothing is left, somebody has moved it
         return FileResult(file.key, FileStatus.LOADED, counters)
 
     def try_file(self, file: File, chunks: Iterator[bytes]) -> FileResult:
-        """One try: read, one transaction, move. Raises Rejected, Transient or Changed."""
-        with closing(Spool(self.shapes)) as spool, ThreadPoolExecutor(1, "reader") as pool:
+        """One try: read, one transaction, move. Raises Rejected, Blocked, Transient or Changed."""
+        room = Room(self.disk, self.settings.document_time)
+        with closing(Spool(self.shapes, room)) as spool, ThreadPoolExecutor(1, "reader") as pool:
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
             try:
@@ -168,7 +186,8 @@ class Receiver:
             for name, times in spool.unknown_fields().items():
                 log_event("INFO", f"{file.key}: {name} has no column, ignored {times} times")
         left_out = spool.all_left_out() if not spool.facts.meta else Counter[str]()
-        return replace(self.settle(file, load.counters), left_out=left_out)
+        dated = bool(spool.facts.meta.get("collected_at"))
+        return replace(self.settle(file, load.counters, dated=dated), left_out=left_out)
 
     def load_while_reading(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
         """The transaction, begun once enough is read; raises DocumentProblems or Rejected."""
@@ -183,10 +202,12 @@ class Receiver:
         return load
 
     def refuse(self, file: File, refused: Rejected) -> FileResult:
-        """Move a document to rejected/; one that has taken its place is left to the next run."""
+        """Move a document to rejected/; one that has taken its place is to be loaded next."""
+        result = FileResult(file.key, FileStatus.REJECTED, reasons=refused.reasons)
         if not self.dry_run and not self.s3.reject(file, refused.reasons):
             log_event("INFO", f"{file.key}: replaced while it was refused; the newer one is next")
-        return FileResult(file.key, FileStatus.REJECTED, reasons=refused.reasons)
+            result.replaced_by = self.s3.find(file.key)
+        return result
 
 
 def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
@@ -232,7 +253,7 @@ def try_to_load(receiver: Receiver, file: File) -> FileResult:
         result = receiver.load_file(file)
     except Transient as transient:  # stopped while waiting, or S3 does not let it be moved
         result = FileResult(file.key, FileStatus.DEFERRED, reasons=(str(transient),))
-    except (DatabaseFault, Forbidden) as error:
+    except (Blocked, Forbidden) as error:
         result = FileResult(file.key, FileStatus.FAILED, reasons=(str(error),))
     except Exception as error:  # noqa: BLE001  it must not take other files down
         Log().traceback(file.key)
@@ -259,6 +280,8 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[FileResult]:
             if STOP.by:
                 break
             results.append(load_safely(receiver, file))
+            while newer := results[-1].replaced_by:
+                results.append(load_safely(receiver, newer))
         return results
 
     with ThreadPoolExecutor(receiver.settings.workers, "file") as pool:

@@ -31,6 +31,10 @@ class Blocked(Exception):
     """The document may be right, but somebody has to act before it is loaded; the file waits."""
 
 
+class OverLimit(Blocked):
+    """The document takes more time or disk than one may; it is tried again, a few times."""
+
+
 class DatabaseFault(Blocked):
     """The database refuses what is right; `raised`: by an error of a function of somebody's."""
 

@@ -42,7 +42,7 @@ def document_row(file: File, facts: Facts, bucket: str) -> dict[str, Any]:
     start, end, collected = period_of(file, facts.meta) if facts.meta else uploaded(file)
     at = collected.isoformat(timespec="microseconds")
     known = min(end, collected.date() + DAY)  # nobody knows the future
-    ours = bool(facts.meta)
+    ours, last = bool(facts.meta), file.first_etag  # which encryption does not change
     return {
         "account": file.account,
         "region": file.region,
@@ -58,8 +58,8 @@ def document_row(file: File, facts: Facts, bucket: str) -> dict[str, Any]:
         "period_start": start.isoformat(),
         "period_end": end.isoformat(),
         "collected_at": at,
-        "day_order": f"{known} {at} {file.etag}" if ours else f"{start} - {at} {file.etag}",
-        "time_order": f"{at} {known} {file.etag}" if ours else f"- {at} {file.etag}",
+        "day_order": f"{known} {at} {last}" if ours else f"{start} - {at} {last}",
+        "time_order": f"{at} {known} {last}" if ours else f"- {at} {last}",
     }
 
 

@@ -29,7 +29,20 @@ LOCK_SQL = """
 INSERT INTO accounts (account_id, region) VALUES (CAST(:account AS text), CAST(:region AS text))
 ON CONFLICT (account_id, region) DO UPDATE SET csp = accounts.csp WHERE false RETURNING id"""
 
-DOCUMENT_SQL = """
+AGES = (
+    "last_modified", "period_start", "period_end", "collected_at", "day_order", "time_order",
+)  # fmt: skip
+"""Columns of a document that follow from when it was uploaded, where it does not say its age."""
+
+
+def again(column: str) -> str:
+    """A column of AGES if the same bytes come again: the document says that things are so again."""
+    newest = f"greatest(documents.{column}, excluded.{column})"
+    aged_by_s3 = "excluded.collected_at = excluded.last_modified"
+    return f"CASE WHEN {aged_by_s3} THEN {newest} ELSE documents.{column} END"
+
+
+DOCUMENT_SQL = f"""
 INSERT INTO documents (account_id, bucket, key, etag, size_bytes, last_modified, format, sender,
                        with_meta, interval, period_start, period_end, collected_at, day_order,
                        time_order)
@@ -41,14 +54,23 @@ FROM jsonb_to_record(CAST(:document AS jsonb)) AS r(
     last_modified timestamptz, format integer, sender text, with_meta boolean, interval text,
     period_start date, period_end date, collected_at timestamptz, day_order text, time_order text)
 JOIN accounts a ON a.account_id = r.account AND a.region = r.region
-ON CONFLICT (account_id, bucket, key, etag) DO UPDATE SET size_bytes = excluded.size_bytes
+ON CONFLICT (account_id, bucket, key, etag) DO UPDATE SET
+    size_bytes = excluded.size_bytes, {", ".join(f"{c} = {again(c)}" for c in AGES)}
 RETURNING id"""
 
 LOADED_SQL = """
-SELECT CAST(d.counters AS text) FROM documents d JOIN accounts a ON a.id = d.account_id
-WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
-  AND d.bucket = CAST(:bucket AS text) AND d.key = CAST(:key AS text)
-  AND d.etag = CAST(:etag AS text) AND d.loaded_by = CAST(:receiver AS text)"""
+SELECT CAST(d.counters AS text), d.collected_at <> d.last_modified,
+       d.collected_at <> d.last_modified OR d.last_modified >= CAST(:uploaded AS timestamptz),
+       (SELECT count(*) FROM documents t
+        WHERE t.account_id = a.id AND t.created_at > now() - interval '1 day')
+FROM accounts a
+LEFT JOIN documents d ON d.account_id = a.id AND d.bucket = CAST(:bucket AS text)
+     AND d.key = CAST(:key AS text) AND d.etag = CAST(:etag AS text)
+     AND d.loaded_by = CAST(:receiver AS text)
+WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)"""
+"""Whether a version of an object was loaded: its counters, whether it says when it was collected,
+whether it is the same document, and how many documents were first loaded in 24 hours.
+"""
 
 FINISH_SQL = """
 UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
@@ -163,6 +185,7 @@ class Load:
         )
 
     def statement(self, sql: str, parameters: Mapping[str, str | int]) -> list[list[Any]]:
+        self.spool.room.check_time()
         return self.db.execute(sql, parameters, self.transaction)
 
     def complete(self, table: Table) -> bool:

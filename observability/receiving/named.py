@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from observability.aws.errors import aws_errors
 from observability.errors import Forbidden, Transient
-from observability.receiving.bucket import File, S3Manager
+from observability.receiving.bucket import S3Manager
+from observability.receiving.files import File
 from observability.receiving.result import FileResult, FileStatus, log_result
 
 

@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import attrgetter
 from queue import Queue
 
+from observability.errors import Rejected
 from observability.limits import MIB
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Part
@@ -53,6 +54,8 @@ def run_loader(loader: Loader, queue: PartQueue, spool: Spool) -> None:
             spool.take(loaded)
     except RecursionError:
         spool.add_problems([f"{loader.category}: is nested too deeply"])
+    except Rejected as refused:
+        spool.add_problems(refused.reasons)
     finally:
         for _ in queue:  # after a failure: keep the reader from waiting for this loader
             pass
@@ -64,8 +67,10 @@ def dispatch_all(reader: DocumentReader, queues: Mapping[str, PartQueue], spool:
     for category, parts in groupby(reader.parts(), attrgetter("category")):
         for part in parts:
             dispatch(part, queues, spool)
-            if reader.read_more_than(MIB) and category in queues:
-                queues[category].flush()
+            if reader.read_more_than(MIB):
+                spool.room.check_time()
+                if category in queues:
+                    queues[category].flush()
         if category in queues:
             queues[category].end()
 
