@@ -56,20 +56,27 @@ from observability.errors import (
     Unreachable,
     UsageError,
 )
-from observability.loaders import LOADERS, ROW_PATHS, TABLES, validate_data_structure
+from observability.loaders import TABLES
+from observability.loaders import validate_data_structure as validate_data_structure
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
 from observability.receiving.attempts import watched
 from observability.receiving.bucket import Changed, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
-from observability.receiving.events import is_sweep, messages_of, read_event, returned
+from observability.receiving.events import (
+    batch_answer,
+    is_batch,
+    is_sweep,
+    messages_of,
+    read_event,
+    returned,
+)
 from observability.receiving.files import File
 from observability.receiving.gate import check_head, check_number
 from observability.receiving.identity import check_identity, document_row
 from observability.receiving.load import LOADED_SQL, Load, counted
 from observability.receiving.named import find_each
-from observability.receiving.process import PartQueue, dispatch_all, run_loader
-from observability.receiving.reader import DocumentReader
+from observability.receiving.process import process_file_data as process_file_data
 from observability.receiving.result import (
     SETTLED,
     Counters,
@@ -210,36 +217,6 @@ class Receiver:
         return result
 
 
-def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
-    """Read a document and run its loaders concurrently: the account, the categories, the logs.
-
-    Raises Rejected with everything that is wrong with the document.
-    """
-    reader = DocumentReader(chunks, (*ROW_PATHS, "meta"))
-    queues = {loader.category: PartQueue() for loader in LOADERS}
-    with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
-        running = [pool.submit(run_loader, x, queues[x.category], spool) for x in LOADERS]
-        try:
-            dispatch_all(reader, queues, spool)
-        except Rejected as refused:
-            spool.add_problems(refused.reasons)
-        finally:
-            for queue in queues.values():
-                queue.end()
-        for done in running:
-            done.result()
-    constants = [f"not JSON: {name} is not a JSON number" for name in sorted(reader.constants)]
-    spool.add_faults(constants)
-    spool.facts.present = reader.present
-    if not spool.problems:
-        spool.add_problems(validate_data_structure(reader.present))
-    if spool.problems:
-        more = spool.problem_count - len(spool.problems)
-        raise Rejected(*spool.problems, *([f"and {more} more"] if more else []))
-    spool.drop_orphans()
-    return spool.facts
-
-
 def load_safely(receiver: Receiver, file: File) -> FileResult:
     """The boundary of the pool: whatever happens to a file is logged, and stays its own."""
     with log_fields(account=file.account, region=file.region):
@@ -309,6 +286,8 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     deadline = time.monotonic() + max(left - RESERVE, left / 2)
     if messages := messages_of(event):
         return load_messages(settings, messages, deadline)
+    if is_batch(event):
+        return load_tasks(settings, event, deadline)
     understood = True
     if is_sweep(event) or event == RETRY:
         results = load_waiting(start(settings, deadline=deadline), retry=event == RETRY)
@@ -350,6 +329,14 @@ def load_messages(
     results = load_keys(settings, dict.fromkeys(k for n in read.values() for k in n.keys), deadline)
     again = {result.key for result in results if result.outcome not in SETTLED}
     return returned(m for m, n in read.items() if not n.understood or again.intersection(n.keys))
+
+
+def load_tasks(settings: Settings, event: Any, deadline: float) -> dict[str, Any]:
+    """Load what the tasks of S3 Batch Operations name; its answer has a result of each."""
+    tasks = {str(task["taskId"]): task for task in event["tasks"]}
+    named = {name: read_event(x, settings.bucket, f"task {name}") for name, x in tasks.items()}
+    keys = dict.fromkeys(key for found in named.values() for key in found.keys)
+    return batch_answer(event, named, load_keys(settings, keys, deadline))
 
 
 def load_keys(settings: Settings, keys: Iterable[str], deadline: float) -> list[FileResult]:

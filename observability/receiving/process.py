@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from operator import attrgetter
 from queue import Queue
 
 from observability.errors import Rejected
 from observability.limits import MIB
+from observability.loaders import LOADERS, ROW_PATHS, validate_data_structure
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Part
 from observability.receiving.reader import DocumentReader
-from observability.receiving.spool import DocumentProblems, Spool
+from observability.receiving.spool import DocumentProblems, Facts, Spool
 
 CHUNK_PARTS = 256
 
@@ -108,3 +110,33 @@ def note_facts(part: Part, spool: Spool) -> None:
             for name, value in part.value.items()
             if name.endswith("_status")
         }
+
+
+def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
+    """Read a document and run its loaders concurrently: the account, the categories, the logs.
+
+    Raises Rejected with everything that is wrong with the document.
+    """
+    reader = DocumentReader(chunks, (*ROW_PATHS, "meta"))
+    queues = {loader.category: PartQueue() for loader in LOADERS}
+    with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
+        running = [pool.submit(run_loader, x, queues[x.category], spool) for x in LOADERS]
+        try:
+            dispatch_all(reader, queues, spool)
+        except Rejected as refused:
+            spool.add_problems(refused.reasons)
+        finally:
+            for queue in queues.values():
+                queue.end()
+        for done in running:
+            done.result()
+    constants = [f"not JSON: {name} is not a JSON number" for name in sorted(reader.constants)]
+    spool.add_faults(constants)
+    spool.facts.present = reader.present
+    if not spool.problems:
+        spool.add_problems(validate_data_structure(reader.present))
+    if spool.problems:
+        more = spool.problem_count - len(spool.problems)
+        raise Rejected(*spool.problems, *([f"and {more} more"] if more else []))
+    spool.drop_orphans()
+    return spool.facts

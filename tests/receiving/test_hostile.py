@@ -137,7 +137,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
             "security.waf.0",
             {
                 **document()["security"]["waf"][0],
-                **{name: "x" * 1_000_000 for name in ("name", "description", "waf_id", "scope")},
+                **dict.fromkeys(("name", "description", "waf_id", "scope"), "x" * 1000000),
             },
         ),
         "larger than 3.5 MiB",
