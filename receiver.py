@@ -71,6 +71,7 @@ from observability.receiving.events import (
     read_event,
     returned,
 )
+from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.files import File
 from observability.receiving.gate import check_head, check_number
 from observability.receiving.identity import check_identity, document_row
@@ -88,7 +89,7 @@ from observability.receiving.result import (
 )
 from observability.receiving.room import Disk, Room
 from observability.receiving.setup import check, init_schema
-from observability.receiving.spool import DocumentProblems, Facts, Spool
+from observability.receiving.spool import Spool
 from observability.settings.receiver import SCRIPT, Settings, blame, parser
 from observability.stopping import STOP, Stopped, backoff, wait
 

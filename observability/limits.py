@@ -52,7 +52,7 @@ HELD_CHARACTERS = 8 * MIB
 """Characters of those."""
 
 UNKNOWN_NAMES = 50
-"""Names of fields without a column that the log lists per table; others are only counted."""
+"""Names of fields without a column that the log lists; others are only counted."""
 
 SHOWN_CHARACTERS = 300
 """Characters of a reason or name that a document decides, in the log and in `….reason.txt`."""

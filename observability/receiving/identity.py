@@ -10,8 +10,8 @@ from observability.contract import DOCUMENT_FORMAT
 from observability.database.values import as_day, as_instant
 from observability.errors import Rejected
 from observability.limits import LONGEST_PERIOD, S3_BEGAN
+from observability.receiving.facts import Facts
 from observability.receiving.files import File
-from observability.receiving.spool import Facts
 
 DAY = timedelta(days=1)
 

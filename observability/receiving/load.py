@@ -21,8 +21,9 @@ from observability.loaders.account import accounts_sql, products_sql
 from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
 from observability.loaders.security import RECOUNT_AND_FINISH_SQL, security_sql
 from observability.receiving.casting import room_after, size_in_request
+from observability.receiving.facts import Facts
 from observability.receiving.identity import speaks_of_now
-from observability.receiving.spool import Facts, Spool, TableSpool
+from observability.receiving.spool import Spool, TableSpool
 
 # The lock on its account's row makes files of one account and region load one after another.
 LOCK_SQL = """

@@ -13,8 +13,9 @@ from observability.limits import MIB
 from observability.loaders import LOADERS, ROW_PATHS, validate_data_structure
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Part
+from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.reader import DocumentReader
-from observability.receiving.spool import DocumentProblems, Facts, Spool
+from observability.receiving.spool import Spool
 
 CHUNK_PARTS = 256
 

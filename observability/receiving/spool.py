@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate, count
 from typing import Any
 
@@ -20,6 +20,7 @@ from observability.limits import (
     MIB,
     PERIODS,
     TEXT_BYTES,
+    UNKNOWN_NAMES,
 )
 from observability.loaders import AWAITED
 from observability.loaders.rows import Complete, EndOfTable, Fault, Orphans, Row
@@ -33,6 +34,7 @@ from observability.receiving.casting import (
     size_in_request,
     storable,
 )
+from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.long_keys import LongKeys
 from observability.receiving.room import Room, temporary_file, unlimited
 
@@ -238,20 +240,6 @@ class TableSpool:
         return f"[{texts}]", sum(batch.rows for batch in fresh)
 
 
-@dataclass
-class Facts:
-    """What a document says about itself beside its rows."""
-
-    present: set[str] = field(default_factory=set)
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    account: Mapping[str, Any] = field(default_factory=dict)
-    statuses: Mapping[str, str] = field(default_factory=dict)
-
-
-class DocumentProblems(Exception):
-    """Something is wrong with the document; who reads it to its end knows all of it."""
-
-
 class Spool:
     """All tables of one document on their way, and everything that is wrong with it."""
 
@@ -391,7 +379,9 @@ class Spool:
         counts: Counter[str] = Counter()
         for name, table in self.tables.items():
             counts.update({f"{name}.{field}": n for field, n in table.unknown.items()})
-        return dict(counts)
+        listed = counts.most_common(UNKNOWN_NAMES)
+        more = counts.total() - sum(times for _, times in listed)
+        return dict([*listed, ("(others)", more)] if more else listed)
 
     def close(self) -> None:
         for table in self.tables.values():
