@@ -48,6 +48,7 @@ from observability.database.client import DBManager as DBManager
 from observability.database.client import log_silent_accounts
 from observability.database.errors import without_values
 from observability.errors import (
+    Blocked,
     DatabaseFault,
     Forbidden,
     Rejected,
@@ -55,28 +56,41 @@ from observability.errors import (
     Unreachable,
     UsageError,
 )
-from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS, TABLES, validate_data_structure
+from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS, TABLES
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
-from observability.receiving.bucket import Changed, File, check_key, found, no_object
+from observability.receiving.attempts import watched
+from observability.receiving.bucket import Changed, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
 from observability.receiving.coverage import expect_targets, load_expected_accounts
-from observability.receiving.events import is_sweep, messages_of, read_event, returned
+from observability.receiving.events import (
+    batch_answer,
+    is_batch,
+    is_sweep,
+    messages_of,
+    read_event,
+    returned,
+)
+from observability.receiving.facts import DocumentProblems, Facts
+from observability.receiving.files import File
+from observability.receiving.gate import check_head, check_number
 from observability.receiving.identity import check_identity, document_row
 from observability.receiving.load import LOADED_SQL, Load, counted
 from observability.receiving.named import find_each
-from observability.receiving.process import PartQueue, dispatch_all, run_loader
+from observability.receiving.process import PartQueue, check_whole, dispatch_all, run_loader
 from observability.receiving.reader import DocumentReader
 from observability.receiving.result import (
     SETTLED,
+    Counters,
     FileResult,
     FileStatus,
     failed,
     log_result,
     summary,
 )
+from observability.receiving.room import Disk, Room
 from observability.receiving.setup import check, init_schema
-from observability.receiving.spool import DocumentProblems, Facts, Spool
+from observability.receiving.spool import Spool
 from observability.settings.accounts_file import read_accounts_file
 from observability.settings.receiver import SCRIPT, Settings, blame, parser
 from observability.stopping import STOP, Stopped, backoff, wait
@@ -98,18 +112,22 @@ class Receiver:
     def shapes(self) -> list[TableSchema]:
         return [TableSchema.of(table, self.catalogue) for table in TABLES.values()]
 
+    @cached_property
+    def disk(self) -> Disk:
+        return Disk.of_this_machine(self.settings.workers)
+
     def load_file(self, file: File) -> FileResult:
         """Load one file and move it; what may pass is tried again within the file's patience."""
         deadline = time.monotonic() + self.settings.patience
         for attempt in count():
             try:
                 self.db.check_time()
-                if not file.account:
-                    raise Rejected("the key is not data/<account>/<region>/<date>_<INTERVAL>.json")
+                check_head(file, self.settings.max_size)
                 if not self.again and (known := self.loaded_before(file)):
                     return known
-                file, chunks = self.s3.open(file)
-                return self.try_file(file, chunks)
+                with watched(self.db, self.settings.bucket, file):
+                    file, chunks = self.s3.open(file)
+                    return self.try_file(file, chunks)
             except Changed:
                 current = self.s3.find(file.key)
                 if current is None:
@@ -138,28 +156,36 @@ class Receiver:
         """
         identity = {"account": file.account, "region": file.region, "receiver": THIS}
         place = {"bucket": self.settings.bucket, "key": file.key, "etag": file.etag}
-        found = self.db.execute(LOADED_SQL, identity | place)
-        if not found:
+        at = {"uploaded": file.uploaded.isoformat()}
+        [[counters, dated, same, today]] = self.db.execute(LOADED_SQL, identity | place | at) or [
+            [None, None, None, 0]
+        ]
+        if counters is None or not same:
+            check_number(today)
+        if counters is None:
             return None
-        counters = {
+        if not same:  # unless it was moved, and only its metadata say when it came
+            return self.loaded_before(self.s3.look(file)) if file.metadata is None else None
+        tables = {
             table: counted(counts.get("TOTAL", 0), 0)
-            for table, counts in json.loads(found[0][0]).items()
+            for table, counts in json.loads(counters).items()
         }
         log_event("INFO", f"{file.key}: was loaded before")
-        return self.settle(file, counters)
+        return self.settle(file, tables, dated=dated)
 
-    def settle(self, file: File, counters: dict[str, Counter[str]]) -> FileResult:
+    def settle(self, file: File, counters: Counters, *, dated: bool) -> FileResult:
         """Move a file that is loaded; raises Changed where a newer one has taken its place."""
         if self.dry_run:
             return FileResult(file.key, FileStatus.LOADABLE, counters)
-        if not self.s3.move(file) and self.s3.find(file.key):
+        if not self.s3.move(file, dated=dated) and self.s3.find(file.key):
             raise Changed(file.key)  # if nothing is left, somebody has moved it
         return FileResult(file.key, FileStatus.LOADED, counters)
 
     def try_file(self, file: File, chunks: Iterator[bytes]) -> FileResult:
-        """One try: read, one transaction, move. Raises Rejected, Transient or Changed."""
+        """One try: read, one transaction, move. Raises Rejected, Blocked, Transient or Changed."""
+        room = Room(self.disk, self.settings.document_time)
         with (
-            closing(Spool(self.shapes, self.off)) as spool,
+            closing(Spool(self.shapes, self.off, room)) as spool,
             ThreadPoolExecutor(1, "reader") as pool,
         ):
             reading = pool.submit(process_file_data, chunks, spool)
@@ -174,7 +200,8 @@ class Receiver:
             for name, times in spool.unknown_fields().items():
                 log_event("INFO", f"{file.key}: {name} has no column, ignored {times} times")
         left_out = spool.all_left_out() if not spool.facts.meta else Counter[str]()
-        return replace(self.settle(file, load.counters), left_out=left_out)
+        dated = bool(spool.facts.meta.get("collected_at"))
+        return replace(self.settle(file, load.counters, dated=dated), left_out=left_out)
 
     def load_while_reading(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
         """The transaction, begun once enough is read; raises DocumentProblems or Rejected."""
@@ -189,10 +216,12 @@ class Receiver:
         return load
 
     def refuse(self, file: File, refused: Rejected) -> FileResult:
-        """Move a document to rejected/; one that has taken its place is left to the next run."""
+        """Move a document to rejected/; one that has taken its place is to be loaded next."""
+        result = FileResult(file.key, FileStatus.REJECTED, reasons=refused.reasons)
         if not self.dry_run and not self.s3.reject(file, refused.reasons):
             log_event("INFO", f"{file.key}: replaced while it was refused; the newer one is next")
-        return FileResult(file.key, FileStatus.REJECTED, reasons=refused.reasons)
+            result.replaced_by = self.s3.find(file.key)
+        return result
 
 
 def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
@@ -214,15 +243,7 @@ def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
                 queue.end()
         for done in running:
             done.result()
-    constants = [f"not JSON: {name} is not a JSON number" for name in sorted(reader.constants)]
-    spool.add_faults(constants)
-    spool.facts.present = reader.present
-    if not spool.problems:
-        spool.add_problems(validate_data_structure(reader.present))
-    if spool.problems:
-        more = spool.problem_count - len(spool.problems)
-        raise Rejected(*spool.problems, *([f"and {more} more"] if more else []))
-    spool.drop_orphans()
+    check_whole(reader, spool)
     return spool.facts
 
 
@@ -239,7 +260,7 @@ def try_to_load(receiver: Receiver, file: File) -> FileResult:
         result = receiver.load_file(file)
     except Transient as transient:  # stopped while waiting, or S3 does not let it be moved
         result = FileResult(file.key, FileStatus.DEFERRED, reasons=(str(transient),))
-    except (DatabaseFault, Forbidden) as error:
+    except (Blocked, Forbidden) as error:
         result = FileResult(file.key, FileStatus.FAILED, reasons=(str(error),))
     except Exception as error:  # noqa: BLE001  it must not take other files down
         Log().traceback(file.key)
@@ -266,6 +287,8 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[FileResult]:
             if STOP.by:
                 break
             results.append(load_safely(receiver, file))
+            while newer := results[-1].replaced_by:
+                results.append(load_safely(receiver, newer))
         return results
 
     with ThreadPoolExecutor(receiver.settings.workers, "file") as pool:
@@ -294,6 +317,8 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     deadline = time.monotonic() + max(left - RESERVE, left / 2)
     if messages := messages_of(event):
         return load_messages(settings, messages, deadline)
+    if is_batch(event):
+        return load_tasks(settings, event, deadline)
     understood = True
     if is_sweep(event) or event == RETRY:
         results = load_waiting(start(settings, deadline=deadline), retry=event == RETRY)
@@ -336,6 +361,14 @@ def load_messages(
     results = load_keys(settings, dict.fromkeys(k for n in read.values() for k in n.keys), deadline)
     again = {result.key for result in results if result.outcome not in SETTLED}
     return returned(m for m, n in read.items() if not n.understood or again.intersection(n.keys))
+
+
+def load_tasks(settings: Settings, event: Any, deadline: float) -> dict[str, Any]:
+    """Load what the tasks of S3 Batch Operations name; its answer has a result of each."""
+    tasks = {str(task["taskId"]): task for task in event["tasks"]}
+    named = {name: read_event(x, settings.bucket, f"task {name}") for name, x in tasks.items()}
+    keys = dict.fromkeys(key for found in named.values() for key in found.keys)
+    return batch_answer(event, named, load_keys(settings, keys, deadline))
 
 
 def load_keys(settings: Settings, keys: Iterable[str], deadline: float) -> list[FileResult]:

@@ -129,6 +129,7 @@ ALTER TABLE documents ADD COLUMN IF NOT EXISTS with_meta BOOLEAN NOT NULL DEFAUL
 CREATE UNIQUE INDEX IF NOT EXISTS documents_key ON documents (account_id, bucket, key, etag);
 CREATE INDEX IF NOT EXISTS documents_latest ON documents (account_id, period_end DESC, collected_at DESC);
 CREATE INDEX IF NOT EXISTS documents_collected ON documents (account_id, collected_at DESC);
+CREATE INDEX IF NOT EXISTS documents_created ON documents (account_id, created_at);
 SELECT describe('documents', '
 Each S3 object that was loaded, with what loading it did. The two orders say which of two
 documents is the newer: by the day it speaks about, and by the time it was collected. One without
@@ -152,6 +153,27 @@ counters       rows CREATED, UPDATED, SKIPPED and TOTAL per table
 created_at     when loading began
 loaded_at      when loading ended
 loaded_by      version of the receiver that loaded it
+');
+
+CREATE TABLE IF NOT EXISTS attempts (
+    id             SERIAL PRIMARY KEY,
+    bucket         TEXT NOT NULL,
+    key            TEXT NOT NULL,
+    etag           TEXT NOT NULL,
+    tries          INTEGER NOT NULL DEFAULT 1,
+    started_at     TIMESTAMPTZ NOT NULL DEFAULT now(),
+    created_at     TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE UNIQUE INDEX IF NOT EXISTS attempts_key ON attempts (bucket, key, etag);
+SELECT describe('attempts', '
+Each large S3 object that is being loaded now, and those whose receiver was killed or that took too
+long: after two tries such a document is refused
+
+bucket      S3 bucket of the object
+key         S3 key under data/
+etag        S3 entity tag: which version of the object it is
+tries       how often loading it was begun
+started_at  when it was begun last
 ');
 
 ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id INTEGER REFERENCES documents (id);

@@ -27,8 +27,20 @@ class Unreachable(Transient):
     """The other side does not answer at all, so other files need not wait as long for it."""
 
 
-class DatabaseFault(Exception):
-    """The database refuses what is right: somebody has to look at it; the file waits."""
+class Blocked(Exception):
+    """The document may be right, but somebody has to act before it is loaded; the file waits."""
+
+
+class OverLimit(Blocked):
+    """The document takes more time or disk than one may; it is tried again, a few times."""
+
+
+class DatabaseFault(Blocked):
+    """The database refuses what is right; `raised`: by an error of a function of somebody's."""
+
+    def __init__(self, reason: str, *, raised: bool = False) -> None:
+        super().__init__(reason)
+        self.raised = raised
 
 
 class ValueRefused(Rejected):

@@ -44,18 +44,24 @@ WITH ours AS (
     SELECT DISTINCT c.oid, c.relname
     FROM jsonb_to_recordset(CAST(:own AS jsonb)) AS own (t text, c text)
     JOIN pg_class c ON c.relname = own.t AND c.relnamespace = 'public'::regnamespace)
-SELECT 'the trigger ' || t.tgname || ' on ' || ours.relname FROM ours
+SELECT 'the trigger ' || t.tgname || ' on ' || ours.relname, ours.relname::text FROM ours
 JOIN pg_trigger t ON t.tgrelid = ours.oid AND NOT t.tgisinternal
 UNION ALL
-SELECT 'the generated column ' || ours.relname || '.' || a.attname FROM ours
+SELECT 'the generated column ' || ours.relname || '.' || a.attname, ours.relname FROM ours
 JOIN pg_attribute a ON a.attrelid = ours.oid AND a.attgenerated <> '' AND NOT a.attisdropped
 UNION ALL
-SELECT 'the index ' || x.relname FROM ours
+SELECT 'the row security policy ' || p.polname || ' on ' || ours.relname, ours.relname FROM ours
+JOIN pg_policy p ON p.polrelid = ours.oid
+UNION ALL
+SELECT 'the rule ' || r.rulename || ' on ' || ours.relname, ours.relname FROM ours
+JOIN pg_rewrite r ON r.ev_class = ours.oid AND r.rulename <> '_RETURN'
+UNION ALL
+SELECT 'the index ' || x.relname, ours.relname FROM ours
 JOIN pg_index i ON i.indrelid = ours.oid AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
 JOIN pg_class x ON x.oid = i.indexrelid
 WHERE x.relname NOT IN (ours.relname || '_key', ours.relname || '_alive')
 ORDER BY 1"""
-"""What people have added to our tables that computes with a row's values, and so may refuse one."""
+"""What people have added to our tables that may refuse a row or leave it out, with its table."""
 
 SAMPLE = (
     "the database holds the tables of the public sample (aws-samples/sample-aws-multi-account-"

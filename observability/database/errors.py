@@ -15,17 +15,26 @@ from observability.errors import DatabaseFault, Rejected, Transient, Unreachable
 PASSING_STATES = (
     "08",
     "25006",
+    "25P02",
     "25P03",
     "25P04",
+    "26000",
     "40",
     "53",
     "55",
     "57",
-)  # connection, read-only while it fails over, timeouts, rollback, resources, locks, operator
+)
+"""Connection, read-only while it fails over, a transaction that is broken or timed out, a prepared
+statement that a pooled session has lost, rollback, resources, locks, operator.
+"""
 LOGIN_STATES = ("28P01", "28000")
 """The database's password is not the secret's: for some seconds of each rotation."""
-FAULT_STATES = ("21", "23", "2200H", "42501", "428C9", "54", "P0001")
-"""Constraints, sequences, rights, columns, limits and triggers that are not about a value."""
+FAULT_STATES = ("21", "23", "2200H", "42501", "428C9", "54")
+"""Constraints, sequences, rights, columns and limits that are not about a value."""
+POSTGRESQL_CLASSES = re.compile(
+    "0[0-389ABFLPZ]|10|2[0-8BDF]|34|3[89BDF]|4[024]|5[34578]|72|F0|HV|XX", re.ASCII
+)
+"""Of PostgreSQL's own states; P0 and others are of what RAISE says in a function of somebody's."""
 
 PASSING_CODES = {
     "ConditionalRequestConflict",
@@ -120,12 +129,15 @@ def state_meaning(state: str, message: str) -> Exception | None:
         return Transient(f"the database does not accept the password: {told}; {advice}")
     ours = KEY_TWICE.search(message)
     raced = ours and ours[1].removesuffix("_key") in own_schema().tables
-    if state.startswith(PASSING_STATES) or raced:  # our keys are met twice at once only
+    replanned = state == "0A000" and "cached plan" in message  # of before --init-schema
+    if state.startswith(PASSING_STATES) or raced or replanned:  # our keys: met twice at once only
         return Transient(f"DatabaseErrorException: {told}")
     if refused := value_refused(state, message):
         return refused
     if state.startswith(FAULT_STATES):
         return DatabaseFault(f"the database refuses a row: {told}{advice_on(message)}")
+    if not POSTGRESQL_CLASSES.match(state):
+        return DatabaseFault(f"the database refuses a row: {told}", raised=True)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Sequence
@@ -57,6 +58,36 @@ def apply_all(db: DBManager, statements: Sequence[str], transaction: str, deadli
             apply(db, statement, transaction, deadline)
         except (ClientError, DatabaseFault, Rejected) as error:
             raise failure(statement, error) from error
+    check_names(db, transaction)
+
+
+NAMES_SQL = """
+SELECT own.name, own.t, coalesce(t.relname, '')
+FROM jsonb_to_recordset(CAST(:own AS jsonb)) AS own (name text, t text, u boolean)
+LEFT JOIN pg_class x ON x.relname = own.name AND x.relnamespace = 'public'::regnamespace
+LEFT JOIN pg_index i ON i.indexrelid = x.oid
+LEFT JOIN pg_class t ON t.oid = i.indrelid
+WHERE t.relname IS DISTINCT FROM own.t OR NOT i.indisvalid OR own.u <> i.indisunique
+ORDER BY 1"""
+"""Which indexes of schema.sql are not as it makes them: for IF NOT EXISTS any relation of the name
+will do, whatever it is and on whichever table.
+"""
+
+
+def check_names(db: DBManager, transaction: str) -> None:
+    """Raise DatabaseFault where something else has the name of an index of schema.sql."""
+    own = [
+        {"name": name, "t": table, "u": unique}
+        for name, (table, unique) in own_schema().indexes.items()
+    ]
+    taken = db.execute(NAMES_SQL, {"own": json.dumps(own)}, transaction)
+    for name, table, other in taken[:1]:
+        what = f"an index on {other} that is not ours" if other else "no index"
+        more = f", and {len(taken) - 1} more" if len(taken) > 1 else ""
+        raise DatabaseFault(
+            f"schema.sql is not applied: {name}, which is to be an index on {table}, is {what}"
+            f"{more}: rename or drop it"
+        )
 
 
 def apply(db: DBManager, statement: str, transaction: str, deadline: float) -> None:

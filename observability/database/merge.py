@@ -93,13 +93,25 @@ def incoming_cte(shape: TableSchema) -> str:
     picked += [f'p.id AS "{parent.column}"'] if parent else []
     picked += [*names(shape.owner, "this.").split(), "r.place"]
     join = f"LEFT {parent_join(table, 'r')}" if parent else ""
-    later = f'"{table.version}" DESC NULLS LAST, ' if table.version else ""
+    later = ""
+    if table.version:
+        later = f"{version_of(table, 'i', '(SELECT collected_at FROM this)')} DESC NULLS LAST, "
     key = ", ".join(shape.key_of("i."))
     return f"""incoming AS (
     SELECT DISTINCT ON ({key}) i.*, {scope_text(table, "i")} AS covering FROM (
         SELECT {", ".join(picked)}
         FROM this CROSS JOIN {rows_of(shape.fields)} r {join}) i
     ORDER BY {key}, {later}place)"""
+
+
+def version_of(table: Table, alias: str, collected_at: str) -> str:
+    """When the event `alias` was last updated, by AWS's time of it.
+
+    A time after that at which its document was collected is none that AWS can know; taken as it is,
+    nothing would ever replace its row.
+    """
+    stated = f'{alias}."{table.version}"'
+    return f"CASE WHEN {stated} > {collected_at} THEN {collected_at} ELSE {stated} END"
 
 
 def scopes_cte(shape: TableSchema) -> str:
@@ -154,7 +166,8 @@ def replaces(shape: TableSchema, several: bool) -> str:
         newer = f"CASE WHEN d.with_meta = this.with_meta THEN {newer} ELSE this.with_meta END"
     newer_document = f"coalesce({newer}, true)"
     if table.kind is Kind.EVENT and table.version:
-        ours, stored = f'i."{table.version}"', f't."{table.version}"'
+        ours = version_of(table, "i", "this.collected_at")
+        stored = version_of(table, "t", "d.collected_at")
         return f"""CASE WHEN {ours} IS DISTINCT FROM {stored}
             THEN coalesce({ours} > {stored}, {stored} IS NULL) ELSE {newer_document} END"""
     if table.kind is Kind.EVENT:
@@ -237,7 +250,12 @@ def written_ctes(shape: TableSchema, complete: bool) -> list[str]:
         f"""updated AS (
     UPDATE "{table.name}" t SET {", ".join(updates)}
     FROM compared j CROSS JOIN this
-    WHERE j.row_id IS NOT NULL AND t.id = j.row_id AND j.replaces{moves})""",
+    WHERE j.row_id IS NOT NULL AND t.id = j.row_id AND j.replaces{moves}
+    RETURNING t.id)""",
+        f"""due AS (
+    SELECT count(*) FILTER (WHERE j.row_id IS NULL{creates})
+         + count(*) FILTER (WHERE j.row_id IS NOT NULL AND j.replaces{moves}) AS n
+    FROM compared j)""",
     ]
 
 
@@ -296,12 +314,14 @@ def deleted_cte(shape: TableSchema, several: bool) -> str:
     table = shape.table
     scoped = "".join(f' AND t."{column}" = s."{column}"' for column in table.scope)
     owner = "t.account_id = this.account_id AND " if shape.owner else ""
-    return f"""vanished AS (
-    DELETE FROM "{table.name}" t USING scopes s, this, documents d
-    WHERE {owner}d.id = t.document_id{scoped}
-      AND {order_of(table)} < this.sort_key
+    return f"""absent AS (
+    SELECT t.id FROM "{table.name}" t CROSS JOIN scopes s CROSS JOIN this
+    JOIN documents d ON d.id = t.document_id
+    WHERE {owner}{order_of(table)} < this.sort_key{scoped}
       AND NOT EXISTS (SELECT FROM newer n WHERE n.covering = s.covering)
-      AND {seen_condition(shape, several)}
+      AND {seen_condition(shape, several)}),
+vanished AS (
+    DELETE FROM "{table.name}" t USING absent a WHERE t.id = a.id
     RETURNING t.id)"""
 
 
@@ -316,7 +336,11 @@ class Extent(Enum):
 
 @lru_cache(maxsize=1024)
 def merge_sql(shape: TableSchema, extent: Extent) -> str:
-    """Merge one batch of rows into a table, and count: created, updated, gone."""
+    """Merge one batch of rows into a table, and count: created, updated, gone.
+
+    Where fewer rows were written than were to be, `created` is their difference, below 0: a trigger
+    or a policy that somebody added has left rows out, and PostgreSQL raises no error for that.
+    """
     table = shape.table
     ctes = [this_cte(table), incoming_cte(shape)]
     if table.kind is Kind.EVENT:
@@ -325,22 +349,28 @@ def merge_sql(shape: TableSchema, extent: Extent) -> str:
         ctes += [scopes_cte(shape), newer_cte(table)]
     several = extent in (Extent.MORE, Extent.LAST)
     ctes += [compared_cte(shape, several), *written_ctes(shape, extent is not Extent.SOME)]
-    absent = NONE
+    vanished, absent = NONE, NONE
     if extent in (Extent.WHOLE, Extent.LAST):
         gone = table.kind is Kind.SNAPSHOT
         ctes.append(gone_cte(shape, several) if gone else deleted_cte(shape, several))
         ctes.append(listed_cte(table))
-        absent = "(SELECT count(*) FROM vanished)"
+        vanished = "(SELECT count(*) FROM vanished)"
+        absent = "(SELECT count(DISTINCT id) FROM absent)"
     elif extent is Extent.MORE:
         ctes.append(f"""remembered AS (
     INSERT INTO seen (table_name, row_id)
     SELECT '{table.name}', row_id FROM compared WHERE row_id IS NOT NULL)""")
     revived = "was_gone_at IS NOT NULL AND NOT outdated"
-    return f"""WITH {", ".join(ctes)}
-SELECT (SELECT count(*) FROM inserted),
+    return f"""WITH {", ".join(ctes)},
+written AS (
+    SELECT (SELECT count(*) FROM inserted) AS created,
+           (SELECT count(*) FROM updated) + {vanished} AS changed,
+           (SELECT n FROM due) + {absent} AS due)
+SELECT CASE WHEN created + changed < due THEN created + changed - due ELSE created END,
        (SELECT count(*) FROM compared
         WHERE row_id IS NOT NULL AND replaces AND (differs OR {revived})),
-       {absent}"""
+       {vanished}
+FROM written"""
 
 
 def listed_cte(table: Table) -> str:

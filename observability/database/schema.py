@@ -23,6 +23,7 @@ ALTERED = re.compile(r"ALTER TABLE (\w+)\s")
 ADDED = re.compile(r"ADD COLUMN IF NOT EXISTS (\w+) (.*?)(?=,\s*ADD COLUMN|$)", re.DOTALL)
 KEY = re.compile(r"CREATE UNIQUE INDEX IF NOT EXISTS (\w+)_key\s+ON \1 \((.*)\)$", re.DOTALL)
 KEY_PART = re.compile(r"\(coalesce\((\w+), ''\)\)|lower\(\w+\)|(\w+)")
+INDEX = re.compile(r"CREATE (UNIQUE )?INDEX IF NOT EXISTS (\w+)\s+ON (\w+)")
 FUNCTION = re.compile(r"CREATE OR REPLACE FUNCTION (\w+)\(")
 
 
@@ -47,6 +48,7 @@ class Schema:
     tables: Mapping[str, Mapping[str, OwnColumn]] = field(default_factory=dict)
     functions: frozenset[str] = frozenset()
     keys: Mapping[str, str] = field(default_factory=dict)  # the text of each natural key's index
+    indexes: Mapping[str, tuple[str, bool]] = field(default_factory=dict)  # table; is it unique
 
     def identity(self, table: str) -> set[str]:
         """The columns without which a table of this name is somebody else's."""
@@ -90,7 +92,10 @@ def read_schema(sql: str) -> Schema:
     columns: dict[str, dict[str, OwnColumn]] = {}
     keys: dict[str, str] = {}
     functions = set()
+    indexes: dict[str, tuple[str, bool]] = {}
     for statement in split_statements(sql):
+        if index := INDEX.match(statement):
+            indexes[index[2]] = (index[3], bool(index[1]))
         if made := TABLE.match(statement):
             columns[made[1]] = {c[1]: own_column(c[2]) for c in COLUMN.finditer(made[2])}
         elif altered := ALTERED.match(statement):
@@ -101,7 +106,7 @@ def read_schema(sql: str) -> Schema:
         elif function := FUNCTION.match(statement):
             functions.add(function[1])
     tables = {name: with_key(own, keys.get(name, "")) for name, own in columns.items()}
-    return Schema(tables, frozenset(functions), keys)
+    return Schema(tables, frozenset(functions), keys, indexes)
 
 
 def own_column(definition: str) -> OwnColumn:

@@ -25,6 +25,7 @@ CONSTANTS = ("NaN", "Infinity", "-Infinity")
 INTEGER = re.compile(r"[+-]?\d{1,19}(\.0*)?", re.ASCII)
 DECIMAL = re.compile(r"[+-]?(\d{1,60}(\.\d{0,60})?|\.\d{1,60})([eE][+-]?\d{1,2})?", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+LONGEST_TIME = 64  # characters; a fraction of a second may have any number of digits
 INTEGER_BITS = {"integer": 31, "bigint": 63}
 
 
@@ -159,7 +160,7 @@ def as_label(value: Any, labels: Sequence[str]) -> str:
 
 
 def hashable(cast: Callable[[str], str], value: Any) -> str:
-    """Guard a cached cast from values that cannot be looked up."""
-    if not isinstance(value, str):
+    """Guard a cached cast from values that cannot be looked up, or would fill the cache."""
+    if not isinstance(value, str) or len(value) > LONGEST_TIME:
         raise ValueError("is not text with a date or time")
     return cast(value)

@@ -28,13 +28,18 @@ def accounts_sql(shape: TableSchema, complete: bool) -> str:
         (SELECT d.{order} FROM documents d WHERE d.id = o.document_id)"""
     listed = f", scopes AS (SELECT '' AS covering), {listed_cte(shape.table)}" if complete else ""
     return f"""WITH {this_cte(shape.table)},
+due AS (
+    SELECT r.*, o.id, {differs} AS changed, o.updated_at AS was_updated_at
+    FROM this CROSS JOIN {rows_of(shape.fields)} r JOIN accounts o ON o.id = this.account_id
+    WHERE o.document_id IS NULL OR ({decides})),
 written AS (
     UPDATE accounts t SET {", ".join(f'"{c}" = r."{c}"' for c in data)},
-           document_id = this.id, updated_at = CASE WHEN {differs} THEN now() ELSE o.updated_at END
-    FROM this CROSS JOIN {rows_of(shape.fields)} r JOIN accounts o ON o.id = this.account_id
-    WHERE t.id = o.id AND (o.document_id IS NULL OR ({decides}))
-    RETURNING {differs} AS changed){listed}
-SELECT {NONE}, count(*) FILTER (WHERE changed), {NONE} FROM written"""
+           document_id = this.id,
+           updated_at = CASE WHEN r.changed THEN now() ELSE r.was_updated_at END
+    FROM due r CROSS JOIN this WHERE t.id = r.id
+    RETURNING r.changed){listed}
+SELECT count(*) - (SELECT count(DISTINCT id) FROM due), count(*) FILTER (WHERE changed), {NONE}
+FROM written"""
 
 
 def products_sql(shape: TableSchema) -> str:

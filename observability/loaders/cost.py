@@ -38,16 +38,20 @@ def partial_update_sql(shape: TableSchema) -> str:
     """
     columns, by = PARTIAL_UPDATES[shape.table.name], PARTIAL_UPDATED_BY[shape.table.name]
     return f"""WITH {this_cte(REPORTS)},
+due AS (
+    SELECT {names(columns, "r.")}, o.id,
+           ({names(columns, "o.")}) IS DISTINCT FROM ({names(columns, "r.")}) AS differs
+    FROM this CROSS JOIN {rows_of(shape.fields)} r JOIN cost_reports o
+      ON o.period_start = r.period_start AND o.period_granularity = r.period_granularity
+    WHERE o.account_id = this.account_id
+      AND coalesce((SELECT d.time_order FROM documents d WHERE d.id = o.{by}), '') < this.sort_key),
 said AS (
     UPDATE cost_reports t
     SET {", ".join(f"{c} = r.{c}" for c in columns)}, {by} = this.id
-    FROM this CROSS JOIN {rows_of(shape.fields)} r JOIN cost_reports o
-      ON o.period_start = r.period_start AND o.period_granularity = r.period_granularity
-    WHERE o.account_id = this.account_id AND t.id = o.id
-      AND coalesce((SELECT d.time_order FROM documents d WHERE d.id = o.{by}), '') < this.sort_key
-    RETURNING t.document_id <> this.id
-              AND ({names(columns, "o.")}) IS DISTINCT FROM ({names(columns, "r.")}) AS changed)
-SELECT {NONE}, count(*) FILTER (WHERE changed), {NONE} FROM said"""
+    FROM due r CROSS JOIN this WHERE t.id = r.id
+    RETURNING t.document_id <> this.id AND r.differs AS changed)
+SELECT count(*) - (SELECT count(DISTINCT id) FROM due), count(*) FILTER (WHERE changed), {NONE}
+FROM said"""
 
 
 def load_cost_data(parts: Parts) -> Loaded:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
-from observability.loaders.rows import EndOfTable, Loaded, Orphans, Parts, Row, straight
+from observability.loaders.rows import EndOfTable, Held, Loaded, Orphans, Parts, Row, straight
 
 INSTANCE = Parent("inventory_instances", "instance_id", {"instance_id": "instance_id"})
 
@@ -22,17 +22,18 @@ def load_inventory_data(parts: Parts) -> Loaded:
     has: what a document is worth must not depend on what was loaded before it. So parts are not
     said to be over before all are known to have their machine.
     """
-    listed: set[str] = set()
     named: dict[str, dict[str, str]] = {}
+    held = Held("inventory")
     for loaded in straight(parts, INVENTORY_TABLES):
         if isinstance(loaded, Row):
             instance = str(loaded.values.get("instance_id") or "")
-            if loaded.table == "inventory_instances":
-                listed.add(instance)
-            else:
-                named.setdefault(loaded.table, {}).setdefault(instance, loaded.where)
+            known = named.setdefault(loaded.table, {})
+            if instance not in known:
+                held.add(len(instance))
+                known[instance] = loaded.where
         if not isinstance(loaded, EndOfTable) or loaded.table == "inventory_instances":
             yield loaded
+    listed = named.pop("inventory_instances", {})
     for table, instances in named.items():
         lost = {name: where for name, where in instances.items() if name and name not in listed}
         if lost:

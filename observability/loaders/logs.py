@@ -8,14 +8,16 @@ from typing import Any
 from observability.contract import STATUSES
 from observability.database.tables import Kind, Parent, Table
 from observability.loaders.loader import Loader
-from observability.loaders.rows import Complete, Fault, Loaded, Part, Parts, Row
+from observability.loaders.rows import Complete, Fault, Held, Loaded, Part, Parts, Row
 
 
 def load_logs_data(parts: Parts) -> Loaded:
     """logs and its log_messages, which keep their order."""
     texts: list[tuple[str, str, Any]] = []
+    held = Held("logs.message")
     for part in parts:
         if part.path == "logs.message" and not part.opened:
+            held.add(part.size)
             texts += [(part.where, *text) for text in message_texts(part)]
         elif part.path == "logs":
             if not part.value:

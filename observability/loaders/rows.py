@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from observability.limits import MIB
+from observability.errors import Rejected
+from observability.limits import HELD_CHARACTERS, HELD_ROWS, MIB
 from observability.loaders.vocabulary import todays
 
 
@@ -70,6 +71,22 @@ class EndOfTable:
     """No row of a table follows: those that come after it need not wait for the whole category."""
 
     table: str
+
+
+class Held:
+    """Counts what a loader holds in memory until it knows what that hangs on."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.rows = self.characters = 0
+
+    def add(self, characters: int) -> None:
+        """Count one more; raises Rejected where they are too many, or too much text."""
+        self.rows += 1
+        self.characters += characters
+        if self.rows > HELD_ROWS or self.characters > HELD_CHARACTERS:
+            most = f"{HELD_ROWS} or {HELD_CHARACTERS // MIB} MiB"
+            raise Rejected(f"{self.what}: over {most} before what they belong to")
 
 
 Loaded = Iterator[Row | Complete | EndOfTable | Fault | Orphans]

@@ -8,21 +8,23 @@ from observability.database.catalogue import TableSchema
 from observability.database.merge import NONE, rows_of
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
-from observability.loaders.rows import Complete, EndOfTable, Loaded, Part, Parts, Row
+from observability.loaders.rows import Complete, EndOfTable, Held, Loaded, Part, Parts, Row
 from observability.loaders.vocabulary import todays
 
 
 def security_sql(shape: TableSchema) -> str:
     """Make the rows that findings hang on; their counts come last."""
-    return f"""WITH created AS (
-    INSERT INTO security (account_id, service, document_id)
+    return f"""WITH due AS (
     SELECT DISTINCT d.account_id, r.service, d.id
     FROM documents d CROSS JOIN {rows_of(shape.fields)} r
     WHERE d.id = $1
       AND NOT EXISTS (SELECT FROM security s
-                      WHERE s.account_id = d.account_id AND s.service = r.service)
-    ON CONFLICT (account_id, service) DO NOTHING RETURNING id)
-SELECT count(*), {NONE}, {NONE} FROM created"""
+                      WHERE s.account_id = d.account_id AND s.service = r.service)),
+created AS (
+    INSERT INTO security (account_id, service, document_id) SELECT * FROM due
+    ON CONFLICT (account_id, service) DO NOTHING RETURNING id),
+written AS (SELECT (SELECT count(*) FROM created) AS n, (SELECT count(*) FROM due) AS due)
+SELECT CASE WHEN n < due THEN n - due ELSE n END, {NONE}, {NONE} FROM written"""
 
 
 RECOUNT_AND_FINISH_SQL = """
@@ -42,6 +44,13 @@ WITH counted AS (
     JOIN documents d ON d.id = CAST(:document AS integer) AND s.account_id = d.account_id
     LEFT JOIN findings f ON f.security_id = s.id
     GROUP BY s.id),
+due AS (
+    SELECT c.* FROM counted c JOIN security s ON s.id = c.id
+    WHERE (s.total_findings, s.critical_count, s.high_count, s.medium_count, s.low_count,
+           s.informational_count, s.open_findings, s.resolved_findings)
+          IS DISTINCT FROM
+          (c.total_findings, c.critical_count, c.high_count, c.medium_count, c.low_count,
+           c.informational_count, c.open_findings, c.resolved_findings)),
 changed AS (
     UPDATE security s
     SET total_findings = c.total_findings, critical_count = c.critical_count,
@@ -49,18 +58,12 @@ changed AS (
         informational_count = c.informational_count, open_findings = c.open_findings,
         resolved_findings = c.resolved_findings, updated_at = now(),
         document_id = CAST(:document AS integer)
-    FROM counted c
-    WHERE c.id = s.id
-      AND (s.total_findings, s.critical_count, s.high_count, s.medium_count, s.low_count,
-           s.informational_count, s.open_findings, s.resolved_findings)
-          IS DISTINCT FROM
-          (c.total_findings, c.critical_count, c.high_count, c.medium_count, c.low_count,
-           c.informational_count, c.open_findings, c.resolved_findings)
-    RETURNING s.xmin)
+    FROM due c WHERE c.id = s.id
+    RETURNING s.id)
 UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
     counters = CAST(:counters AS jsonb)
 WHERE id = CAST(:document AS integer)
-RETURNING (SELECT count(*) FROM changed)"""
+RETURNING (SELECT count(*) FROM changed), (SELECT count(*) FROM due)"""
 
 SECURITY_TABLES = {
     "security.guard_duty": "guard_duty_findings",
@@ -106,6 +109,7 @@ class HubGroups:
     def __init__(self) -> None:
         self.named: set[str] = set()
         self.nameless: list[Part] = []
+        self.held = Held("security.security_hub")
 
     def rows(self, part: Part) -> Loaded:
         if part.opened:
@@ -120,6 +124,7 @@ class HubGroups:
         elif part.context.get("service"):
             yield from self.finding(part, part.context.get("service"))
         else:
+            self.held.add(part.size)
             self.nameless.append(part)
 
     def finding(self, part: Part, service: Any) -> Loaded:
@@ -133,6 +138,7 @@ class HubGroups:
         """The row of a service, once."""
         known = name or product
         if known not in self.named if isinstance(known, str) else True:
+            self.held.add(len(str(known)))
             self.named.add(str(known))
             yield Row("security", where, {"service": name}, fallback={"service": product})
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.plain import connect, observe
 from observability.database.errors import aws_meaning
-from observability.errors import Forbidden, Transient, UsageError
-from observability.limits import MIB
+from observability.errors import Blocked, Forbidden, Transient, UsageError
+from observability.limits import METADATA_BYTES, MIB, NAME_BYTES
 from observability.log import log_event, printable
+from observability.receiving.files import (
+    ARCHIVED,
+    FIRST_ETAG,
+    REFUSED,
+    UPLOADED,
+    File,
+    file_at,
+)
 from observability.receiving.result import FileResult, FileStatus
 from observability.settings.receiver import Settings
 
@@ -21,64 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-KEY = re.compile(
-    r"(\d{12})/([a-z0-9-]{1,32})/(\d{4}-\d\d-\d\d)_([A-Z]{1,16})(?:\.[\w-]{1,64})?\.json", re.ASCII
-)
-"""What follows data/ or loaded/ in the key of a document; before .json a later one of the same
-account, region, day and interval has its ETag in loaded/."""
-PERIOD_DAYS = {"WEEKLY": 7}
-LONGEST_PERIOD = timedelta(days=370)
 REASON = ".reason.txt"  # appended to the key of a refused document: why it was refused
-
-
-@dataclass(frozen=True)
-class File:
-    """An object under data/ and what its key says: the identity of the document in it."""
-
-    key: str
-    etag: str
-    size: int
-    last_modified: datetime  # S3's own
-    account: str = ""  # '' where the key is not that of a document
-    region: str = ""
-    day: date = date.min
-    interval: str = ""
-    metadata: Mapping[str, str] | None = None  # what its uploader told S3; None: not read yet
-
-    @property
-    def uploaded(self) -> datetime:
-        """When the document first came: before it was moved, if its metadata tell. Never later."""
-        try:
-            told = datetime.fromisoformat((self.metadata or {}).get(UPLOADED, "")).astimezone(UTC)
-        except (ValueError, OverflowError):
-            return self.last_modified  # it has none, or one of somebody else's
-        return min(told, self.last_modified)
-
-    @property
-    def rest(self) -> str:
-        return self.key.partition("/")[2]
-
-    @property
-    def next_day(self) -> date:
-        """The first day after the period that the key names."""
-        if self.interval == "MONTHLY":
-            return (self.day.replace(day=1) + timedelta(days=32)).replace(day=1)
-        return self.day + timedelta(days=PERIOD_DAYS.get(self.interval, 1))
-
-
-def file_at(key: str, etag: str, size: int, last_modified: datetime) -> File:
-    """Read the identity out of a key, {prefix}/{account}/{region}/{YYYY-MM-DD}_{INTERVAL}.json."""
-    plain_file = File(key, etag.strip('"'), size, last_modified)
-    matched = KEY.fullmatch(plain_file.rest)
-    try:
-        day = date.fromisoformat(matched[3]) if matched and matched[3] < "9000" else None
-    except ValueError:
-        day = None
-    if not matched or not day:
-        return plain_file
-    identity = (matched[1], matched[2], day, matched[4])
-    return File(key, plain_file.etag, size, last_modified, *identity)
-
 
 # Not there, or not the same any more; the last is a conditional write while another one is made.
 GONE = ("NoSuchKey", "404", "PreconditionFailed", "412", "ConditionalRequestConflict")
@@ -88,8 +39,8 @@ ONLY_THE_ROLE = (
     "by deploy/hub.yaml only the receiver's role may; invoke its function instead, with "
     '{"retry_rejected": true} for refused documents'
 )
-UPLOADED = "uploaded"  # metadata of what was moved: when it came, for the copy is younger
-ARCHIVED = "archived"  # metadata of what lies or lay under loaded/: its name there
+PLAIN = re.compile("[!-~]{1,500}")
+ARCHIVED_BY_S3 = ("InvalidObjectState", "ObjectNotInActiveTierError")
 
 
 class S3Manager:
@@ -104,7 +55,7 @@ class S3Manager:
             self.encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.kms_key}
 
     def list_files(self, prefix: str) -> Iterator[File]:
-        """Every object under a prefix; folders' own markers are none."""
+        """Every object under a prefix; the empty ones that consoles make for folders are none."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         pages = self.client.get_paginator("list_objects_v2").paginate(
@@ -113,13 +64,17 @@ class S3Manager:
         try:
             items = (item for page in pages for item in page.get("Contents", []))
             for item in items:
-                if not item["Key"].endswith("/"):
+                if item["Size"] or not item["Key"].endswith("/"):
                     yield file_at(item["Key"], item["ETag"], item["Size"], item["LastModified"])
         except (BotoCoreError, ClientError) as error:
             raise self.meaning(error) from error
 
     def meaning(self, error: Exception, key: str = "") -> Exception:
         """What an error of S3 means: UsageError where there is no such bucket, or no access."""
+        if any(f"({code})" in str(error) for code in ARCHIVED_BY_S3):
+            return Blocked(
+                f"{key} is in an archive class of S3, where it cannot be read: restore it"
+            )
         if any(sign in str(error) for sign in NO_BUCKET):
             return UsageError(f"BUCKET (--bucket): there is no bucket {self.bucket!r}")
         if any(f"({code})" in str(error) for code in DENIED):
@@ -141,6 +96,13 @@ class S3Manager:
             raise Transient(f"the answer for {key} is not S3's: it has no ETag")
         file = file_at(key, head["ETag"], head["ContentLength"], head["LastModified"])
         return replace(file, metadata=head["Metadata"])
+
+    def look(self, file: File) -> File:
+        """The object with its metadata; raises Changed if it is another one now."""
+        found = self.find(file.key)
+        if found is None or found.etag != file.etag:
+            raise Changed(file.key)
+        return found
 
     def expected(self, codes: tuple[str, ...], operation: str, **parameters: Any) -> Any:
         """Call S3; None where it answers with one of `codes`."""
@@ -164,6 +126,8 @@ class S3Manager:
 
     def chunks(self, body: Any) -> Iterator[bytes]:
         """The bytes of an answer as they come; raises Transient where they break off."""
+        from http.client import HTTPException
+
         from botocore.exceptions import BotoCoreError, ClientError
         from urllib3.exceptions import HTTPError
 
@@ -174,7 +138,7 @@ class S3Manager:
             if meaning is error:  # such as a checksum that is not that of the bytes
                 meaning = Transient(f"what S3 sends does not arrive whole: {error}")
             raise meaning from error
-        except (HTTPError, OSError) as error:
+        except (HTTPError, HTTPException, OSError) as error:
             raise Transient(f"what S3 sends breaks off: {type(error).__name__}") from error
 
     def copy(self, file: File, key: str, **how: Any) -> bool:
@@ -198,42 +162,55 @@ class S3Manager:
         deleted = self.expected(GONE, "delete_object", Key=file.key, IfMatch=f'"{file.etag}"')
         return deleted is not None
 
-    def move(self, file: File) -> bool:
+    def move(self, file: File, *, dated: bool = False) -> bool:
         """Move a document to loaded/; False where a newer one has taken its place.
 
-        Under loaded/ nothing is replaced: a further document of the same key gets a name of its
-        own, with its ETag. One that was copied back from there goes where it lay.
+        Of one that is `dated`, by what it says of itself, the same bytes are the same document
+        whenever they come; of another one they say that things are so again.
         """
         if file.metadata is None:
-            found = self.find(file.key)
-            if found is None or found.etag != file.etag:
+            try:
+                file = self.look(file)
+            except Changed:
                 return False
-            file = found
-        return self.archive(file) and self.delete(file)
+        return bool(self.keep(file, "loaded", ARCHIVED, dated=dated)) and self.delete(file)
 
-    def archive(self, file: File) -> bool:
-        """Copy a document to loaded/ under a name that no other document has."""
-        if (file.metadata or {}).get(ARCHIVED) == file.rest:
-            return self.archive_as(file, file.rest)
-        if self.archive_as(file, file.rest, IfNoneMatch="*"):
-            return True
-        there = next(self.list_files(f"loaded/{file.rest}"), None)
-        if there and (there.rest, there.etag, there.size) == (file.rest, file.etag, file.size):
-            return True  # an earlier try copied it; with KMS that cannot be seen, and it lies twice
-        own = f"{file.rest.removesuffix('.json')}.{file.etag}.json"
-        return self.archive_as(file, own)
+    def keep(self, file: File, place: str, mark: str, *, dated: bool = False) -> str:
+        """Copy a document under a name that no other has; the name, '' if it is not there any more.
 
-    def archive_as(self, file: File, rest: str, **how: Any) -> bool:
-        return self.copy(file, f"loaded/{rest}", **told(file, {ARCHIVED: rest}), **how)
+        Nothing is replaced. One that was copied back from there, which its metadata say, is kept
+        already; a further one of the same key has its ETag and age in its name.
+        """
+        rest, metadata = fitting(file.rest), file.metadata or {}
+        if self.copy_to(file, place, mark, rest):
+            return rest
+        there = next(self.list_files(f"{place}/{rest}"), None)
+        alike = there and (there.rest, there.size) == (rest, file.size)
+        again = metadata.get(mark) == as_mark(file.rest)
+        if there and alike and (again or (dated and there.etag == file.etag)):
+            return rest
+        own = fitting(file.own_name)
+        if self.copy_to(file, place, mark, own):
+            return own
+        waits = self.find(file.key)
+        return own if waits and waits.etag == file.etag else ""
+
+    def copy_to(self, file: File, place: str, mark: str, rest: str) -> bool:
+        """Copy a document to a name that no object has; False if one has it, or it is gone."""
+        how = told(file, {mark: as_mark(rest)})
+        return self.copy(file, f"{place}/{rest}", IfNoneMatch="*", **how)
 
     def reject(self, file: File, reasons: Sequence[str]) -> bool:
         """Move a document to rejected/, with the reasons in an object beside it."""
-        if not self.copy(file, f"rejected/{file.rest}", **told(file)):
+        if file.metadata is None:
+            file = self.find(file.key) or file
+        name = self.keep(file, "rejected", REFUSED)
+        if not name:
             return False
         self.expected(
             (),
             "put_object",
-            Key=f"rejected/{file.rest}{REASON}",
+            Key=f"rejected/{name}{REASON}",
             Body="".join(f"{printable(reason)}\n" for reason in reasons).encode(errors="replace"),
             ContentType="text/plain; charset=utf-8",
             **self.encryption,
@@ -267,12 +244,36 @@ class S3Manager:
                     self.delete(reasons)
 
 
-def told(file: File, more: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What a copy tells S3 of a document: what its uploader told, and when it came."""
+def told(file: File, more: Mapping[str, str]) -> dict[str, Any]:
+    """What a copy tells S3 of a document: what its uploader told, and what it was when it came.
+
+    Neither a type nor tags of an uploader's: S3 would hand the former to browsers, and for the
+    latter the receiver would need further rights.
+    """
+    ours = {UPLOADED: file.uploaded.isoformat(), FIRST_ETAG: file.first_etag, **more}
     kept = {name: text for name, text in (file.metadata or {}).items() if text.isascii()}
-    metadata = {**kept, UPLOADED: file.uploaded.isoformat(), **(more or {})}
-    how = {"MetadataDirective": "REPLACE", "ContentType": "application/json"}
-    return {**how, "Metadata": metadata}
+    if sum(len(name) + len(text) for name, text in kept.items()) > METADATA_BYTES:
+        kept = {}
+    return {
+        "MetadataDirective": "REPLACE",
+        "TaggingDirective": "REPLACE",
+        "ContentType": "application/json",
+        "Metadata": {**kept, **ours},
+    }
+
+
+def as_mark(rest: str) -> str:
+    """A name as metadata can hold it."""
+    return rest if PLAIN.fullmatch(rest) else hashlib.sha256(rest.encode()).hexdigest()
+
+
+def fitting(rest: str) -> str:
+    """A key's end that has room for a longer folder and ending; a long one is cut, and numbered."""
+    text = rest.encode()
+    if len(text) <= NAME_BYTES:
+        return rest
+    number = hashlib.sha256(text).hexdigest()[:16]
+    return f"{text[: NAME_BYTES - 100].decode(errors='ignore')}.{number}"
 
 
 class Changed(Exception):

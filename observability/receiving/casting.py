@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from observability.database.catalogue import TableSchema
 from observability.database.values import caster, column_caster
-from observability.limits import BATCH_BYTES
+from observability.limits import BATCH_BYTES, MIB, SHOWN_CHARACTERS, TEXT_BYTES, UNKNOWN_NAMES
 
 
 def has_nul(value: Any) -> bool:
@@ -42,8 +43,10 @@ EMPTY: tuple[Any, ...] = (None, "", {}, [], "{}", "[]")
 
 
 def storable(value: Any) -> Any:
-    """The value, if PostgreSQL can take its texts; else ValueError."""
+    """The value, if PostgreSQL can take its texts and the Data API hand it out; else ValueError."""
     text = encode(value)
+    if len(text) > TEXT_BYTES // 4 and len(text.encode(errors="replace")) > TEXT_BYTES:
+        raise ValueError(f"is larger than {TEXT_BYTES // MIB} MiB")
     if "\\u0000" in text and has_nul(value):
         raise ValueError("holds a NUL character")
     try:
@@ -69,3 +72,18 @@ def casting(shape: TableSchema) -> Casting:
         {name: column_caster(column) for name, column in fields.items()},
         [n for n, column in fields.items() if column.required and n not in shape.table.defaults],
     )
+
+
+def count_unknown(
+    counts: Counter[str], rows: Iterable[Mapping[str, Any]], known: Mapping[str, Any]
+) -> None:
+    """Count the fields of rows that have no column, by name; of many names only some."""
+    for names, times in Counter(map(tuple, rows)).items():
+        for name in (str(name)[:60] for name in names if name not in known):
+            more = name not in counts and len(counts) >= UNKNOWN_NAMES
+            counts["(others)" if more else name] += times
+
+
+def shown(problems: Sequence[str], most: int) -> list[str]:
+    """Problems as they are listed: a name in them may be as long as a document likes."""
+    return [problem[:SHOWN_CHARACTERS] for problem in problems[: max(0, most)]]

@@ -11,7 +11,8 @@ from observability.contract import ACCOUNTS_PREFIX, DOCUMENT_FORMAT, accounts_ke
 from observability.database.client import DBManager
 from observability.errors import DatabaseFault, Forbidden, Rejected, Transient
 from observability.limits import MIB
-from observability.receiving.bucket import Changed, File, S3Manager
+from observability.receiving.bucket import Changed, S3Manager
+from observability.receiving.files import File
 from observability.receiving.result import FileResult, FileStatus, log_result
 from observability.settings.values import ACCOUNT_ID, Target
 

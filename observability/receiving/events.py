@@ -2,17 +2,24 @@
 
     S3 notification    Records[].s3, keys URL-encoded; a test event names nothing
     SQS                Records[].body, or by EventBridge Pipes a list of such records
-    SNS                Records[].Sns.Message, or {Type: Notification, Message} in a queue
-    EventBridge        detail.bucket and detail.object; CloudTrail's detail.requestParameters
+    Kinesis            Records[].kinesis.data in base64, by Pipes a list of records with data
+    SNS                Records[].Sns.Message, or {Type: Notification, Message} in a queue; a message
+                       with MessageStructure json is {default: …}
+    EventBridge        detail.bucket and detail.object; CloudTrail's detail.requestParameters;
+                       GuardDuty's scan of an object, detail.s3ObjectDetails
+    S3 Batch           tasks[] of s3BucketArn or s3Bucket, and s3Key, URL-encoded
     Lambda's failures  requestPayload, what a destination is sent of an event that failed
 
-Forms: docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html and
-ev-events.html, /lambda/latest/dg/with-sns.html, with-sqs.html and invocation-async-retain-records
-.html, /eventbridge/latest/userguide/eb-pipes-sqs.html.
+Forms: docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html,
+ev-events.html and batch-ops-invoke-lambda.html, /lambda/latest/dg/with-sns.html, with-sqs.html,
+with-kinesis.html and invocation-async-retain-records.html, /eventbridge/latest/userguide/
+eb-pipes-sqs.html and eb-pipes-kinesis.html, /sns/latest/dg/sns-message-attributes.html,
+/guardduty/latest/ug/monitor-with-eventbridge-s3-malware-protection.html.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +27,15 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from observability.log import log_event, printable
-from observability.receiving.result import FileStatus
+from observability.receiving.result import FileResult, FileStatus
+from observability.rows import get_path
 
 DEEPEST = 16  # objects, lists and texts in one another; an envelope has up to three
-WITHIN = ("requestPayload", "Records", "Sns", "body", "detail")
+WITHIN = (
+    "requestPayload", "Records", "tasks", "Sns", "kinesis", "body", "data", "detail", "default",
+)  # fmt: skip
 """Members that hold what an envelope carries; the first that is there is it."""
+IN_BASE64 = ("data",)
 CONFIRMATIONS = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 
 
@@ -80,30 +91,43 @@ def unwrap_object(event: Mapping[str, Any], depth: int) -> Iterator[ObjectName |
         yield from unwrap(event["Message"], depth + 1)
     elif named := object_named(event):
         yield named
-    elif within := [event[name] for name in WITHIN if name in event]:
-        yield from unwrap(within[0], depth + 1)
+    elif within := next((name for name in WITHIN if name in event), ""):
+        held = event[within]
+        yield from unwrap(decoded(held) if within in IN_BASE64 else held, depth + 1)
     else:
-        yield NotUnderstood(f"has only {', '.join(sorted(map(str, event))[:10])}")
+        yield NotUnderstood(
+            f"has only {', '.join(str(n)[:60] for n in sorted(event, key=str)[:10])}"
+        )
+
+
+def decoded(held: Any) -> Any:
+    """The text that is held in base64; what is none is left as it is, and then no JSON."""
+    try:
+        return base64.b64decode(held, validate=True).decode()
+    except (TypeError, ValueError):
+        return held
+
+
+PLACES: tuple[tuple[str, str, str, bool], ...] = (
+    ("s3", "bucket.name", "object.key", True),
+    ("", "s3BucketArn", "s3Key", True),
+    ("", "s3Bucket", "s3Key", True),
+    ("requestParameters", "bucketName", "key", False),
+    ("s3ObjectDetails", "bucketName", "objectKey", False),
+    ("", "bucket.name", "object.key", False),
+)
+"""Where an object's names are: the member, bucket and key in it, and whether the key is encoded."""
 
 
 def object_named(event: Mapping[str, Any]) -> ObjectName | None:
-    """The object of a record of S3, of EventBridge's detail, or of CloudTrail's."""
-    record, call = event.get("s3"), event.get("requestParameters")
-    if isinstance(record, dict):
-        named = name_in(record)
-        return named and ObjectName(named.bucket, unquote_plus(named.key))
-    if isinstance(call, dict) and isinstance(call.get("bucketName"), str):
-        return name_in({"bucket": {"name": call["bucketName"]}, "object": call})
-    return name_in(event)
-
-
-def name_in(place: Mapping[str, Any]) -> ObjectName | None:
-    """The name in {bucket: {name}, object: {key}}."""
-    holder, thing = place.get("bucket"), place.get("object")
-    if not isinstance(holder, dict) or not isinstance(thing, dict):
-        return None
-    bucket, key = holder.get("name"), thing.get("key")
-    return ObjectName(bucket, key) if isinstance(bucket, str) and isinstance(key, str) else None
+    """The object that a record, a detail or a task is about."""
+    for place, *names, encoded in PLACES:
+        held = event.get(place) if place else event
+        bucket, key = (get_path(held, str(name)) for name in names)
+        if isinstance(bucket, str) and isinstance(key, str):
+            name = unquote_plus(key) if encoded else key
+            return ObjectName(bucket.rpartition(":::")[2], name)
+    return None
 
 
 def read_event(event: Any, bucket: str, what: str) -> Named:
@@ -148,3 +172,42 @@ def is_sweep(event: Any) -> bool:
 def returned(names: Iterable[str]) -> dict[str, list[dict[str, str]]]:
     """SQS's partial batch response: the messages to deliver again."""
     return {"batchItemFailures": [{"itemIdentifier": name} for name in names]}
+
+
+# ---- S3 Batch Operations ----
+
+BATCH_RESULTS = {
+    FileStatus.LOADED: "Succeeded",
+    FileStatus.VANISHED: "Succeeded",
+    FileStatus.DEFERRED: "TemporaryFailure",
+}
+"""What a task's result is; of what needs somebody it is PermanentFailure."""
+
+
+def is_batch(event: Any) -> bool:
+    """Whether an event is an invocation of S3 Batch Operations, which wants its own answer."""
+    return isinstance(event, dict) and {"invocationId", "tasks"} <= event.keys()
+
+
+def batch_answer(
+    event: Mapping[str, Any], names: Mapping[str, Named], results: Iterable[FileResult]
+) -> dict[str, Any]:
+    """The answer to S3 Batch Operations, a result per task; `names` is by task.
+
+    docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-invoke-lambda.html
+    """
+    by_key = {result.key: result for result in results}
+    told = []
+    for task, named in names.items():
+        found = [by_key[key] for key in named.keys if key in by_key]
+        code = BATCH_RESULTS.get(found[-1].outcome, "PermanentFailure") if found else ""
+        text = "; ".join(found[-1].reasons[:3]) if found else "it names no object under data/"
+        told.append(
+            {"taskId": task, "resultCode": code or "PermanentFailure", "resultString": text[:900]}
+        )
+    return {
+        "invocationSchemaVersion": event.get("invocationSchemaVersion", "1.0"),
+        "treatMissingKeysAs": "PermanentFailure",
+        "invocationId": event["invocationId"],
+        "results": told,
+    }

@@ -9,8 +9,9 @@ from typing import Any
 from observability.contract import DOCUMENT_FORMAT
 from observability.database.values import as_day, as_instant
 from observability.errors import Rejected
-from observability.receiving.bucket import LONGEST_PERIOD, File
-from observability.receiving.spool import Facts
+from observability.limits import LONGEST_PERIOD, S3_BEGAN
+from observability.receiving.facts import Facts
+from observability.receiving.files import File
 
 DAY = timedelta(days=1)
 
@@ -41,7 +42,7 @@ def document_row(file: File, facts: Facts, bucket: str) -> dict[str, Any]:
     start, end, collected = period_of(file, facts.meta) if facts.meta else uploaded(file)
     at = collected.isoformat(timespec="microseconds")
     known = min(end, collected.date() + DAY)  # nobody knows the future
-    ours = bool(facts.meta)
+    ours, last = bool(facts.meta), file.first_etag  # which encryption does not change
     return {
         "account": file.account,
         "region": file.region,
@@ -57,8 +58,8 @@ def document_row(file: File, facts: Facts, bucket: str) -> dict[str, Any]:
         "period_start": start.isoformat(),
         "period_end": end.isoformat(),
         "collected_at": at,
-        "day_order": f"{known} {at} {file.etag}" if ours else f"{start} - {at} {file.etag}",
-        "time_order": f"{at} {known} {file.etag}" if ours else f"- {at} {file.etag}",
+        "day_order": f"{known} {at} {last}" if ours else f"{start} - {at} {last}",
+        "time_order": f"{at} {known} {last}" if ours else f"- {at} {last}",
     }
 
 
@@ -92,6 +93,8 @@ def period_of(file: File, meta: Mapping[str, Any]) -> tuple[date, date, datetime
     ):
         if ahead:
             raise Rejected(f"{what} is over a day after S3 got the object: a clock is wrong")
+    if collected < S3_BEGAN:
+        raise Rejected(f"meta.collected_at is before S3 began, {S3_BEGAN.date()}: a clock is wrong")
     return file.day, end, collected
 
 

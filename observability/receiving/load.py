@@ -21,15 +21,29 @@ from observability.loaders.account import accounts_sql, products_sql
 from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
 from observability.loaders.security import RECOUNT_AND_FINISH_SQL, security_sql
 from observability.receiving.casting import room_after, size_in_request
+from observability.receiving.facts import Facts
 from observability.receiving.identity import speaks_of_now
-from observability.receiving.spool import Facts, Spool, TableSpool
+from observability.receiving.spool import Spool, TableSpool
 
 # The lock on its account's row makes files of one account and region load one after another.
 LOCK_SQL = """
 INSERT INTO accounts (account_id, region) VALUES (CAST(:account AS text), CAST(:region AS text))
 ON CONFLICT (account_id, region) DO UPDATE SET csp = accounts.csp WHERE false RETURNING id"""
 
-DOCUMENT_SQL = """
+AGES = (
+    "last_modified", "period_start", "period_end", "collected_at", "day_order", "time_order",
+)  # fmt: skip
+"""Columns of a document that follow from when it was uploaded, where it does not say its age."""
+
+
+def again(column: str) -> str:
+    """A column of AGES if the same bytes come again: the document says that things are so again."""
+    newest = f"greatest(documents.{column}, excluded.{column})"
+    aged_by_s3 = "excluded.collected_at = excluded.last_modified"
+    return f"CASE WHEN {aged_by_s3} THEN {newest} ELSE documents.{column} END"
+
+
+DOCUMENT_SQL = f"""
 INSERT INTO documents (account_id, bucket, key, etag, size_bytes, last_modified, format, sender,
                        with_meta, interval, period_start, period_end, collected_at, day_order,
                        time_order)
@@ -41,20 +55,34 @@ FROM jsonb_to_record(CAST(:document AS jsonb)) AS r(
     last_modified timestamptz, format integer, sender text, with_meta boolean, interval text,
     period_start date, period_end date, collected_at timestamptz, day_order text, time_order text)
 JOIN accounts a ON a.account_id = r.account AND a.region = r.region
-ON CONFLICT (account_id, bucket, key, etag) DO UPDATE SET size_bytes = excluded.size_bytes
+ON CONFLICT (account_id, bucket, key, etag) DO UPDATE SET
+    size_bytes = excluded.size_bytes, {", ".join(f"{c} = {again(c)}" for c in AGES)}
 RETURNING id"""
 
 LOADED_SQL = """
-SELECT CAST(d.counters AS text) FROM documents d JOIN accounts a ON a.id = d.account_id
-WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
-  AND d.bucket = CAST(:bucket AS text) AND d.key = CAST(:key AS text)
-  AND d.etag = CAST(:etag AS text) AND d.loaded_by = CAST(:receiver AS text)"""
+SELECT CAST(d.counters AS text), d.collected_at <> d.last_modified,
+       d.collected_at <> d.last_modified OR d.last_modified >= CAST(:uploaded AS timestamptz),
+       (SELECT count(*) FROM documents t
+        WHERE t.account_id = a.id AND t.created_at > now() - interval '1 day')
+FROM accounts a
+LEFT JOIN documents d ON d.account_id = a.id AND d.bucket = CAST(:bucket AS text)
+     AND d.key = CAST(:key AS text) AND d.etag = CAST(:etag AS text)
+     AND d.loaded_by = CAST(:receiver AS text)
+WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)"""
+"""Whether a version of an object was loaded: its counters, whether it says when it was collected,
+whether it is the same document, and how many documents were first loaded in 24 hours.
+"""
 
 FINISH_SQL = """
 UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
     counters = CAST(:counters AS jsonb)
-WHERE id = CAST(:document AS integer)"""
+WHERE id = CAST(:document AS integer) RETURNING id"""
 
+
+NOT_WRITTEN = (
+    "a row of accounts, documents or security was not written: a trigger, rule or policy that "
+    "somebody added to one of them left it out"
+)
 
 OWN_DAY = {
     ("date_from",): "period_start",
@@ -87,7 +115,10 @@ class Load:
         lock = {"account": self.document["account"], "region": self.document["region"]}
         self.account_created = len(self.statement(LOCK_SQL, lock))
         row = {"document": json.dumps(self.document)}
-        self.document_id = self.statement(DOCUMENT_SQL, row)[0][0]
+        made = self.statement(DOCUMENT_SQL, row)
+        if not made:
+            raise DatabaseFault(NOT_WRITTEN)
+        self.document_id = made[0][0]
         if self.spool.large():
             self.statement(SEEN_SQL, {})
         with ThreadPoolExecutor(1, "request") as pool:
@@ -107,7 +138,11 @@ class Load:
             answers = self.statement(RUN_SQL, {"document": self.document_id, "steps": texts})
         except ValueRefused as refused:
             raise self.explanation(refused, steps) from refused
+        except (DatabaseFault, Rejected) as error:
+            raise self.with_names(error, steps) from error
         for step, answer in zip(steps, answers, strict=True):
+            if answer[0] < 0:
+                raise self.swallowed(step, -answer[0])
             self.count(step, *answer)
 
     def explanation(self, refused: ValueRefused, steps: Sequence[Step]) -> Exception:
@@ -124,11 +159,34 @@ class Load:
             self.db.execute(RUN_SQL, {"document": self.document_id, "steps": values})
         except Rejected as still:
             return still
-        added = [record[0] for record in self.db.execute(ADDED_SQL, {"own": own_names()})]
-        theirs = ", ".join(added[:5]) or "what was added to its table"
+        theirs = self.added(steps) or "what was added to its table"
         return DatabaseFault(f"{refused}: nothing is wrong with the value, so {theirs} refuses it")
 
+    def with_names(self, error: DatabaseFault | Rejected, steps: Iterable[Step]) -> Exception:
+        """An error of a function that somebody added, or of a row without its parent, explained.
+
+        A parent's row may be missing as something that was added to its table has left it out.
+        """
+        if isinstance(error, DatabaseFault) and not error.raised:
+            return error
+        theirs = self.added(steps)
+        return DatabaseFault(f"{error}: look at {theirs}") if theirs else error
+
+    def added(self, steps: Iterable[Step]) -> str:
+        """What people have added to the tables of these steps that decides about rows."""
+        tables = {step.shape.table.stored_in or step.table for step in steps}
+        found = self.db.execute(ADDED_SQL, {"own": own_names()})
+        return ", ".join([name for name, table in found if table in tables][:5])
+
+    def swallowed(self, step: Step, rows: int) -> DatabaseFault:
+        """That rows were not written, which PostgreSQL counts as none, and by what."""
+        theirs = self.added([step]) or "a trigger, rule or policy that somebody added"
+        return DatabaseFault(
+            f"{rows} rows of {step.table} were not written: {theirs} left them out"
+        )
+
     def statement(self, sql: str, parameters: Mapping[str, str | int]) -> list[list[Any]]:
+        self.spool.room.check_time()
         return self.db.execute(sql, parameters, self.transaction)
 
     def complete(self, table: Table) -> bool:
@@ -221,9 +279,12 @@ class Load:
         }
         security = self.counters.get("security")
         if security is None:
-            self.statement(FINISH_SQL, row)
+            if not self.statement(FINISH_SQL, row):
+                raise DatabaseFault(NOT_WRITTEN)
             return
-        changed = self.statement(RECOUNT_AND_FINISH_SQL, row)[0][0]
+        [[changed, due]] = self.statement(RECOUNT_AND_FINISH_SQL, row) or [[0, 1]]
+        if changed < due:
+            raise DatabaseFault(NOT_WRITTEN)
         updated = max(0, changed - security["CREATED"])
         self.counters["security"] = counted(security["TOTAL"], security["CREATED"], updated)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from observability.aws.errors import aws_errors
-from observability.errors import Forbidden, Transient
-from observability.receiving.bucket import File, S3Manager
+from observability.errors import Blocked, Forbidden, Transient
+from observability.receiving.bucket import S3Manager
+from observability.receiving.files import File
 from observability.receiving.result import FileResult, FileStatus, log_result
 
 
@@ -17,7 +18,7 @@ def find_each(s3: S3Manager, keys: Iterable[str]) -> tuple[list[File], list[File
     """
     files: list[File] = []
     unseen: list[FileResult] = []
-    expected: tuple[type[Exception], ...] = (Forbidden, Transient, *aws_errors())
+    expected: tuple[type[Exception], ...] = (Blocked, Forbidden, Transient, *aws_errors())
     for key in keys:
         try:
             file = s3.find(key)

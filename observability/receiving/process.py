@@ -8,11 +8,14 @@ from operator import attrgetter
 from queue import Queue
 
 from observability.contract import LOGS, SKIPPED
+from observability.errors import Rejected
 from observability.limits import MIB
+from observability.loaders import validate_data_structure
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Part
+from observability.receiving.facts import DocumentProblems
 from observability.receiving.reader import DocumentReader
-from observability.receiving.spool import DocumentProblems, Spool
+from observability.receiving.spool import Spool
 
 CHUNK_PARTS = 256
 
@@ -54,6 +57,8 @@ def run_loader(loader: Loader, queue: PartQueue, spool: Spool) -> None:
             spool.take(loaded)
     except RecursionError:
         spool.add_problems([f"{loader.category}: is nested too deeply"])
+    except Rejected as refused:
+        spool.add_problems(refused.reasons)
     finally:
         for _ in queue:  # after a failure: keep the reader from waiting for this loader
             pass
@@ -65,8 +70,10 @@ def dispatch_all(reader: DocumentReader, queues: Mapping[str, PartQueue], spool:
     for category, parts in groupby(reader.parts(), attrgetter("category")):
         for part in parts:
             dispatch(part, queues, spool)
-            if reader.read_more_than(MIB) and category in queues:
-                queues[category].flush()
+            if reader.read_more_than(MIB):
+                spool.room.check_time()
+                if category in queues:
+                    queues[category].flush()
         if category in queues:
             queues[category].end()
 
@@ -106,3 +113,16 @@ def note_facts(part: Part, spool: Spool) -> None:
             for name, value in part.value.items()
             if name.endswith("_status")
         }
+
+
+def check_whole(reader: DocumentReader, spool: Spool) -> None:
+    """Once all is read: Rejected with everything that is wrong with the document."""
+    constants = [f"not JSON: {name} is not a JSON number" for name in sorted(reader.constants)]
+    spool.add_faults(constants)
+    spool.facts.present = reader.present
+    if not spool.problems:
+        spool.add_problems(validate_data_structure(reader.present))
+    if spool.problems:
+        more = spool.problem_count - len(spool.problems)
+        raise Rejected(*spool.problems, *([f"and {more} more"] if more else []))
+    spool.drop_orphans()

@@ -10,12 +10,14 @@ from typing import Any
 
 from observability.database.values import Number
 from observability.errors import Rejected
-from observability.limits import MIB, VALUE_CHARACTERS
+from observability.limits import MEMBERS, MIB, NAME_CHARACTERS, VALUE_CHARACTERS
 from observability.loaders.rows import Part
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of its members; refuses a name that occurs twice."""
+    """Make an object of its members; refuses a name that occurs twice, and very many of them."""
+    if len(pairs) > MEMBERS:
+        raise Rejected(f"an object has over {MEMBERS} members")
     members = dict(pairs)
     if len(members) != len(pairs):
         twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
@@ -130,6 +132,27 @@ class DocumentReader:
                     self.position = end
                     return value
 
+    def measured_value(self) -> tuple[Any, int]:
+        """The next value, and the characters of its text."""
+        begin = self.consumed + self.position
+        value = self.value()
+        return value, self.consumed + self.position - begin
+
+    def name(self, seen: set[str], where: str) -> str:
+        """The name of an object's next member, which is none of those `seen`, and added to them."""
+        name = self.value() if self.peek() == '"' else None
+        if not isinstance(name, str) or isinstance(name, Number):
+            raise Rejected(f"not JSON: a member's name expected at {self.place()}")
+        if name in seen:
+            raise Rejected(f"not usable JSON: {where or 'the document'} has {name[:60]!r} twice")
+        seen.add(name)
+        if len(name) > NAME_CHARACTERS or len(seen) > MEMBERS:
+            raise Rejected(
+                f"{where or 'the document'} has over {MEMBERS} members, or a name of over "
+                f"{NAME_CHARACTERS} characters, at {self.place()}"
+            )
+        return name
+
     def read_on(self) -> bool:
         """At least double what is there of an incomplete value, within VALUE_CHARACTERS."""
         had = len(self.text) - self.position
@@ -144,17 +167,11 @@ class DocumentReader:
         """Walk an object's members; those that hold no rows go into `context`."""
         self.expect("{")
         seen: set[str] = set()
+        held = 0
         while self.peek() != "}":
             if seen:
                 self.expect(",")
-            name = self.value() if self.peek() == '"' else None
-            if not isinstance(name, str) or isinstance(name, Number):
-                raise Rejected(f"not JSON: a member's name expected at {self.place()}")
-            if name in seen:
-                raise Rejected(
-                    f"not usable JSON: {where or 'the document'} has {name[:60]!r} twice"
-                )
-            seen.add(name)
+            name = self.name(seen, where)
             self.expect(":")
             child = f"{path}.{name}" if path else name
             if not path and self.peek() != "n":  # null says nothing
@@ -162,7 +179,10 @@ class DocumentReader:
             if child in self.rows or child in self.holders:
                 yield from self.walk(child, f"{where}.{name}" if where else name, context)
             elif path:
-                context[name] = self.value()
+                context[name], size = self.measured_value()
+                held += size
+                if held > VALUE_CHARACTERS:
+                    raise Rejected(f"{where}: its members have over {VALUE_CHARACTERS // MIB} MiB")
             else:
                 self.value()  # a category of others: nothing here is for us
         self.position += 1
@@ -189,9 +209,7 @@ class DocumentReader:
             if path in self.holders and self.peek() == "{":
                 yield from self.read_object(path, f"{where}[{position}]", {})
             else:
-                begin = self.consumed + self.position
-                value = self.value()
-                size = self.consumed + self.position - begin
+                value, size = self.measured_value()
                 yield Part(path, f"{where}[{position}]", value, context, category, size)
             position += 1
         self.position += 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from observability.log import log_event
+from observability.receiving.files import File
 
 
 class FileStatus(Enum):
@@ -19,16 +20,21 @@ class FileStatus(Enum):
     VANISHED = "vanished"  # somebody else took it
 
 
+Counters = dict[str, Counter[str]]
+"""By table."""
+
+
 @dataclass
 class FileResult:
     """What became of a file. Counters are per table: CREATED, UPDATED, SKIPPED, GONE, TOTAL."""
 
     key: str
     outcome: FileStatus
-    counters: dict[str, Counter[str]] = field(default_factory=dict)
+    counters: Counters = field(default_factory=dict)
     reasons: Sequence[str] = ()
     seconds: float = 0.0
     left_out: Counter[str] = field(default_factory=Counter)  # values by table.column, rows by table
+    replaced_by: File | None = None  # a newer one, which nobody has loaded yet
 
     @property
     def totals(self) -> Counter[str]:

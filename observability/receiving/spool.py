@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import accumulate, count
-from typing import IO, Any
+from typing import Any
 
 from observability.database.catalogue import TableSchema
 from observability.errors import Rejected
-from observability.limits import BATCH_BYTES, LISTED_PROBLEMS, MIB, PERIODS
+from observability.limits import (
+    BATCH_BYTES,
+    LISTED_PROBLEMS,
+    MIB,
+    PERIODS,
+    TEXT_BYTES,
+    UNKNOWN_NAMES,
+)
 from observability.loaders import AWAITED
 from observability.loaders.rows import Complete, EndOfTable, Fault, Orphans, Row
 from observability.receiving.casting import (
     EMPTY,
     casting,
+    count_unknown,
     encode,
     room_after,
+    shown,
     size_in_request,
     storable,
 )
+from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.long_keys import LongKeys
+from observability.receiving.room import Room, temporary_file, unlimited
 
 ENCODED_AT_ONCE = 64
 
@@ -48,14 +58,17 @@ class TableSpool:
     batches may be read while rows are still added; `progress` guards what both touch.
     """
 
-    def __init__(self, shape: TableSchema, progress: threading.Condition) -> None:
+    def __init__(
+        self, shape: TableSchema, progress: threading.Condition, room: Room | None = None
+    ) -> None:
         self.shape = shape
         self.progress = progress
+        self.room = room or unlimited()
         self.finished = False  # no row follows
         self.ready = 0  # batches that no row follows
         self.fetched = 0  # of those, for `read_more`
         self.casts = casting(shape)
-        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=MIB // 4)  # noqa: SIM115
+        self.file = temporary_file()
         self.waiting: list[Row] = []  # those that are not cast and encoded yet
         self.waiting_characters = 0
         self.unwritten = bytearray()  # what follows in the file
@@ -98,11 +111,10 @@ class TableSpool:
             return []
         self.long_keys.look_at(waiting)
         rows = [row.values for row in waiting]
-        for names, times in Counter(map(tuple, rows)).items():
-            self.unknown.update({n: times for n in names if n not in self.casts.one})
+        count_unknown(self.unknown, rows, self.casts.one)
         with suppress(RecursionError, ValueError):
             text = encode(self.cast_columns(rows))
-            if "\\u0000" not in text:
+            if "\\u0000" not in text and len(text) <= TEXT_BYTES // 4:
                 self.append(text[1:-1], len(waiting))
                 return []
         return [problem for row in waiting for problem in self.encode_row(row)]
@@ -176,9 +188,9 @@ class TableSpool:
             self.flush()
 
     def flush(self) -> None:
+        """Write what waits; Blocked if the disk takes no more."""
         with self.progress:
-            self.file.seek(0, os.SEEK_END)
-            self.file.write(self.unwritten)
+            self.room.append(self.file, self.unwritten)
         self.unwritten.clear()
 
     def cut(self) -> list[str]:
@@ -200,16 +212,17 @@ class TableSpool:
         if not self.orphans:
             return
         places = {[*self.casts.one].index(name): lost for name, lost in self.orphans.items()}
-        texts = [self.read(batch) for batch in self.batches]
-        self.file.truncate(0)
-        self.batches.clear()
+        before, batches = self.file, self.batches
+        self.file, self.batches = temporary_file(), []
         self.finished, self.open_bytes = False, BATCH_BYTES
-        for text in texts:
-            for row in json.loads(text):
+        for batch in batches:
+            before.seek(batch.offset)
+            for row in json.loads(before.read(batch.length).decode() + "]"):
                 if any(row[place] in lost for place, lost in places.items()):
                     self.left_out[""] += 1
                 else:
                     self.append(encode(row), 1)
+        before.close()
         self.finish()
 
     def read(self, batch: Batch) -> str:
@@ -227,27 +240,21 @@ class TableSpool:
         return f"[{texts}]", sum(batch.rows for batch in fresh)
 
 
-@dataclass
-class Facts:
-    """What a document says about itself beside its rows."""
-
-    present: set[str] = field(default_factory=set)
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    account: Mapping[str, Any] = field(default_factory=dict)
-    statuses: Mapping[str, str] = field(default_factory=dict)
-
-
-class DocumentProblems(Exception):
-    """Something is wrong with the document; who reads it to its end knows all of it."""
-
-
 class Spool:
     """All tables of one document on their way, and everything that is wrong with it."""
 
-    def __init__(self, shapes: Iterable[TableSchema], off: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        shapes: Iterable[TableSchema],
+        off: frozenset[str] = frozenset(),
+        room: Room | None = None,
+    ) -> None:
         self.progress = threading.Condition()
         self.off = off  # categories that are not loaded
-        self.tables = {shape.table.name: TableSpool(shape, self.progress) for shape in shapes}
+        self.room = room or unlimited()
+        self.tables = {
+            shape.table.name: TableSpool(shape, self.progress, self.room) for shape in shapes
+        }
         for table in self.tables.values():
             if table.shape.table.category in off:
                 table.finish()
@@ -305,7 +312,7 @@ class Spool:
             ours = bool(self.facts.meta)
             if not ours:
                 self.fault_count += len(faults)
-                self.faults += faults[: max(0, LISTED_PROBLEMS - len(self.faults))]
+                self.faults += shown(faults, LISTED_PROBLEMS - len(self.faults))
         if ours:
             self.add_problems(faults)
 
@@ -314,7 +321,7 @@ class Spool:
         if problems:
             with self.progress:
                 self.problem_count += max(number, len(problems))
-                self.problems += problems[: max(0, LISTED_PROBLEMS - len(self.problems))]
+                self.problems += shown(problems, LISTED_PROBLEMS - len(self.problems))
 
     def drop_orphans(self) -> None:
         """In a document that is loaded nevertheless, leave out rows that hang on nothing."""
@@ -381,8 +388,11 @@ class Spool:
         counts: Counter[str] = Counter()
         for name, table in self.tables.items():
             counts.update({f"{name}.{field}": n for field, n in table.unknown.items()})
-        return dict(counts)
+        listed = counts.most_common(UNKNOWN_NAMES)
+        more = counts.total() - sum(times for _, times in listed)
+        return dict([*listed, ("(others)", more)] if more else listed)
 
     def close(self) -> None:
         for table in self.tables.values():
             table.file.close()
+        self.room.close()

@@ -98,7 +98,7 @@ def arn(service: str, thing: str) -> Kind:
 
     def read(given: str) -> str:
         if not re.fullmatch(
-            rf"arn:aws[a-z-]*:{service}:[a-z0-9-]+:[0-9]{{12}}:{thing}:[^:\s]+", given
+            rf"arn:aws[a-z-]*:{service}:[a-z0-9-]+:[0-9]{{12}}:{thing}:[!-9;-~]+", given
         ):
             raise ValueError(f"{shown(given)} is no ARN of a {thing}; its form is {form}")
         return given
@@ -142,8 +142,10 @@ ACCOUNTS = Kind("ACCOUNTS", read_accounts, several=True)
 
 
 def read_day(given: str) -> date:
-    """A day given as YYYY-MM-DD."""
+    """A day given as YYYY-MM-DD, in the digits 0 to 9."""
     try:
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", given, re.ASCII):
+            raise ValueError
         return datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise ValueError(f"{shown(given)} is not a day of the form YYYY-MM-DD") from None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from observability.errors import UsageError
+from observability.limits import DOCUMENT_MIB, DOCUMENT_SECONDS, MIB, MOVABLE_BYTES
 from observability.log import printable
 from observability.settings.declaration import (
     GENERAL,
@@ -78,6 +79,15 @@ class Settings:
     patience: float = setting(
         number("SECONDS", 0.0, LONGEST_PATIENCE), "limits",
         "seconds to wait, per document, for a database that is not ready", default=180.0,
+    )  # fmt: skip
+
+    max_size: int = setting(
+        number("MIB", 1, MOVABLE_BYTES // MIB), "limits",
+        "MiB of the largest document that is read", default=DOCUMENT_MIB,
+    )  # fmt: skip
+    document_time: float = setting(
+        number("SECONDS", 1.0, LONGEST_PATIENCE), "limits",
+        "seconds that reading and loading one document may take", default=float(DOCUMENT_SECONDS),
     )  # fmt: skip
 
     @classmethod

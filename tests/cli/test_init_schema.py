@@ -134,6 +134,40 @@ def test_a_long_report_is_waited_for_and_then_told(
     assert "Traceback" not in done.stderr
 
 
+TAKEN = {
+    "an index on another table": "CREATE TABLE o (a int); CREATE INDEX accounts_key ON o (a)",
+    "a constraint on another table":
+        "CREATE TABLE o (a int, CONSTRAINT kms_keys_key UNIQUE (a))",
+    "an index that is not the newest's": "CREATE TABLE o (a int); "
+        "CREATE INDEX documents_latest ON o (a)",
+    "a table": "CREATE TABLE findings_security (a int)",
+    "a sequence": "CREATE SEQUENCE accounts_key",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", TAKEN)
+def test_a_name_that_something_else_has_is_told(
+    embedded: EmbeddedCloud, name: str, init_schema: Run, what: str
+) -> None:
+    """IF NOT EXISTS is content with any relation of that name."""
+    change(embedded, name, *TAKEN[what].split("; "))
+    before = tables(embedded, name)
+    line = one_line(init_schema())
+    assert "schema.sql is not applied" in line
+    assert "rename or drop it" in line
+    assert tables(embedded, name) == before
+
+
+def test_an_index_of_ours_that_is_not_unique_any_more_is_told(
+    embedded: EmbeddedCloud, name: str, init_schema: Run
+) -> None:
+    assert init_schema().returncode == 0
+    change(
+        embedded, name, "DROP INDEX kms_keys_key", "CREATE INDEX kms_keys_key ON kms_keys (key_id)"
+    )
+    assert "kms_keys_key" in one_line(init_schema())
+
+
 def test_an_index_that_outlasts_its_call_is_waited_for(
     embedded: EmbeddedCloud, name: str, init_schema: Run
 ) -> None:

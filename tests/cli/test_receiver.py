@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from observability.database.merge import RUN_SQL
-from observability.receiving.bucket import REASON, UPLOADED
+from observability.receiving.bucket import REASON
+from observability.receiving.files import UPLOADED
 from tests import documents
 from tests.cli.commands import BAD, Run, keys, put
 from tests.cloud import ApiRequest, EmbeddedCloud

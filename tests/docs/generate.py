@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 
+from observability import limits as bounds
 from observability.collecting.collector import EVENT, NOW, PERIOD, Collector
 from observability.collectors import COLLECTORS
 from observability.database.schema import own_schema
@@ -268,6 +269,32 @@ def shown(value: Any) -> str:
     return json.dumps(value) if isinstance(value, bool | dict | list) else str(value)
 
 
+# Bounds
+
+
+def limits(_query: Query) -> str:
+    """What limits.py bounds, with its reasons, under the headings that it has."""
+    text = (ROOT / "observability" / "limits.py").read_text()
+    found = re.findall(
+        r'^# ---- ([^\n]*) ----$|^([A-Z_\d]+) = [^\n]*\n"""(.*?)"""$', text, re.M | re.S
+    )
+    parts: dict[str, list[tuple[str, ...]]] = {}
+    for title, name, reason in found:
+        if title:
+            part = parts.setdefault(title.capitalize(), [])
+        else:
+            part.append((code(name), bound(getattr(bounds, name)), " ".join(reason.split())))
+    head = ("name", "bound", "what and why")
+    return "\n\n".join(f"### {title}\n\n{table(head, rows)}" for title, rows in parts.items())
+
+
+def bound(value: Any) -> str:
+    """A bound as people write it."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d}"
+    return f"{value:,}" if isinstance(value, int | float) else str(value).partition(",")[0]
+
+
 # Writing
 
 
@@ -281,6 +308,7 @@ BLOCKS: dict[str, Callable[[Query], str]] = {
     "sender-policy": sender_policy,
     "tables": tables,
     "columns": columns,
+    "limits": limits,
 }
 
 

@@ -88,6 +88,78 @@ def test_a_period_that_is_not_over_is_as_new_as_its_collecting(
     assert named == [{"account_name": "2026-10-06T03:00:00+00:00"}]
 
 
+def event_rows(made: Document) -> list[tuple[str, Document, str]]:
+    """(table, row, time of its update) of a row of each kind of event that AWS gives a time."""
+    security = made["security"]
+    return [
+        ("findings", security["security_hub"][0]["findings"][0], "updated_at"),
+        ("guard_duty_findings", security["guard_duty"][0], "updated_at"),
+        ("inspector_findings", security["inspector"][0], "updated_at"),
+        ("health_events", made["health"][0], "last_updated_time"),
+    ]
+
+
+def of_event(day: date, updated: str, title: str) -> Document:
+    """A document of a day in which every event was updated at a time, and says so in its words."""
+    made = of_day(day, "a")
+    for table, row, column in event_rows(made):
+        row[column] = updated
+        row["event_type_code" if table == "health_events" else "title"] = title
+    return made
+
+
+AHEAD = ["2062-01-01T00:00:00+00:00", "2026-11-22T09:00:00+00:00"]
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+@pytest.mark.parametrize("late", [False, True])
+def test_an_event_of_the_future_is_as_new_as_its_document(
+    warehouse: Warehouse, ahead: str, late: bool
+) -> None:
+    """Years or hours ahead of its collecting: what AWS says the day after replaces it."""
+    first, second = date(2026, 11, 21), date(2026, 11, 22)
+    made = [
+        (first, of_event(first, ahead, "wrong")),
+        (second, of_event(second, "2026-11-22T08:00:00+00:00", "right")),
+    ]
+    for day, document_of_day in reversed(made) if late else made:
+        assert warehouse.load(document_of_day, documents.key(day)).outcome is FileStatus.LOADED
+    right = "WHERE title = 'right'"
+    for table, _, column in event_rows(document()):
+        words = right.replace("title", "event_type_code") if table == "health_events" else right
+        assert warehouse.query(f"SELECT {column}::text AS at FROM {table} {words}") == [
+            {"at": "2026-11-22 08:00:00+00"}
+        ], table
+
+
+def test_of_two_versions_in_a_document_that_of_the_future_is_no_newer(
+    warehouse: Warehouse,
+) -> None:
+    made = document()
+    found = made["security"]["security_hub"][0]["findings"]
+    del found[1:]
+    collected = made["meta"]["collected_at"]
+    found[0].update(updated_at=collected, title="right")
+    found.append({**found[0], "updated_at": "2062-01-01T00:00:00+00:00", "title": "wrong"})
+    assert warehouse.load(made, documents.key()).outcome is FileStatus.LOADED
+    assert warehouse.query("SELECT title FROM findings") == [{"title": "right"}]
+
+
+@pytest.mark.parametrize("told", ["0001-01-01T00:00:00+00:00", "1970-01-01T00:00:00+00:00"])
+def test_metadata_make_no_document_older_than_s3(warehouse: Warehouse, told: str) -> None:
+    assert put(warehouse, document(meta=False), documents.key(), told).outcome is FileStatus.LOADED
+    [row] = warehouse.query("SELECT collected_at > now() - interval '1 hour' AS new FROM documents")
+    assert row["new"]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+00:00", "1970-01-01T00:00:07+00:00"])
+def test_a_clock_that_was_never_set_is_refused(warehouse: Warehouse, at: str) -> None:
+    """A machine that has lost its time begins in 1970."""
+    result = warehouse.load(of_day(date(2026, 11, 21), "a", at=at), documents.key())
+    assert result.outcome is FileStatus.REJECTED
+    assert "meta.collected_at is before S3 began" in result.reasons[0]
+
+
 def put(warehouse: Warehouse, made: Document, key: str, uploaded: str) -> FileResult:
     """Load a document whose metadata tell when it first came."""
     warehouse.s3.put_object(

@@ -10,7 +10,7 @@ import pytest
 
 import receiver
 import sender
-from observability.receiving.bucket import UPLOADED
+from observability.receiving.files import UPLOADED
 from observability.receiving.result import FileStatus
 from tests import documents
 from tests.cloud import EmbeddedCloud, Size

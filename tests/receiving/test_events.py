@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -99,6 +100,56 @@ def sns(message: Json) -> Json:
     return {"Records": [{"EventSource": "aws:sns", "Sns": notification(message)}]}
 
 
+def packed(event: Json) -> str:
+    """As Kinesis carries it."""
+    return base64.b64encode(json.dumps(event).encode()).decode()
+
+
+def kinesis(event: Json) -> Json:
+    """What Lambda reads from a stream."""
+    record = {"kinesisSchemaVersion": "1.0", "partitionKey": "1", "sequenceNumber": "49", "data":
+              packed(event), "approximateArrivalTimestamp": 1.5}  # fmt: skip
+    return {"Records": [{"kinesis": record, "eventSource": "aws:kinesis", "eventVersion": "1.0"}]}
+
+
+def pipes_of_kinesis(event: Json) -> Json:
+    """What a pipe reads from a stream: the record and its source in one object."""
+    record = {"kinesisSchemaVersion": "1.0", "partitionKey": "1", "sequenceNumber": "49"}
+    return [{**record, "data": packed(event), "eventSource": "aws:kinesis", "eventID": "s:49"}]
+
+
+def scan(key: str = KEY, status: str = "NO_THREATS_FOUND") -> Json:
+    """What GuardDuty says of an object that it has scanned."""
+    details = {"bucketName": BUCKET, "objectKey": key, "eTag": "e", "s3Throttled": False}
+    return {
+        "version": "0",
+        "detail-type": "GuardDuty Malware Protection Object Scan Result",
+        "source": "aws.guardduty",
+        "detail": {
+            "schemaVersion": "1.0",
+            "scanStatus": "COMPLETED",
+            "resourceType": "S3_OBJECT",
+            "s3ObjectDetails": details,
+            "scanResultDetails": {"scanResultStatus": status, "threats": None},
+        },
+    }
+
+
+def batch(*keys: str, schema: str = "1.0", bucket: str = BUCKET) -> Json:
+    """What S3 Batch Operations hands to a function."""
+    place = {"s3BucketArn": f"arn:aws:s3:::{bucket}"} if schema == "1.0" else {"s3Bucket": bucket}
+    tasks = [
+        {"taskId": f"t{n}", "s3Key": key, "s3VersionId": None, **place}
+        for n, key in enumerate(keys or (ENCODED,))
+    ]
+    return {
+        "invocationSchemaVersion": schema,
+        "invocationId": "i",
+        "job": {"id": "j", "userArguments": {}},
+        "tasks": tasks,
+    }
+
+
 def failure(event: Json) -> Json:
     """What Lambda sends to the destination of failures."""
     context = {"condition": "RetriesExhausted", "approximateInvokeCount": 3}
@@ -111,6 +162,13 @@ ENVELOPES: dict[str, Callable[[Json], Json]] = {
     "SNS": sns,
     "SNS to SQS": lambda event: sqs(notification(event)),
     "Pipes": pipes,
+    "Kinesis": kinesis,
+    "Pipes of Kinesis": pipes_of_kinesis,
+    "Pipes with Kinesis's data only": lambda event: [{"data": packed(event)}],
+    "SNS with a structure by protocol": lambda event: sns({"default": json.dumps(event)}),
+    "the same in a queue": lambda event: sqs(
+        notification({"default": json.dumps(event), "sqs": json.dumps(event)})
+    ),
     "Pipes of SNS": lambda event: pipes(notification(event)),
     "Pipes with the bodies only": lambda event: [json.dumps(event)],
     "Lambda's failures": failure,
@@ -126,6 +184,9 @@ EVENTS = {
     "EventBridge": eventbridge(),
     "EventBridge's detail": eventbridge()["detail"],
     "CloudTrail": cloudtrail(),
+    "GuardDuty's scan": scan(),
+    "S3 Batch Operations": batch(),
+    "S3 Batch Operations, schema 2.0": batch(schema="2.0"),
 }
 
 
@@ -150,7 +211,11 @@ UNKNOWN: dict[str, Json] = {
     "a record without its object": {"Records": [{"s3": {"bucket": {"name": BUCKET}}}]},
     "a key that is no text": {"bucket": {"name": BUCKET}, "object": {"key": 1}},
     "a subscription": {"Type": "SubscriptionConfirmation", "TopicArn": "arn:t", "Message": "You"},
-    "S3 Batch Operations": {"job": {"id": "1"}, "tasks": [{"s3Key": ENCODED}]},
+    "a task without its bucket": {"job": {"id": "1"}, "tasks": [{"s3Key": ENCODED}]},
+    "data that are no base64": {"data": "a b"},
+    "data that are no text": {"data": "/w=="},
+    "Firehose's records": {"records": [{"recordId": "1", "data": ""}], "deliveryStreamArn": "a"},
+    "members that are no texts": {"default": None},
     "a text in a text": json.dumps(json.dumps(json.dumps("x"))),
     "deep JSON": "[" * 100_000,
 }
@@ -275,3 +340,31 @@ def test_refused_documents_come_back_by_an_event(
     assert function({"retry_rejected": True})["files"] == 1
     assert not lies(warehouse, refused)
     assert not lies(warehouse, refused + ".reason.txt")
+
+
+def test_tasks_of_s3_batch_operations_have_their_own_answer(
+    warehouse: Warehouse, function: Callable[[Json], Json]
+) -> None:
+    """docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-invoke-lambda.html"""
+    good, bad = put(warehouse), documents.key(account="300000000777")
+    warehouse.s3.put_object(Bucket=warehouse.bucket, Key=bad, Body=b"{}")
+    gone, denied = (documents.key(account=f"30000000077{n}") for n in (8, 9))
+    warehouse.embedded.switches.policies[warehouse.embedded.analytics.id] = lambda request: (
+        request.params.get("Key") != denied
+    )
+    event = batch(good, bad, gone, denied, "loaded/x.json", schema="2.0", bucket=warehouse.bucket)
+    answer = function(event)
+    codes = {told["taskId"]: told["resultCode"] for told in answer.pop("results")}
+    assert codes == {
+        "t0": "Succeeded",
+        "t1": "PermanentFailure",
+        "t2": "Succeeded",
+        "t3": "PermanentFailure",
+        "t4": "PermanentFailure",
+    }
+    assert answer == {
+        "invocationSchemaVersion": "2.0",
+        "treatMissingKeysAs": "PermanentFailure",
+        "invocationId": "i",
+    }
+    assert not lies(warehouse, good)

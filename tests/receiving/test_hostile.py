@@ -67,7 +67,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "single quotes": (b"{'account': 1}", "member's name"),
     "deep nesting": (raw(KMS + "description", "[" * 200_000 + "]" * 200_000), "nested"),
     "deep nesting that never ends": (b'{"account":' + b'{"a":' * 400_000, "nested"),
-    "a value of over 16 MiB": (changed(KMS + "description", "x" * 17_000_000), "16 MiB"),
+    "a row of over 4 MiB": (changed(KMS + "description", "x" * 5_000_000), "over 4 MiB"),
     "a category twice": (b'{"cost": [], ' + BODY[1:], "twice"),
     "a member of a row twice": (raw("health.0", '{"arn": "a", "arn": "b"}'), "twice"),
     "NUL": (changed(KMS + "description", "a\0b"), "kms[0].description: holds a NUL"),
@@ -126,7 +126,22 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "meta from the future": (changed("meta.format", 99), "format"),
     "meta without a time": (changed("meta.collected_at", "soon"), "collected_at"),
     "a name of 32,000 characters": (changed(KMS + "key_id", LONG_NAME), "kms[0].key_id: makes"),
-    "a row of over 3.5 MiB": (changed(KMS + "description", "x" * 4_000_000), "larger than"),
+    "a text of over 1 MiB": (changed(KMS + "description", "x" * 1_048_577), "larger than 1 MiB"),
+    "one of fewer characters": (changed(KMS + "description", "é" * 600_000), "larger than 1 MiB"),
+    "a list of over 1 MiB": (
+        changed("security.waf.0.default_action", ["x" * 1000] * 1100),
+        "default_action: is larger than 1 MiB",
+    ),
+    "a row of over 3.5 MiB": (
+        changed(
+            "security.waf.0",
+            {
+                **document()["security"]["waf"][0],
+                **dict.fromkeys(("name", "description", "waf_id", "scope"), "x" * 1000000),
+            },
+        ),
+        "larger than 3.5 MiB",
+    ),
     "900 lists in a text": (raw(KMS + "description", "[" * 900 + "]" * 900), "nested"),
     "contact info is text": (changed("account.contact_info", "me"), "contact_info: must be"),
     "a contact is text": (changed("account.alternate_contacts.billing", "me"), "billing: must be"),

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from observability.loaders import LOADERS
-from observability.receiving.bucket import File, S3Manager
+from observability.receiving.bucket import S3Manager
+from observability.receiving.files import File
 from observability.receiving.result import FileStatus
 from tests import documents
 from tests.cloud.data_api import ApiCall

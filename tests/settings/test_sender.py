@@ -208,3 +208,25 @@ def test_what_is_on_or_off_is_nothing_else(variable: str, monkeypatch: Patch) ->
         flag = f"--{setting.replace('_', '-')}"
         told = f"sender.py: {variable} ({flag}): {wrong!r} is neither on (1, true, yes, on) nor off"
         assert refusal((), {variable: wrong}, monkeypatch).startswith(told)
+
+
+@pytest.mark.parametrize("zero", ["\uff10", "\u0660"], ids=["fullwidth", "Arabic"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("start", "2026-01-31"),
+        ("end", "2026-01-31"),
+        ("accounts", "111122223333"),
+        ("lookback", "3"),
+        ("region", "eu-west-1"),
+        ("regions", "eu-west-1"),
+        ("kms_key", "1234abcd-12ab-34cd-56ef-1234567890ab"),
+    ],
+)
+def test_digits_of_other_scripts_are_none(name: str, value: str, zero: str) -> None:
+    """Of a year alone they would still make a day."""
+    given = {"region": HOME, "start": A_DAY, "end": A_DAY} if name in ("start", "end") else {}
+    other = value.translate({ord(str(n)): chr(ord(zero) + n) for n in range(10)})
+    for wrong in {other, other[:4] + value[4:], value[:-1] + other[-1]} - {value}:
+        with pytest.raises(UsageError):
+            read_settings({"region": HOME, **given, name: wrong}, CATEGORIES, uploads=False)
