@@ -73,7 +73,7 @@ def assessed_cost(client: ResilienceHubClient, arn: str) -> float | None:
         ),
         "nextToken",
     )
-    newest = next(listed(pages, "assessmentSummaries"), None)
+    newest = next(listed(pages, "assessmentSummaries", "assessmentArn"), None)
     return a_month(get_path(newest, "cost"))
 
 

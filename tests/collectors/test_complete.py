@@ -87,6 +87,23 @@ def test_a_page_that_is_not_read_keeps_everything_alive(
     assert living(warehouse, "kms_keys", "key_id") == before
 
 
+@pytest.mark.parametrize("operation", ["ListKeys", "ListSecrets", "ListCertificates"])
+def test_a_page_of_a_proxy_keeps_everything_alive(
+    operation: str,
+    embedded: EmbeddedCloud,
+    mine: Account,
+    collect: Collect,
+    warehouse: Warehouse,
+) -> None:
+    tables = {"kms_keys": "key_id", "secrets_manager_secrets": "arn", "certificates": "arn"}
+    assert collect("security") == 0
+    before = {table: living(warehouse, table, column) for table, column in tables.items()}
+    assert all(before.values())
+    embedded.switches.answer_raw("*", operation, b"<html><body>Please sign in</body></html>")
+    assert collect("security") == 1
+    assert {table: living(warehouse, table, column) for table, column in tables.items()} == before
+
+
 def test_a_part_that_fails_keeps_nothing_of_the_others_alive(
     embedded: EmbeddedCloud, mine: Account, collect: Collect, warehouse: Warehouse
 ) -> None:
