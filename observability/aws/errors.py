@@ -47,6 +47,13 @@ in the row of what was listed.
 """
 
 
+WITHOUT_REASON = {
+    NO_VALUE: "{call} has no such value ({code})",
+    VANISHED: "{call} does not know what was listed, any longer or yet ({code})",
+}
+"""What is said of a meaning, where an error has no reason of its own."""
+
+
 class ExpectedError(NamedTuple):
     """An error that AWS is expected to answer: of which calls, with which code and words.
 
@@ -238,7 +245,8 @@ def classify_error(error: Exception) -> tuple[str, str, str]:
         if denied and known.meaning != UNLIFTABLE:
             continue
         if known.matches(call, code, message):
-            reason = known.reason.format(call=call) or what
+            usual = WITHOUT_REASON.get(known.meaning, what)
+            reason = (known.reason or usual).format(call=call, code=code)
             return OUTCOMES[known.meaning], reason, message[:300]
     hint = f" ({HINTS[code]})" if code in HINTS else ""
     return FAIL, what, message[:300] + hint

@@ -30,6 +30,8 @@ contact_row = RowMapper(
     state_or_region="StateOrRegion", postal_code="PostalCode", country_code="CountryCode",
     phone_number="PhoneNumber", website_url="WebsiteUrl",
 )  # fmt: skip
+CONTACTS = ("contact_info", "alternate_contacts")
+"""What the account's object has of contacts, in the home region's document."""
 alternate_contact_row = RowMapper(
     name="Name", title="Title", email="EmailAddress", phone="PhoneNumber"
 )
@@ -62,6 +64,8 @@ def get_account_details(scan: Scan, out: CategoryResult) -> None:
     out.rows += 1
     if scan.home and not scan.settings.no_personal_data:
         out.head(read_contacts(scan, out))
+    else:
+        out.unread.update(CONTACTS)
 
 
 def read_contacts(scan: Scan, out: CategoryResult) -> Row:
@@ -148,7 +152,7 @@ COLLECTOR = Collector(
     backfill=NOW,
     essential=True,
     lists=(),
-    fields=("", "contact_info", "alternate_contacts", "product"),
+    fields=("", *CONTACTS, "product"),
     actions=(
         "sts:GetCallerIdentity",
         "account:GetAccountInformation",

@@ -179,7 +179,8 @@ def read_savings(scan: Scan, out: CategoryResult) -> Row:
         groupBy="ResourceType", filter={"accountIds": [scan.account]}
     ):
         savings = page.get("estimatedTotalDedupedSavings") if savings is None else savings
-        count += sum(held.get("recommendationCount", 0) for held in listed([page], "items", "group"))
+        groups = listed([page], "items", "group")
+        count += sum(held.get("recommendationCount", 0) for held in groups)
     out.raise_if_incomplete()
     out.rows += 1
     return {"potential_monthly_savings": savings, "saving_opportunities_count": count}

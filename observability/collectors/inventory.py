@@ -130,7 +130,10 @@ def get_patch_details(scan: Scan, out: CategoryResult, known: Iterable[str]) -> 
 
 
 EXPECTED_ERRORS = (
-    ExpectedError("ssm", "InvalidInstanceId", NO_VALUE),
+    ExpectedError(
+        "ssm", "InvalidInstanceId", NO_VALUE,
+        "Systems Manager tells nothing of machines whose agent does not run",
+    ),
     ExpectedError("ssm:GetInventory", "InvalidResultAttributeException", NOT_HERE, LACKING),
     ExpectedError("ssm:GetInventory", "InvalidTypeNameException", NOT_HERE, LACKING),
 )  # fmt: skip

@@ -46,18 +46,18 @@ def living(warehouse: Warehouse, table: str, column: str) -> set[str]:
     return {row["name"] for row in found}
 
 
-DENIALS = {
+DENIED_KEYS = {
     # a permission could lift the first, so it is told; nobody can lift the second
     "by an SCP": ("with an explicit deny in a service control policy", 1),
     "by its own policy": ("because no resource-based policy allows the kms:DescribeKey action", 0),
 }
 
 
-@pytest.mark.parametrize("denial", DENIALS)
+@pytest.mark.parametrize("denial", DENIED_KEYS)
 def test_a_key_that_is_denied_for_ever_keeps_no_other_key_alive(
     denial: str, embedded: EmbeddedCloud, mine: Account, collect: Collect, warehouse: Warehouse
 ) -> None:
-    words, code = DENIALS[denial]
+    words, code = DENIED_KEYS[denial]
     keys = mine.items("kms", "keys", HOME)
     shut, deleted = [key["KeyId"] for key in keys if key["KeyManager"] == "CUSTOMER"][:2]
     embedded.switches.fail(
