@@ -138,6 +138,8 @@ class CategoryResult:
             if outcome == SKIPPED:
                 self.item_skipped = what
             self.record_error(error, item)
+        except BrokenPipeError:
+            raise  # nobody reads any longer what the run writes
         except Exception as error:  # noqa: BLE001  whatever is wrong with an item costs it only
             self.reject(item, error, row=False)
         self.unread.update(fills)

@@ -91,24 +91,24 @@ class LoggedAcls(NamedTuple):
 def logged_acls(out: CategoryResult, scope: ScopeType, client: WAFV2Client) -> LoggedAcls | None:
     """The ACLs that log, whoever has set that up (ListLoggingConfigurations, a call for each).
 
-    None for those who may not list.
+    None for those who may not list, or to whom AWS lists what is none.
     """
 
-    def logging(owner: LogScopeType) -> set[str]:
+    def logged_by(owner: LogScopeType) -> set[str]:
         pages = tokens(
             lambda **t: client.list_logging_configurations(
                 Scope=scope, Limit=100, **log_scope(owner), **t
             ),
             "NextMarker",
         )
-        return {c["ResourceArn"] for c in listed(pages, "LoggingConfigurations", "ResourceArn")}
+        return {c["ResourceArn"] for p in pages for c in p.get("LoggingConfigurations", ())}
 
     nobody: set[str] = set()
-    own = out.try_read(lambda: logging(LOG_SCOPES[0]), absent=nobody)
+    own = out.try_read(lambda: logged_by(LOG_SCOPES[0]), absent=nobody)
     if own is None:
         return None
     others = [
-        out.try_read(functools.partial(logging, owner), absent=nobody) for owner in LOG_SCOPES[1:]
+        out.try_read(functools.partial(logged_by, owner), absent=nobody) for owner in LOG_SCOPES[1:]
     ]
     known = own.union(*(found for found in others if found))
     return LoggedAcls(frozenset(known), None not in others)
@@ -162,7 +162,9 @@ def distributions(scan: Scan, arn: str) -> list[str]:
         "Marker",
         "DistributionList.NextMarker",
     )
-    return [held["ARN"] for held in listed(pages, "DistributionList.Items", "ARN")]
+    return [
+        held["ARN"] for page in pages for held in page.get("DistributionList", {}).get("Items", ())
+    ]
 
 
 listed_acl_row = RowMapper(id="Id", name="Name", arn="ARN", description="Description")
