@@ -42,7 +42,7 @@ if sys.flags.isolated and (Path(__file__).parent / "observability").is_dir():
     sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -I` does not look there
 
 from observability import THIS
-from observability.command import USAGE, exit_code, print_problems, run_command, start_log
+from observability.command import exit_code, print_problems, run_command, start_log
 from observability.database.catalogue import Catalogue, TableSchema
 from observability.database.client import DBManager as DBManager
 from observability.database.client import log_silent_accounts
@@ -435,12 +435,9 @@ def main(arguments: Sequence[str] | None = None, script: str = SCRIPT) -> int:
     gc.freeze()  # what rows are made of has no cycles: look for those seldom
     gc.set_threshold(100_000, 50, 100)
 
-    def fail(error: Exception) -> int:
-        """Such as no credentials, or a bucket that does not exist."""
-        print_problems(script, blame(error))
-        return USAGE
-
-    return exit_code(script, lambda: load(flags), fail)
+    return exit_code(
+        script, lambda: load(flags), lambda error: print_problems(script, blame(error))
+    )
 
 
 def command() -> NoReturn:

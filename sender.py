@@ -49,7 +49,7 @@ from observability.collecting.spool import DocumentBuilder, DocumentBuilders
 from observability.collectors import CATEGORIES, COLLECTORS
 from observability.collectors.account import account_row
 from observability.collectors.names import *  # noqa: F403  names that other programs use
-from observability.command import USAGE, exit_code, run_command, start_log
+from observability.command import exit_code, run_command, start_log
 from observability.log import Log, log_to, printable
 from observability.rows import Row
 from observability.sending.accounts import find_targets
@@ -309,7 +309,7 @@ def collect(
     """Run the collectors that apply, all at once; what became of each category."""
     results = {
         collector.category: CategoryResult(
-            collector.category, builders, required=collector.essential
+            collector.category, builders, required=collector.essential, lists=collector.told
         )
         for collector in COLLECTORS
     }
@@ -404,23 +404,13 @@ def act(flags: argparse.Namespace) -> int:
     return collect_and_ship(settings, Log(), live=live)
 
 
-MISCONFIGURED = frozenset(
-    {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ConfigParseError"}
-)
-"""Errors of the SDK before any call: what it was told, or found, lets it make none."""
-
-
-def fail(error: Exception) -> int:
-    """Log an error of AWS that ends the run; returns the exit code."""
-    Log().say("ERROR", describe_error(error))
-    return USAGE if type(error).__name__ in MISCONFIGURED else 1
-
-
 def main(argv: Sequence[str] | None = None, script: str = SCRIPT) -> int:
     """The command line; returns the exit code."""
     flags = arguments(script).parse_args(argv)
     start_log(flags)
-    return exit_code(script, lambda: act(flags), fail)
+    return exit_code(
+        script, lambda: act(flags), lambda error: Log().say("ERROR", describe_error(error))
+    )
 
 
 def command() -> NoReturn:

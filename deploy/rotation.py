@@ -20,8 +20,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
+
+from observability.aws.clients import open_client, open_session
 
 ITERATIONS = 4096
 """Of PBKDF2, PostgreSQL's own number."""
@@ -149,5 +150,13 @@ def execute(sql: str, secret: str, parameters: list[dict[str, Any]] | None = Non
 
 @cache
 def client(service: str) -> Any:
-    """The client of a service, made once."""
-    return boto3.client(service)  # type: ignore[call-overload]
+    """The client of a service, made once; only what is an answer of AWS is one to it."""
+    return open_client(
+        open_session(),
+        service,
+        None,
+        read_timeout=60,
+        attempts=3,
+        retry_mode="standard",
+        connections=10,
+    )

@@ -10,13 +10,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from observability.aws.errors import aws_errors
+from observability.aws.errors import PASSING, THROTTLED, aws_errors
 from observability.errors import UsageError
 from observability.log import log_to, printable
+from observability.rows import get_path
 from observability.stopping import Stopped
 
-USAGE = 2
-"""The exit code of wrong use or configuration."""
+FAILED, USAGE = 1, 2
+"""Exit codes: something failed in this run; wrong use or configuration."""
+
+UNCONFIGURED = frozenset({
+    "ConfigNotFound", "ConfigParseError", "CredentialRetrievalError", "InvalidConfigError",
+    "InvalidRegionError", "NoCredentialsError", "PartialCredentialsError", "ProfileNotFound",
+    "SSOError", "SSOTokenLoadError", "TokenRetrievalError", "UnauthorizedSSOTokenError",
+    "UnknownEndpointError",
+})  # fmt: skip
+"""Errors of the SDK before any call: what it was told, or found, lets it make none."""
 
 
 def print_problems(script: str, *lines: str) -> None:
@@ -32,12 +41,24 @@ def start_log(flags: argparse.Namespace) -> None:
     log_to(sys.stderr, as_json=as_json, verbose=bool(flags.verbose), quiet=bool(flags.quiet))
 
 
-def exit_code(
-    script: str, work: Callable[[], int], on_aws_error: Callable[[Exception], int]
-) -> int:
+def is_misconfigured(error: Exception) -> bool:
+    """Whether an error of AWS that ends a run is of the configuration, which somebody must correct.
+
+    So it is where the SDK has no credentials, and where AWS refuses what it is asked: it knows no
+    such credentials, bucket, cluster or secret, or denies them. What is throttled, broken or does
+    not answer is a failure of this run.
+    """
+    response = getattr(error, "response", None)
+    status = get_path(response, "ResponseMetadata.HTTPStatusCode") or 0
+    code = get_path(response, "Error.Code")
+    refused = 400 <= status < 500 and code not in THROTTLED | PASSING
+    return refused or type(error).__name__ in UNCONFIGURED
+
+
+def exit_code(script: str, work: Callable[[], int], tell: Callable[[Exception], None]) -> int:
     """Do the work; its exit code, or that of what went wrong, which is told in a line each.
 
-    `on_aws_error` tells an error of AWS and returns its code.
+    `tell` writes the line of an error of AWS.
     """
     try:
         return work()
@@ -46,7 +67,8 @@ def exit_code(
     except ModuleNotFoundError as error:
         print_problems(script, f"{error.name} is missing: pip install -r requirements.txt")
     except aws_errors() as error:
-        return on_aws_error(error)
+        tell(error)
+        return USAGE if is_misconfigured(error) else FAILED
     return USAGE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -54,16 +55,19 @@ class RowMapper:
         return row | known
 
 
-REJECT: contextvars.ContextVar[Callable[[object, Exception], None] | None] = contextvars.ContextVar(
-    "reject", default=None
-)
+Reject = Callable[[object, Exception], None]
+REJECT: contextvars.ContextVar[Reject | None] = contextvars.ContextVar("reject", default=None)
 """Who is told of items that could not be made rows: the collector at work in this thread."""
+NOTE: contextvars.ContextVar[Callable[[str], None] | None] = contextvars.ContextVar(
+    "note", default=None
+)
+"""Who is told of what is no failure and worth saying: the collector at work in this thread."""
 
 
 def shaped(
     items: Iterable[Item],
     shape: Callable[[Item], Shaped],
-    reject: Callable[[object, Exception], None] | None = None,
+    reject: Reject | None = None,
 ) -> Iterator[Shaped]:
     """What each item becomes; one that is not as AWS's model says costs itself.
 
@@ -81,10 +85,37 @@ def shaped(
         yield row
 
 
+def listed(
+    pages: Iterable[Mapping[str, Any]], name: str, key: str = "", reject: Reject | None = None
+) -> Iterator[Any]:
+    """The items of a listing, whose pages have them at a dotted path.
+
+    One that is no structure (a list of AWS may have a null in it), or has no `key`, which tells it
+    from others, costs itself, as in `shaped`.
+    """
+    items = (item for page in pages for item in get_path(page, name) or ())
+    return identified(items, key, reject)
+
+
+def identified(items: Iterable[Any], key: str, reject: Reject | None = None) -> Iterator[Any]:
+    """The items that are structures and have a key at a dotted path; others are told."""
+    return shaped(items, functools.partial(_identified, key), reject)
+
+
+def _identified(key: str, item: Any) -> Any:
+    if not isinstance(item, Mapping):
+        raise TypeError(f"{type(item).__name__} is no structure")
+    if key and not (get_path(item, key) if "." in key else item.get(key)):
+        raise ValueError(f"it has no {key}")
+    return item
+
+
 def name_of(item: object) -> str:
     """What tells an item from others of its listing, to name it in a message."""
     if isinstance(item, str | int):
         return str(item)[:200]
+    if isinstance(item, tuple) and item:
+        return name_of(item[0])
     if isinstance(item, Mapping):
         for ending in ("arn", "id", "name"):
             for name, value in item.items():

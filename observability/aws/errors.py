@@ -24,6 +24,8 @@ NOT_HERE = "not here"
 """The region or the partition does not have it."""
 NOT_YET = "not yet"
 """AWS has no data yet."""
+TOO_OLD = "too old"
+"""AWS keeps no data of so long ago."""
 NO_VALUE = "no value"
 """What was asked about is there, and has no such value, or it is not for the account to know."""
 VANISHED = "vanished"
@@ -35,6 +37,7 @@ OUTCOMES = {
     OFF: SKIPPED,
     NOT_HERE: SKIPPED,
     NOT_YET: SKIPPED,
+    TOO_OLD: SKIPPED,
     NO_VALUE: ABSENT,
     VANISHED: ABSENT,
     UNLIFTABLE: REFUSED,
@@ -42,6 +45,13 @@ OUTCOMES = {
 """What becomes of each meaning: what is skipped is no failure; what is absent or refused is NULL
 in the row of what was listed.
 """
+
+
+WITHOUT_REASON = {
+    NO_VALUE: "{call} has no such value ({code})",
+    VANISHED: "{call} does not know what was listed, any longer or yet ({code})",
+}
+"""What is said of a meaning, where an error has no reason of its own."""
 
 
 class ExpectedError(NamedTuple):
@@ -78,7 +88,16 @@ def expect_errors(errors: Iterable[ExpectedError]) -> None:
 NOT_IN_REGION = (
     r"(?i)not (currently )?(supported|available) in (this|the called|the current|current) region"
     r"|unsupported in this region|disabled in this region|not valid for this web service"
+    r"|unable to determine service/operation name to be authorized"
 )
+"""What services say of a call that their region lacks, whatever the code. The last are those of a
+service's own authorization, as of Lambda's code signing in eu-central-2:
+https://github.com/aws-controllers-k8s/community/issues/2971
+An AccessDeniedException without words says so too, but of some calls only, which have rows of
+their own: it is known of AWS Config's conformance packs, and of no call of Lambda that is made.
+"""
+BY_IAM = "(?i)not authorized"
+"""What IAM says of each denial. Names in it (of a role, a policy) say nothing of a region."""
 
 OF_ANY_SERVICE = (
     # What a role lacks is "because no identity-based policy allows".
@@ -221,9 +240,13 @@ def classify_error(error: Exception) -> tuple[str, str, str]:
     call = facts.get("Call") or getattr(error, "operation_name", "")
     code, message = str(facts.get("Code") or ""), str(facts.get("Message") or "")
     what = f"{call} {'denied' if code in DENIED else 'failed'}, {code}"
+    denied = code in DENIED and re.search(BY_IAM, message)
     for known in (*EXPECTED_ERRORS, *OF_ANY_SERVICE):
+        if denied and known.meaning != UNLIFTABLE:
+            continue
         if known.matches(call, code, message):
-            reason = known.reason.format(call=call) or what
+            usual = WITHOUT_REASON.get(known.meaning, what)
+            reason = (known.reason or usual).format(call=call, code=code)
             return OUTCOMES[known.meaning], reason, message[:300]
     hint = f" ({HINTS[code]})" if code in HINTS else ""
     return FAIL, what, message[:300] + hint

@@ -55,9 +55,10 @@ class Collector(NamedTuple):
     `actions` are what IAM calls the APIs, `resources` what an action is about where IAM can tell,
     as CloudFormation writes an ARN behind its partition, and `probes` the calls of --check. One
     that is `essential` is an ERROR if it fails, another one a FAIL. `lists` are those in its
-    object; without any it is a list itself. One with a `switch` is collected only if that setting
-    is on, or if --only names it. `personal` are those of the actions that --no-personal-data makes
-    needless. `parts` are read at once, each with a result of its own.
+    object; without any it is a list itself. `fields` are what its object holds beside them, "" for
+    those of its own. One with a `switch` is collected only if that setting is on, or if --only
+    names it. `personal` are those of the actions that --no-personal-data makes needless. `parts`
+    are read at once, each with a result of its own.
     `expected_errors` are answers that are no failure, or none of the whole.
     """
 
@@ -70,10 +71,16 @@ class Collector(NamedTuple):
     resources: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     essential: bool = False
     lists: tuple[str, ...] | None = None
+    fields: tuple[str, ...] = ()
     switch: str = ""
     personal: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     expected_errors: tuple[ExpectedError, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """All that may be complete in its document or not; "" is its only list, or its fields."""
+        return ("",) if self.lists is None else (*self.fields, *self.lists)
 
     @property
     def not_in_backfill(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from observability.aws.cache import Result
-from observability.aws.errors import ABSENT, aws_errors, classify_error
+from observability.aws.errors import aws_errors
 from observability.aws.session import WORKERS, Aws
 from observability.collecting.result import CategoryResult
 from observability.log import Log
@@ -37,27 +37,22 @@ def map_items(
     out: CategoryResult,
     *,
     absent: Result | None = None,
+    fills: Iterable[str] = (),
 ) -> Iterator[tuple[Item, Result | None]]:
     """Read every item, some at once; (item, what was read) in the items' order.
 
-    What AWS refuses is None, and recorded in `out`; so is what is not as AWS's model says. What
-    AWS lacks is `absent`, say because it vanished since it was listed, or is so new that it is not
-    known everywhere: the listing alone says what exists. If the listing of the items breaks off,
-    those that it gave are read first. The workers are this listing's own: those that wait for a
-    throttled service hold up no other one.
+    What was not read is None, and recorded in `out`: see `CategoryResult.try_read`. The listing
+    alone says what exists, so that an item without it is an item all the same, unless rows come of
+    what is read: lists that it `fills` are not complete without it. If the listing of the items
+    breaks off, those that it gave are read first. The workers are this listing's own: those that
+    wait for a throttled service hold up no other one.
     """
     pending: deque[tuple[Item, Future[Result | None]]] = deque()
     broken: Exception | None = None
 
     def one(item: Item) -> Result | None:
-        try:
-            return read(item)
-        except aws_errors() as error:
-            out.record_item_error(error, item if isinstance(item, str) else "")
-            return absent if classify_error(error)[0] == ABSENT else None
-        except Exception as error:  # noqa: BLE001  whatever is wrong with an item costs it only
-            out.reject(item, error)
-            return None
+        name = item if isinstance(item, str) else ""
+        return out.try_read(lambda: read(item), name, absent, fills)
 
     pool = ThreadPoolExecutor(WORKERS, "item")
     try:

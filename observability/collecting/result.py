@@ -10,7 +10,6 @@ from datetime import date
 from observability.aws.cache import Result
 from observability.aws.errors import (
     ABSENT,
-    REFUSED,
     ListingError,
     aws_errors,
     classify_error,
@@ -26,19 +25,32 @@ class CategoryResult:
 
     It is Fail if anything failed, Skipped if there was nothing to be had, Pass otherwise. A part
     that is off does not make its category Skipped as long as another one passed.
+
+    Apart from that is whether its `lists` are complete, so that what they lack is gone. An item
+    whose details are denied fails its category, and its listing is complete all the same. A list
+    is `unread` if a page of it was not read, or an item whose rows are missing from it.
     """
 
-    def __init__(self, name: str, builders: DocumentBuilders, *, required: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        builders: DocumentBuilders,
+        *,
+        required: bool = True,
+        lists: Iterable[str] = ("",),
+    ) -> None:
         self.name = name
         self.category = name.partition(".")[0]
         self.required = required
         self.builders = builders
+        self.lists = tuple(lists)
+        self.unread: set[str] = set()
         self.parts: list[CategoryResult] = []
         self.notes: list[str] = []
         self.skipped: str | None = None
         self.item_skipped: str | None = None
         self.problems: dict[str, tuple[int, str]] = {}
-        self.refusals: dict[str, tuple[int, str]] = {}
+        self.untold: dict[str, tuple[int, str]] = {}
         self.rows = 0
         self.calls = CallCounter()
         self.seconds = 0.0
@@ -88,57 +100,60 @@ class CategoryResult:
         outcome, what, detail = classify_error(error)
         if outcome == SKIPPED and whole:
             self.skipped = what
+            self.unread.update(self.lists if self.rows else ())  # it broke off
         elif outcome == SKIPPED:
             self.note(what)
         elif outcome == FAIL or whole:
             self.fail(what, ": ".join(filter(None, (item, detail))))
-        elif outcome == REFUSED:
-            self._refused(what, item)
-
-    def record_item_error(self, error: Exception, item: str = "") -> None:
-        """Record an error about one item of a listing, which stays complete without it.
-
-        An item that is refused to everybody, or gone, is no failure: it would be one each day, and
-        whatever is gone would never be marked so. What a permission could lift is a failure.
-        """
-        outcome, what, _ = classify_error(error)
-        if outcome == SKIPPED:
-            self.item_skipped = what
+            self.unread.update(self.lists if whole else ())
         else:
-            self.record_error(error, item, whole=outcome not in (ABSENT, REFUSED))
+            with self._lock:
+                count, first = self.untold.get(what, (0, item))
+                self.untold[what] = (count + 1, first)
 
-    def finish(self) -> None:
-        """Note that all is read.
-
-        With an item skipped, the whole is: its rows may lack those of the item, and nothing may be
-        taken for gone because of that.
-        """
-        self.skipped = self.skipped or self.item_skipped
-        self.done = True
-
-    def _refused(self, what: str, item: str) -> None:
-        with self._lock:
-            count, first = self.refusals.get(what, (0, item))
-            self.refusals[what] = (count + 1, first)
-
-    def reject(self, item: object, error: Exception) -> None:
-        """Record that an item, as AWS sent it, could not be made a row: it costs itself only."""
+    def reject(self, item: object, error: Exception, *, row: bool = True) -> None:
+        """Record that an item is not as AWS's model says: it costs itself, and its `row` if so."""
         said = f"{type(error).__name__}: {error}"[:200]
         self.fail("an item is not as AWS's model says", f"{name_of(item)}: {said}")
+        self.unread.update(self.lists if row else ())
 
     def try_read(
-        self, read: Callable[[], Result], item: str = "", absent: Result | None = None
+        self,
+        read: Callable[[], Result],
+        item: str = "",
+        absent: Result | None = None,
+        fills: Iterable[str] = (),
     ) -> Result | None:
-        """A value that AWS may refuse or lack: None, and it is recorded, or `absent` then."""
+        """What AWS may refuse or lack: None, and it is recorded.
+
+        It is `absent` where that is given and AWS has no such value. Lists that it `fills` are not
+        complete without it.
+        """
         try:
             return read()
         except aws_errors() as error:
+            outcome, what, _ = classify_error(error)
+            if outcome == ABSENT and absent is not None:
+                return absent
+            if outcome == SKIPPED:
+                self.item_skipped = what
             self.record_error(error, item)
-            return absent if classify_error(error)[0] == ABSENT else None
+        except BrokenPipeError:
+            raise  # nobody reads any longer what the run writes
+        except Exception as error:  # noqa: BLE001  whatever is wrong with an item costs it only
+            self.reject(item, error, row=False)
+        self.unread.update(fills)
+        return None
+
+    def finish(self) -> None:
+        """Note that all is read: what has no rows, as items were skipped, is skipped itself."""
+        if self.item_skipped and self.unread and not self.total_rows and not self.problems:
+            self.skipped = self.skipped or self.item_skipped
+        self.done = True
 
     def raise_if_incomplete(self) -> None:
         """Raise ListingError if anything of what was read is missing, and say what."""
-        if self.problems or self.skipped:
+        if self.problems or self.skipped or self.unread:
             raise ListingError("; ".join([*self.problems, *filter(None, [self.skipped])]))
 
     @property
@@ -151,12 +166,35 @@ class CategoryResult:
         nothing = statuses == {SKIPPED} and not self.rows
         return SKIPPED if self.skipped or nothing else PASS
 
+    @property
+    def complete(self) -> set[str]:
+        """Its lists that were read whole."""
+        whole, unread = self._read_and_unread()
+        return whole - unread
+
+    def _read_and_unread(self) -> tuple[set[str], set[str]]:
+        """Lists of which all that it reads was read, and those of which something was not.
+
+        What is skipped has nothing for its lists: others that fill them decide. A Skipped category
+        says nothing of what there is.
+        """
+        whole: set[str] = set()
+        unread = {*self.unread}
+        if self.status != SKIPPED:
+            (whole if self.done else unread).update(self.lists)
+        for part in self.parts:
+            of_part = part._read_and_unread()
+            whole |= of_part[0]
+            unread |= of_part[1]
+        return whole, unread
+
     def messages(self) -> Iterator[tuple[str, str]]:
         """(kind, text) of all there is to say, parts first."""
         for part in self.parts:
             yield from part.messages()
-        yield from (("INFO", f"{self.name}: {text}") for text in self.notes)
-        yield from (("INFO", text) for text in counted(self.name, self.refusals))
+        notes = (text for text in self.notes if text != self.skipped)
+        yield from (("INFO", f"{self.name}: {text}") for text in notes)
+        yield from (("INFO", text) for text in counted(self.name, self.untold))
         kind = "ERROR" if self.required else "FAIL"
         yield from ((kind, text) for text in counted(self.name, self.problems))
         if self.skipped:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from observability.aws.cache import Memo
@@ -18,7 +19,7 @@ from observability.collecting.run import AccountRun, Run
 from observability.collecting.spool import Store
 from observability.collecting.window import Window
 from observability.log import Log
-from observability.rows import REJECT
+from observability.rows import NOTE, REJECT
 from observability.settings.sender import Settings
 
 
@@ -70,6 +71,7 @@ def attempt(read: Collect, scan: Scan, out: CategoryResult) -> None:
     started = time.monotonic()
     CALLS.set(out.calls)
     REJECT.set(out.reject)
+    NOTE.set(out.note)
     run_isolated(
         lambda: read(scan, out), lambda error: out.record_error(error, whole=True), scan.aws.log
     )
@@ -77,12 +79,28 @@ def attempt(read: Collect, scan: Scan, out: CategoryResult) -> None:
     out.finish()
 
 
-def run_parts(scan: Scan, out: CategoryResult, parts: Mapping[str, Collect]) -> None:
-    """Run the parts of a category at once, each with an outcome of its own."""
-    made = {name: CategoryResult(f"{out.name}.{name}", out.builders) for name in parts}
-    for part in made.values():
-        part.required = out.required
-        out.parts.append(part)
+def run_parts(
+    scan: Scan,
+    out: CategoryResult,
+    parts: Mapping[str, Collect],
+    lists: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
+    """Run the parts of a category at once, each with an outcome of its own.
+
+    A part fills the `lists` that are named for it, else all that the category has.
+    """
+    made = {
+        name: CategoryResult(
+            f"{out.name}.{name}",
+            out.builders,
+            required=out.required,
+            lists=lists.get(name, out.lists),
+        )
+        for name in parts
+    }
+    out.parts += made.values()
+    filled = {name for part in made.values() for name in part.lists}
+    out.lists = tuple(name for name in out.lists if name not in filled)
     with ThreadPoolExecutor(len(parts), "part") as pool:
         running = [pool.submit(attempt, read, scan, made[name]) for name, read in parts.items()]
     for future in running:

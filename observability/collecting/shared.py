@@ -18,7 +18,7 @@ from observability.collecting.result import CategoryResult
 from observability.collecting.spool import DocumentBuilders, Spool, Store
 from observability.collecting.window import Window
 from observability.dates import midnight
-from observability.rows import REJECT
+from observability.rows import NOTE, REJECT
 from observability.settings.sender import Settings
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class SharedReads:
 
         def bounded() -> None:
             CALLS.set(self.out.calls)
+            NOTE.set(None)
             REJECT.set(None)  # what is read for many is read whole, or by each for itself
             with within(min(self.LONGEST, whole * self.PART)):
                 found.append(read(self))

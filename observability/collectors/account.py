@@ -30,6 +30,8 @@ contact_row = RowMapper(
     state_or_region="StateOrRegion", postal_code="PostalCode", country_code="CountryCode",
     phone_number="PhoneNumber", website_url="WebsiteUrl",
 )  # fmt: skip
+CONTACTS = ("contact_info", "alternate_contacts")
+"""What the account's object has of contacts, in the home region's document."""
 alternate_contact_row = RowMapper(
     name="Name", title="Title", email="EmailAddress", phone="PhoneNumber"
 )
@@ -53,6 +55,8 @@ def get_account_details(scan: Scan, out: CategoryResult) -> None:
     details, refused = scan.of_account.once(read_account)
     for error in refused:
         out.record_error(error)
+    if out.problems or out.untold:
+        out.unread.add("")
     # Not in documents without this category, of which the receiver would add them all the same.
     if scan.settings.no_personal_data:
         details = details | {"account_email": None}
@@ -60,24 +64,29 @@ def get_account_details(scan: Scan, out: CategoryResult) -> None:
     out.rows += 1
     if scan.home and not scan.settings.no_personal_data:
         out.head(read_contacts(scan, out))
+    else:
+        out.unread.update(CONTACTS)
 
 
 def read_contacts(scan: Scan, out: CategoryResult) -> Row:
     """Whom to reach (Account: GetContactInformation, GetAlternateContact)."""
     client: AccountClient = scan.global_client("account")
-    contact = out.try_read(lambda: client.get_contact_information()["ContactInformation"])
-    alternates: Row = {kind.lower(): None for kind in CONTACT_TYPES} | {
-        kind.lower(): held and alternate_contact_row(held)
-        for kind, held in map_items(
-            scan.aws,
-            CONTACT_TYPES,
-            lambda kind: client.get_alternate_contact(AlternateContactType=kind)[
-                "AlternateContact"
-            ],
-            out,
-        )
-    }
-    return {"contact_info": contact and contact_row(contact), "alternate_contacts": alternates}
+
+    def alternate(kind: AlternateContactTypeType) -> Row:
+        answer = client.get_alternate_contact(AlternateContactType=kind)
+        return alternate_contact_row(answer["AlternateContact"])
+
+    none: Row = {}
+    contact = out.try_read(
+        lambda: contact_row(client.get_contact_information()["ContactInformation"]),
+        absent=none,
+        fills=["contact_info"],
+    )
+    alternates = map_items(
+        scan.aws, CONTACT_TYPES, alternate, out, absent=none, fills=["alternate_contacts"]
+    )
+    known = {kind.lower(): held or None for kind, held in alternates}
+    return {"contact_info": contact or None, "alternate_contacts": known}
 
 
 def read_account(account: AccountRun) -> tuple[Row, list[Exception]]:
@@ -143,6 +152,7 @@ COLLECTOR = Collector(
     backfill=NOW,
     essential=True,
     lists=(),
+    fields=("", *CONTACTS, "product"),
     actions=(
         "sts:GetCallerIdentity",
         "account:GetAccountInformation",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import Row, RowMapper, shaped
+from observability.rows import Row, RowMapper, listed, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_application_signals import CloudWatchApplicationSignalsClient
@@ -27,7 +27,7 @@ def get_application_signals(scan: Scan, out: CategoryResult) -> None:
     pages = client.get_paginator("list_services").paginate(
         StartTime=until - timedelta(hours=24), EndTime=until, PaginationConfig={"PageSize": 100}
     )
-    services = (service for page in pages for service in page.get("ServiceSummaries", ()))
+    services = listed(pages, "ServiceSummaries", "KeyAttributes")
     out.emit_all(shaped(services, signals_row))
 
 

@@ -10,7 +10,7 @@ from observability.aws.pages import tokens
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan, run_parts
-from observability.rows import Row, get_path, shaped
+from observability.rows import Row, get_path, listed, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_compute_optimizer import ComputeOptimizerClient
@@ -32,8 +32,9 @@ def optimize_instances(scan: Scan, out: CategoryResult) -> None:
     for page in tokens(
         lambda **t: client.get_ec2_instance_recommendations(maxResults=1000, **t), "nextToken"
     ):
-        note_left_out(out, page.get("errors", ()))
-        out.emit_all(shaped(page.get("instanceRecommendations", ()), instance_advice))
+        note_left_out(out, listed([page], "errors"))
+        found = listed([page], "instanceRecommendations", "instanceArn")
+        out.emit_all(shaped(found, instance_advice))
 
 
 def instance_advice(held: Mapping[str, Any]) -> Row:
@@ -52,8 +53,9 @@ def optimize_volumes(scan: Scan, out: CategoryResult) -> None:
     for page in tokens(
         lambda **t: client.get_ebs_volume_recommendations(maxResults=1000, **t), "nextToken"
     ):
-        note_left_out(out, page.get("errors", ()))
-        out.emit_all(shaped(page.get("volumeRecommendations", ()), volume_advice))
+        note_left_out(out, listed([page], "errors"))
+        found = listed([page], "volumeRecommendations", "volumeArn")
+        out.emit_all(shaped(found, volume_advice))
 
 
 def volume_advice(held: Mapping[str, Any]) -> Row:
@@ -75,8 +77,8 @@ def optimize_functions(scan: Scan, out: CategoryResult) -> None:
     pages = client.get_paginator("get_lambda_function_recommendations").paginate(
         PaginationConfig={"PageSize": 1000}
     )
-    listed = (held for page in pages for held in page.get("lambdaFunctionRecommendations", ()))
-    out.emit_all(shaped(listed, function_advice))
+    found = listed(pages, "lambdaFunctionRecommendations", "functionArn")
+    out.emit_all(shaped(found, function_advice))
 
 
 def function_advice(held: Mapping[str, Any]) -> Row:
@@ -93,6 +95,7 @@ def note_left_out(out: CategoryResult, errors: Iterable[Mapping[str, Any]]) -> N
     """Record what AWS could not recommend anything for, though it was asked."""
     for error in errors:
         out.fail(f"compute-optimizer left out, {error.get('code')}", str(error.get("identifier")))
+        out.unread.update(out.lists)
 
 
 def best_of(options: Iterable[Mapping[str, Any]] | None) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.window import Window
-from observability.rows import Row, RowMapper, get_path, iso_time, plain, shaped
+from observability.rows import Row, RowMapper, get_path, iso_time, listed, plain, shaped
 from observability.sources.config import (
     CONFIG_ERRORS,
     NOT_RECORDING,
@@ -54,7 +54,7 @@ def get_config(scan: Scan, out: CategoryResult) -> None:
     if out.try_read(lambda: scan.once(read_recorders)) is False:
         out.skipped = NOT_RECORDING
     pages = client.get_paginator("describe_compliance_by_config_rule").paginate()
-    rules = (rule for page in pages for rule in page.get("ComplianceByConfigRules", ()))
+    rules = listed(pages, "ComplianceByConfigRules", "ConfigRuleName")
     states = dict(
         shaped(rules, lambda one: (one["ConfigRuleName"], one["Compliance"]["ComplianceType"]))
     )
@@ -62,11 +62,18 @@ def get_config(scan: Scan, out: CategoryResult) -> None:
     packs = rule_packs(scan, out, client) if states else {}
     broken = [rule for rule, state in states.items() if state == "NON_COMPLIANT"]
     read = functools.partial(evaluations, client, "NON_COMPLIANT")
-    for rule, rows in map_items(scan.aws, broken, read, out):
+    found = map_items(
+        scan.aws, broken, read, out, absent=NOTHING, fills=["non_compliant_resources"]
+    )
+    for rule, rows in found:
         for row in rows or ():
             out.emit(row | {"conformance_pack": packs.get(rule)}, "non_compliant_resources")
     if states:
         out.head(count_resources(scan, out, client, states))
+
+
+NOTHING: list[Row] = []
+"""What is known of a rule that was deleted while it was read."""
 
 
 def compliance_report(window: Window, states: Mapping[str, str]) -> Row:
@@ -90,7 +97,7 @@ def evaluations(client: ConfigServiceClient, kind: ComplianceTypeType, rule: str
     pages = client.get_paginator("get_compliance_details_by_config_rule").paginate(
         ConfigRuleName=rule, ComplianceTypes=[kind], PaginationConfig={"PageSize": 100}
     )
-    results = (held for page in pages for held in page.get("EvaluationResults", ()))
+    results = listed(pages, "EvaluationResults", f"{QUALIFIER}.ResourceId")
     return list(shaped(results, non_compliant_row))
 
 
@@ -111,9 +118,8 @@ def pack_names(client: ConfigServiceClient) -> list[str]:
     pages = client.get_paginator("describe_conformance_packs").paginate(
         PaginationConfig={"PageSize": 20}
     )
-    return [
-        pack["ConformancePackName"] for p in pages for pack in p.get("ConformancePackDetails", ())
-    ]
+    key = "ConformancePackName"
+    return [pack[key] for pack in listed(pages, "ConformancePackDetails", key)]
 
 
 def rules_of_pack(client: ConfigServiceClient, name: str) -> list[str]:
@@ -121,11 +127,8 @@ def rules_of_pack(client: ConfigServiceClient, name: str) -> list[str]:
     pages = client.get_paginator("describe_conformance_pack_compliance").paginate(
         ConformancePackName=name, PaginationConfig={"PageSize": 1000}
     )
-    return [
-        rule["ConfigRuleName"]
-        for page in pages
-        for rule in page.get("ConformancePackRuleComplianceList", ())
-    ]
+    key = "ConfigRuleName"
+    return [rule[key] for rule in listed(pages, "ConformancePackRuleComplianceList", key)]
 
 
 def queried_counts(client: ConfigServiceClient) -> Counter[str]:
@@ -142,15 +145,14 @@ def count_resources(
     One advanced query counts them. Where queries are not possible they are counted from all
     results of all rules, since Config's own summaries stop counting at 25 or 100.
     """
-    with contextlib.suppress(*aws_errors()):
+    with contextlib.suppress(*aws_errors(), LookupError, TypeError, ValueError):
         counts = queried_counts(client)
         return compliance_counts(counts["COMPLIANT"], counts["NON_COMPLIANT"])
     kinds: tuple[ComplianceTypeType, ...] = ("COMPLIANT", "NON_COMPLIANT")
     found: list[set[tuple[str, str]]] = []
-    nothing: list[Row] = []
     for kind in kinds:
         read = functools.partial(evaluations, client, kind)
-        results = [rows for _, rows in map_items(scan.aws, rules, read, out, absent=nothing)]
+        results = [rows for _, rows in map_items(scan.aws, rules, read, out, absent=NOTHING)]
         if None in results:
             return {}  # not all could be read, so their number is not known
         found.append(
@@ -176,6 +178,7 @@ COLLECTOR = Collector(
     backfill=NOW,
     essential=True,
     lists=("non_compliant_resources",),
+    fields=("",),
     actions=(
         "config:DescribeConfigurationRecorders",
         "config:DescribeComplianceByConfigRule",

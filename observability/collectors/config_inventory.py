@@ -11,7 +11,7 @@ from observability.aws.pages import tokens
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import Row, RowMapper, get_path, iso_time, shaped
+from observability.rows import Row, RowMapper, get_path, identified, iso_time, listed, shaped
 from observability.sources.config import (
     CONFIG_ERRORS,
     GLOBAL,
@@ -106,7 +106,8 @@ RESOURCES = f"SELECT {', '.join(CONFIG_COLUMNS)} WHERE " + " AND ".join(
 
 def queried(scan: Scan) -> Iterator[Row]:
     """Resources by the advanced query."""
-    yield from shaped(query(scan.client("config"), RESOURCES), queried_row)
+    found = query(scan.client("config"), RESOURCES)
+    yield from shaped(identified(found, "resourceId"), queried_row)
 
 
 def queried_row(held: Mapping[str, Any]) -> Row:
@@ -118,14 +119,14 @@ def discovered(scan: Scan) -> Iterator[Row]:
     """Resources by type (GetDiscoveredResourceCounts, ListDiscoveredResources)."""
     client: ConfigServiceClient = scan.client("config")
     pages = tokens(lambda **t: client.get_discovered_resource_counts(limit=100, **t), "nextToken")
-    kinds = {held["resourceType"]: None for p in pages for held in p.get("resourceCounts", ())}
+    kinds = {held["resourceType"]: None for held in listed(pages, "resourceCounts", "resourceType")}
     for kind in (kind for kind in kinds if kind not in COMPLIANCE_KINDS):
         region = GLOBAL if kind.startswith("AWS::IAM::") else scan.region
         found = client.get_paginator("list_discovered_resources").paginate(
             resourceType=kind, PaginationConfig={"PageSize": 100}
         )
-        listed = (held for page in found for held in page.get("resourceIdentifiers", ()))
-        yield from shaped(listed, functools.partial(recorded_row, region=region))
+        resources = listed(found, "resourceIdentifiers", "resourceId")
+        yield from shaped(resources, functools.partial(recorded_row, region=region))
 
 
 EXPECTED_ERRORS = (

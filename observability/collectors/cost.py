@@ -14,10 +14,10 @@ from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
 from observability.contract import INTERVAL
-from observability.rows import Row, RowMapper, get_path, plain
+from observability.rows import Row, RowMapper, get_path, listed, plain, shaped
 from observability.sources.cost_explorer import (
     COST_EXPLORER_ERRORS,
-    days_kept,
+    days_told,
     last_week,
     own_costs,
     read_costs,
@@ -52,14 +52,12 @@ def get_cost(scan: Scan, out: CategoryResult) -> None:
         "forecast": lambda scan, part: found.update(forecast=read_forecast(scan, part)),
         "savings": lambda scan, part: found.update(savings=read_savings(scan, part)),
     }
-    run_parts(scan, out, {"anomalies": parts["anomalies"]} if scan.window.backfill else parts)
+    read = {"anomalies": parts["anomalies"]} if scan.window.backfill else parts
+    run_parts(scan, out, read, dict.fromkeys(read, ()))  # a report without them is a report
     costs = scan.once(read_costs)
     totals = daily_totals(costs.rows)
     newest = scan.window.end - timedelta(days=1)
-    kept = days_kept(scan.window)
-    if kept[0] > scan.window.costs_from:
-        out.note(f"days before {kept[0]} are left out: Cost Explorer keeps nothing so old")
-    for day in kept:
+    for day in days_told(scan.window, costs.first, out):
         report = cost_report(day, totals, costs.first)
         if day >= first_anomaly_day():
             report |= anomaly_count(day, found.get("anomalies"))
@@ -112,7 +110,8 @@ def read_forecast(scan: Scan, out: CategoryResult) -> Row:
         Filter=own_costs(scan),
         PredictionIntervalLevel=FORECAST_CONFIDENCE,
     )
-    forecast = [forecast_row(held) for held in answer.get("ForecastResultsByTime", ())]
+    days = listed([answer], "ForecastResultsByTime", "TimePeriod.Start")
+    forecast = list(shaped(days, forecast_row))
     out.rows += len(forecast)
     return {"forecast": forecast}
 
@@ -137,13 +136,14 @@ def read_anomalies(scan: Scan, out: CategoryResult) -> list[tuple[str, str]]:
         raise NothingToRead(f"AWS keeps anomalies from {first} on")
     start = str(max(scan.window.costs_from, first))
     try:
-        listed = list_anomalies(scan, start)
+        every = list_anomalies(scan, start)
     except aws_errors() as error:
         earliest = EARLIEST.search(str(get_path(getattr(error, "response", None), "Error.Message")))
         if not earliest or earliest[1] <= start:
             raise
-        listed = list_anomalies(scan, earliest[1])
-    found = [held for held in listed if is_own(scan.account, held)]
+        every = list_anomalies(scan, earliest[1])
+    found = [held for held in every if is_own(scan.account, held)]
+    out.raise_if_incomplete()  # their number is what is wanted
     out.rows += len(found)
     return [(a.get("AnomalyStartDate", "")[:10], a.get("AnomalyEndDate", "9")[:10]) for a in found]
 
@@ -155,12 +155,12 @@ def list_anomalies(scan: Scan, start: str) -> list[Any]:
     pages = client.get_paginator("get_anomalies").paginate(
         DateInterval={"StartDate": start, "EndDate": until}
     )
-    return [held for page in pages for held in page.get("Anomalies", ())]
+    return [*listed(pages, "Anomalies", "AnomalyId")]
 
 
 def is_own(account: str, anomaly: Mapping[str, Any]) -> bool:
     """Whether an anomaly is this account's: a payer sees those of its members, by their causes."""
-    causes = [cause.get("LinkedAccount") for cause in anomaly.get("RootCauses", ())]
+    causes = [cause.get("LinkedAccount") for cause in listed([anomaly], "RootCauses")]
     return account in causes or not any(causes)
 
 
@@ -179,7 +179,9 @@ def read_savings(scan: Scan, out: CategoryResult) -> Row:
         groupBy="ResourceType", filter={"accountIds": [scan.account]}
     ):
         savings = page.get("estimatedTotalDedupedSavings") if savings is None else savings
-        count += sum(held.get("recommendationCount", 0) for held in page.get("items", ()))
+        groups = listed([page], "items", "group")
+        count += sum(held.get("recommendationCount", 0) for held in groups)
+    out.raise_if_incomplete()
     out.rows += 1
     return {"potential_monthly_savings": savings, "saving_opportunities_count": count}
 

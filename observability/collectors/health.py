@@ -16,7 +16,7 @@ from observability.collecting.scan import Scan
 from observability.collecting.shared import SharedReads
 from observability.collecting.spool import Spool
 from observability.dates import day_of, midnight
-from observability.rows import Row, RowMapper, iso_time, shaped
+from observability.rows import Row, RowMapper, iso_time, listed, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_health import HealthClient
@@ -51,7 +51,7 @@ def read_events(scan: Scan) -> Iterator[Row]:
     pages = client.get_paginator("describe_events").paginate(
         filter=criteria, PaginationConfig={"PageSize": 100}
     )
-    return shaped((event for page in pages for event in page.get("events", ())), event_row)
+    return shaped(listed(pages, "events", "arn"), event_row)
 
 
 def shared_events(scan: Scan) -> Spool | None:

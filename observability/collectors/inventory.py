@@ -19,7 +19,7 @@ from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
 from observability.dates import to_iso
-from observability.rows import Row, RowMapper, get_path, iso_time, shaped
+from observability.rows import Row, RowMapper, iso_time, listed, shaped
 from observability.sources.ec2_instances import read_instances
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def get_inventory(scan: Scan, out: CategoryResult) -> None:
     pages = client.get_paginator("describe_instance_information").paginate(
         PaginationConfig={"PageSize": 50}
     )
-    machines = (held for page in pages for held in page.get("InstanceInformationList", ()))
+    machines = listed(pages, "InstanceInformationList", "InstanceId")
     for row in shaped(machines, instance_row):
         instance = row["instance_id"]
         known[instance] = None
@@ -70,7 +70,7 @@ def get_inventory(scan: Scan, out: CategoryResult) -> None:
         "applications": lambda scan, part: get_applications(scan, part, known),
         "patches": lambda scan, part: get_patch_details(scan, part, known),
     }
-    run_parts(scan, out, parts)
+    run_parts(scan, out, parts, {name: (name,) for name in parts})
 
 
 def instance_types(scan: Scan, out: CategoryResult) -> dict[str, str] | None:
@@ -97,23 +97,23 @@ def get_applications(scan: Scan, out: CategoryResult, known: Mapping[str, None])
     pages = client.get_paginator("get_inventory").paginate(
         ResultAttributes=[{"TypeName": "AWS:Application"}], PaginationConfig={"PageSize": 50}
     )
-    for entity in (entity for page in pages for entity in page.get("Entities", ())):
-        content = get_path(entity, "Data.AWS:Application.Content") or ()
-        listed = named(content, "Name") if entity["Id"] in known else ()
+    for entity in listed(pages, "Entities", "Id"):
+        programs = named([entity], "Data.AWS:Application.Content", "Name")
         shape = functools.partial(application_row, instance_id=entity["Id"])
-        for row in shaped(listed, shape):
+        for row in shaped(programs if entity["Id"] in known else (), shape):
             out.emit(row, "applications")
 
 
-def named(items: Iterable[Mapping[str, Any]], name: str) -> Iterator[Mapping[str, Any]]:
+def named(pages: Iterable[Mapping[str, Any]], path: str, name: str) -> Iterator[Any]:
     """The items that have a name: agents report programs without one, which nothing identifies."""
-    return (item for item in items if item.get(name))
+    return (item for item in listed(pages, path) if item.get(name))
 
 
 def get_patch_details(scan: Scan, out: CategoryResult, known: Iterable[str]) -> None:
     """Every patch of every machine (Systems Manager: DescribeInstancePatches, one machine each).
 
-    AWS tells nothing of a machine whose agent does not run (InvalidInstanceId).
+    AWS tells nothing of a machine whose agent does not run (InvalidInstanceId). Its patches are not
+    known then, so that what the list lacks is not taken for gone.
     """
     client: SSMClient = scan.client("ssm")
 
@@ -121,16 +121,19 @@ def get_patch_details(scan: Scan, out: CategoryResult, known: Iterable[str]) -> 
         pages = client.get_paginator("describe_instance_patches").paginate(
             InstanceId=instance, PaginationConfig={"PageSize": 100}
         )
-        listed = named((one for page in pages for one in page.get("Patches", ())), "Title")
-        return list(shaped(listed, functools.partial(patch_row, instance_id=instance)))
+        found = named(pages, "Patches", "Title")
+        return list(shaped(found, functools.partial(patch_row, instance_id=instance)))
 
-    for _, rows in map_items(scan.aws, known, patches, out):
+    for _, rows in map_items(scan.aws, known, patches, out, fills=out.lists):
         for row in rows or ():
             out.emit(row, "patches")
 
 
 EXPECTED_ERRORS = (
-    ExpectedError("ssm", "InvalidInstanceId", NO_VALUE),
+    ExpectedError(
+        "ssm", "InvalidInstanceId", NO_VALUE,
+        "Systems Manager tells nothing of machines whose agent does not run",
+    ),
     ExpectedError("ssm:GetInventory", "InvalidResultAttributeException", NOT_HERE, LACKING),
     ExpectedError("ssm:GetInventory", "InvalidTypeNameException", NOT_HERE, LACKING),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ from observability.collecting.scan import Scan
 from observability.collecting.window import Window
 from observability.contract import FAIL
 from observability.dates import day_of, days, midnight, to_iso
-from observability.rows import Row, get_path, plain
-from observability.sources.cost_explorer import COST_EXPLORER_ERRORS, read_costs
+from observability.rows import Row, get_path, listed, plain, shaped
+from observability.sources.cost_explorer import COST_EXPLORER_ERRORS, days_told, read_costs
 
 if TYPE_CHECKING:
     from mypy_boto3_license_manager import LicenseManagerClient
@@ -39,19 +39,27 @@ def get_marketplace(scan: Scan, out: CategoryResult) -> None:
             ProductCode=product["ProductSKU"],
             Filter={"CUSTOMER_AWS_ACCOUNT_ID": [scan.account]},
         )
-        return [held for page in pages for held in page.get("Entitlements", ())]
+        return [*listed(pages, "Entitlements", "ProductCode")]
 
+    window, costs = scan.window, None
     try:
-        costs = product_costs(scan)
+        known_costs = scan.once(read_costs)
+        costs = product_costs(known_costs.rows)
+        window = window._replace(costs_from=days_told(window, known_costs.first, out)[0])
     except aws_errors() as error:
         if classify_error(error)[0] == FAIL:
             raise  # rows without costs would take away those that earlier documents know
-        costs = None
     none: list[Any] = []
-    for product, held in map_items(scan.aws, bought(scan), entitlements, out, absent=none):
-        known = held is not None or out.item_skipped
-        for row in marketplace_rows(scan.window, product, held, costs) if known else ():
-            out.emit(row, day=date.fromisoformat(row["period_start"]))
+
+    def rows_of(found: tuple[Mapping[str, Any], list[Any] | None]) -> list[Row]:
+        product, held = found
+        known = held is not None or (out.item_skipped and costs is not None)
+        return [*marketplace_rows(window, product, held, costs)] if known else []
+
+    products = bought(scan)
+    found = map_items(scan.aws, products, entitlements, out, absent=none, fills=out.lists)
+    for row in (row for rows in shaped(found, rows_of) for row in rows):
+        out.emit(row, day=date.fromisoformat(row["period_start"]))
 
 
 def bought(scan: Scan) -> list[Mapping[str, Any]]:
@@ -63,14 +71,14 @@ def bought(scan: Scan) -> list[Mapping[str, Any]]:
         "NextToken",
     )
     return list(
-        {held["ProductSKU"]: held for page in pages for held in page.get("Licenses", ())}.values()
+        {held["ProductSKU"]: held for held in listed(pages, "Licenses", "ProductSKU")}.values()
     )
 
 
-def product_costs(scan: Scan) -> Mapping[tuple[str, str], Row]:
+def product_costs(rows: Iterable[Row]) -> Mapping[tuple[str, str], Row]:
     """Cost and currency by (service, day)."""
     costs: dict[tuple[str, str], Row] = {}
-    for row in scan.once(read_costs).rows:
+    for row in rows:
         known = costs.setdefault((row["service"], row["date_from"]), {"cost_consumed": "0"})
         known["cost_consumed"] = plain(Decimal(known["cost_consumed"]) + Decimal(row["cost"]))
         known["currency"] = row["currency"]

@@ -13,7 +13,7 @@ from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import Row, RowMapper, get_path, iso_time
+from observability.rows import Row, RowMapper, get_path, iso_time, listed
 
 if TYPE_CHECKING:
     from mypy_boto3_resiliencehub import ResilienceHubClient
@@ -44,14 +44,14 @@ def get_resilience_hub_apps(scan: Scan, out: CategoryResult) -> None:
         return known()
 
     def describe(arn: str) -> Row:
-        app = client.describe_app(appArn=arn)["app"]
+        app: Row = {**client.describe_app(appArn=arn)["app"], "appArn": arn}
         policy = app.get("policyArn")
         strictest = out.try_read(lambda: goals(policy), arn) if policy else None
         cost = out.try_read(lambda: assessed_cost(client, arn), arn)
         return app_row(app, cost=cost, **(strictest or {"rto": None, "rpo": None}))
 
     pages = tokens(lambda **token: client.list_apps(maxResults=100, **token), "nextToken")
-    apps = {app["appArn"]: app for page in pages for app in page.get("appSummaries", ())}
+    apps = {app["appArn"]: app for app in listed(pages, "appSummaries", "appArn")}
     for arn, row in map_items(scan.aws, apps, describe, out):
         out.emit(row or app_row(apps[arn]))
 
@@ -73,7 +73,7 @@ def assessed_cost(client: ResilienceHubClient, arn: str) -> float | None:
         ),
         "nextToken",
     )
-    newest = next((held for page in pages for held in page["assessmentSummaries"]), None)
+    newest = next(listed(pages, "assessmentSummaries", "assessmentArn"), None)
     return a_month(get_path(newest, "cost"))
 
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.pages import tokens
+from observability.aws.pages import tokens, widened
 from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, open_regions, run_parts
 from observability.collecting.window import Window
 from observability.dates import midnight, to_iso
-from observability.rows import Row, RowMapper, get_path, iso_time, shaped
+from observability.rows import Row, RowMapper, get_path, iso_time, listed, shaped
 from observability.sources.cost_explorer import (
     COST_EXPLORER_ERRORS,
     days_kept,
@@ -109,7 +109,8 @@ def get_ri_sp_savings(scan: Scan, out: CategoryResult) -> None:
 def reserved_instances(scan: Scan, region: str) -> dict[str, Row]:
     """Reservations of EC2 instances of a region by their lease (DescribeReservedInstances)."""
     client: EC2Client = scan.aws.client("ec2", region)
-    found = client.describe_reserved_instances()["ReservedInstances"]
+    answer = client.describe_reserved_instances()
+    found = listed([answer], "ReservedInstances", "ReservedInstancesId")
     return dict(shaped(found, lambda one: (one["ReservedInstancesId"], reserved_instance_row(one))))
 
 
@@ -118,8 +119,7 @@ def reserved_databases(scan: Scan, region: str) -> dict[str, Row]:
     client: RDSClient = scan.aws.client("rds", region)
     listing = client.get_paginator("describe_reserved_db_instances")
     pages = listing.paginate(PaginationConfig={"PageSize": 100})
-    listed = (one for page in pages for one in page.get("ReservedDBInstances", ()))
-    leased = (one for one in listed if one.get("LeaseId"))
+    leased = (one for one in listed(pages, "ReservedDBInstances") if one.get("LeaseId"))
     return dict(shaped(leased, lambda one: (one["LeaseId"], reserved_database_row(one))))
 
 
@@ -131,23 +131,28 @@ def read_reservations(
     Cost Explorer numbers subscriptions by itself; the lease is what it shares with the service.
     """
     list_region = functools.partial(listing, scan)
-    listed = map_items(scan.aws, open_regions(scan, out), list_region, out)
+    regions = open_regions(scan, out)
     held = {
         lease: row | {"region": region, "service": service, "reservation_type": "Reserved Instance"}
-        for region, rows in listed
+        for region, rows in map_items(scan.aws, regions, list_region, out, fills=out.lists)
         for lease, row in (rows or {}).items()
     }
     unknown: set[str] = set()
     use = functools.partial(reservation_use, scan, service)
-    for day, groups in map_items(scan.aws, days_in_force(scan.window, held.values()), use, out):
-        for group in groups or ():
-            lease = get_path(group, "Attributes.leaseId") or group["Value"]
+    days = days_in_force(scan.window, held.values())
+    for day, groups in map_items(scan.aws, days, use, out, fills=out.lists):
+        for lease, used in shaped(groups or (), lease_use):
             if lease in held:
-                emit_savings(out, day, held[lease] | reservation_use_row(group))
+                emit_savings(out, day, held[lease] | used)
             else:
                 unknown.add(lease)
     if unknown:
         out.note(f"{len(unknown)} reservations in other regions than the run's are left out")
+
+
+def lease_use(group: Mapping[str, Any]) -> tuple[str, Row]:
+    """The lease of a reservation, and its use on a day."""
+    return get_path(group, "Attributes.leaseId") or group["Value"], reservation_use_row(group)
 
 
 def reservation_use(scan: Scan, service: str, day: date) -> list[Any]:
@@ -163,12 +168,7 @@ def reservation_use(scan: Scan, service: str, day: date) -> list[Any]:
         ),
         "NextPageToken",
     )
-    return [
-        group
-        for page in pages
-        for result in page["UtilizationsByTime"]
-        for group in result.get("Groups", ())
-    ]
+    return [*listed(listed(pages, "UtilizationsByTime"), "Groups", "Value")]
 
 
 def read_savings_plans(scan: Scan, out: CategoryResult) -> None:
@@ -178,12 +178,14 @@ def read_savings_plans(scan: Scan, out: CategoryResult) -> None:
     asked for.
     """
     client: SavingsPlansClient = scan.global_client("savingsplans")
-    pages = tokens(
-        lambda **token: client.describe_savings_plans(states=PLAN_STATES, maxResults=1000, **token),
-        "nextToken",
+    pages = widened(
+        lambda **wider: tokens(
+            lambda **token: client.describe_savings_plans(maxResults=1000, **wider, **token),
+            "nextToken",
+        ),
+        states=PLAN_STATES,
     )
-    listed = (plan for page in pages for plan in page.get("savingsPlans", ()))
-    rows = list(shaped(listed, savings_plan_row))
+    rows = list(shaped(listed(pages, "savingsPlans", "savingsPlanId"), savings_plan_row))
     span = days_kept(scan.window)
     plans = {
         row["savings_plan_arn"]: row | {"reservation_type": "Savings Plan"}
@@ -219,9 +221,9 @@ def plan_uses_by_day(scan: Scan, out: CategoryResult, span: Iterable[date]) -> P
             ),
             "NextToken",
         )
-        return [held for page in pages for held in page["SavingsPlansUtilizationDetails"]]
+        return [*listed(pages, "SavingsPlansUtilizationDetails", "SavingsPlanArn")]
 
-    for day, found in map_items(scan.aws, span, read, out):
+    for day, found in map_items(scan.aws, span, read, out, fills=out.lists):
         yield from ((day, held["SavingsPlanArn"], held) for held in found or ())
 
 
@@ -236,11 +238,13 @@ def plan_uses_by_plan(scan: Scan, out: CategoryResult, plans: Iterable[str]) -> 
             Granularity="DAILY",
             Filter={"And": [own_costs(scan), only]},
         )
-        return answer.get("SavingsPlansUtilizationsByTime", [])
+        return [*listed([answer], "SavingsPlansUtilizationsByTime")]
 
-    for arn, found in map_items(scan.aws, plans, read, out):
-        for held in found or ():
-            yield date.fromisoformat(held["TimePeriod"]["Start"][:10]), arn, held
+    def dated(held: Mapping[str, Any]) -> tuple[date, Mapping[str, Any]]:
+        return date.fromisoformat(held["TimePeriod"]["Start"][:10]), held
+
+    for arn, found in map_items(scan.aws, plans, read, out, fills=out.lists):
+        yield from ((day, arn, held) for day, held in shaped(found or (), dated))
 
 
 def in_force(row: Row, day: date) -> bool:

@@ -7,13 +7,19 @@ from datetime import date
 from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.sources.cost_explorer import COST_EXPLORER_ERRORS, last_week, read_costs
+from observability.sources.cost_explorer import (
+    COST_EXPLORER_ERRORS,
+    days_told,
+    last_week,
+    read_costs,
+)
 
 
 def get_services(scan: Scan, out: CategoryResult) -> None:
     """Cost and usage per service, usage type and day (Cost Explorer, shared with get_cost)."""
-    first = str(scan.window.costs_from)
-    for row in scan.once(read_costs).rows:
+    costs = scan.once(read_costs)
+    first = str(days_told(scan.window, costs.first, out)[0])
+    for row in costs.rows:
         if row["date_from"] >= first:
             out.emit(row, day=date.fromisoformat(row["date_from"]))
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.errors import LACKING, NOT_HERE, ExpectedError
+from observability.aws.pages import widened
 from observability.collecting.collector import NOW, REGIONAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
-from observability.rows import Row, get_path, iso_time, shaped
+from observability.rows import Row, get_path, iso_time, listed, shaped
 from observability.sources.ec2_instances import kind_of, name_tag, read_instances
 
 if TYPE_CHECKING:
@@ -94,17 +96,18 @@ def get_services_resources(scan: Scan, out: CategoryResult) -> None:
 def read_volumes(scan: Scan) -> Iterator[Row]:
     """EBS volumes (DescribeVolumes), also hidden ones that AWS services manage; sizes in GiB."""
     client: EC2Client = scan.client("ec2")
-    pages = client.get_paginator("describe_volumes").paginate(
-        IncludeManagedResources=True, PaginationConfig={"PageSize": 1000}
+    ask = functools.partial(
+        client.get_paginator("describe_volumes").paginate, PaginationConfig={"PageSize": 1000}
     )
-    yield from shaped((held for page in pages for held in page.get("Volumes", ())), volume_row)
+    pages = widened(ask, IncludeManagedResources=True)
+    yield from shaped(listed(pages, "Volumes", "VolumeId"), volume_row)
 
 
 def read_subnets(scan: Scan) -> Iterator[Row]:
     """Subnets of this account (DescribeSubnets); those shared with it belong to their owner."""
     client: EC2Client = scan.client("ec2")
     pages = client.get_paginator("describe_subnets").paginate(PaginationConfig={"PageSize": 1000})
-    found = (held for page in pages for held in page.get("Subnets", ()))
+    found = listed(pages, "Subnets", "SubnetId")
     own = (held for held in found if held.get("OwnerId", scan.account) == scan.account)
     yield from shaped(own, subnet_row)
 
@@ -114,16 +117,14 @@ def read_databases(scan: Scan) -> Iterator[Row]:
     client: RDSClient = scan.client("rds")
     listing = client.get_paginator("describe_db_instances")
     pages = listing.paginate(PaginationConfig={"PageSize": 100})
-    yield from shaped(
-        (held for page in pages for held in page.get("DBInstances", ())), database_row
-    )
+    yield from shaped(listed(pages, "DBInstances", "DBInstanceIdentifier"), database_row)
 
 
 def read_buckets(scan: Scan) -> Iterator[Row]:
     """Buckets of all regions (S3: ListBuckets)."""
     client: S3Client = scan.client("s3")
     pages = client.get_paginator("list_buckets").paginate(PaginationConfig={"PageSize": 1000})
-    yield from shaped((held for page in pages for held in page.get("Buckets", ())), bucket_row)
+    yield from shaped(listed(pages, "Buckets", "Name"), bucket_row)
 
 
 def read_load_balancers(scan: Scan) -> Iterator[Row]:
@@ -131,9 +132,7 @@ def read_load_balancers(scan: Scan) -> Iterator[Row]:
     client: ElasticLoadBalancingv2Client = scan.client("elbv2")
     listing = client.get_paginator("describe_load_balancers")
     pages = listing.paginate(PaginationConfig={"PageSize": 400})
-    yield from shaped(
-        (held for page in pages for held in page.get("LoadBalancers", ())), load_balancer_row
-    )
+    yield from shaped(listed(pages, "LoadBalancers", "LoadBalancerArn"), load_balancer_row)
 
 
 def read_scaling_groups(scan: Scan) -> Iterator[Row]:
@@ -141,15 +140,15 @@ def read_scaling_groups(scan: Scan) -> Iterator[Row]:
     client: AutoScalingClient = scan.client("autoscaling")
     listing = client.get_paginator("describe_auto_scaling_groups")
     pages = listing.paginate(PaginationConfig={"PageSize": 100})
-    listed = (held for page in pages for held in page.get("AutoScalingGroups", ()))
-    yield from shaped(listed, scaling_group_row)
+    groups = listed(pages, "AutoScalingGroups", "AutoScalingGroupARN")
+    yield from shaped(groups, scaling_group_row)
 
 
 def read_functions(scan: Scan) -> Iterator[Row]:
     """Lambda functions (ListFunctions); their runtime is their engine."""
     client: LambdaClient = scan.client("lambda")
     pages = client.get_paginator("list_functions").paginate()
-    yield from shaped((held for page in pages for held in page.get("Functions", ())), function_row)
+    yield from shaped(listed(pages, "Functions", "FunctionArn"), function_row)
 
 
 RESOURCE_KINDS: dict[str, Callable[[Scan], Iterable[Row]]] = {

@@ -8,7 +8,7 @@ from observability.collecting.collector import EVENT, GLOBAL, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of, midnight, zulu
-from observability.rows import RowMapper, iso_time, shaped
+from observability.rows import RowMapper, iso_time, listed, shaped
 from observability.sources.support import SUPPORT_ERRORS
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def get_support_tickets(scan: Scan, out: CategoryResult) -> None:
         **(span if window.backfill else {}),  # type: ignore[arg-type]
     )
     unwanted = dict.fromkeys(PERSONAL if scan.settings.no_personal_data else ())
-    for row in shaped((case for page in pages for case in page.get("cases", ())), case_row):
+    for row in shaped(listed(pages, "cases", "caseId"), case_row):
         row |= unwanted
         builder = out.builders.of(day_of(row["time_created"]))
         row |= {"date_from": str(builder.start), "date_to": str(builder.end)}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from observability.collecting.batch import read_batch
 from observability.collecting.collector import GLOBAL, NOW, Collector, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import RowMapper, batches, iso_time
+from observability.rows import Row, RowMapper, batches, identified, iso_time, listed, shaped
 from observability.sources.support import SUPPORT_ERRORS
 
 if TYPE_CHECKING:
@@ -28,56 +28,47 @@ check_row = RowMapper(
 def get_trusted_advisor(scan: Scan, out: CategoryResult) -> None:
     """Trusted Advisor checks in warning or error (Support: DescribeTrustedAdvisorChecks, …).
 
-    Summaries, a hundred checks a call, tell which those are; only their results are read.
+    Summaries, a hundred checks a call, tell which those are; only their results are read. For a
+    check that was retired, and is listed still, AWS refuses the summaries of all that are asked:
+    https://github.com/aws-solutions/quota-monitor-for-aws/issues/73
     """
     client: SupportClient = scan.global_client("support")
-    checks = {c["id"]: c for c in client.describe_trusted_advisor_checks(language="en")["checks"]}
+    answer = client.describe_trusted_advisor_checks(language="en")
+    checks = {check["id"]: check for check in identified(listed([answer], "checks", "id"), "name")}
+
+    def read_summaries(ids: Sequence[str]) -> Iterator[Any]:
+        found = client.describe_trusted_advisor_check_summaries(checkIds=ids)
+        return listed([found], "summaries", "checkId")
+
+    def retired(check: str) -> None:
+        out.note(f"check {check} is left out: AWS lists it, and does not know it any longer")
+
     summaries = {
         summary["checkId"]: summary
         for ids in batches(checks, 100)
-        for summary in read_summaries(client, out, ids)
-        if summary["status"] in ("warning", "error")
+        for summary in read_batch(read_summaries, ids, retired)
+        if summary.get("status") in ("warning", "error")
     }
-    for check, result in map_items(
+
+    def row(found: tuple[str, Any]) -> Row:
+        check, result = found
+        about = checks[check]
+        # A summary has what a result has, less the resources.
+        return check_row(
+            result or summaries[check],
+            recommendation=about.get("description"),
+            check_id=check,
+            check_name=about["name"],
+            category=about["category"],
+        )
+
+    results = map_items(
         scan.aws,
         summaries,
         lambda check: client.describe_trusted_advisor_check_result(checkId=check)["result"],
         out,
-    ):
-        about = checks[check]
-        named = {"check_id": check, "check_name": about["name"], "category": about["category"]}
-        # A summary has what a result has, less the resources.
-        found = result or summaries[check]
-        out.emit(check_row(found, recommendation=about["description"], **named))
-
-
-RETIRED = re.compile(r"Unknown ID:.*?(\S+)\s*$", re.S)
-"""What AWS says of a check that it still lists but no longer knows; its id is the last word.
-https://github.com/aws-solutions/quota-monitor-for-aws/issues/73
-"""
-
-
-def read_summaries(client: SupportClient, out: CategoryResult, ids: Sequence[str]) -> list[Any]:
-    """Summaries of checks (DescribeTrustedAdvisorCheckSummaries), without those that are retired.
-
-    AWS refuses a whole batch for one id, and names that one; a batch of which it names none is
-    halved.
-    """
-    if not ids:
-        return []
-    try:
-        return [*client.describe_trusted_advisor_check_summaries(checkIds=ids)["summaries"]]
-    except client.exceptions.ClientError as error:
-        told = error.response["Error"]
-        if told["Code"] != "InvalidParameterValueException":
-            raise
-        named = RETIRED.search(told.get("Message", ""))
-    retired = named[1] if named and named[1] in ids else ids[0] if len(ids) == 1 else None
-    if retired:
-        out.note(f"check {retired} is left out: AWS lists it, and does not know it any longer")
-        return read_summaries(client, out, [check for check in ids if check != retired])
-    half = len(ids) // 2
-    return [s for part in (ids[:half], ids[half:]) for s in read_summaries(client, out, part)]
+    )
+    out.emit_all(shaped(results, row))
 
 
 EXPECTED_ERRORS = (

@@ -46,7 +46,8 @@ class Table:
 
     stored_in: str = ""  # the table, where it is not the one of this name
     late: bool = False  # loaded after other tables: accounts share it, so it is locked shortly
-    category: str = ""  # its loader's; must be Pass for an absence to mean anything
+    category: str = ""  # its loader's
+    path: str = ""  # of its rows in the document, if not the category: what must be complete there
     gone_value: tuple[str, str] | None = None  # a column and what it says once the thing is gone
 
     @property

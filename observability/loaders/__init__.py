@@ -21,7 +21,11 @@ def find_loaders() -> tuple[Loader, ...]:
 
 def in_order(loaders: Iterable[Loader]) -> list[Table]:
     """All tables in the order of loading: of each loader in turn, those that say so last."""
-    tables = [replace(table, category=x.category) for x in loaders for table in x.tables]
+    tables = [
+        replace(table, category=x.category, path=table.path or x.category)
+        for x in loaders
+        for table in x.tables
+    ]
     return sorted(tables, key=lambda table: table.late)
 
 

@@ -116,10 +116,11 @@ LOADER = Loader(
     rows=("account",),
     tables=(
         Table("accounts", Kind.OWNER, by_day=True, ours=("region", "csp")),
-        snapshot("contact_info"),
-        snapshot("alternate_contacts"),
+        snapshot("contact_info", path="account.contact_info"),
+        snapshot("alternate_contacts", path="account.alternate_contacts"),
         snapshot(
             "product_accounts",
+            path="account.product",
             parent=Parent("products", "product_id", {"name": "name"}, by_name=True),
             late=True,
         ),

@@ -45,6 +45,7 @@ LOADER = Loader(
         Table("config_reports", Kind.PERIOD, ("date_from",)),
         snapshot(
             "non_compliant_resources",
+            path="config.non_compliant_resources",
             parent=Parent("config_reports", "config_report_id", {"date_from": "date_from"}),
             aws_times=("created_at",),
             gone_value=("status", "RESOLVED"),

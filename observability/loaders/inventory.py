@@ -45,8 +45,16 @@ LOADER = Loader(
     function=load_inventory_data,
     rows=tuple(INVENTORY_TABLES),
     tables=(
-        snapshot("inventory_instances"),
-        Table("inventory_applications", Kind.PART, (), INSTANCE, by_day=True),
-        Table("inventory_patches", Kind.PART, (), INSTANCE, by_day=True),
+        snapshot("inventory_instances", path="inventory.instances"),
+        Table(
+            "inventory_applications",
+            Kind.PART,
+            parent=INSTANCE,
+            by_day=True,
+            path="inventory.applications",
+        ),
+        Table(
+            "inventory_patches", Kind.PART, parent=INSTANCE, by_day=True, path="inventory.patches"
+        ),
     ),
 )

@@ -65,14 +65,17 @@ UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
 WHERE id = CAST(:document AS integer)
 RETURNING (SELECT count(*) FROM changed), (SELECT count(*) FROM due)"""
 
-SECURITY_TABLES = {
-    "security.guard_duty": "guard_duty_findings",
+SNAPSHOTS = {
     "security.kms": "kms_keys",
     "security.waf": "waf_rules",
     "security.waf_rules": "waf_rules_detailed",
     "security.cloudtrail": "cloudtrail_logs",
     "security.secrets_manager": "secrets_manager_secrets",
     "security.certificate_manager": "certificates",
+}
+SECURITY_TABLES = {
+    "security.guard_duty": "guard_duty_findings",
+    **SNAPSHOTS,
     "security.inspector": "inspector_findings",
 }
 SECURITY_NAMES = {
@@ -162,12 +165,7 @@ LOADER = Loader(
             version="updated_at",
             aws_times=("created_at", "updated_at"),
         ),
-        snapshot("kms_keys"),
-        snapshot("waf_rules"),
-        snapshot("waf_rules_detailed"),
-        snapshot("cloudtrail_logs"),
-        snapshot("secrets_manager_secrets"),
-        snapshot("certificates"),
+        *(snapshot(name, path=path) for path, name in SNAPSHOTS.items()),
         Table("inspector_findings", Kind.EVENT, version="updated_at", aws_times=("updated_at",)),
     ),
 )

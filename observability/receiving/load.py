@@ -190,11 +190,20 @@ class Load:
         return self.db.execute(sql, parameters, self.transaction)
 
     def complete(self, table: Table) -> bool:
-        """Whether the document may say what is missing: it has meta, passed, and is of now."""
-        statuses = self.spool.facts.statuses
-        passed = table.category == "logs" or statuses.get(table.category) == "Pass"
+        """Whether the document may say what is missing: it has meta, read all, and is of now.
+
+        What was read whole it says in meta.complete, else by the status of the category.
+        """
+        facts = self.spool.facts
+        listed = facts.meta.get("complete")
+        if table.category == "logs":
+            whole = True
+        elif isinstance(listed, list):
+            whole = table.path in listed
+        else:
+            whole = facts.statuses.get(table.category) == "Pass"
         of_now = speaks_of_now(self.document) or not table.by_day
-        return passed and of_now and bool(self.document["with_meta"])
+        return whole and of_now and bool(self.document["with_meta"])
 
     def steps(self) -> Iterator[Step]:
         """The statements of the document in order; a batch is read when its turn comes."""

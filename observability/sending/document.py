@@ -64,10 +64,22 @@ def document(scan: Scan, builder: DocumentBuilder, results: Mapping[str, Categor
         "account_id": scan.account,
         "region": scan.region,
         "sender": f"sender.py {__version__}",
+        "complete": [*complete_lists(results)],
     }
     past = scan.window.backfill
     content = {c.category: category_content(builder, c, backfill=past) for c in COLLECTORS}
     return {"meta": meta, LOGS: set_log(results, scan.notes)} | content
+
+
+def complete_lists(results: Mapping[str, CategoryResult]) -> Iterator[str]:
+    """The paths of what was read whole, so that what is not in it is not there.
+
+    `security.kms` is a list, `health` a category that is one, `config` the fields of its object.
+    """
+    for collector in COLLECTORS:
+        complete = results[collector.category].complete
+        told = (name for name in collector.told if name in complete)
+        yield from (".".join(filter(None, (collector.category, name))) for name in told)
 
 
 def category_content(builder: DocumentBuilder, collector: Collector, *, backfill: bool) -> Any:

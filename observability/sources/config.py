@@ -14,7 +14,7 @@ from observability.aws.errors import (
     ExpectedError,
 )
 from observability.collecting.scan import Scan
-from observability.rows import Row
+from observability.rows import Row, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_config import ConfigServiceClient
@@ -33,11 +33,15 @@ def read_recorders(scan: Scan) -> bool:
 
 
 def query(client: ConfigServiceClient, expression: str) -> Iterator[Row]:
-    """The rows of an advanced query (SelectResourceConfig), as many per page as AWS gives."""
+    """The rows of an advanced query (SelectResourceConfig), as many per page as AWS gives.
+
+    Each is a JSON text; one that is none costs itself.
+    """
     pages = client.get_paginator("select_resource_config").paginate(
         Expression=expression, PaginationConfig={"PageSize": 100}
     )
-    yield from (json.loads(text) for page in pages for text in page.get("Results", ()))
+    texts = (text for page in pages for text in page.get("Results", ()))
+    return shaped(texts, json.loads)
 
 
 CONFIG_ERRORS = (

@@ -12,18 +12,20 @@ from observability.aws.errors import (
     NO_VALUE,
     NOT_YET,
     OFF,
+    TOO_OLD,
     ExpectedError,
     NothingToRead,
     SharedReadUnavailable,
     aws_errors,
 )
 from observability.aws.pages import tokens
+from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.shared import SharedReads
 from observability.collecting.spool import Spool
 from observability.collecting.window import Window
 from observability.dates import days
-from observability.rows import Row, RowMapper, get_path, shaped
+from observability.rows import Reject, Row, RowMapper, get_path, listed, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
@@ -73,12 +75,14 @@ def read_costs(scan: Scan) -> Costs:
         found = shared.once("costs", None, shared_costs) or {}
         if scan.account in found:
             return Costs(found.pop(scan.account), first)  # which wants them once
-    try:
-        return Costs(own_rows(scan, first), first)
-    except aws_errors() as error:
-        if first >= scan.window.costs_from or not is_too_early(error):
-            raise
-    return Costs(own_rows(scan, scan.window.costs_from), scan.window.costs_from)
+    while True:
+        try:
+            return Costs(own_rows(scan, first), first)
+        except aws_errors() as error:
+            later = later_day(error, first, scan.window)
+            if later is None:
+                raise
+            first = later
 
 
 def own_rows(scan: Scan, first: date) -> Spool:
@@ -86,10 +90,18 @@ def own_rows(scan: Scan, first: date) -> Spool:
     rows = Spool(scan.store)
     client: CostExplorerClient = scan.global_client("ce")
     period, grouped = time_period(first, scan.window.end), ("SERVICE", "USAGE_TYPE")
-    groups = cost_groups(client, period, grouped, own_costs(scan))
-    for row in shaped(groups, lambda found: service_row(found[1], **found[0]), rows.reject):
+    groups = cost_groups(client, period, grouped, own_costs(scan), reject=rows.reject)
+    for row in shaped(groups, whole_row, rows.reject):
         rows.add(row)
     return rows
+
+
+def whole_row(found: tuple[Row, Mapping[str, Any]]) -> Row:
+    """The row of a group of costs; ValueError of one that names nothing or has no amount."""
+    row = service_row(found[1], **found[0])
+    if None in (row["service"], row["usage_types"], row["cost"]):
+        raise ValueError("it has no service, usage type or cost")
+    return row
 
 
 MONTHS_KEPT = 13
@@ -100,16 +112,48 @@ https://docs.aws.amazon.com/cost-management/latest/userguide/ce-advanced-cost-an
 
 def first_day_kept() -> date:
     """The first day of which Cost Explorer has costs."""
+    return months_ago(MONTHS_KEPT)
+
+
+def months_ago(number: int) -> date:
+    """The first day of the month so many months before the current one."""
     today = datetime.now(UTC).date()
-    months = today.year * 12 + today.month - 1 - MONTHS_KEPT
+    months = today.year * 12 + today.month - 1 - number
     return date(months // 12, months % 12 + 1, 1)
 
 
-def is_too_early(error: Exception) -> bool:
-    """Whether Cost Explorer says that it keeps nothing so old, as China's, which has 12 months."""
+TOO_EARLY = r"(?i)(?:past|beyond|last) (?:the )?(?:past )?(\d+) months"
+"""What Cost Explorer says of a day before those that it keeps. China's has 12 months, not 14:
+https://docs.amazonaws.cn/en_us/aws/latest/userguide/billing-and-payment.html
+"""
+
+
+def later_day(error: Exception, first: date, window: Window) -> date | None:
+    """From when on to ask again, if an error says that Cost Explorer keeps nothing so old.
+
+    None if it does not, or if it keeps no day of the window.
+    """
     told = get_path(getattr(error, "response", None), "Error") or {}
-    early = re.search(r"(?i)(past|beyond|last) (the )?(past )?\d+ months", told.get("Message", ""))
-    return told.get("Code") == "ValidationException" and bool(early)
+    early = re.search(TOO_EARLY, told.get("Message", ""))
+    if told.get("Code") != "ValidationException" or not early:
+        return None
+    if first < window.costs_from:
+        return window.costs_from  # the day before was for the comparison only
+    kept = months_ago(int(early[1]) - 1)
+    later = kept if kept > first else (first.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return later if later < window.end else None
+
+
+def days_told(window: Window, first: date, out: CategoryResult) -> list[date]:
+    """The days of the window of which costs are known, from `first` on.
+
+    Others are said; nothing must be taken for gone on them.
+    """
+    found = [day for day in days_kept(window) if day >= first]
+    if found[0] > window.costs_from:
+        out.note(f"days before {found[0]} are left out: Cost Explorer keeps nothing so old")
+        out.unread.update(out.lists)
+    return found
 
 
 def days_kept(window: Window) -> list[date]:
@@ -139,6 +183,7 @@ def cost_groups(
     dimensions: tuple[str, str],
     only: ExpressionTypeDef,
     granularity: GranularityType = "DAILY",
+    reject: Reject | None = None,
 ) -> Iterator[tuple[Row, Mapping[str, Any]]]:
     """(dates, group) of costs by two dimensions, the most that AWS groups by (GetCostAndUsage)."""
     for page in tokens(
@@ -152,7 +197,7 @@ def cost_groups(
         ),
         "NextPageToken",
     ):
-        for result in page.get("ResultsByTime", ()):
+        for result in listed([page], "ResultsByTime", "TimePeriod", reject):
             first, after = (result["TimePeriod"][name][:10] for name in ("Start", "End"))
             for group in result.get("Groups", ()):
                 yield {"date_from": first, "date_to": after}, group
@@ -235,6 +280,9 @@ COST_EXPLORER_ERRORS = (
     ExpectedError(
         "ce", "AccessDeniedException", OFF, "the payer does not let its members see it",
         "Linked account doesn't have access to",
+    ),
+    ExpectedError(
+        "ce", "ValidationException", TOO_OLD, "Cost Explorer keeps nothing so old", TOO_EARLY
     ),
     ExpectedError(
         "ce", "DataUnavailableException", NOT_YET, "Cost Explorer has no data for this yet"

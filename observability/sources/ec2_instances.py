@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from observability.aws.pages import widened
 from observability.collecting.scan import Scan
 from observability.collecting.spool import Spool
-from observability.rows import RowMapper, iso_time, shaped
+from observability.rows import RowMapper, iso_time, listed, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -34,11 +36,12 @@ def read_instances(scan: Scan) -> Spool:
     """EC2 instances (DescribeInstances), also hidden ones that AWS services manage."""
     client: EC2Client = scan.client("ec2")
     rows = Spool(scan.store)
-    pages = client.get_paginator("describe_instances").paginate(
-        IncludeManagedResources=True, PaginationConfig={"PageSize": 1000}
+    ask = functools.partial(
+        client.get_paginator("describe_instances").paginate, PaginationConfig={"PageSize": 1000}
     )
-    groups = (group for page in pages for group in page.get("Reservations", ()))
-    instances = (held for group in groups for held in group.get("Instances", ()))
+    pages = widened(ask, IncludeManagedResources=True)
+    groups = listed(pages, "Reservations", reject=rows.reject)
+    instances = listed(groups, "Instances", "InstanceId", rows.reject)
     for row in shaped(instances, ec2_row, rows.reject):
         rows.add(row)
     return rows

@@ -95,6 +95,8 @@ def read_members(
     for account, row in kind.read(Reading(aws, region, members, since, shared.window.until, out)):
         rows[account].add(row)
     out.raise_if_incomplete()
+    for note in out.notes:
+        shared.caller.log.log_once(f"{kind.name} in {region}: {note}")
     for spool in rows.values():
         spool.flush()
     return rows

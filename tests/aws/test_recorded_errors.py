@@ -77,11 +77,22 @@ RECORDED = [
     ("config:DescribeComplianceByConfigRule", DENIED_CODE, "", FAIL),
     ("rds:DescribeDBInstances", "InvalidParameterValue", "Access Denied to API Version: API20141031", SKIPPED),
     ("wafv2:ListWebACLs", "WAFInvalidParameterException", "Error reason: The scope is not valid., field: SCOPE_VALUE, parameter: CLOUDFRONT", SKIPPED),
+    # IAM's denials, whatever names are in them
+    ("config:DescribeConformancePacks", DENIED_CODE, denial("config:DescribeConformancePacks", "with an explicit deny in a service control policy: p-not-supported in this region"), FAIL),
+    ("ec2:DescribeVolumes", "UnauthorizedOperation", "You are not authorized to perform this operation. role/disabled in this region", FAIL),
+    ("lambda:ListFunctions", DENIED_CODE, "", FAIL),
+    # a service's own authorization knows no such operation there
+    ("lambda:ListFunctions", DENIED_CODE, "Unable to determine service/operation name to be authorized", SKIPPED),
+    ("config:DescribeConformancePacks", DENIED_CODE, "", SKIPPED),
+    # too old
+    ("ce:GetReservationUtilization", "ValidationException", "You haven't enabled historical data beyond 14 months.", SKIPPED),
+    ("ce:GetReservationUtilization", "ValidationException", "Start date (and hour) should be before end date (and hour)", FAIL),
     # not yet
     ("ce:GetCostForecast", "DataUnavailableException", "Insufficient amount of historical data", SKIPPED),
     # a value that is absent, or whose thing has gone
     ("ce:GetSavingsPlansUtilization", "DataUnavailableException", "", ABSENT),
     ("cloudtrail:GetTrailStatus", "CloudTrailARNInvalidException", f"AccountID in ARN is wrong, you can only access resources with AccountID {ACCOUNT}.", ABSENT),
+    ("cloudtrail:GetTrailStatus", "InvalidTrailNameException", "Trail name or ARN can not be less than 3 characters.", ABSENT),
     ("cloudtrail:DescribeTrails", "TrailNotFoundException", "Unknown trail", FAIL),
     ("kms:DescribeKey", "NotFoundException", f"Key '{KEY}' does not exist", ABSENT),
     ("kms:GetKeyRotationStatus", "KMSInvalidStateException", f"{KEY} is pending import.", ABSENT),

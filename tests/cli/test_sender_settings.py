@@ -143,3 +143,20 @@ def test_a_setting_that_aws_knows_to_be_wrong_is_exit_2_before_anything_is_read(
     assert done.returncode == 2
     assert told in done.stderr.splitlines()[-1]
     assert {call.service for call in embedded.calls} <= {"sts", "s3"}
+
+
+def test_what_ends_a_run_is_2_if_it_must_be_corrected_and_1_if_it_failed(
+    run_sender: Run, embedded: EmbeddedCloud
+) -> None:
+    unknown = run_sender(AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE")
+    embedded.switches.deny("organizations", "ListAccounts", times=1)
+    denied = run_sender("--organization")
+    embedded.switches.fail("sts", "GetCallerIdentity", "InternalFailure", "oops", 500)
+    broken = run_sender()
+    for done, code, words in (
+        (unknown, 2, "InvalidClientTokenId"),
+        (denied, 2, "organizations:ListAccounts denied"),
+        (broken, 1, "InternalFailure"),
+    ):
+        assert (done.returncode, done.stdout) == (code, ""), done.stderr
+        assert words in done.stderr.splitlines()[-1]

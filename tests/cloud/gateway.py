@@ -187,6 +187,9 @@ class Gateway:
         except RawAnswer as raw:
             exchange.error = "raw"
             return HttpResponse(raw.status, raw.headers, raw.body, as_is=True)
+        for edit in self._switches.edits:
+            if isinstance(response.body, bytes):
+                response = replace(response, body=edit(request, response.body))
         return response
 
     def _dispatch(

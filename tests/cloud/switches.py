@@ -43,6 +43,7 @@ class ApiRequest:
 
 Predicate = Callable[[ApiRequest], bool]
 Policy = Callable[[ApiRequest], bool]
+Edit = Callable[[ApiRequest, bytes], bytes]
 
 
 class CutError(Exception):
@@ -104,6 +105,7 @@ class Switches:
     Attributes:
         latency: seconds that each request waits first, by service; "*" is for the others.
         policies: what decides, by account, whether an identity of it may make a request.
+        edits: what becomes of the bodies of answers before they are sent.
     """
 
     def __init__(self, latency: float = 0.0) -> None:
@@ -113,12 +115,14 @@ class Switches:
         self._released = threading.Event()
         self.latency: dict[str, float] = {ALL: latency}
         self.policies: dict[str, Policy] = {}
+        self.edits: list[Edit] = []
 
     def reset(self) -> None:
         """Take every switch back; what hangs is cut."""
         with self._lock:
             self._rules.clear()
             self.policies.clear()
+            self.edits.clear()
             self.latency = {ALL: self._default_latency}
             self._released.set()
             self._released = threading.Event()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from observability.sources.cost_explorer import first_day_kept
+import pytest
+
+from observability.sources.cost_explorer import first_day_kept, months_ago
 from tests.cloud import ApiRequest, EmbeddedCloud, Size
 from tests.cloud.answers.core import AwsError
 from tests.conftest import MakeAccount
@@ -54,6 +56,45 @@ def test_a_partition_that_keeps_less_refuses_the_day_before_only(
     assert sent.code == 0, sent.story
     assert sent.document["cost"][0]["previous_period_cost"] is None
     assert asked == [str(first - timedelta(days=1)), str(first)]
+
+
+@pytest.mark.parametrize(("months", "kept"), [(12, 11), (12, 8), (6, 5)])
+def test_a_partition_that_keeps_fewer_months_is_asked_for_those(
+    months: int, kept: int, embedded: EmbeddedCloud, make_account: MakeAccount, tmp_path: Path
+) -> None:
+    """China's has 12; what it keeps may also be less than what its words say."""
+    first = months_ago(kept)
+    start, end = months_ago(kept + 1) + timedelta(days=20), first + timedelta(days=1)
+    words = f"You haven't enabled historical data beyond {months} months."
+    asked = refuse_before(embedded, first, words)
+    environment = embedded.environment(make_account(Size.small()).id) | {"BUCKET": ""}
+    days = ("--start", str(start), "--end", str(end))
+    sent = send(environment, tmp_path, "--only", "service,cost,marketplace", *days)
+    assert sent.code == 0, sent.story
+    told = {document["meta"]["period"]["start"]: document for document in sent.documents}
+    assert [day for day, document in told.items() if document["cost"]] == [str(first), str(end)]
+    assert [day for day, document in told.items() if document["service"]] == [str(first), str(end)]
+    earlier = [document for day, document in told.items() if day < str(first)]
+    assert not any(document["marketplace"] for document in earlier)
+    assert told[str(first)]["cost"][0]["previous_period_cost"] is None
+    assert asked[-1] == str(first)
+    assert len(asked) <= 4
+    for document in earlier:
+        messages = [text for held in document["logs"]["message"] for text in held.values()]
+        assert any(f"days before {first} are left out" in text for text in messages)
+        assert not {"service", "cost", "marketplace"}.intersection(document["meta"]["complete"])
+
+
+def test_use_of_reservations_on_days_that_are_not_kept_is_no_failure(
+    embedded: EmbeddedCloud, make_account: MakeAccount, tmp_path: Path
+) -> None:
+    words = "You haven't enabled historical data beyond 12 months."
+    for operation in ("GetReservationUtilization", "GetSavingsPlansUtilization*"):
+        embedded.switches.fail("ce", operation, "ValidationException", words)
+    environment = embedded.environment(make_account(Size.small()).id) | {"BUCKET": ""}
+    sent = send(environment, tmp_path, "--only", "ri_sp_savings")
+    assert (sent.code, sent.statuses["ri_sp_savings"]) == (0, "Skipped")
+    assert any("keeps nothing so old" in text for text in sent.said("INFO"))
 
 
 def test_days_that_nobody_knows_any_longer_are_said_and_the_others_read(

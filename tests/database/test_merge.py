@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from observability.collectors import COLLECTORS
 from observability.database.tables import Kind
 from observability.loaders import TABLES
 from observability.loaders.cost import PARTIAL_UPDATES
@@ -198,6 +199,44 @@ def test_only_a_passed_category_says_what_is_gone(warehouse: Warehouse, status: 
     warehouse.load(first, documents.key(DAY))
     warehouse.load(second, documents.key(DAY + timedelta(days=1)))
     assert warehouse.query("SELECT gone_at FROM kms_keys") == [{"gone_at": None}]
+
+
+@pytest.mark.parametrize(
+    ("complete", "status", "gone"),
+    [
+        (["security.kms"], "Fail", True),
+        (["security.kms"], "Pass", True),
+        (["security", "security.waf", "kms"], "Pass", False),
+        ([], "Pass", False),
+        ("security.kms", "Fail", False),  # no list: the status decides
+        (None, "Pass", True),
+    ],
+)
+def test_the_lists_that_were_read_whole_say_what_is_gone_whatever_the_status(
+    complete: object, status: str, gone: bool, warehouse: Warehouse
+) -> None:
+    def tell(made: Document) -> None:
+        made["security"]["kms"] = []
+        made["meta"]["complete"] = complete
+        made["logs"]["security_status"] = status
+
+    first, second = day_after(tell)
+    warehouse.load(first, documents.key(DAY))
+    warehouse.load(second, documents.key(DAY + timedelta(days=1)))
+    [row] = warehouse.query("SELECT gone_at IS NOT NULL AS gone FROM kms_keys")
+    assert row["gone"] is gone
+
+
+def test_each_table_goes_by_a_list_that_the_sender_tells_of() -> None:
+    """A name of which the two sides think differently would never mark anything as gone."""
+    told = {
+        ".".join(filter(None, (collector.category, name)))
+        for collector in COLLECTORS
+        for name in collector.told
+    }
+    by_list = {name: table.path for name, table in TABLES.items() if table.category != "logs"}
+    derived = {"security", "findings", "guard_duty_findings", "inspector_findings"}  # no listings
+    assert {name for name, path in by_list.items() if path not in told} <= derived
 
 
 def test_a_document_of_a_past_day_says_nothing_about_what_is_gone(warehouse: Warehouse) -> None:

@@ -59,3 +59,34 @@ def test_a_rotation_makes_the_user_who_can_load_and_nothing_else(
                 connection.execute(forbidden.encode())
         connection.execute("RESET ROLE")
         connection.execute(f"DROP OWNED BY {user}; DROP ROLE {user}".encode())
+
+
+def test_a_page_in_place_of_an_answer_ends_no_step(
+    invoke: Invoke, embedded: EmbeddedCloud, hub: dict[str, str]
+) -> None:
+    """A step that Secrets Manager takes for done would leave the database with another password."""
+    secrets = embedded.moto.client("secretsmanager", embedded.analytics.id, "us-east-1")
+    user = f"turned_{hub['DB_NAME'][-4:]}"
+    login = json.dumps({"username": user, "password": "first"})
+    secret = secrets.create_secret(Name=f"login-{user}", SecretString=login)["ARN"]
+    environment = hub | {"MASTER_SECRET_ARN": hub["AURORA_SECRET_ARN"]}
+    page = b"<!DOCTYPE html><p>Please sign in"
+    spoilt = {
+        "createSecret": ("secretsmanager", "PutSecretValue"),
+        "setSecret": ("rds-data", "ExecuteStatement"),
+        "finishSecret": ("secretsmanager", "UpdateSecretVersionStage"),
+    }
+    for step, (service, operation) in spoilt.items():
+        event = {"SecretId": secret, "ClientRequestToken": "1" * 32, "Step": step}
+        embedded.data_api.logins[secret] = user
+        rule = embedded.switches.answer_raw(service, operation, page)
+        answer = invoke("rotation.lambda_handler", environment, event)
+        assert "UnreadableAnswer" in answer["errorMessage"], step
+        embedded.switches.remove(rule)
+        embedded.switches.answer_raw(service, operation, page, times=1)  # which is asked again
+        answer = invoke("rotation.lambda_handler", environment, event)
+        assert answer.get("result", answer) is None, step
+    current = secrets.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")
+    assert current["VersionId"] == "1" * 32
+    with psycopg.connect(embedded.postgres.dsn_for(hub["DB_NAME"])) as connection:
+        connection.execute(f"DROP OWNED BY {user}; DROP ROLE {user}".encode())

@@ -5,7 +5,8 @@ python -m tests.docs.aws_answers    writes it anew
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import observability.collectors  # noqa: F401  they declare the errors
@@ -22,21 +23,48 @@ from observability.aws.errors import (
     OFF,
     PASSING,
     THROTTLED,
+    TOO_OLD,
     UNLIFTABLE,
     VANISHED,
     ExpectedError,
 )
 
-PAGE = Path(__file__).parents[2] / "docs" / "aws-answers.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "aws-answers.md"
 
 BECOMES = {
     OFF: "Skipped, with the reason",
     NOT_HERE: "Skipped, with the reason",
     NOT_YET: "Skipped, with the reason",
+    TOO_OLD: "Skipped, with the reason",
     NO_VALUE: "NULL in the row of what was listed",
     VANISHED: "NULL in the row of what was listed",
-    UNLIFTABLE: "NULL in the row of what was listed, and said once as INFO",
+    UNLIFTABLE: "NULL in the row of what was listed",
 }
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "off → Skipped": (OFF,),
+    "denied → Fail": (UNLIFTABLE,),
+    "not here → Skipped": (NOT_HERE,),
+    "not yet, too old → Skipped": (NOT_YET, TOO_OLD),
+    "vanished, no value → NULL": (VANISHED, NO_VALUE),
+}
+"""What is told of each service, and the meanings that belong there."""
+
+OFF_WITHOUT_ERROR = {
+    "application-signals": "an empty list: no rows",
+    "config": "no recorder is listed: Skipped",
+    "guardduty": "no detector is listed: Skipped",
+    "inspector2": "also an empty list: no rows",
+    "resiliencehub": "an empty list: no rows",
+}
+"""Services that AWS answers for without an error where they are not in use."""
+
+LEFT_OUT = {
+    "guardduty": "a finding is left out of its batch",
+    "support": "a check is left out of its batch",
+}
+"""Services that refuse a batch for one item that has vanished."""
 
 HEAD = """\
 # What AWS's answers become
@@ -46,11 +74,18 @@ say so. This page is written from that table (`python -m tests.docs.aws_answers`
 
 - **Fail**: whatever no row below says. The message names the call, AWS's code and AWS's words. A
   denial is one, in whatever words: {denied}.
-- **Skipped** (off, not here, not yet): there is nothing to be had, and nothing is wrong. What is
-  one part of a category is skipped by itself.
+- **Skipped** (off, not here, not yet, too old): there is nothing to be had, and nothing is wrong.
+  What is one part of a category is skipped by itself, and so is one item of a list.
 - **NULL** (no value, vanished, refused to everybody): only a list says what exists. A detail that
-  AWS does not tell leaves NULL in the row of what was listed, and the category passes, so that
-  what is no longer listed is marked as gone.
+  AWS does not tell leaves NULL in the row of what was listed. That is no failure, and is said once
+  as INFO.
+- **Which lists are complete** is apart from the status: `meta.complete` names them. A detail that
+  is denied fails its category, and its list is complete all the same, so that what is no longer
+  listed is marked as gone. A list is not complete if a page of it was not read, or if its rows are
+  made of details that were not told, such as the patches of a machine or the use of a day.
+- **A batch** that AWS refuses for one of its items (Trusted Advisor's summaries, GuardDuty's
+  findings) is read without it, which is said.
+- **A parameter** that a region does not know, and that only shows more, is left out, which is said.
 - **A region is not enabled** only if the account's own list says so (Account: ListRegions, else
   EC2: DescribeRegions). {refused} of a region that is enabled are a failure.
 - **An account that is not activated**, or whose plan lacks the service, is a failure: {inactive}.
@@ -62,9 +97,53 @@ say so. This page is written from that table (`python -m tests.docs.aws_answers`
 - **Throttling** is waited for as long as the run has time: {throttled}.
 - **What passes** is tried three times: {passing}.
 
+## By service
+
+What each service may answer. Everything else is a failure. "any" stands for what every service may
+answer: the last rows of the table below, and no connection where the region has no such service.
+"none" stands for: no such answer is known, or nothing is asked of a single item.
+
+{services}
+
+## Each answer
+
 | call | code | words | meaning | becomes | reason |
 |---|---|---|---|---|---|
 """
+
+
+def services() -> list[str]:
+    """The services that the sender asks, by what clients its code makes."""
+    code = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "observability").rglob("*.py"))
+    found = re.findall(r'client\(\s*"([a-z0-9-]+)"', code)
+    return sorted({*found} - {"rds-data"})  # the receiver's
+
+
+def table() -> Iterator[str]:
+    """A line for each service: the codes of each meaning."""
+    yield f"| service | {' | '.join(COLUMNS)} |"
+    yield "|---" * (len(COLUMNS) + 1) + "|"
+    for service in services():
+        own = [row for row in EXPECTED_ERRORS if row.call.partition(":")[0] == service]
+        cells = [
+            about(service, column, [row for row in own if row.meaning in meanings])
+            for column, meanings in COLUMNS.items()
+        ]
+        yield f"| `{service}` | {' | '.join(cells)} |"
+
+
+def about(service: str, column: str, rows: Iterable[ExpectedError]) -> str:
+    """What a service may answer of one kind."""
+    codes = "; ".join(dict.fromkeys(f"`{row.code}`" for row in rows))
+    if column.startswith("denied"):
+        return "any denial" + ("; by a key's own policy: NULL" if codes else "")
+    if column.startswith("off"):
+        return "; ".join(filter(None, (codes, OFF_WITHOUT_ERROR.get(service, "")))) or "any"
+    if column.startswith("not here"):
+        return "; ".join(filter(None, (codes, "any")))
+    if column.startswith("vanished") and service in LEFT_OUT:
+        return "; ".join(filter(None, (codes, LEFT_OUT[service])))
+    return codes or "none"
 
 
 def names(codes: Iterable[str]) -> str:
@@ -96,6 +175,7 @@ def page() -> str:
         unreadable=UNREADABLE,
         throttled=names(THROTTLED),
         passing=names(PASSING),
+        services="\n".join(table()),
     )
     rows = sorted(EXPECTED_ERRORS, key=lambda row: row.call.partition(":")[0])
     return head + "\n".join(lines((*rows, *OF_ANY_SERVICE))) + "\n"

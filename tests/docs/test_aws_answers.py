@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from observability.collectors import COLLECTORS
-from tests.docs.aws_answers import PAGE, page
+from tests.collectors.registry import stated
+from tests.docs.aws_answers import COLUMNS, PAGE, page, services
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -21,3 +22,12 @@ def test_each_service_of_the_table_is_one_that_a_collector_asks() -> None:
     rows = [line for line in page().splitlines() if line.startswith("| `")]
     services = {line.split("`")[1].partition(":")[0] for line in rows}
     assert services <= asked | other
+
+
+def test_each_service_that_a_run_asks_has_a_line_of_all_kinds() -> None:
+    asked = {api.partition(":")[0] for api in stated("DENIALS")} | {"sts", "s3", "organizations"}
+    assert asked <= {*services()}
+    _, table, _ = page().split("\n## ")
+    lines = [line.split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    assert [cells[0].strip("| `") for cells in lines] == services()
+    assert all(len(cells) == 1 + len(COLUMNS) and all(cells) for cells in lines)

@@ -35,7 +35,10 @@ def get_security(scan: Scan, out: CategoryResult) -> None:
     Each is a part of its own; all are read at once, on past days those that carry dates.
     """
     past = scan.window.backfill
-    run_parts(scan, out, {part.name: part.collect for part in PARTS if not (past and part.is_now)})
+    read = [part for part in PARTS if not (past and part.is_now)]
+    lists = {part.name: part.lists for part in read}
+    out.lists = tuple(name for names in lists.values() for name in names)
+    run_parts(scan, out, {part.name: part.collect for part in read}, lists)
     if past:
         left_out = ", ".join(part.name for part in PARTS if part.is_now)
         out.note(f"{left_out}: AWS does not tell what was there on a past day")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.errors import NOT_HERE, VANISHED, ExpectedError
+from observability.aws.pages import widened
 from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import RowMapper, iso_time, shaped
+from observability.rows import RowMapper, iso_time, listed, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_acm import ACMClient
@@ -44,7 +45,8 @@ def get_certificate_security(scan: Scan, out: CategoryResult) -> None:
     request: Any = client.meta.service_model.operation_model("ListCertificates").input_shape
     if "RootHierarchyTypes" in request.members:
         out.try_read(
-            lambda: emit_certificates(scan, out, client, known, RootHierarchyTypes=NEWER_ROOTS)
+            lambda: emit_certificates(scan, out, client, known, RootHierarchyTypes=NEWER_ROOTS),
+            fills=out.lists,
         )
     else:
         out.note("certificates of Amazon's newer roots are not listed: botocore is older than they")
@@ -60,14 +62,13 @@ def emit_certificates(
     def complete(arn: str) -> Mapping[str, Any]:
         return client.describe_certificate(CertificateArn=arn)["Certificate"]
 
-    for page in client.get_paginator("list_certificates").paginate(
-        Includes={"keyTypes": KEY_TYPES},
-        CertificateKeyPairOrigins=ORIGINS,
-        PaginationConfig={"PageSize": 1000},
-        **roots,
-    ):
-        listed = page.get("CertificateSummaryList", ())
-        found = {h["CertificateArn"]: h for h in listed if h["CertificateArn"] not in known}
+    def pages(**wider: Any) -> Iterable[Mapping[str, Any]]:
+        listing = client.get_paginator("list_certificates")
+        return listing.paginate(PaginationConfig={"PageSize": 1000}, **wider, **roots)
+
+    for page in widened(pages, Includes={"keyTypes": KEY_TYPES}, CertificateKeyPairOrigins=ORIGINS):
+        every = listed([page], "CertificateSummaryList", "CertificateArn")
+        found = {h["CertificateArn"]: h for h in every if h["CertificateArn"] not in known}
         known.update(found)
         lacking = [arn for arn, held in found.items() if lacks_fields(held)]
         filled = dict(map_items(scan.aws, lacking, complete, out))

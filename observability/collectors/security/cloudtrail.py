@@ -12,7 +12,7 @@ from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan, open_regions
 from observability.collecting.window import Window
 from observability.dates import midnight, to_iso
-from observability.rows import RowMapper, iso_time
+from observability.rows import RowMapper, iso_time, listed
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudtrail import CloudTrailClient
@@ -36,7 +36,8 @@ def get_cloudtrail_security(scan: Scan, out: CategoryResult) -> None:
     newest of up to five management events since the window began, of the region, not the trail.
     """
     client: CloudTrailClient = scan.client("cloudtrail")
-    trails = client.describe_trails(includeShadowTrails=scan.home)["trailList"]
+    answer = client.describe_trails(includeShadowTrails=scan.home)
+    trails = listed([answer], "trailList", "TrailARN")
     others = set(open_regions(scan, out)) - {scan.region} if scan.home else set()
     latest = out.try_read(lambda: latest_event(client, scan.window))
     for trail, status in map_items(
@@ -57,7 +58,7 @@ def latest_event(client: CloudTrailClient, window: Window) -> str | None:
         StartTime=midnight(window.start), EndTime=window.until, PaginationConfig={"PageSize": 5}
     )
     for page in itertools.islice(pages, FEW):
-        if events := page.get("Events"):
+        if events := [*listed([page], "Events", "EventTime")]:
             return to_iso(max(held["EventTime"] for held in events))
     return None
 
@@ -77,6 +78,10 @@ EXPECTED_ERRORS = (
         "you can only access resources with AccountID",
     ),
     ExpectedError("cloudtrail:GetTrailStatus", "UnsupportedOperationException", NO_VALUE),
+    # A trail of another region or account that is shown here, asked for by its ARN.
+    ExpectedError(
+        "cloudtrail:GetTrailStatus", "InvalidTrailNameException", NO_VALUE, UNKNOWN_TRAIL
+    ),
     # An organization's trail, asked for by a member.
     ExpectedError(
         "cloudtrail:GetTrailStatus", "OperationNotPermittedException", NO_VALUE, UNKNOWN_TRAIL

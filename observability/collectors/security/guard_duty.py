@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.cache import Lazy
 from observability.aws.errors import OFF, ExpectedError, SharedReadUnavailable
 from observability.aws.session import Aws
+from observability.collecting.batch import read_batch
 from observability.collecting.collector import EVENT, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of
-from observability.rows import Row, RowMapper, batches, iso_time, shaped
+from observability.rows import Row, RowMapper, batches, iso_time, listed, shaped
 from observability.sources.findings import Administered, Reading, findings
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def guard_duty_members(aws: Aws, region: str) -> dict[str, str]:
     if not (own := own_detector(aws, region)):
         raise SharedReadUnavailable("its administrator has not enabled it")
     pages = client.get_paginator("list_members").paginate(DetectorId=own, OnlyAssociated="true")
-    listed = [held for page in pages for held in page.get("Members", ())]
-    enabled = [held for held in listed if held["RelationshipStatus"].lower() == "enabled"]
+    every = listed(pages, "Members", "AccountId")
+    enabled = [held for held in every if held["RelationshipStatus"].lower() == "enabled"]
     found = {held["AccountId"]: held["DetectorId"] for held in enabled if held.get("DetectorId")}
     return {aws.account: own, **found}
 
@@ -58,17 +59,24 @@ def guard_duty_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
         account = held["AccountId"]
         return account, guard_duty_row(held, detector_id=reading.accounts[account])
 
+    def ask(ids: Sequence[str]) -> Iterator[tuple[str, Row]]:
+        answer = client.get_findings(DetectorId=detector, FindingIds=ids)
+        return shaped(listed([answer], "Findings", "Id"), own_row)
+
+    def refused(finding: str) -> None:
+        reading.out.note(f"finding {finding} is left out: GuardDuty lists it, and does not tell it")
+
     def get(ids: list[str]) -> list[tuple[str, Row]]:
-        found = client.get_findings(DetectorId=detector, FindingIds=ids).get("Findings", [])
-        return list(shaped(found, own_row))
+        return read_batch(ask, ids, refused)
 
     pages = client.get_paginator("list_findings").paginate(
         DetectorId=detector,
         FindingCriteria={"Criterion": guard_duty_criteria(reading)},
         PaginationConfig={"PageSize": 50},
     )
-    ids = (found for page in pages for found in page.get("FindingIds", ()))
-    for _, rows in map_items(aws, batches(ids, 50), get, reading.out):
+    ids = (found for page in pages for found in page.get("FindingIds", ()) if found)
+    fills = reading.out.lists
+    for _, rows in map_items(aws, batches(ids, 50), get, reading.out, fills=fills):
         yield from rows or ()
 
 

@@ -11,7 +11,7 @@ from observability.collecting.collector import EVENT, Part, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.dates import day_of
-from observability.rows import Row, RowMapper, iso_time, shaped
+from observability.rows import Row, RowMapper, iso_time, listed, shaped
 from observability.sources.findings import Administered, Reading, findings
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def inspector_members(aws: Aws, region: str) -> dict[str, str]:
     """The accounts whose findings an administrator sees (Inspector: ListMembers)."""
     client: Inspector2Client = aws.client("inspector2", region)
     pages = client.get_paginator("list_members").paginate(onlyAssociated=True)
-    listed = [held for page in pages for held in page.get("members", ())]
-    enabled = [held for held in listed if held["relationshipStatus"] == "ENABLED"]
+    every = listed(pages, "members", "accountId")
+    enabled = [held for held in every if held["relationshipStatus"] == "ENABLED"]
     return {aws.account: "", **{held["accountId"]: "" for held in enabled}}
 
 
@@ -47,8 +47,8 @@ def inspector_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     pages = client.get_paginator("list_findings").paginate(
         filterCriteria=inspector_criteria(reading), PaginationConfig={"PageSize": 100}
     )
-    listed = (held for page in pages for held in page.get("findings", ()))
-    yield from shaped(listed, lambda held: (held["awsAccountId"], inspector_row(held)))
+    found = listed(pages, "findings", "findingArn")
+    yield from shaped(found, lambda held: (held["awsAccountId"], inspector_row(held)))
 
 
 INSPECTOR = Administered("Inspector", "inspector2", 10, inspector_members, inspector_findings)
@@ -62,13 +62,18 @@ def get_inspector(scan: Scan, out: CategoryResult) -> None:
 
 
 def inspector_criteria(reading: Reading) -> FilterCriteriaTypeDef:
-    """Findings of accounts: those that are active, or those updated since."""
+    """Findings of accounts: all that Inspector keeps, or those updated since.
+
+    Closed ones are kept for 3 or 30 days: with them is known what was closed on days that nobody
+    read. Suppressed ones may never change again, so that nobody would ever read them.
+    https://docs.aws.amazon.com/inspector/latest/user/findings-understanding.html
+    """
     named: list[InspectorStringFilterTypeDef] = [
         {"comparison": "EQUALS", "value": account} for account in reading.accounts
     ]
     among: FilterCriteriaTypeDef = {"awsAccountId": named}
     if reading.since is None:
-        return among | {"findingStatus": [{"comparison": "EQUALS", "value": "ACTIVE"}]}
+        return among
     first, last = reading.since, reading.until
     return among | {"updatedAt": [{"startInclusive": first, "endInclusive": last}]}
 

@@ -10,7 +10,7 @@ from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import Row, RowMapper, iso_time
+from observability.rows import Row, RowMapper, iso_time, listed
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -39,7 +39,7 @@ def get_kms_security(scan: Scan, out: CategoryResult) -> None:
     client: KMSClient = scan.client("kms")
 
     def describe(key: str) -> Row:
-        about = client.describe_key(KeyId=key)["KeyMetadata"]
+        about: Row = {"KeyId": key, **client.describe_key(KeyId=key)["KeyMetadata"]}
         return key_row(about, key_rotation_enabled=rotates(about))
 
     def rotates(about: Mapping[str, Any]) -> bool | None:
@@ -52,8 +52,7 @@ def get_kms_security(scan: Scan, out: CategoryResult) -> None:
         return status and status["KeyRotationEnabled"]
 
     pages = client.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 1000})
-    listed = (key for page in pages for key in page.get("Keys", ()))
-    arns = {key["KeyId"]: key.get("KeyArn") for key in listed}
+    arns = {key["KeyId"]: key.get("KeyArn") for key in listed(pages, "Keys", "KeyId")}
     for key, row in map_items(scan.aws, arns, describe, out):
         out.emit(row or {"key_id": key, "arn": arns[key]}, "kms")
 

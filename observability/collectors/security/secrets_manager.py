@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
+from observability.aws.pages import widened
 from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import RowMapper, iso_time, shaped
+from observability.rows import RowMapper, iso_time, listed, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -28,11 +30,11 @@ def get_secrets_security(scan: Scan, out: CategoryResult) -> None:
     Secrets that are scheduled for deletion exist until then, and can be restored.
     """
     client: SecretsManagerClient = scan.client("secretsmanager")
-    pages = client.get_paginator("list_secrets").paginate(
-        IncludePlannedDeletion=True, PaginationConfig={"PageSize": 100}
+    ask = functools.partial(
+        client.get_paginator("list_secrets").paginate, PaginationConfig={"PageSize": 100}
     )
-    secrets = (secret for page in pages for secret in page.get("SecretList", ()))
-    for row in shaped(secrets, secret_row):
+    pages = widened(ask, IncludePlannedDeletion=True)
+    for row in shaped(listed(pages, "SecretList", "ARN"), secret_row):
         out.emit(row, "secrets_manager")
 
 

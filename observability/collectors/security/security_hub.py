@@ -12,7 +12,7 @@ from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.spool import Spool
 from observability.dates import day_of, zulu
-from observability.rows import Row, RowMapper, get_path, iso_time, shaped
+from observability.rows import Row, RowMapper, get_path, iso_time, listed, shaped
 from observability.sources.findings import Administered, Reading, findings
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def hub_members(aws: Aws, region: str) -> dict[str, str]:
     """The accounts whose findings an administrator sees (Security Hub: ListMembers)."""
     client: SecurityHubClient = aws.client("securityhub", region)
     pages = client.get_paginator("list_members").paginate(OnlyAssociated=True)
-    found = {held["AccountId"]: "" for page in pages for held in page.get("Members", ())}
+    found = {held["AccountId"]: "" for held in listed(pages, "Members", "AccountId")}
     return {aws.account: "", **found}
 
 
@@ -67,8 +67,7 @@ def hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     pages = client.get_paginator("get_findings").paginate(
         Filters=security_hub_filters(reading), PaginationConfig={"PageSize": 100}
     )
-    listed = (finding for page in pages for finding in page.get("Findings", ()))
-    identified = (finding for finding in listed if finding.get("Id"))
+    identified = (finding for finding in listed(pages, "Findings") if finding.get("Id"))
     yield from shaped(identified, lambda finding: (finding["AwsAccountId"], finding_row(finding)))
 
 

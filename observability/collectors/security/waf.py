@@ -12,7 +12,7 @@ from observability.collecting.collector import NOW, Part, Probe
 from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
-from observability.rows import Row, RowMapper, get_path
+from observability.rows import Row, RowMapper, get_path, listed, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
@@ -44,13 +44,9 @@ def get_waf_security(scan: Scan, out: CategoryResult) -> None:
         scope.lower(): functools.partial(read_web_acls, scope=scope) for scope in scopes
     }
     if scan.home and (why := scan.aws.why_lacking("cloudfront")):
-        parts["cloudfront"] = functools.partial(skip, why)
+        del parts["cloudfront"]
+        out.note(why)
     run_parts(scan, out, parts)
-
-
-def skip(why: str, scan: Scan, out: CategoryResult) -> None:
-    """What a part comes to that is not there."""
-    out.skipped = why
 
 
 def read_web_acls(scan: Scan, out: CategoryResult, scope: ScopeType) -> None:
@@ -59,20 +55,26 @@ def read_web_acls(scan: Scan, out: CategoryResult, scope: ScopeType) -> None:
         scan.client("wafv2") if scope == "REGIONAL" else scan.global_client("wafv2")
     )
     pages = tokens(lambda **t: client.list_web_acls(Scope=scope, Limit=100, **t), "NextMarker")
-    acls = {acl["ARN"]: acl for page in pages for acl in page.get("WebACLs", ())}
+    acls = {acl["ARN"]: acl for acl in listed(pages, "WebACLs", "ARN")}
     logging = logged_acls(out, scope, client) if acls else LoggedAcls()
 
     def describe(arn: str) -> tuple[Row, list[Row]]:
         acl = acls[arn]
         found = client.get_web_acl(Name=acl["Name"], Scope=scope, Id=acl["Id"])["WebACL"]
         logs = acl_logs(out, client, arn) if logging is None else logging.has(arn)
-        return acl_rows(found, scope, logs, protected(scan, out, scope, client, arn))
+        resources = protected(scan, out, scope, client, arn)
+        return acl_rows({**found, "ARN": arn, "Name": acl["Name"]}, scope, logs, resources)
 
-    for arn, rows in map_items(scan.aws, acls, describe, out):
+    for arn, rows in map_items(scan.aws, acls, describe, out, fills=["waf_rules"]):
         acl, rules = rows or (listed_acl_row(acls[arn], scope=scope), [])
         out.emit(acl, "waf")
         for rule in rules:
             out.emit(rule, "waf_rules")
+
+
+def log_scope(owner: LogScopeType) -> Any:
+    """How AWS is asked for the logging of somebody; a region may only know the default."""
+    return {} if owner == LOG_SCOPES[0] else {"LogScope": owner}
 
 
 class LoggedAcls(NamedTuple):
@@ -89,24 +91,24 @@ class LoggedAcls(NamedTuple):
 def logged_acls(out: CategoryResult, scope: ScopeType, client: WAFV2Client) -> LoggedAcls | None:
     """The ACLs that log, whoever has set that up (ListLoggingConfigurations, a call for each).
 
-    None for those who may not list.
+    None for those who may not list, or to whom AWS lists what is none.
     """
 
-    def listed(owner: LogScopeType) -> set[str]:
+    def logged_by(owner: LogScopeType) -> set[str]:
         pages = tokens(
             lambda **t: client.list_logging_configurations(
-                Scope=scope, LogScope=owner, Limit=100, **t
+                Scope=scope, Limit=100, **log_scope(owner), **t
             ),
             "NextMarker",
         )
         return {c["ResourceArn"] for p in pages for c in p.get("LoggingConfigurations", ())}
 
     nobody: set[str] = set()
-    own = out.try_read(lambda: listed(LOG_SCOPES[0]), absent=nobody)
+    own = out.try_read(lambda: logged_by(LOG_SCOPES[0]), absent=nobody)
     if own is None:
         return None
     others = [
-        out.try_read(functools.partial(listed, owner), absent=nobody) for owner in LOG_SCOPES[1:]
+        out.try_read(functools.partial(logged_by, owner), absent=nobody) for owner in LOG_SCOPES[1:]
     ]
     known = own.union(*(found for found in others if found))
     return LoggedAcls(frozenset(known), None not in others)
@@ -116,7 +118,7 @@ def acl_logs(out: CategoryResult, client: WAFV2Client, arn: str) -> bool | None:
     """Whether one ACL logs (GetLoggingConfiguration), for those who may not list; None: unknown."""
 
     def logs(owner: LogScopeType) -> bool:
-        answer = client.get_logging_configuration(ResourceArn=arn, LogScope=owner)
+        answer = client.get_logging_configuration(ResourceArn=arn, **log_scope(owner))
         return bool(answer["LoggingConfiguration"])
 
     found = [
@@ -183,8 +185,8 @@ def acl_rows(
         "Rules",
         "PostProcessFirewallManagerRuleGroups",
     )
-    rules = [rule for group in groups for rule in acl.get(group, ())]
-    rows = [rule_row(acl["Name"], scope, logs, rule) for rule in rules]
+    rules = [rule for group in groups for rule in listed([acl], group, "Name")]
+    rows = list(shaped(rules, functools.partial(rule_row, acl["Name"], scope, logs)))
     row = acl_row(
         acl,
         scope=scope,

@@ -14,8 +14,7 @@ from tests.runs import Row
 def inspector(place: Place) -> Iterator[Row]:
     """Inspector's findings."""
     for held in place.own("inspector2", "findings"):
-        is_open = held["status"] == "ACTIVE"
-        if place.tells(held["updatedAt"], is_open):
+        if place.tells(held["updatedAt"], is_open=True):  # closed and suppressed ones too
             score = held.get("inspectorScore")
             package = held.get("packageVulnerabilityDetails", {})
             yield {
