@@ -19,14 +19,13 @@ import argparse
 import contextlib
 import dataclasses
 import functools
-import gc
 import logging
 import random
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
 from typing import Any, NoReturn
@@ -35,7 +34,7 @@ if sys.flags.isolated and (Path(__file__).parent / "observability").is_dir():
     sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -I` does not look there
 
 from observability.aws.cache import Lazy
-from observability.aws.errors import DeadlineExceeded, RegionUnreadable, aws_errors, describe_error
+from observability.aws.errors import DeadlineExceeded, aws_errors, describe_error
 from observability.aws.limits import RESERVE
 from observability.aws.session import Aws
 from observability.collecting.collector import NOT_ASKED, why_not
@@ -65,6 +64,7 @@ from observability.sending.bucket import upload_to_s3 as upload_to_s3
 from observability.sending.coverage import upload_expected_accounts
 from observability.sending.document import document, encode
 from observability.sending.document import set_log as set_log
+from observability.sending.garbage import collect_garbage_rarely
 from observability.sending.period import choose_window
 from observability.sending.permissions import AWSBoto3Permissions as AWSBoto3Permissions
 from observability.sending.permissions import check, list_collectors
@@ -72,7 +72,11 @@ from observability.sending.progress import LiveProgress, Progress
 from observability.sending.regions import (
     check_regions,
     enabled_regions,
+    fail_region,
+    is_closed,
+    leave_out,
     log_of_region,
+    reading_order,
     regions_to_read,
     why_closed,
 )
@@ -113,12 +117,6 @@ def run(
     return summary
 
 
-RARELY = (50_000, 20, 20)
-"""Thresholds of Python's collector for a run over several accounts. What it would go through again
-and again are botocore's models, which stay; clients that are done with are collected with their
-accounts. It saves a fifth of the CPU."""
-
-
 def run_accounts(run: Run, settings: Settings, progress: Progress, summary: RunSummary) -> None:
     """Collect several accounts, so many at once; the caller lists, assumes roles and uploads."""
     log = run.caller.log
@@ -136,7 +134,7 @@ def run_accounts(run: Run, settings: Settings, progress: Progress, summary: RunS
     log.say("INFO", f"{len(targets)} accounts, {settings.at_once} regions at once")
     if len(targets) >= SharedReads.LEAST and not settings.per_account_reads:
         run.shared = SharedReads(run.caller, settings, [target.account for target in targets])
-    gc.set_threshold(*RARELY)
+    collect_garbage_rarely()
     pool = ThreadPoolExecutor(settings.at_once, "account")
     try:
         running = [
@@ -167,9 +165,6 @@ def run_target(
     run.slots.leave()
     with summary.lock:
         summary.over += 1
-        due = summary.over % settings.at_once == 0
-    if due:
-        gc.collect()
 
 
 def read_target(
@@ -207,7 +202,7 @@ def run_account(
     pool = ThreadPoolExecutor(settings.at_once, "region")
     running: list[Future[None]] = []
     try:
-        for region in regions:
+        for region in reading_order(settings, regions):
             try:
                 slots.acquire(aws.account, aws.deadline)
             except DeadlineExceeded as error:
@@ -222,18 +217,6 @@ def run_account(
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
         asking.close()
-
-
-def fail_region(aws: Aws, summary: RunSummary, region: str, error: Exception) -> None:
-    """A region of an account could not be read."""
-    aws.log.say("ERROR", f"{region}: {describe_error(error)}", region=region)
-    summary.fail(aws.account, f"{region}: {describe_error(error)}")
-
-
-def leave_out(aws: Aws, summary: RunSummary, why: str, region: str) -> None:
-    """A region of an account is not read, and that is no failure."""
-    aws.log.say("INFO", f"{region} is left out: {why}", region=region)
-    summary.leave_out(f"region {region}, {why}", aws.account)
 
 
 def read_region(
@@ -264,17 +247,6 @@ def read_region(
                 summary.throttles += own.throttles
 
     run_isolated(work, functools.partial(fail_region, aws, summary, region), aws.log)
-
-
-def is_closed(aws: Aws, why: Callable[[], str | None], region: str) -> str | None:
-    """Why a region is left out, if it is; one that should let us in and does not is read all the
-    same, so that its document says what failed.
-    """
-    try:
-        return why()
-    except RegionUnreadable as error:
-        aws.log.say("ERROR", describe_error(error), region=region)
-        return None
 
 
 def run_region(

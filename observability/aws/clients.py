@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Literal
 
 from observability import __version__
@@ -71,10 +72,21 @@ class CallObserver:
 
     def register(self, client: Any) -> None:
         """Listen to a client's events."""
-        events = client.meta.events
-        events.register("before-call", self.before)
-        events.register("after-call", self.after)
-        events.register("after-call-error", self.broke)
+        for event, listener in self.listeners().items():
+            client.meta.events.register(event, listener)
+
+    def unregister(self, client: Any) -> None:
+        """Listen no longer to a client's events."""
+        for event, listener in self.listeners().items():
+            client.meta.events.unregister(event, listener)
+
+    def listeners(self) -> dict[str, Callable[..., Any]]:
+        """What is done at which of botocore's events."""
+        return {
+            "before-call": self.before,
+            "after-call": self.after,
+            "after-call-error": self.broke,
+        }
 
     def before(self, model: Any, context: dict[str, Any], **_: Any) -> None:
         """Count a call that is about to be made."""

@@ -6,8 +6,8 @@ import math
 import random
 import threading
 import time
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 from observability.aws.bodies import UNREADABLE
 from observability.aws.clients import CallObserver, open_client, open_session
@@ -31,8 +31,12 @@ from observability.aws.limits import (
     UNREACHABLE_AFTER,
 )
 from observability.aws.partitions import Partition
+from observability.aws.pool import ClientPool, PooledClient
 from observability.log import Log
 from observability.rows import Row
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
 
 READ_TIMEOUT, RETRIES = 10, 2
 
@@ -61,9 +65,10 @@ class Aws:
         log: Log,
         deadline: float,
         *,
-        session: Any = None,
+        credentials: Credentials | None = None,
         limited: str = "the run",
         caller: Aws | None = None,
+        idle_clients: int = 0,
     ) -> None:
         self.home = home
         self.log = log
@@ -73,10 +78,19 @@ class Aws:
         self.stopped = threading.Event()
         self.identity: Row = {}
         self.throttles = 0
-        self.session = session or open_session(region=home)
+        self._session: Any = caller._session if caller else open_session(region=home)
+        self._pool: ClientPool = (
+            caller._pool if caller else ClientPool(self._session, build_client, idle_clients)
+        )
+        self._credentials = credentials
         self.answered: set[str] = caller.answered if caller else set()
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock: threading.Lock = caller._lock if caller else threading.Lock()
+
+    @property
+    def credentials(self) -> Credentials:
+        """What its calls are signed with."""
+        return self._credentials or self._session.get_credentials()
 
     def identify(self) -> None:
         """Learn whose credentials these are (STS: GetCallerIdentity)."""
@@ -89,36 +103,28 @@ class Aws:
             self.home,
             log,
             self.deadline,
-            session=self.session,
+            credentials=self.credentials,
             limited=self.limited,
             caller=self,
         )
         aws.identity = self.identity
         return aws
 
-    def assume(self, role: str, external_id: str | None) -> Any:
-        """A session as a role of another account (STS: AssumeRole, once it is needed).
+    def assume(self, role: str, external_id: str | None) -> Credentials:
+        """Credentials of a role of another account (STS: AssumeRole, once they are needed).
 
-        botocore assumes the role anew before the session expires. All such sessions share the
-        loader, so that each service's model is parsed once, and this account's STS client.
+        botocore assumes the role anew before they expire, all roles by this account's STS client.
         """
         from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-        from botocore.session import Session
 
         known = {"ExternalId": external_id} if external_id else {}
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=lambda service, **_: self.client(service, self.home),
-            source_credentials=self.session.get_credentials(),
+            source_credentials=self.credentials,
             role_arn=role,
             extra_args={"RoleSessionName": "observability-sender", **known},
         )
-        credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
-        core = Session()
-        loader = self.session._session.get_component("data_loader")
-        core.register_component("data_loader", loader)
-        resolver = SimpleNamespace(load_credentials=lambda: credentials)
-        core.register_component("credential_provider", resolver)
-        return open_session(core, self.home)
+        return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
 
     @property
     def account(self) -> str:
@@ -133,17 +139,17 @@ class Aws:
     @property
     def global_region(self) -> str:
         """Where AWS serves its global services."""
-        return Partition(self.session, self.partition).global_region or self.home
+        return Partition(self._session, self.partition).global_region or self.home
 
     def knows(self, region: str) -> bool:
         """Whether it is a region of the partition, by what botocore knows of AWS."""
-        return Partition(self.session, self.partition).has_region(region)
+        return Partition(self._session, self.partition).has_region(region)
 
     def why_lacking(self, service: str) -> str | None:
         """Why a service is not asked, if the partition does not have it: botocore would ask an
         endpoint that does not exist, or one of another partition.
         """
-        if self.identity and Partition(self.session, self.partition).lacks(service):
+        if self.identity and Partition(self._session, self.partition).lacks(service):
             return f"{self.partition} does not have {service}"
         return None
 
@@ -160,16 +166,11 @@ class Aws:
             return self._open(service, region)
 
     def _open(self, service: str, region: str) -> Any:
-        client = open_client(
-            self.session,
-            service,
-            region,
-            read_timeout=READ_TIMEOUT,
-            attempts=RETRIES + 1,
-            retry_mode="adaptive",
-            connections=WORKERS,
-        )
-        ApiCallHooks(self, service, region).register(client)
+        hooks = ApiCallHooks(self, service, region)
+        if not self.is_caller:
+            return PooledClient(self._pool, service, region, self.credentials, hooks)
+        client = build_client(self._session, service, region, retry_mode="adaptive")
+        hooks.register(client)
         return client
 
     def why_silent(self, service: str, region: str) -> str | None:
@@ -180,7 +181,7 @@ class Aws:
         """
         if not self.identity:
             return None
-        partition = Partition(self.session, self.partition)
+        partition = Partition(self._session, self.partition)
         unlisted = partition.is_unlisted(service) and region in self.answered
         if unlisted or partition.lacks_in(service, region):
             return f"{region} does not have {service}"
@@ -196,6 +197,8 @@ class Aws:
         """Refuse every further call, give back what clients hold."""
         self.stopped.set()
         self.forget(*{region for _, region in tuple(self._clients)})
+        if self.is_caller:
+            self._pool.close()
 
     def forget(self, *regions: str) -> None:
         """Give back what the clients of regions hold; who needs one again gets a new one."""
@@ -204,6 +207,24 @@ class Aws:
             clients = [self._clients.pop(place) for place in places]
         for client in clients:
             client.close()
+
+
+def build_client(
+    session: Any,
+    service: str,
+    region: str,
+    retry_mode: Literal["standard", "adaptive"] = "standard",
+) -> Any:
+    """A client of a session; one that accounts share gets its rate limiter from each of them."""
+    return open_client(
+        session,
+        service,
+        region,
+        read_timeout=READ_TIMEOUT,
+        attempts=RETRIES + 1,
+        retry_mode=retry_mode,
+        connections=WORKERS,
+    )
 
 
 class ApiCallHooks(CallObserver):
@@ -220,11 +241,15 @@ class ApiCallHooks(CallObserver):
         self.aws, self.service = aws, service
         self._gate = threading.Semaphore(CONCURRENCY.get(service, CALLS_AT_ONCE))
         self._unanswered = 0
+        self.has_retried = False
 
-    def register(self, client: Any) -> None:
-        """Listen to a client's events."""
-        super().register(client)
-        client.meta.events.register("needs-retry", self.wait)
+    def listeners(self) -> dict[str, Callable[..., Any]]:
+        """What is done at which of botocore's events."""
+        return {**super().listeners(), "needs-retry": self.wait}
+
+    def refusal(self) -> DeadlineExceeded:
+        """The error of a call that may not be made any longer."""
+        return DeadlineExceeded(f"{self.whose}'s time is used up")
 
     def before(self, model: Any, context: Row, **_: Any) -> None:
         """Count a call and wait for its turn; ReadError if it is not to be made."""
@@ -254,7 +279,7 @@ class ApiCallHooks(CallObserver):
         An upload may always be aborted: that is how it ends once the time is used up.
         """
         if self._time_left() <= 0 and operation != "AbortMultipartUpload":
-            raise DeadlineExceeded(f"{self.whose}'s time is used up")
+            raise self.refusal()
         asked_again = self.aws.is_caller and self.service in ASKED_AGAIN
         if self._unanswered >= UNREACHABLE_AFTER and not asked_again:
             raise EndpointUnavailable(f"{self.service} in {self.region} does not answer")
@@ -273,6 +298,7 @@ class ApiCallHooks(CallObserver):
     def after(self, parsed: Row, context: Row, **_: Any) -> None:
         """Note how a call ended, before the next one has its turn, and in an error which it was."""
         self._unanswered = 0
+        self.has_retried |= parsed.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
         self._gate.release()
         error = parsed.get("Error")
         if error:
@@ -288,6 +314,7 @@ class ApiCallHooks(CallObserver):
         """
         from botocore import exceptions as known
 
+        self.has_retried = True
         silent = (known.ConnectionClosedError, known.ConnectionError, known.ReadTimeoutError)
         nowhere = isinstance(exception, known.ConnectionError)  # timeouts, TLS, proxies
         try:

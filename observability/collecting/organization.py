@@ -113,15 +113,14 @@ def assume_account_role(caller: Aws, settings: Settings, account: str) -> Aws:
     It may take its share of the run's time. AWS is asked whether the role lets us in.
     """
     role = f"arn:{caller.partition}:iam::{account}:role/{settings.role_name.removeprefix('/')}"
-    session = (
-        caller.session if account == caller.account else caller.assume(role, settings.external_id)
-    )
+    is_own = account == caller.account
+    credentials = caller.credentials if is_own else caller.assume(role, settings.external_id)
     deadline = time.monotonic() + settings.account_time_limit
     aws = Aws(
         settings.region,
         caller.log.of(account=account),
         min(caller.deadline, deadline),
-        session=session,
+        credentials=credentials,
         limited="the account" if deadline < caller.deadline else "the run",
         caller=caller,
     )

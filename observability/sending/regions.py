@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from observability.collecting.organization import PROBE_SECONDS
 from observability.errors import UsageError
 from observability.log import Log
 from observability.rows import get_path
+from observability.sending.summary import RunSummary
 from observability.settings.sender import ALL_REGIONS, Settings
 
 if TYPE_CHECKING:
@@ -44,6 +46,17 @@ def regions_to_read(
         for region in closed:
             note(NOT_ENABLED, region)
     return [settings.region, *(region for region in wanted if region != settings.region)]
+
+
+def reading_order(settings: Settings, regions: Sequence[str]) -> list[str]:
+    """The order in which an account's regions are read: home first.
+
+    In a run over several accounts the others follow in any order. So accounts that begin at the
+    same time are not all in the same region, and leave clients to each other; and if time runs
+    out, it is not for the same regions each day.
+    """
+    home, *others = regions
+    return [home, *(random.sample(others, len(others)) if settings.several else others)]
 
 
 NOT_ENABLED = "not enabled"
@@ -142,3 +155,26 @@ def check_regions(caller: Aws, settings: Settings) -> None:
 def log_of_region(log: Log, settings: Settings, region: str) -> Log:
     """The log of a region, whose lines name it in the text too if it is one of several."""
     return (log.of if len(settings.regions) > 1 else log.with_fields)(region=region)
+
+
+def is_closed(aws: Aws, why: Callable[[], str | None], region: str) -> str | None:
+    """Why a region is left out, if it is; one that should let us in and does not is read all the
+    same, so that its document says what failed.
+    """
+    try:
+        return why()
+    except RegionUnreadable as error:
+        aws.log.say("ERROR", describe_error(error), region=region)
+        return None
+
+
+def fail_region(aws: Aws, summary: RunSummary, region: str, error: Exception) -> None:
+    """A region of an account could not be read."""
+    aws.log.say("ERROR", f"{region}: {describe_error(error)}", region=region)
+    summary.fail(aws.account, f"{region}: {describe_error(error)}")
+
+
+def leave_out(aws: Aws, summary: RunSummary, why: str, region: str) -> None:
+    """A region of an account is not read, and that is no failure."""
+    aws.log.say("INFO", f"{region} is left out: {why}", region=region)
+    summary.leave_out(f"region {region}, {why}", aws.account)

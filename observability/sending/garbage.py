@@ -1,0 +1,19 @@
+"""Python's collector of reference cycles, for runs over many accounts."""
+
+from __future__ import annotations
+
+import gc
+
+THRESHOLDS = (50_000, 10, 10)
+"""In place of (700, 10, 10): an account makes many objects and few cycles."""
+
+
+def collect_garbage_rarely() -> None:
+    """Look for cycles rarely, and never again among the objects that the run has started with.
+
+    Those are modules and botocore's models, which stay. An account takes 0.35 s of CPU with this
+    and 0.50 s without; the memory at the end is the same.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
