@@ -351,7 +351,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     return {"documents": sorted(summary.written), "summary": summary.line}
 
 
-def collect_and_ship(settings: Settings, log: Log, *, live: bool) -> int:
+def collect_and_ship(settings: Settings, log: Log, *, live: bool, quiet: bool) -> int:
     """The run itself; paths of the documents and a summary on stdout."""
     started = time.monotonic()
     summary = run(settings, log, LiveProgress(sys.stderr) if live else Progress())
@@ -360,7 +360,8 @@ def collect_and_ship(settings: Settings, log: Log, *, live: bool) -> int:
     stream = sys.stderr if settings.dry_run and not settings.output else sys.stdout
     if settings.output and summary.documents:
         print(settings.output)
-    print(*map(printable, summary.lines(several=settings.several)), sep="\n", file=stream)
+    if not (quiet and stream is sys.stderr):  # which then has failures only
+        print(*map(printable, summary.lines(several=settings.several)), sep="\n", file=stream)
     return int(bool(summary.problems))
 
 
@@ -373,7 +374,7 @@ def act(flags: argparse.Namespace) -> int:
     if flags.check:
         return check(settings, Log())
     live = sys.stderr.isatty() and flags.log_format == "text" and not flags.quiet
-    return collect_and_ship(settings, Log(), live=live)
+    return collect_and_ship(settings, Log(), live=live, quiet=flags.quiet)
 
 
 def main(argv: Sequence[str] | None = None, script: str = SCRIPT) -> int:

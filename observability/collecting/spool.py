@@ -16,7 +16,11 @@ from observability.rows import REJECT, Row
 
 
 class Store:
-    """The temporary file that all rows of a run are written to; it has no name to clean up."""
+    """The temporary file that all rows of a region are written to; it has no name to clean up.
+
+    It is one file, not one for each list: a backfill of a year makes 365 documents with some 26
+    lists each at the same time, and a process may often have 1,024 files open.
+    """
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  closed with the store

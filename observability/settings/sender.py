@@ -142,7 +142,7 @@ class Settings:
     per_account_reads: bool = setting(
         SWITCH, "accounts",
         "read everything account by account, also what the payer or a delegated administrator"
-        " can read for all of them",
+        " can read for all of them, say where these see other data than the members",
         default=False,
     )  # fmt: skip
     resume: bool = setting(

@@ -201,6 +201,12 @@ def test_a_quiet_run_tells_failures_only(
     assert all(re.search(r"\b(FAIL|ERROR)\b", line) for line in ill.stderr.splitlines())
 
 
+def test_a_quiet_dry_run_writes_its_document_only(run_sender: Run) -> None:
+    done = run_sender("--only", "health", "--dry-run", "-q")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["logs"]["health_status"] == "Pass"
+
+
 HARM = "no\n2026-01-01T00:00:00.000+00:00 SUCCESS forged\r\x1b[2J\x9b31m\u2028\u202e"
 
 
