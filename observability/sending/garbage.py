@@ -11,8 +11,8 @@ THRESHOLDS = (50_000, 10, 10)
 def collect_garbage_rarely() -> None:
     """Look for cycles rarely, and never again among the objects that the run has started with.
 
-    Those are modules and botocore's models, which stay. An account takes 0.35 s of CPU with this
-    and 0.50 s without; the memory at the end is the same.
+    Those are modules and botocore's models, which stay. It takes a sixth to a third of the CPU
+    away (0.35 to 0.40 s per account in place of 0.43 to 0.52), and the peak memory is the same.
     """
     gc.collect()
     gc.freeze()

@@ -1,19 +1,26 @@
 """sender.py over an organization: accounts per minute, memory, calls and money, in one run and in
-many separate ones."""
+many separate ones.
+
+With BESIDE=DIRECTORY the sender of another checkout reads the same accounts in the same session,
+before and after: the machine may be busy, so what counts are the ratios, of CPU above all.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-from tests.bench.harness import ACCOUNT, Cost, Line, Results, run, running_cloud
+from tests.bench.harness import ACCOUNT, ROOT, Cost, Line, Results, run_command, running_cloud
 from tests.bench.sending import DOLLARS_PER_REQUEST, paid
 from tests.cloud import EmbeddedCloud, Size, generate
 from tests.cloud.organization import Organization
 
 REGIONS = ("us-east-1", "eu-west-1", "eu-central-1")
+BESIDE = os.environ.get("BESIDE", "")
 SEPARATE = 3
 """Accounts that are read by a run of their own each, for comparison."""
 SECTION = "Organization: empty accounts in three regions"
@@ -58,14 +65,18 @@ def measure(results: Results, accounts: int) -> None:
         names = [account.id for account in made]
         few = together(embedded, names, max(accounts // 10, 8))
         apart = [separate(embedded, name) for name in names[-SEPARATE:]]
-        whole = together(embedded, names, accounts)
+        roots = [Path(BESIDE), ROOT, Path(BESIDE)] if BESIDE else [ROOT]
+        runs = [together(embedded, names, accounts, root) for root in roots]
+    whole = runs[len(runs) // 2]
     tell(results, whole, few, apart)
+    if BESIDE:
+        compare(results, whole, runs[0], runs[-1])
 
 
-def together(embedded: EmbeddedCloud, names: list[str], some: int) -> Sent:
+def together(embedded: EmbeddedCloud, names: list[str], some: int, root: Path = ROOT) -> Sent:
     """One run over so many of the organization's accounts, all but the first of them by a role."""
     excluded = ("--exclude-accounts", ",".join(names[some:])) if names[some:] else ()
-    return send(embedded, ACCOUNT, some, "--organization", *excluded)
+    return send(embedded, ACCOUNT, some, "--organization", *excluded, root=root)
 
 
 def separate(embedded: EmbeddedCloud, name: str) -> Sent:
@@ -73,12 +84,15 @@ def separate(embedded: EmbeddedCloud, name: str) -> Sent:
     return send(embedded, name, 1)
 
 
-def send(embedded: EmbeddedCloud, caller: str, accounts: int, *arguments: str) -> Sent:
+def send(
+    embedded: EmbeddedCloud, caller: str, accounts: int, *arguments: str, root: Path = ROOT
+) -> Sent:
     """Run sender.py into an empty bucket."""
     embedded.calls.clear()
     arguments = ("--regions", ",".join(REGIONS), "--time-limit", "7200", *arguments)
     bucket = embedded.create_bucket()
-    cost = run(embedded, "sender.py", *arguments, account=caller, BUCKET=bucket)
+    environment = embedded.environment(caller) | {"BUCKET": bucket}
+    cost = run_command([sys.executable, str(root / "sender.py"), *arguments], environment)
     calls = Counter(f"{c.service} {c.operation}" for c in embedded.calls if c.attempt == 1)
     print(f"{accounts} accounts in {cost.seconds:.1f} s", file=sys.stderr)
     return Sent(accounts, cost, calls)
@@ -122,5 +136,33 @@ def tell(results: Results, whole: Sent, few: Sent, apart: list[Sent]) -> None:
             f"${whole.dollars_each:.3f}",
             f"{runs}: ${dollars:.3f}",
             whole.dollars_each / dollars,
+        ),
+    )
+
+
+def compare(results: Results, ours: Sent, *theirs: Sent) -> None:
+    """The lines about another checkout's sender; of its runs the mean counts."""
+    pace = sum(sent.per_minute for sent in theirs) / len(theirs)
+    cpu = sum(sent.cost.cpu for sent in theirs) / len(theirs)
+    memory = sum(sent.cost.mebibytes for sent in theirs) / len(theirs)
+    results.add(
+        SECTION,
+        Line(
+            "beside the other checkout: accounts a minute",
+            f"{ours.per_minute:.0f}",
+            f"{pace:.0f}",
+            ours.per_minute / pace,
+        ),
+        Line(
+            "beside the other checkout: CPU per account",
+            f"{ours.cost.cpu / ours.accounts:.2f} s",
+            f"{cpu / ours.accounts:.2f} s",
+            ours.cost.cpu / cpu,
+        ),
+        Line(
+            "beside the other checkout: peak memory",
+            f"{ours.cost.mebibytes:.0f} MiB",
+            f"{memory:.0f} MiB",
+            ours.cost.mebibytes / memory,
         ),
     )
