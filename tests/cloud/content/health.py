@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import SENTENCES, pick
+from tests.cloud.content.words import pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -63,7 +63,7 @@ def descriptions(account: Account, region: str) -> list[dict[str, Any]]:
     return [
         {
             "event": held,
-            "eventDescription": {"latestDescription": pick(SENTENCES, number)},
+            "eventDescription": {"latestDescription": account.words.text("event", number)},
             "eventMetadata": {"cause": "maintenance"},
         }
         for number, held in enumerate(account.items("health", "events"))

@@ -5,19 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
-
-PRODUCTS = (
-    "Datadog Pro",
-    "MongoDB Atlas (pay-as-you-go)",
-    'Acme "Größe" Scanner',
-    "Snowflake",
-    "日本語 OCR",
-    "O'Reilly Gateway",
-)
 
 
 def product_code(account: Account, number: int) -> str:
@@ -35,8 +25,8 @@ def license_of(account: Account, number: int) -> dict[str, Any]:
     """One license for a year; every fifth has expired."""
     expired = number % 5 == 4
     begun = account.ago(500 if expired else 100, seconds=number)
-    again = number // len(PRODUCTS)
-    name = pick(PRODUCTS, number) + (f" {again}" if again else "")
+    again = number // len(account.words.texts["product"])
+    name = account.words.text("product", number) + (f" {again}" if again else "")
     return {
         "LicenseArn": f"arn:aws:license-manager::294406891311:license:l-{account.hex(32, number)}",
         "LicenseName": name,
@@ -66,7 +56,11 @@ def license_of(account: Account, number: int) -> dict[str, Any]:
 @content("marketplace-entitlement", "entitlements")
 def entitlements(account: Account, region: str) -> list[dict[str, Any]]:
     """GetEntitlements' Entitlement: three of each product, one of each type of value."""
-    values = ({"IntegerValue": 10}, {"BooleanValue": True}, {"StringValue": "Größe L"})
+    values = (
+        {"IntegerValue": 10},
+        {"BooleanValue": True},
+        {"StringValue": account.words.text("edition", 0)},
+    )
     return [
         {
             "ProductCode": held["ProductSKU"],
