@@ -158,7 +158,8 @@ def stay_up(stage: Stage, folder: Path) -> None:
 
 def days_of(text: str) -> list[int]:
     """Reads days of the story with commas between them; argparse tells its error."""
-    days = sorted({int(day) for day in text.split(",") if day.isdecimal()})
+    parts = text.split(",")
+    days = sorted({int(day) for day in parts}) if all(map(str.isdecimal, parts)) else []
     if not days or not set(days) <= {*EVERY_DAY}:
         raise argparse.ArgumentTypeError(f"{text!r} is not days from 1 to {DAYS} with commas")
     return days
