@@ -49,7 +49,8 @@ SELECT count(*) FILTER (WHERE severity = 'CRITICAL'), count(*) FILTER (WHERE sev
 FROM open_findings"""
 
 GONE = """
-SELECT string_agg(service_name || ' ' || resource_type || ' ' || number, ', ' ORDER BY 1)
+SELECT string_agg(service_name || ' ' || resource_type || ' ' || number, ', '
+                  ORDER BY service_name, resource_type)
 FROM (SELECT service_name, resource_type, count(*) AS number FROM service_resources
       WHERE gone_at IS NOT NULL GROUP BY 1, 2) r"""
 

@@ -31,7 +31,6 @@ DAILY = (
     ("compute-optimizer", "volumes", ("lastRefreshTimestamp",)),
     ("secretsmanager", "secrets", ("LastAccessedDate",)),
     ("ssm", "instances", ("LastPingDateTime", "LastAssociationExecutionDate")),
-    ("ssm", "patch_states", ("OperationStartTime", "OperationEndTime")),
 )
 """Times that move on every day, as long as somebody uses the thing or looks at it."""
 
@@ -148,7 +147,6 @@ NAMED_BY = {
     ("ec2", "instances"): "InstanceId",
     ("ssm", "entities"): "Id",
     ("ssm", "instances"): "InstanceId",
-    ("ssm", "patch_states"): "InstanceId",
     ("ssm", "patches"): "InstanceId",
 }
 """What has a row for each instance, and the member that names it."""
@@ -201,13 +199,7 @@ def findings_are_fixed(account: Account, region: str, severity: str) -> None:
 
 def packages_are_updated(account: Account, region: str) -> None:
     """Patches that were missing are installed, and Inspector closes what it had found."""
-    states = {held["InstanceId"]: held for held in account.items("ssm", "patch_states", region)}
     for node in account.items("ssm", "patches", region):
-        state = states[node["InstanceId"]]
-        state |= {
-            "MissingCount": 0,
-            "InstalledCount": state["InstalledCount"] + state["MissingCount"],
-        }
         for patch in node["Patches"]:
             if patch["State"] == "MISSING":
                 patch |= {"State": "INSTALLED", "InstalledTime": evening(account)}

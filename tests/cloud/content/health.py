@@ -57,19 +57,6 @@ def event(account: Account, number: int) -> dict[str, Any]:
     }
 
 
-@content("health", "descriptions")
-def descriptions(account: Account, region: str) -> list[dict[str, Any]]:
-    """DescribeEventDetails' EventDetails."""
-    return [
-        {
-            "event": held,
-            "eventDescription": {"latestDescription": account.words.text("event", number)},
-            "eventMetadata": {"cause": "maintenance"},
-        }
-        for number, held in enumerate(account.items("health", "events"))
-    ]
-
-
 @content("health", "entities")
 def entities(account: Account, region: str) -> list[dict[str, Any]]:
     """DescribeAffectedEntities' AffectedEntity: two instances of each event about EC2.

@@ -74,34 +74,3 @@ def entitlements(account: Account, region: str) -> list[dict[str, Any]]:
         for held in account.items("license-manager", "received")
         for step, value in enumerate(values)
     ]
-
-
-@content("marketplace-agreement", "agreements")
-def agreements(account: Account, region: str) -> list[dict[str, Any]]:
-    """SearchAgreements' AgreementViewSummary, one for each license."""
-    return [
-        agreement(account, number, held)
-        for number, held in enumerate(account.items("license-manager", "received"))
-    ]
-
-
-def agreement(account: Account, number: int, held: dict[str, Any]) -> dict[str, Any]:
-    """The agreement to which a license belongs."""
-    expired = held["Status"] == "EXPIRED"
-    begun = account.ago(500 if expired else 100, seconds=number)
-    resource = {"id": f"prod-{account.hex(13, 'prod', number)}", "type": "SaaSProduct"}
-    return {
-        "agreementId": f"agmt-{account.hex(25, 'agreement', number)}",
-        "acceptanceTime": begun,
-        "startTime": begun,
-        "endTime": account.ago(135 if expired else -265),
-        "agreementType": "PurchaseAgreement",
-        "acceptor": {"accountId": account.id},
-        "proposer": {"accountId": "294406891311"},
-        "proposalSummary": {
-            "resources": [resource],
-            "offerId": f"offer-{account.hex(13, 'offer', number)}",
-        },
-        "status": "EXPIRED" if expired else "ACTIVE",
-        "entitlements": [{"licenseArn": held["LicenseArn"]}],
-    }

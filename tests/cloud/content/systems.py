@@ -219,31 +219,3 @@ def patch(account: Account, number: int, step: int) -> dict[str, Any]:
         "InstalledTime": NEVER if state == "MISSING" else installed,
         **({"CVEIds": f"CVE-2026-{step:05d},CVE-2026-{step + 1:05d}"} if step % 2 == 0 else {}),
     }
-
-
-@content("ssm", "patch_states")
-def patch_states(account: Account, region: str) -> list[dict[str, Any]]:
-    """DescribeInstancePatchStates' InstancePatchState."""
-    return [
-        patch_state(account, number, held)
-        for number, held in enumerate(account.items("ssm", "patches", region))
-    ]
-
-
-def patch_state(account: Account, number: int, held: dict[str, Any]) -> dict[str, Any]:
-    """How many of the node's patches are in which state."""
-    states = [found["State"] for found in held["Patches"]]
-    started = account.ago(1, seconds=number)
-    return {
-        "InstanceId": held["InstanceId"],
-        "PatchGroup": account.words.text("patch group", 0),
-        "BaselineId": f"pb-{account.hex(17, 'baseline')}",
-        "OperationStartTime": started,
-        "OperationEndTime": started,
-        "Operation": "Scan",
-        "InstalledCount": states.count("INSTALLED"),
-        "InstalledOtherCount": states.count("INSTALLED_OTHER"),
-        "InstalledPendingRebootCount": states.count("INSTALLED_PENDING_REBOOT"),
-        "MissingCount": states.count("MISSING"),
-        "FailedCount": states.count("FAILED"),
-    }
