@@ -13,14 +13,21 @@ READY := .venv/.ready
 endif
 BIN := $(VENV)/bin
 
-.PHONY: docs help demo demo-org test bench soak lint lock latest policies clean deploy-hub deploy-spokes \
+.PHONY: docs help demo cloud demo-org test bench soak lint lock latest policies clean deploy-hub deploy-spokes \
     deploy-organization destroy-hub destroy-spokes
 
-demo: $(READY) ## show a whole run on this machine, with an embedded cloud
-	@$(BIN)/python -m tests.cloud.demo
+# V=1 prints all that the scripts print; DATA=folder keeps database, bucket and report there.
+DATA ?= demo-data
+VERBOSE := $(if $(V),--verbose)
 
-demo-org: $(READY) ## the same for an organization of several accounts
-	@$(BIN)/python -m tests.cloud.demo_organization
+demo: $(READY) ## play two weeks of a company on this machine, with an embedded cloud
+	@$(BIN)/python -m tests.cloud.demo --data $(DATA) $(VERBOSE)
+
+cloud: $(READY) ## keep the cloud of make demo up until Ctrl-C, to try things by hand
+	@$(BIN)/python -m tests.cloud.demo --data $(DATA) $(VERBOSE) --up
+
+demo-org: $(READY) ## show one run over an organization in which not all can be read
+	@$(BIN)/python -m tests.cloud.demo_organization $(VERBOSE)
 
 soak: $(READY) ## load documents for minutes, with faults and kills in between
 	$(BIN)/python -m tests.soak
@@ -61,7 +68,7 @@ help: ## list these targets
 	    for (i = 1; i <= n; i++) printf "  %-20s %s\n", names[i], $$2 }' Makefile
 
 clean: ## delete what the other targets have made here
-	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build demo-data .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # Renew tests/requirements.lock; by the oldest Python that is supported, since newer versions of a
 # package may not run on it.

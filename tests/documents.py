@@ -320,6 +320,13 @@ def audit_parts(arn: str, region: str) -> Document:
                 "latest_event_time": "2026-11-21T23:50:00+00:00",
             }
         ],
+        **secret_parts(arn),
+        "inspector": [inspector_finding(arn)],
+    }
+
+
+def secret_parts(arn: str) -> Document:
+    return {
         "secrets_manager": [
             {
                 "name": "db",
@@ -346,25 +353,26 @@ def audit_parts(arn: str, region: str) -> Document:
                 "renewal_eligibility": "ELIGIBLE",
             }
         ],
-        "inspector": [
-            {
-                "finding_arn": arn.format("inspector2", "finding/1"),
-                "severity": "HIGH",
-                "status": "ACTIVE",
-                "type": "PACKAGE_VULNERABILITY",
-                "title": "CVE-2026-1 - openssl",
-                "description": "A hole",
-                "first_observed_at": "2026-10-01T00:00:00+00:00",
-                "last_observed_at": "2026-11-20T00:00:00+00:00",
-                "updated_at": "2026-11-20T00:00:00+00:00",
-                "resource_type": "AWS_EC2_INSTANCE",
-                "resource_id": "i-1",
-                "vulnerability_id": "CVE-2026-1",
-                "inspector_score": 8.1,
-                "fix_available": "YES",
-                "exploit_available": "NO",
-            }
-        ],
+    }
+
+
+def inspector_finding(arn: str) -> Document:
+    return {
+        "finding_arn": arn.format("inspector2", "finding/1"),
+        "severity": "HIGH",
+        "status": "ACTIVE",
+        "type": "PACKAGE_VULNERABILITY",
+        "title": "CVE-2026-1 - openssl",
+        "description": "A hole",
+        "first_observed_at": "2026-10-01T00:00:00+00:00",
+        "last_observed_at": "2026-11-20T00:00:00+00:00",
+        "updated_at": "2026-11-20T00:00:00+00:00",
+        "resource_type": "AWS_EC2_INSTANCE",
+        "resource_id": "i-1",
+        "vulnerability_id": "CVE-2026-1",
+        "inspector_score": 8.1,
+        "fix_available": "YES",
+        "exploit_available": "NO",
     }
 
 

@@ -23,6 +23,7 @@ from botocore.config import Config
 
 from tests.cloud.accounts import Account, Cloud, Size, generate
 from tests.cloud.calls import CallRecord
+from tests.cloud.clock import Clock
 from tests.cloud.data_api import DataApi
 from tests.cloud.gateway import Gateway
 from tests.cloud.identity import SECRET_KEY, AccessKeys
@@ -56,6 +57,7 @@ class EmbeddedCloud:
     Args:
         latency: seconds that every call waits before it is answered.
         port: where to listen; 0 takes a free one.
+        clock: what time it is; None: the machine's.
 
     Attributes:
         url: the endpoint for all services.
@@ -63,8 +65,13 @@ class EmbeddedCloud:
         keys: the access keys, and who may assume which role.
     """
 
-    def __init__(self, cloud: Cloud, *, latency: float = 0.0, port: int = 0) -> None:
+    def __init__(
+        self, cloud: Cloud, *, latency: float = 0.0, port: int = 0, clock: Clock | None = None
+    ) -> None:
         self.cloud = cloud
+        self.clock = clock
+        if clock:
+            cloud.now = clock.now
         self.url = ""
         self.bucket = ""
         self.key_arn = ""
@@ -118,7 +125,7 @@ class EmbeddedCloud:
     def start(self) -> None:
         """Start all parts, side by side. What has started is stopped if one of them fails."""
         with ExitStack() as parts, ThreadPoolExecutor() as pool:
-            moto_server = MotoServer()
+            moto_server = MotoServer(self.clock.environment if self.clock else {})
             for part in (self.postgres, moto_server):
                 parts.callback(part.stop)
             list(pool.map(lambda part: part.start(), (self.postgres, moto_server)))

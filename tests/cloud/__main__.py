@@ -23,8 +23,8 @@ from typing import TypeVar
 import botocore.session
 
 from tests.cloud import Cloud, EmbeddedCloud, Size, generate
-from tests.cloud.demo import forget_settings
 from tests.cloud.demo_organization import make_organization, set_up
+from tests.cloud.running import forget_settings
 
 FIRST_ACCOUNT = 111122223333
 

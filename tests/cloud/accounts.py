@@ -28,6 +28,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import CONTENT
+from tests.cloud.content.words import ODD, Words
 
 if TYPE_CHECKING:
     from tests.cloud.organization import Organization
@@ -132,6 +133,9 @@ class Account:
 
     `delegated_for` names the accounts whose findings and health events this one sees as their
     delegated administrator, `payer_for` those whose costs it sees as their payer.
+
+    `today` is the day for which it was made; `passed` days later it is `day`. Its costs go up to
+    that day: `spending` times the catalogue's, a service in `surges` so much more since a day.
     """
 
     id: str
@@ -142,8 +146,12 @@ class Account:
     seed: int
     today: date
     created: datetime
+    words: Words = ODD
     delegated_for: tuple[str, ...] = ()
     payer_for: tuple[str, ...] = ()
+    passed: int = 0
+    spending: float = 1.0
+    surges: dict[str, tuple[date, float]] = field(default_factory=dict)
     restatements: list[date] = field(default_factory=list)
     revision: int = field(default_factory=_REVISIONS.__next__)
     _made: dict[tuple[str, str, str], list[Item]] = field(default_factory=dict, repr=False)
@@ -153,6 +161,11 @@ class Account:
     def home_region(self) -> str:
         """The first of its regions, whose document carries what is global."""
         return self.regions[0]
+
+    @property
+    def day(self) -> date:
+        """The day that it is."""
+        return self.today + timedelta(days=self.passed)
 
     def items(self, service: str, kind: str, region: str = GLOBAL) -> list[Item]:
         """The account's things of one kind, made at first use, the same list ever after.

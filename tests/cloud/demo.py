@@ -1,157 +1,204 @@
-"""`make demo`: an AWS account through the whole pipeline on one machine, then a short report.
+"""`make demo`: two weeks of an invented company through the whole pipeline, on one machine.
 
-It starts the embedded cloud, runs receiver.py --init-schema, sender.py and receiver.py as a user
-would, with nothing but the documented environment, and reads the database.
+It starts the embedded cloud and runs sender.py and receiver.py once a day, as a user would, with
+nothing but the documented environment; the clock moves from day to day. Database and bucket are
+kept in a folder. `make cloud` (--up) brings the cloud of a folder back, or plays the days first,
+and stays up until Ctrl-C.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import re
+import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, nullcontext
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from rich.console import Console
-from rich.table import Table
 
-from tests.cloud import Cloud, EmbeddedCloud, Size, generate
+from observability.settings import receiver
+from tests.cloud.company import PARTS, REGIONS
+from tests.cloud.playing import DAY, EVERY_DAY, SENDER, PlayError, Stage
+from tests.cloud.running import command
+from tests.cloud.scripts import ROOT
+from tests.cloud.story import DAYS, ONE_DAY
 
-ROOT = Path(__file__).parents[2]
-ACCOUNT = "111122223333"
-REGIONS = ("us-east-1", "eu-west-1")
-SHOWN_SERVICES = 8
-SHOWN_CERTIFICATES = 5
-WHOLE = ("account_id",)
-"""Columns that stay on a line however narrow the terminal is."""
-KEPT = re.compile(
-    r"PATH|HOME|USER|LOGNAME|SHELL|TERM|COLORTERM|NO_COLOR|COLUMNS|LINES|LANG|LC_\w+|TZ|TMPDIR"
-    r"|PYTHON\w*|LD_LIBRARY_PATH"
-)
-"""Variables of the user's environment that a demo runs with."""
+REPORT, ENVIRONMENT, LOG = "report.html", "cloud.env", "log.txt"
+QUERY = "SELECT account_name, delivery, failing FROM account_overview"
 
-ACCOUNTS = """
-SELECT a.account_id, a.region, a.account_name AS name, a.customer_name AS customer, a.category,
-       string_agg(p.name, ', ' ORDER BY p.name) AS products
-FROM accounts a
-LEFT JOIN product_accounts pa ON pa.account_id = a.id AND pa.gone_at IS NULL
-LEFT JOIN products p ON p.id = pa.product_id
-GROUP BY a.id ORDER BY 1, 2"""
+DOCUMENTS = """
+SELECT count(DISTINCT d.id), sum(CAST(c.value ->> 'CREATED' AS integer)),
+       sum(CAST(c.value ->> 'UPDATED' AS integer)), sum(CAST(c.value ->> 'GONE' AS integer))
+FROM documents d CROSS JOIN LATERAL jsonb_each(d.counters) c"""
 
 COSTS = """
-SELECT s.service, min(s.date_from) AS first_day, max(s.date_from) AS last_day,
-       round(sum(s.cost), 4) AS cost, min(s.currency) AS currency
-FROM services s GROUP BY s.service ORDER BY sum(s.cost) DESC LIMIT %s"""
+SELECT sum(unblended_cost) FILTER (WHERE day >= CAST(%(end)s AS date) - 7),
+       sum(unblended_cost) FILTER (WHERE day < CAST(%(end)s AS date) - 7)
+FROM daily_costs WHERE day >= CAST(%(end)s AS date) - 14"""
 
 FINDINGS = """
-SELECT f.severity, count(*) AS open
-FROM findings f
-WHERE f.status NOT IN ('RESOLVED', 'SUPPRESSED') AND f.record_state = 'ACTIVE'
-GROUP BY f.severity
-ORDER BY array_position(ARRAY['CRITICAL', 'HIGH', 'MEDIUM', 'LOW', 'INFORMATIONAL'], f.severity)"""
+SELECT count(*) FILTER (WHERE severity = 'CRITICAL'), count(*) FILTER (WHERE severity = 'HIGH')
+FROM open_findings"""
 
-COMPLIANCE = """
-SELECT a.region, r.date_from AS day, r.compliant_rules AS compliant, r.total_rules AS rules,
-       r.compliance_score AS score,
-       (SELECT count(*) FROM non_compliant_resources n
-        WHERE n.account_id = a.id AND n.status = 'OPEN') AS open_resources
-FROM config_reports r JOIN accounts a ON a.id = r.account_id ORDER BY 1, 2"""
+GONE = """
+SELECT string_agg(service_name || ' ' || resource_type || ' ' || number, ', '
+                  ORDER BY service_name, resource_type)
+FROM (SELECT service_name, resource_type, count(*) AS number FROM service_resources
+      WHERE gone_at IS NOT NULL GROUP BY 1, 2) r"""
 
-CERTIFICATES = """
-SELECT a.region, c.domain_name, c.not_after::date AS expires,
-       c.not_after::date - current_date AS days_left, c.in_use
-FROM certificates c JOIN accounts a ON a.id = c.account_id
-WHERE c.gone_at IS NULL AND c.not_after > now() ORDER BY c.not_after LIMIT %s"""
+FRESHNESS = """
+SELECT a.account_name, a.delivery, max(CAST(f.last_document_at AS date)),
+       string_agg(DISTINCT c.key || ' since ' || left(c.value, 10), ', ')
+FROM account_overview a
+JOIN freshness f ON f.account_id = a.account_id
+LEFT JOIN LATERAL jsonb_each_text(f.failing_since) c ON true
+WHERE a.delivery IN ('failing', 'silent') GROUP BY 1, 2 ORDER BY 2, 1"""
 
-TABLES = """
-SELECT relname::text FROM pg_class
-WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1"""
+
+def summary(connection: psycopg.Connection[Any], end: date) -> Iterator[tuple[str, str]]:
+    """What the database tells after the runs that ended on a day: lines by what they are about."""
+
+    def first(query: str) -> Any:
+        return connection.execute(query.encode(), {"end": end}).fetchone()
+
+    documents, created, updated, gone = first(DOCUMENTS)
+    yield (
+        "loaded",
+        (f"{documents} documents: {created} rows created, {updated} updated, {gone} gone"),
+    )
+    last, before = first(COSTS)
+    yield (
+        "costs",
+        (f"{last:,.0f} USD in 7 days, {100 * last / before - 100:+.0f} % against the 7 before"),
+    )
+    yield "findings", "{} critical and {} high are open".format(*first(FINDINGS))
+    yield "gone", first(GONE)[0] or "nothing"
+    for name, delivery, day, failing in connection.execute(FRESHNESS.encode()).fetchall():
+        why = failing if delivery == "failing" else f"the last document is of {day}"
+        yield delivery, f"{name}: {why}"
+
+
+def play(parts: ExitStack, folder: Path, days: Sequence[int], *, verbose: bool) -> Stage:
+    """Play the days, write the report and keep all of it in a folder; print what came of it."""
+    now = datetime.now(UTC)
+    first = now.date() - (DAYS - 1) * ONE_DAY
+    folder.mkdir(parents=True, exist_ok=True)
+    say("playing", f"{len(days)} daily runs for {len(PARTS)} accounts in {' and '.join(REGIONS)}")
+    stage = Stage.empty(parts, first)
+    live = sys.stdout.isatty() and not verbose
+    log = nullcontext(None) if verbose else (folder / LOG).open("wb")
+    with log as opened:
+        stage.play(now, opened, show_day if live else ignore, days)
+    with psycopg.connect(stage.dsn) as connection:
+        for title, line in summary(connection, now.date()):
+            say(title, line)
+    stage.keep(folder)
+    write_report(stage, folder)
+    return stage
+
+
+def say(title: str, line: str) -> None:
+    """Print one line of the summary."""
+    print(f"{title:<9} {line}", flush=True)
+
+
+def show_day(number: int, day: date) -> None:
+    """Show on a terminal which day is played."""
+    print(f"{day} ({number}/{DAYS})", end="\r", flush=True)
+
+
+def ignore(_number: int, _day: date) -> None:
+    """Show nothing."""
+
+
+def write_report(stage: Stage, folder: Path) -> None:
+    """Write the report, where this version of the receiver has one; what it is called."""
+    if "--report" in receiver.parser().format_help():
+        program = [sys.executable, str(ROOT / "receiver.py"), "--report", str(folder / REPORT)]
+        done = subprocess.run(
+            program, env=os.environ | stage.environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise PlayError(f"receiver.py --report: {done.stderr.strip()}")
+        say("report", str(folder / REPORT))
+
+
+def query_line() -> str:
+    """How to ask the database through the Data API."""
+    if "--query" in receiver.parser().format_help():
+        return f'.venv/bin/python receiver.py --query "{QUERY}"'
+    return ".venv/bin/python receiver.py --check"
+
+
+def stay_up(stage: Stage, folder: Path) -> None:
+    """Print how to use the cloud, and wait for Ctrl-C."""
+    exports = stage.environment.items()
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in exports]
+    (folder / ENVIRONMENT).write_text("".join(f"{line}\n" for line in lines))
+    print(*lines, sep="\n")
+    print(f"\n# In another shell: . {folder / ENVIRONMENT}")
+    print(".venv/bin/python", "sender.py", *SENDER)
+    print(query_line())
+    print(shlex.join((str(stage.embedded.postgres.program("psql")), stage.dsn)))
+    if (folder / REPORT).exists():
+        print(f"# Report: {folder / REPORT}")
+    print("# Ctrl-C ends the cloud; the folder keeps what the demo has loaded.", flush=True)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: ended.set())
+    ended.wait()
+
+
+def days_of(text: str) -> list[int]:
+    """Reads days of the story with commas between them; argparse tells its error."""
+    parts = text.split(",")
+    days = sorted({int(day) for day in parts}) if all(map(str.isdecimal, parts)) else []
+    if not days or not set(days) <= {*EVERY_DAY}:
+        raise argparse.ArgumentTypeError(f"{text!r} is not days from 1 to {DAYS} with commas")
+    return days
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser("python -m tests.cloud.demo", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--up", action="store_true", help="stay up (make cloud)")
+    parser.add_argument(
+        "--data", type=Path, default=Path("demo-data"), metavar="DIR", help="folder (demo-data)"
+    )
+    parser.add_argument(
+        "--days", type=days_of, default=EVERY_DAY, metavar="1,...,14",
+        help="days of the story on which the scripts run (all)",
+    )  # fmt: skip
+    parser.add_argument("--verbose", action="store_true", help="print what the scripts print")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Run the demo; ends with the exit code of a script that failed."""
-    started = time.monotonic()
-    account = generate(ACCOUNT, Size.small(), 1, datetime.now(UTC).date(), REGIONS)
-    with EmbeddedCloud(Cloud.of(account)) as embedded:
-        more = {"REGIONS": ",".join(REGIONS), "RESERVED_CAPACITY": "1"}
-        environment = embedded.environment(ACCOUNT) | more
-        run(environment, "receiver.py", "--init-schema")
-        run(environment, "sender.py")
-        run(environment, "receiver.py")
-        with psycopg.connect(embedded.postgres.dsn_for(environment["DB_NAME"])) as connection:
-            report(connection)
-    print(f"\ndone in {time.monotonic() - started:.0f} s")
-
-
-def run(
-    environment: dict[str, str], script: str, *arguments: str, codes: Sequence[int] = (0,)
-) -> None:
-    """Run a script of the project with this environment added to what `forget_settings` has left.
-
-    The demo ends if the script does with another exit code than is expected.
-    """
-    print(f"\n$ {' '.join((script, *arguments))}", flush=True)
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / script), *arguments], env=os.environ | environment
-    )
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        process.wait()  # Ctrl-C is for the script as well, which tells what has become of its work
-        raise
-    if code not in codes:
-        sys.exit(code or 1)
-
-
-def report(connection: psycopg.Connection[Any]) -> None:
-    """Print what a user would ask the database first."""
-    show(connection, "Accounts", ACCOUNTS)
-    show(connection, "Cost by service", COSTS, [SHOWN_SERVICES])
-    show(connection, "Open findings by severity", FINDINGS)
-    show(connection, "Compliance", COMPLIANCE)
-    show(connection, "Certificates that expire first", CERTIFICATES, [SHOWN_CERTIFICATES])
-    names = [name for (name,) in connection.execute(TABLES).fetchall()]
-    counts = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in names)
-    rows = connection.execute(counts.encode()).fetchall()
-    print("\nRows per table")
-    width = max(Console().width // 32, 1)
-    for line in (rows[i : i + width] for i in range(0, len(rows), width)):
-        print("  " + "  ".join(f"{name:<24}{count:>6}" for name, count in line))
-
-
-def show(
-    connection: psycopg.Connection[Any], title: str, query: str, values: Sequence[Any] = ()
-) -> None:
-    """Print a query's rows as a table; on a narrow terminal columns not in WHOLE are folded."""
-    cursor = connection.execute(query.encode(), values)
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in cursor.description or ():
-        table.add_column(column.name, no_wrap=column.name in WHOLE, overflow="fold")
-    for row in cursor.fetchall():
-        table.add_row(*("" if value is None else str(value) for value in row))
-    Console().print(table)
-
-
-def forget_settings() -> None:
-    """Keep of the user's environment what any program needs: no AWS, proxy or script's settings."""
-    for name in [name for name in os.environ if not KEPT.fullmatch(name)]:
-        del os.environ[name]
-    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-
-
-def command(demo: Callable[[], None]) -> None:
-    """Run a demo as a command: Ctrl-C ends its cloud, then it, without a traceback."""
-    forget_settings()
-    try:
-        demo()
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    """Run the demo; it ends with exit code 1 if a script does otherwise than in the story."""
+    options, started = parse_arguments(), time.monotonic()
+    folder = options.data
+    with ExitStack() as parts:
+        try:
+            if options.up and (folder / DAY).exists():
+                stage = Stage.restored(parts, folder)
+            else:
+                stage = play(parts, folder, options.days, verbose=options.verbose)
+            if options.up:
+                stay_up(stage, folder)
+                return
+        except PlayError as error:
+            sys.exit(f"{error}; see {folder / LOG}")
+    say("query", f"make cloud, and in another shell . {folder / ENVIRONMENT}; {query_line()}")
+    say("done", f"in {time.monotonic() - started:.0f} s; all is kept in {folder}/")
 
 
 if __name__ == "__main__":

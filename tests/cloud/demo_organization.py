@@ -6,20 +6,24 @@ units. One of them is suspended, one has no role to assume, and one may not use 
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime
 
 import psycopg
 
 from tests.cloud import Cloud, EmbeddedCloud, Size, generate
-from tests.cloud.demo import REGIONS, command, run, show
+from tests.cloud.company import words_of
 from tests.cloud.organization import Organization
+from tests.cloud.running import command, run, show
 
 PAYER, SECURITY, SHOP, TILLS, SANDBOX, BROKEN, CLOSED = (
     "111122223333", "222233334444", "333344445555", "444455556666", "555566667777",
     "666677778888", "777788889999",
 )  # fmt: skip
 ROLE = "ObservabilityReader"
+REGIONS = ("us-east-1", "eu-west-1")
+APPS = ("management", "security", "webshop", "tills", "sandbox", "stores", "closed")
 BROKEN_ACCOUNT = 1
 """The sender's exit code if an account could not be read."""
 
@@ -55,6 +59,9 @@ def make_organization() -> Cloud:
         name: generate(name, sizes.get(name, little), number, today, REGIONS)
         for number, name in enumerate((PAYER, SECURITY, SHOP, TILLS, SANDBOX, BROKEN, CLOSED), 1)
     }
+    for account, app in zip(accounts.values(), APPS, strict=True):
+        account.name, account.words = app, words_of(app)
+        account.email = f"aws+{app}@example.com"
     organization = Organization(accounts[PAYER])
     shops = organization.unit("Shops")
     tills = organization.unit("Tills", shops)
@@ -83,17 +90,18 @@ def set_up(embedded: EmbeddedCloud) -> None:
 def main() -> None:
     """Run the demo; ends with the exit code of a script that failed otherwise than is shown."""
     started = time.monotonic()
+    quiet = () if "--verbose" in sys.argv else ("--quiet",)
     with EmbeddedCloud(make_organization()) as embedded:
         set_up(embedded)
         environment = embedded.environment(PAYER)
-        run(environment, "receiver.py", "--init-schema")
-        run(environment, "sender.py", "--organization", "--check", codes=(BROKEN_ACCOUNT,))
+        run(environment, "receiver.py", "--init-schema", *quiet)
+        run(environment, "sender.py", "--organization", "--check", *quiet, codes=(BROKEN_ACCOUNT,))
         run(
-            environment, "sender.py", "--organization", "--regions", "all",
+            environment, "sender.py", "--organization", "--regions", "all", *quiet,
             codes=(BROKEN_ACCOUNT,),
         )  # fmt: skip
         print(f"exit code {BROKEN_ACCOUNT}, since {BROKEN} has no such role", flush=True)
-        run(environment, "receiver.py")
+        run(environment, "receiver.py", *quiet)
         with psycopg.connect(embedded.postgres.dsn_for(environment["DB_NAME"])) as connection:
             show(connection, "Accounts", ACCOUNTS)
             show(connection, "Cost by customer", COSTS)

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from types import TracebackType
 
 START_SECONDS = 60.0
@@ -29,10 +30,14 @@ class MotoError(Exception):
 
 
 class MotoServer:
-    """A context manager around the process; `port` is known once it has started."""
+    """A context manager around the process; `port` is known once it has started.
 
-    def __init__(self) -> None:
+    `environment` is added to the process's own, such as that of a clock.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = {}) -> None:
         self.port = 0
+        self._environment = environment
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> MotoServer:
@@ -59,7 +64,7 @@ class MotoServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=os.environ | ENVIRONMENT,
+            env=os.environ | ENVIRONMENT | dict(self._environment),
             start_new_session=True,
         )
         assert self._process.stdout is not None

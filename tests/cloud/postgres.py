@@ -118,6 +118,10 @@ class Postgres:
         """libpq's connection string of one database, as superuser."""
         return make_conninfo(host=str(self._scratch), user=SUPERUSER, dbname=database)
 
+    def program(self, name: str) -> Path:
+        """A client program of the server that runs, such as psql or pg_dump."""
+        return self._programs / name
+
     def start(self) -> None:
         """Create the data directory if it is new, start the server and wait until it answers.
 

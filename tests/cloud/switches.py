@@ -353,8 +353,6 @@ NOT_ENABLED: Mapping[str, Mapping[str, Callable[[ApiRequest], None]]] = {
     },
     "config": {
         "DescribeComplianceByConfigRule": _empty({"ComplianceByConfigRules": []}),
-        "DescribeConfigRules": _empty({"ConfigRules": []}),
-        "DescribeConfigurationRecorderStatus": _empty({"ConfigurationRecordersStatus": []}),
         "DescribeConfigurationRecorders": _empty({"ConfigurationRecorders": []}),
         "DescribeConformancePacks": _empty({"ConformancePackDetails": []}),
         "GetDiscoveredResourceCounts": _empty({"totalDiscoveredResources": 0}),

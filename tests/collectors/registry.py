@@ -3,6 +3,7 @@
 A category's test file may define, each as a mapping:
 
 - `TRUTH`: by list of the document, what its rows must be (`tests.collectors.truth.Truth`)
+- `GOLDEN`: by list whose columns are plain renames, an item of AWS's documentation and its row
 - `DENIALS`: by API that is asked, what is lost when it is denied (`tests.collectors.losses.Denial`)
 - `SWITCHED_OFF`: by service that may be off, what is said then (`tests.collectors.losses.Off`)
 - `MADE_OF`: the functions that make rows, and the member of an answer that they make them of
@@ -14,14 +15,25 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import tests.collectors
 from observability.rows import RowMapper
+from tests.runs import Row
 
 MadeOf = tuple[RowMapper, str, str, str]
 """What makes a row; the service, the operation and the member of its answer that it is made of."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """An item as AWS documents it, what makes a row of it, and the row."""
+
+    make: RowMapper
+    item: dict[str, Any]
+    row: Row
 
 
 @functools.cache

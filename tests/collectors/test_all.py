@@ -25,6 +25,7 @@ from tests.collectors.reading import (
     TOKENS,
     Send,
     is_true,
+    list_is_true,
     names,
     paths_of,
     place_of,
@@ -33,12 +34,11 @@ from tests.collectors.reading import (
 )
 from tests.collectors.registry import stated
 from tests.collectors.test_cost import anomalies_of, reports_are_true
-from tests.collectors.truth import same_rows
 from tests.conftest import REGIONS, MakeAccount
 from tests.runs import Document, Row, lists, rows, send, statuses
 
 TRUTH, DENIALS, SWITCHED_OFF = map(stated, ("TRUTH", "DENIALS", "SWITCHED_OFF"))
-MADE_OF, EXAMPLES = stated("MADE_OF"), stated("EXAMPLES")
+GOLDEN, MADE_OF, EXAMPLES = map(stated, ("GOLDEN", "MADE_OF", "EXAMPLES"))
 """What the test file of each category says of it."""
 HOME, OTHER = REGIONS
 CATEGORIES = tuple(SENDER_CATEGORIES)
@@ -56,6 +56,14 @@ def test_every_list_of_a_document_has_a_truth(whole: Document) -> None:
 def test_a_category_has_a_test_file_of_its_name(category: str) -> None:
     here = Path(__file__).parent
     assert (here / f"test_{category}.py").is_file() or (here / category).is_dir()
+
+
+@pytest.mark.parametrize("path", GOLDEN)
+def test_a_row_says_what_aws_documents(path: str, account: Account, whole: Document) -> None:
+    golden = GOLDEN[path]
+    assert golden.make(golden.item) == golden.row
+    derived = {name for row in TRUTH[path].rows(place_of(account, whole)) for name in row}
+    assert {name for row in rows(whole, path) for name in row} == golden.row.keys() | derived
 
 
 # Pages
@@ -127,8 +135,7 @@ def test_all_regions_are_read_as_if_they_were_named(
         region = made["meta"]["region"]
         away = tuple({*named} - {region})
         place = place_of(account, made, others=away)
-        truth = TRUTH["security.cloudtrail"]
-        same_rows(rows(made, "security.cloudtrail"), list(truth.rows(place)), truth.key)
+        list_is_true(made, place, "security.cloudtrail")
     is_true(home, place_of(account, home, others=others), "ri_sp_savings")
 
 

@@ -13,19 +13,17 @@ from tests.cloud import Account, EmbeddedCloud
 from tests.collectors.reading import (
     EVERYTHING,
     is_true,
+    list_is_true,
     names,
     paths_of,
     place_of,
     record,
     without_bucket,
 )
-from tests.collectors.registry import stated
 from tests.collectors.test_cost import anomalies_of, reports_are_true
-from tests.collectors.truth import same_rows
 from tests.conftest import REGIONS, MakeAccount
 from tests.runs import Document, Sent, period, rows, send
 
-TRUTH = stated("TRUTH")
 HOME, OTHER = REGIONS
 
 
@@ -146,8 +144,7 @@ def test_past_days_have_a_document_each_with_what_belongs_to_it(
         place = place_of(account, made, costs_from=day, **bounds)
         is_true(made, place, "service", "marketplace", "health", "ri_sp_savings")
         for part in ("security_hub", "guard_duty", "inspector"):
-            truth = TRUTH[f"security.{part}"]
-            same_rows(rows(made, f"security.{part}"), list(truth.rows(place)), truth.key)
+            list_is_true(made, place, f"security.{part}")
         reports_are_true(made, place, anomalies_of(account, [day]))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
 from tests.cloud.switches import InstantAnswer
 from tests.collectors.losses import Denial, Off, gone, listing
 from tests.collectors.reading import Send
-from tests.collectors.registry import MadeOf
+from tests.collectors.registry import Golden, MadeOf
 from tests.collectors.truth import Place, Truth
 from tests.conftest import Clock
 from tests.family import Family, MakeFamily, RunFamily, instead, known, load, past, refuse, same
@@ -26,22 +27,44 @@ def health(place: Place) -> Iterator[Row]:
     """Health events."""
     for held in place.everywhere("health", "events"):
         if place.tells(held["lastUpdatedTime"], is_open=True):
-            yield {
-                "arn": held["arn"],
-                "service": held["service"],
-                "event_type_code": held["eventTypeCode"],
-                "event_type_category": held["eventTypeCategory"],
-                "event_scope_code": held["eventScopeCode"],
-                "region": held["region"],
-                "start_time": held["startTime"],
-                "end_time": held.get("endTime"),
-                "last_updated_time": held["lastUpdatedTime"],
-                "status_code": held["statusCode"],
-            }
+            yield {"arn": held["arn"], "last_updated_time": held["lastUpdatedTime"]}
 
 
 TRUTH: Mapping[str, Truth] = {
     "health": Truth(health, "health_events", ("arn",)),
+}
+
+ISSUE = "arn:aws:health:us-west-1::event/ECS/AWS_ECS_OPERATIONAL_ISSUE/AWS_ECS_OPERATIONAL_ISSUE_KW"
+
+# https://docs.aws.amazon.com/cli/latest/reference/health/describe-events.html
+GOLDEN: Mapping[str, Golden] = {
+    "health": Golden(
+        event_row,
+        {
+            "arn": ISSUE,
+            "service": "ECS",
+            "eventTypeCode": "AWS_ECS_OPERATIONAL_ISSUE",
+            "eventTypeCategory": "issue",
+            "region": "us-west-1",
+            "startTime": datetime.fromtimestamp(1589077890.53, UTC),
+            "endTime": datetime.fromtimestamp(1589086345.5, UTC),
+            "lastUpdatedTime": datetime.fromtimestamp(1589086346, UTC),
+            "statusCode": "closed",
+            "eventScopeCode": "PUBLIC",
+        },
+        {
+            "arn": ISSUE,
+            "service": "ECS",
+            "event_type_code": "AWS_ECS_OPERATIONAL_ISSUE",
+            "event_type_category": "issue",
+            "event_scope_code": "PUBLIC",
+            "region": "us-west-1",
+            "start_time": "2020-05-10T02:31:30.530000+00:00",
+            "end_time": "2020-05-10T04:52:25.500000+00:00",
+            "last_updated_time": "2020-05-10T04:52:26+00:00",
+            "status_code": "closed",
+        },
+    ),
 }
 
 DENIALS: Mapping[str, Denial] = {

@@ -115,6 +115,8 @@ def day_cost(account: Account, day: date) -> dict[str, Decimal]:
 class Truth:
     """A list of the document: what its rows must be, their table, what tells one from the other.
 
+    Rows of a list that has a golden row have their key only, and what is more than a rename.
+
     `renamed`: the table's columns that are named otherwise than the document's fields.
     """
 

@@ -260,37 +260,6 @@ def reservation_group(
     }
 
 
-@answer("ce", "GetReservationCoverage")
-def get_reservation_coverage(call: Call) -> dict[str, Any]:
-    """How many running hours reservations covered, by day or month."""
-    if call.params.get("GroupBy"):
-        raise refused("Grouping coverage is not supported here.")
-    period = past(call)
-    spans = split(*period, call.params.get("Granularity") or "DAILY")
-    found = [
-        {"TimePeriod": dates(span), "Groups": [], "Total": reservation_cover(call, span)}
-        for span in spans
-    ]
-    chunk, more = page(call, found, token="NextPageToken", default=100)
-    return {"CoveragesByTime": chunk, "Total": reservation_cover(call, period), **more}
-
-
-def reservation_cover(call: Call, period: Period) -> dict[str, Any]:
-    """Covered hours, and half as many that were paid on demand."""
-    used = sum(hours(account, held, period)[1] for account, _, held in reservations(call, period))
-    demand = used // 2
-    share = used * 100 * CENTS // (used + demand) if used else 0
-    return {
-        "CoverageHours": {
-            "OnDemandHours": str(demand),
-            "ReservedHours": str(used),
-            "TotalRunningHours": str(used + demand),
-            "CoverageHoursPercentage": text(share),
-        },
-        "CoverageCost": {"OnDemandCost": text(demand * HOURLY)},
-    }
-
-
 NO_PLANS = "No Savings Plans utilization data is available for the requested period."
 
 
@@ -404,33 +373,4 @@ def plan_detail(account: Account, held: Item, period: Period) -> dict[str, Any]:
             "AmortizedUpfrontCommitment": text(upfront),
             "TotalAmortizedCommitment": text(bought),
         },
-    }
-
-
-@answer("ce", "GetSavingsPlansCoverage")
-def get_savings_plans_coverage(call: Call) -> dict[str, Any]:
-    """How much spending plans covered, by day or month."""
-    no_granularity_with_groups(call)
-    period = past(call)
-    found = [
-        {"Attributes": {}, "Coverage": plan_cover(call, span), "TimePeriod": dates(span)}
-        for span in split(*period, call.params.get("Granularity") or "DAILY")
-    ]
-    chunk, more = page(call, found, default=20)
-    return {"SavingsPlansCoverages": chunk, **more}
-
-
-def plan_cover(call: Call, period: Period) -> dict[str, str]:
-    """Covered spending, and a quarter as much on demand."""
-    covered = sum(
-        round(float(plan_detail(account, held, period)["Utilization"]["UsedCommitment"]) * CENTS)
-        for account, held in chosen_plans(call, period)
-    )
-    demand = covered // 4
-    total = covered + demand
-    return {
-        "SpendCoveredBySavingsPlans": text(covered),
-        "OnDemandCost": text(demand),
-        "TotalCost": text(total),
-        "CoveragePercentage": text(covered * 100 * CENTS // total if total else 0),
     }

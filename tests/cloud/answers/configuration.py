@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -13,7 +12,6 @@ from tests.cloud.answers.core import (
     answer,
     find,
     grouped,
-    instant,
     page,
     remembered,
 )
@@ -33,26 +31,6 @@ def describe_configuration_recorders(call: Call) -> dict[str, Any]:
             message = f"Cannot find configuration recorder with the specified name '{name}'."
             raise AwsError("NoSuchConfigurationRecorderException", message)
     return {"ConfigurationRecorders": found}
-
-
-@answer("config", "DescribeConfigurationRecorderStatus")
-def describe_configuration_recorder_status(call: Call) -> dict[str, Any]:
-    """Whether the recorder records."""
-    since = call.account.ago(200)
-    return {
-        "ConfigurationRecordersStatus": [
-            {"name": held["name"], "recording": True, "lastStatus": "Success",
-             "lastStartTime": since, "lastStatusChangeTime": call.account.ago(0, 60)}
-            for held in call.own("recorders")
-        ]
-    }  # fmt: skip
-
-
-@answer("config", "DescribeConfigRules")
-def describe_config_rules(call: Call) -> dict[str, Any]:
-    """Rules, 25 a page."""
-    chunk, more = page(call, chosen_rules(call), size=None, default=25)
-    return {"ConfigRules": chunk, **more}
 
 
 def chosen_rules(call: Call) -> list[Item]:
@@ -170,31 +148,6 @@ def describe_conformance_pack_compliance(call: Call) -> dict[str, Any]:
     return {"ConformancePackName": name, "ConformancePackRuleComplianceList": chunk, **more}
 
 
-@answer("config", "GetConformancePackComplianceDetails")
-def get_conformance_pack_compliance_details(call: Call) -> dict[str, Any]:
-    """What the rules of one pack found; what did not apply is not part of it."""
-    name = the_pack(call, call.params["ConformancePackName"])["ConformancePackName"]
-    rules = [
-        held["ConfigRuleName"]
-        for held in call.own("pack_rules")
-        if held["ConformancePackName"] == name
-    ]
-    filters = call.params.get("Filters") or {}
-    wanted = filters.get("ComplianceType")
-    names = filters.get("ConfigRuleNames") or rules
-    results = results_by_rule(call)
-    found = [
-        held
-        for rule in rules
-        if rule in names
-        for held in results.get(rule, [])
-        if held["ComplianceType"] != "NOT_APPLICABLE"
-        and (not wanted or held["ComplianceType"] == wanted)
-    ]
-    chunk, more = page(call, found, size="Limit", default=10, maximum=100)
-    return {"ConformancePackName": name, "ConformancePackRuleEvaluationResults": chunk, **more}
-
-
 def parsed(call: Call) -> Query:
     """The query that the request carries."""
     try:
@@ -264,24 +217,3 @@ def get_discovered_resource_counts(call: Call) -> dict[str, Any]:
     found = [{"resourceType": kind, "count": count} for kind, count in counts.most_common()]
     chunk, more = page(call, found, token="nextToken", size="limit", default=100, maximum=100)
     return {"totalDiscoveredResources": counts.total(), "resourceCounts": chunk, **more}
-
-
-@answer("config", "BatchGetResourceConfig")
-def batch_get_resource_config(call: Call) -> dict[str, Any]:
-    """Configuration items by type and identifier, without tags; what is unknown is left out."""
-    need_recorder(call)
-    index = {(held["resourceType"], held["resourceId"]): held for held in recorded(call)}
-    wanted = [(key["resourceType"], key["resourceId"]) for key in call.params["resourceKeys"]]
-    return {
-        "baseConfigurationItems": [base_item(index[key]) for key in wanted if key in index],
-        "unprocessedResourceKeys": [],
-    }
-
-
-def base_item(held: Item) -> Item:
-    """A configuration item in the typed form: times are times, the configuration is text."""
-    item = {name: value for name, value in held.items() if name != "tags"}
-    for name in ("configurationItemCaptureTime", "resourceCreationTime"):
-        if name in item:
-            item[name] = instant(item[name])
-    return item | {"configuration": json.dumps(held["configuration"], ensure_ascii=False)}

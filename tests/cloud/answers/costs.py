@@ -244,7 +244,7 @@ def get_cost_forecast(call: Call) -> dict[str, Any]:
         raise refused(f"Start date {start} must not be in the past.")
     if end > months_back(next_month(today), -FORECAST_MONTHS[granularity]):
         raise refused(f"The forecast can cover {FORECAST_MONTHS[granularity]} months at most.")
-    if (call.account.today - call.account.created.date()).days < FORECAST_NEEDS_DAYS:
+    if (call.account.day - call.account.created.date()).days < FORECAST_NEEDS_DAYS:
         raise AwsError("DataUnavailableException", "Insufficient amount of historical data.")
     mean = usual(call)
     if not mean:

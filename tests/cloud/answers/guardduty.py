@@ -33,12 +33,6 @@ def list_detectors(call: Call) -> dict[str, Any]:
     return {"DetectorIds": chunk, **more}
 
 
-@answer("guardduty", "GetDetector")
-def get_detector(call: Call) -> dict[str, Any]:
-    """The settings of a detector."""
-    return {name: value for name, value in detector(call).items() if name != "DetectorId"}
-
-
 def detector(call: Call) -> Item:
     """The detector that the request names; one of another account is refused."""
     held = find(call.own("detectors"), "DetectorId", call.params["DetectorId"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.cloud.accounts import Account, Item
+from tests.cloud.accounts import Account
 from tests.cloud.answers.core import AwsError, Call, Test, answer, instant, page
 
 MEMBERS = {
@@ -56,36 +56,6 @@ def within(moment: Any, span: dict[str, Any]) -> bool:
         return False
     after = start is None or moment >= instant(start)
     return after and (end is None or moment <= instant(end))
-
-
-@answer("health", "DescribeEventDetails")
-def describe_event_details(call: Call) -> dict[str, Any]:
-    """The descriptions of up to ten events; what is unknown comes as a failure."""
-    index = {held["event"]["arn"]: held for held in call.own_global("descriptions")}
-    arns = call.params["eventArns"]
-    return {
-        "successfulSet": [index[arn] for arn in arns if arn in index],
-        "failedSet": [
-            {"eventArn": arn, "errorName": "InvalidEventArn", "errorMessage": "No such event"}
-            for arn in arns
-            if arn not in index
-        ],
-    }
-
-
-@answer("health", "DescribeAffectedEntities")
-def describe_affected_entities(call: Call) -> dict[str, Any]:
-    """What up to ten events touch."""
-    held = call.params["filter"]
-    statuses = held.get("statusCodes")
-    found: list[Item] = [
-        item
-        for item in call.own_global("entities")
-        if item["eventArn"] in held["eventArns"]
-        and (not statuses or item["statusCode"] in statuses)
-    ]
-    chunk, more = page(call, found, token="nextToken", size="maxResults", default=100, maximum=100)
-    return {"entities": chunk, **more}
 
 
 # An organization's view, which its management account or delegated administrator has

@@ -74,33 +74,3 @@ def list_members(call: Call) -> dict[str, Any]:
     ]
     chunk, more = page(call, found, token="nextToken", size="maxResults", default=50, maximum=50)
     return {"members": chunk, **more}
-
-
-@answer("inspector2", "BatchGetAccountStatus")
-def batch_get_account_status(call: Call) -> dict[str, Any]:
-    """Whether Inspector scans: it does where it has found something."""
-    known = {account.id: account for account in (call.account, *call.members())}
-    wanted = call.params.get("accountIds") or [call.account.id]
-    return {
-        "accounts": [status(name, known[name].size.inspector_findings > 0) for name in wanted
-                     if name in known],
-        "failedAccounts": [
-            {"accountId": name, "errorCode": "ACCESS_DENIED", "errorMessage": "Not a member"}
-            for name in wanted
-            if name not in known
-        ],
-    }  # fmt: skip
-
-
-def status(account_id: str, enabled: bool) -> dict[str, Any]:
-    """One account's state; a state without an error still has an error's members."""
-    state = {
-        "status": "ENABLED" if enabled else "DISABLED",
-        "errorCode": "ALREADY_ENABLED",
-        "errorMessage": "none",
-    }
-    return {
-        "accountId": account_id,
-        "state": state,
-        "resourceState": {"ec2": state, "ecr": state, "lambda": state},
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.cloud.accounts import Item
-from tests.cloud.answers.core import AwsError, Call, answer, find, page
+from tests.cloud.answers.core import AwsError, Call, answer, page
 
 
 @answer("license-manager", "ListReceivedLicenses")
@@ -50,48 +50,3 @@ def get_entitlements(call: Call) -> dict[str, Any]:
         found = [held for held in found if held[members[name]] in values]
     chunk, more = page(call, found, default=25, maximum=25)
     return {"Entitlements": chunk, **more}
-
-
-@answer("marketplace-agreement", "SearchAgreements")
-def search_agreements(call: Call) -> dict[str, Any]:
-    """Agreements that the account accepted; the party and the agreement's type must be named."""
-    filters = {held["name"]: held["values"][0] for held in call.params.get("filters") or []}
-    if filters.get("PartyType") != "Acceptor" or "AgreementType" not in filters:
-        message = "Filters PartyType and AgreementType are required."
-        raise AwsError("ValidationException", message)
-    wanted = filters.get("Status")
-    everything = call.own_global("agreements")
-    found = [held for held in everything if not wanted or held["status"] == wanted]
-    chunk, more = page(call, found, token="nextToken", size="maxResults", default=50, maximum=50)
-    return {"agreementViewSummaries": chunk, **more}
-
-
-def the_agreement(call: Call) -> Item:
-    """The agreement that the request names."""
-    held = find(call.own_global("agreements"), "agreementId", call.params["agreementId"])
-    if held is None:
-        raise AwsError("ResourceNotFoundException", "Agreement not found.", 404)
-    return held
-
-
-@answer("marketplace-agreement", "DescribeAgreement")
-def describe_agreement(call: Call) -> dict[str, Any]:
-    """One agreement and what it is expected to cost."""
-    held = the_agreement(call)
-    same = ("agreementId", "acceptor", "proposer", "startTime", "endTime", "acceptanceTime")
-    return {name: held[name] for name in (*same, "agreementType", "proposalSummary", "status")} | {
-        "estimatedCharges": {"currencyCode": "USD", "agreementValue": "1200.0000000001"}
-    }
-
-
-@answer("marketplace-agreement", "GetAgreementTerms")
-def get_agreement_terms(call: Call) -> dict[str, Any]:
-    """The terms of one agreement."""
-    the_agreement(call)
-    terms = [
-        {"renewalTerm": {"type": "RenewalTerm", "configuration": {"enableAutoRenew": True}}},
-        {"supportTerm": {"type": "SupportTerm", "refundPolicy": "No refunds, “ever”."}},
-        {"legalTerm": {"type": "LegalTerm", "documents": []}},
-    ]
-    chunk, more = page(call, terms, token="nextToken", size="maxResults", default=50, maximum=50)
-    return {"acceptedTerms": chunk, **more}

@@ -16,16 +16,6 @@ KINDS = {
 }
 
 
-@answer("compute-optimizer", "GetEnrollmentStatus")
-def get_enrollment_status(call: Call) -> dict[str, Any]:
-    """The account is enrolled."""
-    return {
-        "status": "Active",
-        "memberAccountsEnrolled": False,
-        "lastUpdatedTimestamp": call.account.ago(200),
-    }
-
-
 def recommendations(call: Call, kind: str, arns: str) -> tuple[list[Item], dict[str, str]]:
     """A page of one kind of recommendations, those of the account asked for."""
     params = call.params
@@ -82,19 +72,6 @@ def get_lambda_function_recommendations(call: Call) -> dict[str, Any]:
     """Recommendations for functions."""
     chunk, more = recommendations(call, "LambdaFunction", "functionArns")
     return {"lambdaFunctionRecommendations": chunk, **more}
-
-
-@answer("cost-optimization-hub", "GetPreferences")
-def get_preferences(call: Call) -> dict[str, Any]:
-    """How savings are estimated."""
-    return {"savingsEstimationMode": "BeforeDiscounts", "memberAccountDiscountVisibility": "All"}
-
-
-@answer("cost-optimization-hub", "ListEnrollmentStatuses")
-def list_enrollment_statuses(call: Call) -> dict[str, Any]:
-    """The account is enrolled."""
-    held = {"accountId": call.account.id, "status": "Active"}
-    return {"items": [held], "includeMemberAccounts": False}
 
 
 @answer("cost-optimization-hub", "ListRecommendationSummaries")

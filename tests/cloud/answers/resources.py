@@ -93,14 +93,6 @@ def describe_subnets(call: Call) -> dict[str, Any]:
     return {"Subnets": chunk, **more}
 
 
-@answer("ec2", "DescribeVpcs")
-def describe_vpcs(call: Call) -> dict[str, Any]:
-    """Virtual private clouds."""
-    found = chosen(call, "vpcs", "VpcIds", "VpcId", "InvalidVpcID.NotFound")
-    chunk, more = ec2_page(call, found)
-    return {"Vpcs": chunk, **more}
-
-
 @answer("ec2", "DescribeRegions")
 def describe_regions(call: Call) -> dict[str, Any]:
     """The regions that are enabled, or all of them."""

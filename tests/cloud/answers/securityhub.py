@@ -8,7 +8,6 @@ from typing import Any
 
 from tests.cloud.accounts import Item
 from tests.cloud.answers.core import AwsError, Call, Test, answer, dig, instant, page, remembered
-from tests.cloud.content.words import iso
 
 PATHS = {
     "ComplianceStatus": "Compliance.Status",
@@ -26,17 +25,6 @@ COMPARISONS: dict[str, Callable[[str, str], bool]] = {
     "CONTAINS": lambda value, wanted: wanted in value,
     "NOT_CONTAINS": lambda value, wanted: wanted not in value,
 }
-
-
-@answer("securityhub", "DescribeHub")
-def describe_hub(call: Call) -> dict[str, Any]:
-    """The hub resource of an account that has subscribed."""
-    return {
-        "HubArn": call.account.arn("securityhub", "hub/default", call.region),
-        "SubscribedAt": iso(call.account.ago(300)),
-        "AutoEnableControls": True,
-        "ControlFindingGenerator": "SECURITY_CONTROL",
-    }
 
 
 @answer("securityhub", "ListMembers")

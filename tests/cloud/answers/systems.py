@@ -123,51 +123,6 @@ def counted(found: list[Item], aggregators: list[dict[str, Any]]) -> list[Item]:
     ]
 
 
-@answer("ssm", "ListInventoryEntries")
-def list_inventory_entries(call: Call) -> dict[str, Any]:
-    """The entries of one type of one node."""
-    entities = grouped(call, "entities", "Id").get(call.params["InstanceId"])
-    if entities is None:
-        raise AwsError("InvalidInstanceId", "The instance ID is not valid.")
-    held, kind = entities[0], call.params["TypeName"]
-    data = held["Data"].get(kind) or {"SchemaVersion": "1.0", "Content": []}
-    chunk, more = page(call, data["Content"], default=50, maximum=50)
-    return {
-        "TypeName": kind,
-        "InstanceId": held["Id"],
-        "SchemaVersion": data["SchemaVersion"],
-        "CaptureTime": data.get("CaptureTime"),
-        "Entries": chunk,
-        **more,
-    }
-
-
-@answer("ssm", "GetInventorySchema")
-def get_inventory_schema(call: Call) -> dict[str, Any]:
-    """The inventory types and their attributes."""
-    wanted = call.params.get("TypeName") or ""
-    found = [held for held in SCHEMAS if held["TypeName"].startswith(wanted)]
-    chunk, more = page(call, found, default=50, maximum=200)
-    return {"Schemas": chunk, **more}
-
-
-SCHEMAS: list[Item] = [
-    {
-        "TypeName": name,
-        "Version": version,
-        "Attributes": [{"Name": held, "DataType": "string"} for held in attributes.split()],
-    }
-    for name, version, attributes in (
-        ("AWS:AWSComponent", "1.0", "Name Version Publisher Architecture URL"),
-        ("AWS:Application", "1.1", "Name Version Publisher Architecture InstalledTime URL"),
-        ("AWS:InstanceInformation", "1.0", "InstanceId ComputerName PlatformType IpAddress"),
-        ("AWS:Network", "1.0", "Name SubnetMask Gateway DHCPServer DNSServer MacAddress IPV4"),
-        ("AWS:Service", "1.0", "Name DisplayName ServiceType Status StartType"),
-        ("AWS:WindowsUpdate", "1.0", "HotFixId Description InstalledTime InstalledBy"),
-    )
-]
-
-
 @answer("ssm", "DescribeInstancePatches")
 def describe_instance_patches(call: Call) -> dict[str, Any]:
     """One node's patches; a node that was never scanned has none."""
@@ -189,12 +144,3 @@ def describe_instance_patches(call: Call) -> dict[str, Any]:
 def plain(text: str) -> str:
     """Filters write states as InstalledOther, answers as INSTALLED_OTHER."""
     return text.replace("_", "").lower()
-
-
-@answer("ssm", "DescribeInstancePatchStates")
-def describe_instance_patch_states(call: Call) -> dict[str, Any]:
-    """How many patches of each named node are in which state."""
-    wanted = call.params["InstanceIds"]
-    found = [held for held in call.own("patch_states") if held["InstanceId"] in wanted]
-    chunk, more = page(call, found, default=50, maximum=100)
-    return {"InstancePatchStates": chunk, **more}

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import NAMES, SENTENCES, pick
+from tests.cloud.content.words import pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -24,8 +24,8 @@ def services(account: Account, region: str) -> list[dict[str, Any]]:
 def service(account: Account, region: str, number: int) -> dict[str, Any]:
     """One service; a remote one has no environment."""
     kind = pick(("Service", "RemoteService", "AWS::Service"), number)
-    place = {"Environment": f"eks:cluster/{pick(NAMES, number)}"} if kind == "Service" else {}
-    name = f"{pick(NAMES, number)}-{number}"
+    place = {"Environment": account.words.name("cluster", number)} if kind == "Service" else {}
+    name = account.words.name("service", number)
     dimensions = [{"Name": "Service", "Value": name}]
     references = [
         {
@@ -74,8 +74,8 @@ def app(account: Account, region: str, number: int) -> dict[str, Any]:
     }
     return {
         "appArn": account.arn("resiliencehub", f"app/{app_id}", region),
-        "name": f"app-{number:03d}",
-        "description": pick(SENTENCES, number),
+        "name": account.words.name("resilient app", number),
+        "description": account.words.text("application", number),
         "creationTime": account.ago(300 - number % 200, seconds=number),
         "complianceStatus": compliance,
         "assessmentSchedule": pick(("Daily", "Disabled"), number),
@@ -83,7 +83,7 @@ def app(account: Account, region: str, number: int) -> dict[str, Any]:
         "status": "Active",
         **(assessed if compliance != "NotAssessed" else {"resiliencyScore": 0.0}),
         **(targets if compliance != "MissingPolicy" else {}),
-        "tags": {"team": "größe"},
+        "tags": {"team": account.words.text("team", 2)},
     }
 
 
@@ -100,7 +100,7 @@ def policies(account: Account, region: str) -> list[dict[str, Any]]:
         {
             "policyArn": policy_arn(account, region, number),
             "policyName": f"policy-{number}",
-            "policyDescription": pick(SENTENCES, number),
+            "policyDescription": account.words.text("policy", number),
             "tier": pick(TIERS, number),
             "creationTime": account.ago(310),
             "dataLocationConstraint": "AnyLocation",

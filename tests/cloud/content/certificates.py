@@ -33,7 +33,7 @@ def certificate(account: Account, region: str, number: int) -> dict[str, Any]:
     """One certificate; every fifth imported, every eleventh asked for through ACME."""
     status = pick(STATUSES, number)
     imported = number % 5 == 2
-    domain = f"{'*.' if number % 3 == 0 else ''}app-{number}.example.com"
+    domain = account.words.name("domain", number, star="*." if number % 3 == 0 else "")
     path = f"certificate/{account.uuid('certificate', region, number)}"
     origin = "CUSTOMER_PROVIDED" if imported else "ACME" if number % 11 == 6 else "AWS_MANAGED"
     return {

@@ -43,7 +43,7 @@ def reservation(account: Account, region: str, number: int) -> dict[str, Any]:
         "FixedPrice": 100.0 * (number % 3),
         "UsagePrice": 0.0,
         "RecurringCharges": [{"Amount": 0.0125, "Frequency": "Hourly"}],
-        "Tags": [{"Key": "team", "Value": "größe"}],
+        "Tags": [{"Key": "team", "Value": account.words.text("team", 2)}],
     }
 
 
@@ -110,7 +110,7 @@ def plan(account: Account, number: int) -> dict[str, Any]:
         "upfrontPaymentAmount": f"{number % 3 * 1000}.0",
         "recurringPaymentAmount": "1.25000000",
         "termDurationInSeconds": YEAR_SECONDS,
-        "tags": {"team": "größe"},
+        "tags": {"team": account.words.text("team", 2)},
         **({"returnableUntil": iso(start + timedelta(days=7))} if number == 0 else {}),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import SENTENCES, iso, pick
+from tests.cloud.content.words import iso, pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -37,16 +37,17 @@ def packs(account: Account, region: str) -> list[dict[str, Any]]:
     """DescribeConformancePacks' ConformancePackDetail."""
     return [
         {
-            "ConformancePackName": f"pack-{number:02d}",
+            "ConformancePackName": name,
             "ConformancePackId": pack_id,
             "ConformancePackArn": account.arn(
-                "config", f"conformance-pack/pack-{number:02d}/{pack_id}", region
+                "config", f"conformance-pack/{name}/{pack_id}", region
             ),
             "DeliveryS3Bucket": "",
             "ConformancePackInputParameters": [],
             "LastUpdateRequestedTime": account.ago(30, seconds=number),
         }
         for number in range(account.size.conformance_packs)
+        for name in [account.words.name("pack", number)]
         for pack_id in [f"conformance-pack-{account.hex(9, 'pack', region, number)}"]
     ]
 
@@ -60,7 +61,7 @@ def rules(account: Account, region: str) -> list[dict[str, Any]]:
 def rule(account: Account, region: str, number: int) -> dict[str, Any]:
     """One rule; that of a pack has the pack's identifier at the end of its name."""
     pack = pack_of(account, region, number)
-    name = f"rule-{number:04d}" + (f"-{pack['ConformancePackId']}" if pack else "")
+    name = account.words.name("rule", number) + (f"-{pack['ConformancePackId']}" if pack else "")
     rule_id = f"config-rule-{account.hex(6, 'rule', region, number)}"
     created_by = {"CreatedBy": "config-conforms.amazonaws.com"} if pack else {}
     proactive = [{"Mode": "PROACTIVE"}] if number % 6 == 0 else []
@@ -68,7 +69,7 @@ def rule(account: Account, region: str, number: int) -> dict[str, Any]:
         "ConfigRuleName": name,
         "ConfigRuleId": rule_id,
         "ConfigRuleArn": account.arn("config", f"config-rule/{rule_id}", region),
-        "Description": pick(SENTENCES, number),
+        "Description": account.words.text("rule", number),
         "Source": {"Owner": "AWS", "SourceIdentifier": pick(IDENTIFIERS, number)},
         "ConfigRuleState": "ACTIVE",
         "EvaluationModes": [{"Mode": "DETECTIVE"}, *proactive],
@@ -138,7 +139,9 @@ def result(
 ) -> dict[str, Any]:
     """One EvaluationResult; only what is not compliant carries an annotation."""
     moment = account.ago(number % 20, seconds=1 + number * 733 % 86_400)
-    note = {"Annotation": pick(SENTENCES, number)} if kind == "NON_COMPLIANT" else {}
+    note = (
+        {"Annotation": account.words.text("annotation", number)} if kind == "NON_COMPLIANT" else {}
+    )
     once = {"ResourceEvaluationId": account.uuid(rule_name)} if mode == "PROACTIVE" else {}
     return {
         "EvaluationResultIdentifier": {

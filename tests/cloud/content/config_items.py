@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.cloud.content.words import NAMES, iso, pick
+from tests.cloud.content.words import iso
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -156,7 +156,7 @@ def functions(account: Account, region: str) -> list[dict[str, Any]]:
             "resourceName": made["FunctionName"],
             "arn": made["FunctionArn"],
             "availabilityZone": "Not Applicable",
-            "tags": pairs([{"Key": "team", "Value": pick(NAMES, number)}]),
+            "tags": pairs([{"Key": "team", "Value": account.words.text("team", number)}]),
             "configuration": {
                 "functionName": made["FunctionName"],
                 "runtime": made["Runtime"],

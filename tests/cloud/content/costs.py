@@ -94,7 +94,7 @@ class Charge:
 
 def charges(account: Account, day: date) -> Iterator[Charge]:
     """The account's bill of a day; none before it was opened nor after today."""
-    if not account.created.date() <= day <= account.today:
+    if not account.created.date() <= day <= account.day:
         return
     revision = sum(since <= day for since in account.restatements)
     for number, held in enumerate(lines_of(account)):
@@ -118,9 +118,11 @@ def charge(account: Account, held: Line, number: int, day: date, revision: int) 
     text = f"{account.seed}/{account.id}/{number}/{day.toordinal()}/{revision}"
     drawn = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
     share = 0.7 + drawn % 100_003 / 200_000
-    if day == account.today:
+    if day == account.day:
         share *= 0.2
     noise = drawn // 100_003 % 9_973
+    since, times = account.surges.get(held.service, (day, 1.0))
+    share *= account.spending * (times if day >= since else 1.0)
     cost = round(held.base * share * 10**MONEY_DIGITS) + (noise if held.base else 0)
     usage = round((1 + abs(held.base)) * share * 7 * 10**USAGE_DIGITS) + noise
     return Charge(held, cost, usage)
@@ -140,7 +142,7 @@ def day_total(account: Account, day: date) -> int:
 
 def usual_total(account: Account) -> int:
     """What a day costs on average, by the last two weeks."""
-    days = [account.today - timedelta(days=back) for back in range(1, 15)]
+    days = [account.day - timedelta(days=back) for back in range(1, 15)]
     return sum(day_total(account, day) for day in days) // len(days)
 
 

@@ -39,9 +39,9 @@ def cloudfront(account: Account, region: str) -> list[dict[str, Any]]:
 
 def web_acl(account: Account, region: str, scope: str, number: int) -> dict[str, Any]:
     """One web ACL; the first three hold every kind of rule among them, the fourth none."""
-    name = f"acl-{scope}-{number:03d}"
+    name = account.words.name("web ACL", number, scope=scope)
     acl_id = account.uuid("acl", scope, region, number)
-    described = {"Description": f"Protects app {number}, and more"} if number % 3 != 2 else {}
+    described = {"Description": account.words.text("web ACL", number)} if number % 3 != 2 else {}
     action: dict[str, Any] = {"Block": {}} if number % 2 else {"Allow": {}}
     return {
         "Name": name,
@@ -200,7 +200,7 @@ def distribution(account: Account, acl: str, number: int) -> dict[str, Any]:
         "DefaultCacheBehavior": behaviour,
         "CacheBehaviors": {"Quantity": 0},
         "CustomErrorResponses": {"Quantity": 0},
-        "Comment": 'Site "größe"',
+        "Comment": account.words.text("site", 0),
         "PriceClass": "PriceClass_All",
         "Enabled": True,
         "ViewerCertificate": {"CloudFrontDefaultCertificate": True},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import SENTENCES, iso, pick
+from tests.cloud.content.words import iso, pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -70,8 +70,8 @@ def finding(
         "Type": kind,
         "Severity": severity,
         **({"Confidence": 7.5} if number % 2 == 0 else {}),
-        "Title": f"Unusual activity ({number})",
-        "Description": pick(SENTENCES, number),
+        "Title": account.words.name("finding", number, title=account.words.text("threat", number)),
+        "Description": account.words.text("threat description", number),
         "CreatedAt": first,
         "UpdatedAt": seen,
         "Resource": {"ResourceType": "Instance", **(server if servers else {})},

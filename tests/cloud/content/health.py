@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import SENTENCES, pick
+from tests.cloud.content.words import pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -55,19 +55,6 @@ def event(account: Account, number: int) -> dict[str, Any]:
         "actionability": pick(("ACTION_REQUIRED", "INFORMATIONAL"), number),
         "personas": [pick(("OPERATIONS", "SECURITY", "BILLING"), number)],
     }
-
-
-@content("health", "descriptions")
-def descriptions(account: Account, region: str) -> list[dict[str, Any]]:
-    """DescribeEventDetails' EventDetails."""
-    return [
-        {
-            "event": held,
-            "eventDescription": {"latestDescription": pick(SENTENCES, number)},
-            "eventMetadata": {"cause": "maintenance"},
-        }
-        for number, held in enumerate(account.items("health", "events"))
-    ]
 
 
 @content("health", "entities")

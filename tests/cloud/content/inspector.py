@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import SENTENCES, pick
+from tests.cloud.content.words import pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -33,8 +33,8 @@ def finding(account: Account, region: str, number: int) -> dict[str, Any]:
         "severity": pick(SEVERITIES, number),
         "status": pick(STATUSES, number),
         "title": f"{'Port 22 is reachable' if reachable else f'CVE-2026-{number:05d}'} - kernel",
-        "description": pick(SENTENCES, number),
-        "remediation": {"recommendation": {"text": pick(SENTENCES, number + 2)}},
+        "description": account.words.text("vulnerability", number),
+        "remediation": {"recommendation": {"text": account.words.text("remedy", number + 2)}},
         "firstObservedAt": account.ago(60 + number % 20, seconds=number),
         "lastObservedAt": seen,
         "updatedAt": seen,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import NAMES, pick
+from tests.cloud.content.words import pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -40,7 +40,7 @@ def key(account: Account, region: str, number: int) -> dict[str, Any]:
         "Arn": account.arn("kms", f"key/{key_id}", region),
         "CreationDate": account.ago(number % 700, seconds=1 + number * 811 % 86_400),
         "Enabled": state == "Enabled",
-        "Description": managed if aws_managed else pick(("", *NAMES), number),
+        "Description": managed if aws_managed else account.words.text("key", number),
         "KeyState": state,
         "Origin": "AWS_KMS",
         "KeyManager": "AWS" if aws_managed else "CUSTOMER",

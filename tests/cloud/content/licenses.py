@@ -5,19 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
-
-PRODUCTS = (
-    "Datadog Pro",
-    "MongoDB Atlas (pay-as-you-go)",
-    'Acme "Größe" Scanner',
-    "Snowflake",
-    "日本語 OCR",
-    "O'Reilly Gateway",
-)
 
 
 def product_code(account: Account, number: int) -> str:
@@ -35,8 +25,8 @@ def license_of(account: Account, number: int) -> dict[str, Any]:
     """One license for a year; every fifth has expired."""
     expired = number % 5 == 4
     begun = account.ago(500 if expired else 100, seconds=number)
-    again = number // len(PRODUCTS)
-    name = pick(PRODUCTS, number) + (f" {again}" if again else "")
+    again = number // len(account.words.texts["product"])
+    name = account.words.text("product", number) + (f" {again}" if again else "")
     return {
         "LicenseArn": f"arn:aws:license-manager::294406891311:license:l-{account.hex(32, number)}",
         "LicenseName": name,
@@ -66,7 +56,11 @@ def license_of(account: Account, number: int) -> dict[str, Any]:
 @content("marketplace-entitlement", "entitlements")
 def entitlements(account: Account, region: str) -> list[dict[str, Any]]:
     """GetEntitlements' Entitlement: three of each product, one of each type of value."""
-    values = ({"IntegerValue": 10}, {"BooleanValue": True}, {"StringValue": "Größe L"})
+    values = (
+        {"IntegerValue": 10},
+        {"BooleanValue": True},
+        {"StringValue": account.words.text("edition", 0)},
+    )
     return [
         {
             "ProductCode": held["ProductSKU"],
@@ -80,34 +74,3 @@ def entitlements(account: Account, region: str) -> list[dict[str, Any]]:
         for held in account.items("license-manager", "received")
         for step, value in enumerate(values)
     ]
-
-
-@content("marketplace-agreement", "agreements")
-def agreements(account: Account, region: str) -> list[dict[str, Any]]:
-    """SearchAgreements' AgreementViewSummary, one for each license."""
-    return [
-        agreement(account, number, held)
-        for number, held in enumerate(account.items("license-manager", "received"))
-    ]
-
-
-def agreement(account: Account, number: int, held: dict[str, Any]) -> dict[str, Any]:
-    """The agreement to which a license belongs."""
-    expired = held["Status"] == "EXPIRED"
-    begun = account.ago(500 if expired else 100, seconds=number)
-    resource = {"id": f"prod-{account.hex(13, 'prod', number)}", "type": "SaaSProduct"}
-    return {
-        "agreementId": f"agmt-{account.hex(25, 'agreement', number)}",
-        "acceptanceTime": begun,
-        "startTime": begun,
-        "endTime": account.ago(135 if expired else -265),
-        "agreementType": "PurchaseAgreement",
-        "acceptor": {"accountId": account.id},
-        "proposer": {"accountId": "294406891311"},
-        "proposalSummary": {
-            "resources": [resource],
-            "offerId": f"offer-{account.hex(13, 'offer', number)}",
-        },
-        "status": "EXPIRED" if expired else "ACTIVE",
-        "entitlements": [{"licenseArn": held["LicenseArn"]}],
-    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import NAMES, pick
+from tests.cloud.content.words import pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -35,10 +35,10 @@ def zone(region: str, number: int) -> str:
     return f"{region}{pick('abc', number)}"
 
 
-def tags(name: str, number: int) -> list[dict[str, str]]:
+def tags(account: Account, name: str, number: int) -> list[dict[str, str]]:
     """Tags as EC2 lists them; every fifth thing has no name."""
     named = [{"Key": "Name", "Value": name}] if number % 5 != 4 else []
-    return [*named, {"Key": "team", "Value": pick(NAMES, number)}]
+    return [*named, {"Key": "team", "Value": account.words.text("team", number)}]
 
 
 @content("ec2", "vpcs")
@@ -53,7 +53,7 @@ def vpcs(account: Account, region: str) -> list[dict[str, Any]]:
             "IsDefault": False,
             "OwnerId": account.id,
             "InstanceTenancy": "default",
-            "Tags": tags("main", number),
+            "Tags": tags(account, "main", number),
         }
         for number, vpc_id in enumerate(account.ids("vpc", region, count))
     ]
@@ -76,7 +76,7 @@ def subnets(account: Account, region: str) -> list[dict[str, Any]]:
             "DefaultForAz": False,
             "MapPublicIpOnLaunch": number % 2 == 0,
             "OwnerId": account.id,
-            "Tags": tags(f"subnet-{number}", number),
+            "Tags": tags(account, f"subnet-{number}", number),
         }
         for number, subnet_id in enumerate(ids)
     ]
@@ -113,7 +113,7 @@ def instance(account: Account, region: str, number: int, instance_id: str) -> di
         **({"Platform": "Windows"} if number % 3 == 2 else {}),
         "PlatformDetails": "Windows" if number % 3 == 2 else "Linux/UNIX",
         "EbsOptimized": True,
-        "Tags": tags(f"{pick(NAMES, number)} {number}", number),
+        "Tags": tags(account, account.words.name("instance", number), number),
     }
 
 
@@ -152,7 +152,7 @@ def volume(account: Account, region: str, number: int, volume_id: str) -> dict[s
         ]
         if attached
         else [],
-        "Tags": tags(f"disk {pick(NAMES, number)}", number),
+        "Tags": tags(account, account.words.name("disk", number), number),
     }
 
 
@@ -165,7 +165,8 @@ def databases(account: Account, region: str) -> list[dict[str, Any]]:
 def database(account: Account, region: str, number: int) -> dict[str, Any]:
     """One database; the last is still being created and has no endpoint nor creation time yet."""
     engine, version, instance_class = pick(ENGINES, number)
-    name = f"db-{number:03d}-{account.hex(4, 'db', region, number)}"
+    digits = account.hex(4, "db", region, number)
+    name = account.words.name("database", number, digits=digits)
     ready = {
         "InstanceCreateTime": account.ago(300 - number % 290, seconds=number),
         "Endpoint": {"Address": f"{name}.example.com", "Port": 5432, "HostedZoneId": "Z1"},
@@ -203,7 +204,7 @@ def load_balancers(account: Account, region: str) -> list[dict[str, Any]]:
 def load_balancer(account: Account, region: str, number: int) -> dict[str, Any]:
     """One load balancer; a gateway's has no scheme."""
     kind, short = pick((("application", "app"), ("network", "net"), ("gateway", "gwy")), number)
-    name = f"lb-{number:03d}"
+    name = account.words.name("load balancer", number)
     scheme = {} if kind == "gateway" else {"Scheme": pick(("internet-facing", "internal"), number)}
     path = f"loadbalancer/{short}/{name}/{account.hex(16, 'lb', region, number)}"
     return {
@@ -229,7 +230,7 @@ def scaling_groups(account: Account, region: str) -> list[dict[str, Any]]:
 
 def scaling_group(account: Account, region: str, number: int) -> dict[str, Any]:
     """One group, named with spaces and alphabets as Auto Scaling allows, holding two instances."""
-    name = f"asg {pick(NAMES[:4], number)} {number}"
+    name = account.words.name("group", number)
     path = f"autoScalingGroup:{account.uuid('asg', region, number)}:autoScalingGroupName/{name}"
     servers = account.items("ec2", "instances", region)[number * 2 : number * 2 + 2]
     return {
@@ -265,7 +266,7 @@ def functions(account: Account, region: str) -> list[dict[str, Any]]:
 
 def function(account: Account, region: str, number: int) -> dict[str, Any]:
     """One function; every third runs inside the VPC."""
-    name = f"function-{number:03d}"
+    name = account.words.name("function", number)
     modified = account.ago(90 - number % 80, seconds=number)
     inside = {"VpcConfig": {"VpcId": first_vpc(account, region), "SubnetIds": []}}
     return {
@@ -276,7 +277,7 @@ def function(account: Account, region: str, number: int) -> dict[str, Any]:
         "Handler": "index.handler",
         "CodeSize": 1024 + number,
         "CodeSha256": "RnVuY3Rpb24=",
-        "Description": pick(NAMES, number),
+        "Description": account.words.text("function", number),
         "Timeout": 30,
         "MemorySize": pick((128, 512, 1024, 3008), number),
         "LastModified": modified.strftime("%Y-%m-%dT%H:%M:%S.") + "123+0000",
@@ -292,7 +293,7 @@ def buckets(account: Account, region: str) -> list[dict[str, Any]]:
     """ListBuckets' Bucket, spread over the account's regions."""
     return [
         {
-            "Name": f"data-{account.id}-{number:03d}",
+            "Name": account.words.name("bucket", number, account=account.id),
             "CreationDate": account.ago(500 - number % 490, seconds=number),
             "BucketRegion": pick(account.regions, number),
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import NAMES, pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -22,19 +21,19 @@ def secret(account: Account, region: str, number: int) -> dict[str, Any]:
 
     The last is planned for deletion, and listed only when such are asked for.
     """
-    name = f"prod/service-{number:03d}"
+    name = account.words.name("secret", number)
     path = f"secret:{name}-{account.hex(6, 'secret', region, number)}"
     changed = account.ago(number % 90, seconds=1 + number * 577 % 86_400)
     last = number == account.size.secrets - 1
     return {
         "ARN": account.arn("secretsmanager", path, region),
         "Name": name,
-        **({"Description": pick(NAMES, number)} if number % 4 != 3 else {}),
+        **({"Description": account.words.text("secret", number)} if number % 4 != 3 else {}),
         **rotation(account, region, number),
         "LastChangedDate": changed,
         "LastAccessedDate": account.ago(number % 30),
         "CreatedDate": account.ago(100 + number % 400, seconds=number),
-        "Tags": [{"Key": "team", "Value": pick(NAMES, number)}],
+        "Tags": [{"Key": "team", "Value": account.words.text("team", number)}],
         "SecretVersionsToStages": {account.uuid("version", region, number): ["AWSCURRENT"]},
         **({"DeletedDate": account.ago(1)} if last else {}),
     }

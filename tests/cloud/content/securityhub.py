@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import SENTENCES, iso, pick
+from tests.cloud.content.words import iso, pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -103,10 +103,13 @@ def finding(
         "CreatedAt": first,
         "UpdatedAt": form(moment),
         "Severity": {"Label": label, "Normalized": normalized, "Original": label},
-        "Title": f"{title} ({number})",
-        "Description": pick(SENTENCES, number),
+        "Title": account.words.name("finding", number, title=title),
+        "Description": account.words.text("finding", number),
         "Remediation": {
-            "Recommendation": {"Text": pick(SENTENCES, number + 1), "Url": "https://example.com/"}
+            "Recommendation": {
+                "Text": account.words.text("recommendation", number + 1),
+                "Url": "https://example.com/",
+            }
         },
         "ProductFields": {"aws/securityhub/ProductName": product},
         "Resources": [{"Type": kind, "Id": target, "Partition": "aws", "Region": region}],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import NAMES, SENTENCES, iso, pick
+from tests.cloud.content.words import iso, pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -37,8 +37,9 @@ def checks(account: Account, region: str) -> list[dict[str, Any]]:
     return [
         {
             "id": f"{account.hex(10, 'check', number)}",
-            "name": f"Check {number}: {pick(NAMES, number)}",
-            "description": f"Checks things.<br/>\n<b>Alert Criteria</b> {pick(SENTENCES, number)}",
+            "name": account.words.name("check", number),
+            "description": "Checks things.<br/>\n<b>Alert Criteria</b> "
+            + account.words.text("check", number),
             "category": pick(CATEGORIES, number),
             "metadata": ["Region/AZ", "Instance ID", "Estimated Monthly Savings", "Reason"],
         }
@@ -110,12 +111,14 @@ def case(account: Account, number: int) -> dict[str, Any]:
     return {
         "caseId": case_id,
         "displayId": str(1_700_000_000 + number),
-        "subject": f"{pick(NAMES, number)}: {pick(SENTENCES, number)}"[:250],
+        "subject": f"{pick(account.words.apps, number)}: {account.words.text('case', number)}"[
+            :250
+        ],
         "status": pick(CASE_STATUSES, number),
         "serviceCode": pick(("amazon-elastic-compute-cloud-linux", "billing"), number),
         "categoryCode": pick(("using-aws", "payment-issue", "other"), number),
         "severityCode": pick(SEVERITIES, number),
-        "submittedBy": pick(("jürgen@example.com", "ops@example.com"), number),
+        "submittedBy": account.words.text("submitter", number),
         "timeCreated": iso(created),
         "recentCommunications": {"communications": communications(account, number, case_id)},
         "ccEmailAddresses": ["team@example.com"] if number % 2 else [],
@@ -135,7 +138,7 @@ def communications(account: Account, number: int, case_id: str) -> list[dict[str
     return [
         {
             "caseId": case_id,
-            "body": pick(SENTENCES, number + step),
+            "body": account.words.text("reply", number + step),
             "submittedBy": pick(("ops@example.com", "Amazon Web Services"), step),
             "timeCreated": iso(moment),
             "attachmentSet": [],

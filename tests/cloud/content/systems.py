@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import NAMES, SENTENCES, iso, pick
+from tests.cloud.content.words import iso, pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -46,7 +46,7 @@ def node(account: Account, region: str, number: int, server: dict[str, Any]) -> 
         "PlatformVersion": version,
         "ResourceType": "EC2Instance",
         "IPAddress": server["PrivateIpAddress"],
-        "ComputerName": f"host-{number}.{region}.compute.internal",
+        "ComputerName": account.words.name("computer", number, region=region),
         "SourceId": server["InstanceId"],
         "SourceType": "AWS::EC2::Instance",
         **associations(account, number),
@@ -84,9 +84,9 @@ def on_premises(account: Account, region: str, number: int) -> dict[str, Any]:
         "IamRole": "service-role/managed-node",
         "RegistrationDate": account.ago(200),
         "ResourceType": "ManagedInstance",
-        "Name": "Büro-Server “Zürich”",
+        "Name": account.words.text("server", 0),
         "IPAddress": "2001:db8::1:2",
-        "ComputerName": "büro.example.com",
+        "ComputerName": account.words.text("server", 1),
         "SourceId": f"mi-{account.hex(17, 'node', region)}",
         "SourceType": "AWS::SSM::ManagedInstance",
     }
@@ -163,7 +163,7 @@ def applications(account: Account, number: int, windows: bool) -> list[dict[str,
     same = [("1.0", "x86_64"), ("2.0", "x86_64"), ("2.0", "i386")][:count]
     found = [application(account, "kernel", *pair, step) for step, pair in enumerate(same)]
     for step in range(len(same), count):
-        name = f"{pick(NAMES, step)}-{step}"
+        name = account.words.name("program", step)
         version = f"{step}.{number % 9}.0-{'r' if windows else 'amzn2023'}"
         machine = pick(("x86_64", "noarch", "arm64"), step)
         found.append(application(account, name, version, machine, step))
@@ -175,7 +175,7 @@ def application(
 ) -> dict[str, str]:
     """One entry; every fifth does not say when it was installed, nor by whom it is published."""
     known = {
-        "Publisher": pick(("Amazon Linux", "O'Reilly & Söhne", "微软"), number),
+        "Publisher": account.words.text("publisher", number),
         "InstalledTime": iso(account.ago(10 + number % 300, seconds=number)),
     }
     return {
@@ -211,39 +211,11 @@ def patch(account: Account, number: int, step: int) -> dict[str, Any]:
     state = pick(PATCH_STATES, number + step)
     installed = account.ago(5 + step % 200, seconds=number)
     return {
-        "Title": f"{pick(SENTENCES, step).splitlines()[0]} (KB{5_000_000 + step})",
+        "Title": f"{account.words.text('patch', step).splitlines()[0]} (KB{5_000_000 + step})",
         "KBId": f"KB{5_000_000 + step}",
         "Classification": pick(("SecurityUpdates", "Security", "Bugfix", "CriticalUpdates"), step),
         "Severity": pick(("Critical", "Important", "Moderate", "Low", "Unspecified"), step),
         "State": state,
         "InstalledTime": NEVER if state == "MISSING" else installed,
         **({"CVEIds": f"CVE-2026-{step:05d},CVE-2026-{step + 1:05d}"} if step % 2 == 0 else {}),
-    }
-
-
-@content("ssm", "patch_states")
-def patch_states(account: Account, region: str) -> list[dict[str, Any]]:
-    """DescribeInstancePatchStates' InstancePatchState."""
-    return [
-        patch_state(account, number, held)
-        for number, held in enumerate(account.items("ssm", "patches", region))
-    ]
-
-
-def patch_state(account: Account, number: int, held: dict[str, Any]) -> dict[str, Any]:
-    """How many of the node's patches are in which state."""
-    states = [found["State"] for found in held["Patches"]]
-    started = account.ago(1, seconds=number)
-    return {
-        "InstanceId": held["InstanceId"],
-        "PatchGroup": "Büro-Server",
-        "BaselineId": f"pb-{account.hex(17, 'baseline')}",
-        "OperationStartTime": started,
-        "OperationEndTime": started,
-        "Operation": "Scan",
-        "InstalledCount": states.count("INSTALLED"),
-        "InstalledOtherCount": states.count("INSTALLED_OTHER"),
-        "InstalledPendingRebootCount": states.count("INSTALLED_PENDING_REBOOT"),
-        "MissingCount": states.count("MISSING"),
-        "FailedCount": states.count("FAILED"),
     }

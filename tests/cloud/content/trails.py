@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tests.cloud.content import content
-from tests.cloud.content.words import NAMES, iso, pick
+from tests.cloud.content.words import iso, pick
 
 if TYPE_CHECKING:
     from tests.cloud.accounts import Account
@@ -29,7 +29,7 @@ def trails(account: Account, region: str) -> list[dict[str, Any]]:
 
 def trail(account: Account, region: str, number: int) -> dict[str, Any]:
     """One trail; every second encrypts its files with a key and sends them on to CloudWatch."""
-    name = f"trail-{number}-{region}"
+    name = account.words.name("trail", number, region=region)
     watched = {
         "KmsKeyId": account.arn("kms", f"key/{account.uuid('key', region, 0)}", region),
         "CloudWatchLogsLogGroupArn": account.arn("logs", "log-group:trail:*", region),
@@ -112,7 +112,7 @@ def event(account: Account, region: str, number: int) -> dict[str, Any]:
         "AccessKeyId": "ASIA" + account.hex(16, "access").upper(),
         "EventTime": moment,
         "EventSource": source,
-        "Username": pick(NAMES, number),
+        "Username": account.words.text("user", number),
         "Resources": [{"ResourceType": "AWS::IAM::Role", "ResourceName": "admin"}],
         "CloudTrailEvent": json.dumps(detail),
     }

@@ -192,18 +192,6 @@ def pack_rules(account: Account) -> list[Item]:
     ]
 
 
-def pack_results(account: Account) -> list[Item]:
-    """What the rules of the first conformance pack found, less what did not apply."""
-    names = {item["ConfigRuleName"] for item in pack_rules(account)}
-    return [
-        item
-        for item in account.items("config", "evaluations", "us-east-1")
-        if item["EvaluationResultIdentifier"]["EvaluationResultQualifier"]["ConfigRuleName"]
-        in names
-        and item["ComplianceType"] != "NOT_APPLICABLE"
-    ]
-
-
 def first_instance(account: Account) -> dict[str, Any]:
     """The first managed instance, as a parameter."""
     return {"InstanceId": account.items("ssm", "instances", "us-east-1")[0]["InstanceId"]}

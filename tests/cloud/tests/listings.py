@@ -7,7 +7,6 @@ from collections import Counter
 from datetime import timedelta
 
 from tests.cloud.accounts import GLOBAL
-from tests.cloud.answers.systems import SCHEMAS
 from tests.cloud.tests.answering import (
     ALL_CERTIFICATES,
     HOUR,
@@ -21,7 +20,6 @@ from tests.cloud.tests.answering import (
     first_product,
     first_rule,
     held,
-    pack_results,
     pack_rules,
     pairs,
     recorded,
@@ -32,12 +30,6 @@ from tests.cloud.tests.answering import (
 )
 
 EVERY_CASE = {"includeResolvedCases": True}
-ACCEPTED = {
-    "filters": [
-        {"name": "PartyType", "values": ["Acceptor"]},
-        {"name": "AgreementType", "values": ["PurchaseAgreement"]},
-    ]
-}
 
 LISTINGS = [
     Listing("account", "ListRegions", "Regions",
@@ -73,7 +65,6 @@ LISTINGS = [
     Listing("compute-optimizer", "GetLambdaFunctionRecommendations",
             "lambdaFunctionRecommendations", held("compute-optimizer", "functions"),
             token="nextToken", size={"maxResults": 1000}),
-    Listing("config", "DescribeConfigRules", "ConfigRules", held("config", "rules")),
     Listing("config", "DescribeComplianceByConfigRule", "ComplianceByConfigRules",
             expected_compliance),
     Listing("config", "GetComplianceDetailsByConfigRule", "EvaluationResults", rule_results,
@@ -83,9 +74,6 @@ LISTINGS = [
     Listing("config", "DescribeConformancePackCompliance", "ConformancePackRuleComplianceList",
             pack_rules, lambda account: {"ConformancePackName": "pack-00"}, page_size=2,
             empty=False),
-    Listing("config", "GetConformancePackComplianceDetails",
-            "ConformancePackRuleEvaluationResults", pack_results,
-            lambda account: {"ConformancePackName": "pack-00"}, size={"Limit": 100}, empty=False),
     Listing("config", "SelectResourceConfig", "Results",
             lambda account: [
                 json.dumps({"resourceId": item["resourceId"]}, separators=(",", ":"),
@@ -125,13 +113,6 @@ LISTINGS = [
             detector, size={"MaxResults": 50}, empty=False),
     Listing("health", "DescribeEvents", "events", held("health", "events", GLOBAL),
             token="nextToken", size={"maxResults": 100}),
-    Listing("health", "DescribeAffectedEntities", "entities",
-            held("health", "entities", GLOBAL),
-            lambda account: {"filter": {"eventArns": [
-                item["arn"] for item in account.items("health", "events")
-                if item["service"] == "EC2"
-            ]}},
-            token="nextToken", size={"maxResults": 100}, empty=False),
     Listing("inspector2", "ListFindings", "findings", held("inspector2", "findings"),
             token="nextToken", size={"maxResults": 100}),
     Listing("kms", "ListKeys", "Keys",
@@ -144,9 +125,6 @@ LISTINGS = [
             token="Marker", token_out="NextMarker", size={"MaxItems": 10_000}),
     Listing("license-manager", "ListReceivedLicenses", "Licenses",
             held("license-manager", "received", GLOBAL), size={"MaxResults": 100}),
-    Listing("marketplace-agreement", "SearchAgreements", "agreementViewSummaries",
-            held("marketplace-agreement", "agreements", GLOBAL), lambda account: ACCEPTED,
-            token="nextToken", size={"maxResults": 50}),
     Listing("marketplace-entitlement", "GetEntitlements", "Entitlements",
             lambda account: account.items("marketplace-entitlement", "entitlements")[:3],
             first_product, page_size=2, size={"MaxResults": 25}, empty=False),
@@ -177,21 +155,9 @@ LISTINGS = [
     Listing("ssm", "GetInventory", "Entities", seen_in("AWS:Application"),
             lambda account: {"ResultAttributes": [{"TypeName": "AWS:Application"}]},
             size={"MaxResults": 50}),
-    Listing("ssm", "GetInventorySchema", "Schemas", lambda account: SCHEMAS),
-    Listing("ssm", "ListInventoryEntries", "Entries",
-            lambda account: account.items("ssm", "entities", "us-east-1")[0]["Data"][
-                "AWS:Application"]["Content"],
-            lambda account: first_instance(account) | {"TypeName": "AWS:Application"},
-            size={"MaxResults": 50}, empty=False),
     Listing("ssm", "DescribeInstancePatches", "Patches",
             lambda account: account.items("ssm", "patches", "us-east-1")[0]["Patches"],
             first_instance, size={"MaxResults": 100}, empty=False),
-    Listing("ssm", "DescribeInstancePatchStates", "InstancePatchStates",
-            held("ssm", "patch_states"),
-            lambda account: {"InstanceIds": [
-                item["InstanceId"] for item in account.items("ssm", "instances", "us-east-1")
-            ]},
-            size={"MaxResults": 100}),
     Listing("support", "DescribeCases", "cases", held("support", "cases", GLOBAL),
             lambda account: EVERY_CASE, token="nextToken", size={"maxResults": 100}),
     Listing("wafv2", "ListWebACLs", "WebACLs",

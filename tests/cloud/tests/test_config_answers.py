@@ -145,24 +145,6 @@ def test_config_without_a_recorder_discovers_nothing() -> None:
     params = {"resourceType": "AWS::EC2::Volume"}
     with pytest.raises(AwsError, match="NoAvailableConfigurationRecorderException"):
         ask(cloud_of(account), "config", "ListDiscoveredResources", params)
-    assert ask(cloud_of(account), "config", "DescribeConfigurationRecorderStatus") == {
-        "ConfigurationRecordersStatus": []
-    }
-
-
-def test_config_gives_items_by_name() -> None:
-    """Known ones typed and without tags; unknown ones are left out."""
-    account = small()
-    item = account.items("config", "resources", "us-east-1")[0]
-    keys = [
-        {"resourceType": item["resourceType"], "resourceId": item["resourceId"]},
-        {"resourceType": "AWS::EC2::Volume", "resourceId": "vol-none"},
-    ]
-    cloud = cloud_of(account)
-    response = ask(cloud, "config", "BatchGetResourceConfig", {"resourceKeys": keys})
-    [found] = response["baseConfigurationItems"]
-    assert json.loads(found["configuration"]) == item["configuration"]
-    assert "tags" not in found
 
 
 def test_config_compliance_can_be_asked_for_by_type() -> None:

@@ -327,24 +327,6 @@ def test_savings_plans_are_told_for_a_period_as_a_whole() -> None:
         ask(cloud, "ce", "GetSavingsPlansUtilizationDetails", ahead)
 
 
-def test_coverage_is_a_share_of_everything() -> None:
-    """Of hours and of money, day by day."""
-    cloud = cloud_of(small())
-    days = {"TimePeriod": {"Start": "2026-11-18", "End": "2026-11-21"}, "Granularity": "DAILY"}
-    by_reservations = ask(cloud, "ce", "GetReservationCoverage", days)["CoveragesByTime"]
-    by_plans = ask(cloud, "ce", "GetSavingsPlansCoverage", days)["SavingsPlansCoverages"]
-    assert len(by_reservations) == len(by_plans) == 3
-    for item in by_reservations:
-        told = item["Total"]["CoverageHours"]
-        assert int(told["ReservedHours"]) + int(told["OnDemandHours"]) == int(
-            told["TotalRunningHours"]
-        )
-    for item in by_plans:
-        told = item["Coverage"]
-        parts = Decimal(told["SpendCoveredBySavingsPlans"]) + Decimal(told["OnDemandCost"])
-        assert parts == Decimal(told["TotalCost"])
-
-
 def test_reservations_and_plans_are_described() -> None:
     """All reservations; of the plans, active ones unless others are asked for."""
     account = small()

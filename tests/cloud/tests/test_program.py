@@ -16,9 +16,9 @@ import psycopg
 import pytest
 
 from tests.cloud import EmbeddedCloud
-from tests.cloud.demo import REGIONS as DEMO_REGIONS
-from tests.cloud.demo import show
 from tests.cloud.demo_organization import BROKEN, PAYER, ROLE, SHOP
+from tests.cloud.demo_organization import REGIONS as DEMO_REGIONS
+from tests.cloud.running import show
 from tests.cloud.tests.waiting import DEADLINE_SECONDS, error_of, wait_for
 from tests.paths import ROOT
 
@@ -131,28 +131,9 @@ def test_a_wrong_flag_of_the_program_is_one_line(flag: str, value: str, told: st
     assert line.endswith(f" error: argument {flag}: {told.replace('TAKEN', port)}")
 
 
-def test_a_demo_works_in_whatever_shell_it_is_tried() -> None:
-    own = {
-        "AWS_PROFILE": "mine", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
-        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9",
-        "no_proxy": "localhost", "BUCKET": "mine", "ORGANIZATION": "1", "ACCOUNTS": "1",
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.cloud.demo"],
-        env=os.environ | own,
-        capture_output=True,
-        text=True,
-        timeout=2 * DEADLINE_SECONDS,
-        cwd=ROOT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Rows per table" in done.stdout
-
-
 def test_ctrl_c_ends_a_demo_without_a_traceback() -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.cloud.demo_organization"],
+        [sys.executable, "-m", "tests.cloud.demo_organization", "--verbose"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

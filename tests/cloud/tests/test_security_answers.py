@@ -127,12 +127,6 @@ def test_security_hub_negative_filters_and_sorting() -> None:
     assert {item["RecordState"] for item in found} == {"ACTIVE"}
 
 
-def test_security_hub_describes_its_hub() -> None:
-    """The hub is the account's own."""
-    response = ask(cloud_of(small()), "securityhub", "DescribeHub", region="eu-west-1")
-    assert response["HubArn"] == f"arn:aws:securityhub:eu-west-1:{ONE}:hub/default"
-
-
 def test_guardduty_criteria() -> None:
     """Times in milliseconds, the archive, the account, the severity."""
     account = small()
@@ -176,16 +170,6 @@ def test_inspector_criteria() -> None:
     instance = findings[0]["resources"][0]["id"]
     by_resource = found(resourceId=[{"comparison": "PREFIX", "value": instance[:10]}])
     assert {item["resources"][0]["id"] for item in by_resource} == {instance}
-
-
-def test_inspector_tells_where_it_is_on() -> None:
-    """For the caller and its members; strangers are failures."""
-    account = replace(small(), delegated_for=(TWO,))
-    params = {"accountIds": [ONE, TWO, "999999999999"]}
-    cloud = cloud_of(account, small(TWO))
-    response = ask(cloud, "inspector2", "BatchGetAccountStatus", params)
-    assert [item["accountId"] for item in response["accounts"]] == [ONE, TWO]
-    assert [item["accountId"] for item in response["failedAccounts"]] == ["999999999999"]
 
 
 @pytest.mark.parametrize(

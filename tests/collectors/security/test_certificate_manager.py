@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,7 +11,7 @@ from observability.collectors.security.certificate_manager import certificate_ro
 from tests.cloud import Account, EmbeddedCloud
 from tests.collectors.losses import Denial, gone, security
 from tests.collectors.reading import Send, answering
-from tests.collectors.registry import MadeOf
+from tests.collectors.registry import Golden, MadeOf
 from tests.collectors.truth import Place, Truth
 from tests.conftest import REGIONS
 from tests.runs import Row, rows
@@ -25,21 +25,47 @@ HOME, OTHER = REGIONS
 def certificates(place: Place) -> Iterator[Row]:
     """Certificates of every key type and origin."""
     for held in place.own("acm", "certificates"):
-        yield {
-            "arn": held["CertificateArn"],
-            "domain_name": held["DomainName"],
-            "status": held["Status"],
-            "type": held["Type"],
-            "not_after": held.get("NotAfter"),
-            "not_before": held.get("NotBefore"),
-            "key_algorithm": held["KeyAlgorithm"],
-            "in_use": held["InUse"],
-            "renewal_eligibility": held["RenewalEligibility"],
-        }
+        yield {"arn": held["CertificateArn"]}
 
 
 TRUTH: Mapping[str, Truth] = {
     "security.certificate_manager": Truth(certificates, "certificates", ("arn",)),
+}
+
+CERTIFICATE = "arn:aws:acm:us-east-1:111122223333:certificate/12345678-1234-1234-1234-123456789012"
+
+# https://docs.aws.amazon.com/acm/latest/APIReference/API_CertificateSummary.html
+GOLDEN: Mapping[str, Golden] = {
+    "security.certificate_manager": Golden(
+        certificate_row,
+        {
+            "CertificateArn": CERTIFICATE,
+            "DomainName": "www.example.com",
+            "SubjectAlternativeNameSummaries": ["www.example.com", "www.example.net"],
+            "HasAdditionalSubjectAlternativeNames": False,
+            "Status": "ISSUED",
+            "Type": "AMAZON_ISSUED",
+            "KeyAlgorithm": "RSA-2048",
+            "KeyUsages": ["DIGITAL_SIGNATURE", "KEY_ENCIPHERMENT"],
+            "ExtendedKeyUsages": ["NONE"],
+            "InUse": False,
+            "RenewalEligibility": "INELIGIBLE",
+            "NotBefore": datetime(2022, 6, 14, 23, 42, 49, tzinfo=UTC),
+            "NotAfter": datetime(2032, 6, 11, 23, 42, 49, tzinfo=UTC),
+            "CreatedAt": datetime(2022, 8, 25, 19, 28, 5, 531000, tzinfo=UTC),
+        },
+        {
+            "arn": CERTIFICATE,
+            "domain_name": "www.example.com",
+            "status": "ISSUED",
+            "type": "AMAZON_ISSUED",
+            "not_after": "2032-06-11T23:42:49+00:00",
+            "not_before": "2022-06-14T23:42:49+00:00",
+            "key_algorithm": "RSA-2048",
+            "in_use": False,
+            "renewal_eligibility": "INELIGIBLE",
+        },
+    ),
 }
 
 DENIALS: Mapping[str, Denial] = {

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from observability.collectors.security.guard_duty import guard_duty_row
 from tests.collectors.losses import Denial, Off, gone, security
-from tests.collectors.registry import MadeOf
-from tests.collectors.truth import Place, Truth, moment, number
+from tests.collectors.registry import Golden, MadeOf
+from tests.collectors.truth import Place, Truth, moment
 from tests.runs import Row
 
 
@@ -19,22 +19,55 @@ def guard_duty(place: Place) -> Iterator[Row]:
             yield {
                 "id": held["Id"],
                 "detector_id": held["Service"]["DetectorId"],
-                "type": held["Type"],
-                "severity": number(held["Severity"]),
-                "title": held["Title"],
-                "description": held["Description"],
-                "confidence": number(held["Confidence"]) if "Confidence" in held else None,
-                "region": place.region,
-                "created_at": moment(held["CreatedAt"]),
                 "updated_at": updated,
-                "resource_type": "Instance",
-                "archived": held["Service"]["Archived"],
             }
 
 
 TRUTH: Mapping[str, Truth] = {
     "security.guard_duty": Truth(
         guard_duty, "guard_duty_findings", ("id",), {"id": "finding_id", "type": "finding_type"}
+    ),
+}
+
+# https://docs.aws.amazon.com/cli/latest/reference/guardduty/get-findings.html
+GOLDEN: Mapping[str, Golden] = {
+    "security.guard_duty": Golden(
+        guard_duty_row,
+        {
+            "Resource": {
+                "ResourceType": "AccessKey",
+                "AccessKeyDetails": {"UserName": "testuser", "UserType": "IAMUser"},
+            },
+            "Description": "APIs were invoked by testuser under unusual circumstances.",
+            "Service": {
+                "Count": 5,
+                "Archived": False,
+                "ServiceName": "guardduty",
+                "DetectorId": "d4b040365221be2b54a6264dcexample",
+            },
+            "Title": "Unusual user permission reconnaissance activity by testuser.",
+            "Type": "Recon:IAMUser/UserPermissions",
+            "Region": "us-east-1",
+            "UpdatedAt": "2020-05-26T22:55:21.703Z",
+            "Severity": 5,
+            "Confidence": 7.5,
+            "Id": "1ab92989eaf0e742df4a014d5example",
+            "CreatedAt": "2020-05-26T22:21:48.385Z",
+            "AccountId": "111122223333",
+        },
+        {
+            "id": "1ab92989eaf0e742df4a014d5example",
+            "type": "Recon:IAMUser/UserPermissions",
+            "severity": 5,
+            "title": "Unusual user permission reconnaissance activity by testuser.",
+            "description": "APIs were invoked by testuser under unusual circumstances.",
+            "confidence": 7.5,
+            "region": "us-east-1",
+            "created_at": "2020-05-26T22:21:48.385000+00:00",
+            "updated_at": "2020-05-26T22:55:21.703000+00:00",
+            "resource_type": "AccessKey",
+            "archived": False,
+        },
     ),
 }
 
