@@ -8,6 +8,7 @@ from typing import Any
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Loaded, Part, Parts, Row
+from observability.loaders.vocabulary import todays
 
 
 def load_config_data(parts: Parts) -> Loaded:
@@ -17,7 +18,7 @@ def load_config_data(parts: Parts) -> Loaded:
         if part.path == "config":
             report = part.value
             if any(value is not None for value in report.values()):  # {} where it was skipped
-                yield Row("config_reports", part.where, report)
+                yield Row("config_reports", part.where, todays("config_reports", dict(report)))
                 yield Complete("config_reports", {"date_from": report.get("date_from")})
             yield from (non_compliant(late, report) for late in held)
         elif part.opened:
