@@ -215,6 +215,16 @@ class Load:
                 for batch, _ in self.spool.batches(spool):
                     yield self.owner(spool, spool.read(batch), batch.rows)
 
+        yield from self.once()
+
+    def once(self) -> Iterator[Step]:
+        """Costs that other regions of the account repeat: last, as parts hang on the reports."""
+        for spool in (self.spool.tables[name] for name in ONCE):
+            scopes = self.scopes(spool) if spool.batches else []
+            for sql in (LOCK_ACCOUNT_SQL, once_sql(spool.shape)) if scopes else ():
+                name = spool.shape.table.name
+                yield Step(name, sql, "[]", 0, spool.shape, f"[{','.join(scopes)}]")
+
     def owner(self, spool: TableSpool, rows: str, count: int) -> Step:
         name = spool.shape.table.name
         return Step(name, self.owner_sql(name, spool.shape), rows, count, spool.shape)
@@ -245,10 +255,6 @@ class Load:
         yield from self.owners(spool.shape.table)
         if not spool.batches and self.is_complete_listing(spool):
             yield self.merge(spool, extent, "[]", 0)
-        if name in ONCE and spool.batches:
-            scopes = f"[{','.join(self.scopes(spool))}]"
-            for sql in (LOCK_ACCOUNT_SQL, once_sql(spool.shape)):
-                yield Step(name, sql, "[]", 0, spool.shape, scopes)
         if name == "product_accounts":
             for table, sql in zip(("products", name), without_product_sql(), strict=True):
                 yield Step(table, sql, "[]", 0, spool.shape)

@@ -28,7 +28,9 @@ SETTINGS = Settings(region=REGION, regions=(REGION,))
 
 def no_rules(report: Row) -> Row:
     """A report of no rules, as AWS lists none."""
-    counts = dict.fromkeys(("total_rules", "compliant_rules", "non_compliant_rules", "rules_without_result"), 0)
+    counts = dict.fromkeys(
+        ("total_rules", "compliant_rules", "non_compliant_rules", "rules_without_result"), 0
+    )
     return {"date_from": report["date_from"], "date_to": report["date_to"]} | counts
 
 

@@ -83,7 +83,8 @@ def serving(place: Place) -> Iterator[Row]:
         zones = sorted(zone["ZoneName"] for zone in held["AvailabilityZones"])
         yield resource(
             "ELB", "LoadBalancer", held["LoadBalancerName"], region=place.region,
-            resource_id=held["LoadBalancerName"], arn=held["LoadBalancerArn"], availability_zone=",".join(zones),
+            resource_id=held["LoadBalancerName"], arn=held["LoadBalancerArn"],
+            availability_zone=",".join(zones),
             state=held["State"]["Code"], vpc_id=held["VpcId"], type=held["Type"],
             scheme=held.get("Scheme"), creation_date=held["CreatedTime"],
         )  # fmt: skip

@@ -10,7 +10,6 @@ from tests.conftest import SCHEMA
 from tests.documents import Document, document
 from tests.warehouse import Warehouse
 
-
 ARN = "arn:aws"
 
 
