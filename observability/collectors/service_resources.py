@@ -63,7 +63,8 @@ bucket_row = kind_of(
 )  # fmt: skip
 load_balancer_row = kind_of(
     "ELB", "LoadBalancer", resource_id="LoadBalancerName", resource_name="LoadBalancerName",
-    arn="LoadBalancerArn", availability_zone=lambda held: joined(map(zone_name, held.get("AvailabilityZones", ()))),
+    arn="LoadBalancerArn",
+    availability_zone=lambda held: joined(map(zone_name, held.get("AvailabilityZones", ()))),
     state="State.Code", vpc_id="VpcId", type="Type", scheme="Scheme",
     creation_date=iso_time("CreatedTime"),
 )  # fmt: skip
@@ -76,9 +77,9 @@ scaling_group_row = kind_of(
     creation_date=iso_time("CreatedTime"),
 )  # fmt: skip
 function_row = kind_of(
-    "Lambda", "Function", resource_id="FunctionName", resource_name="FunctionName", arn="FunctionArn",
-    state=active, vpc_id=lambda held: get_path(held, "VpcConfig.VpcId") or None, engine="Runtime",
-    type="PackageType",
+    "Lambda", "Function", resource_id="FunctionName", resource_name="FunctionName",
+    arn="FunctionArn", state=active, engine="Runtime", type="PackageType",
+    vpc_id=lambda held: get_path(held, "VpcConfig.VpcId") or None,
 )  # fmt: skip
 
 

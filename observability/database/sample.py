@@ -82,7 +82,7 @@ QUERIES: Mapping[str, tuple[str, str]] = {
     "non_compliant_resources": ("non_compliant_resources", """SELECT part, held FROM (
         SELECT DISTINCT ON (t.rule_name, t.resource_type, t.resource_id,
                             to_jsonb(t) ->> 'evaluation_mode')
-               t.id, CAST(r.date_from AS text) AS part, 
+               t.id, CAST(r.date_from AS text) AS part,
                to_jsonb(t) - CAST('{{id,config_report_id}}' AS text[]) AS held
         FROM {schema}.non_compliant_resources t
         JOIN {schema}.config_reports r ON r.id = t.config_report_id

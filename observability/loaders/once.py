@@ -24,7 +24,7 @@ SELECT {NONE}, count(*) * 0, {NONE} FROM locked"""
 
 
 def once_sql(shape: TableSchema) -> str:
-    """Delete rows without meta that another region of the account states as well, with the same key.
+    """Delete rows of documents without meta that another region of the account states as well.
 
     $3 are the periods of this document. Of two regions without meta the one stays whose name sorts
     first; documents with meta stay before all others.

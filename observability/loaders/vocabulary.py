@@ -71,8 +71,9 @@ def finding(row: Values) -> Values:
 
 def report(row: Values) -> Values:
     """total_rules once counted those without a result, too."""
-    counts = [row.get(name) for name in ("total_rules", "compliant_rules", "non_compliant_rules")]
-    if "rules_without_result" in row or not all(type(count) is int for count in counts):
+    names = ("total_rules", "compliant_rules", "non_compliant_rules")
+    counts = [row[name] for name in names if type(row.get(name)) is int]
+    if "rules_without_result" in row or len(counts) < len(names):
         return row
     total, good, bad = counts
     rest = {"total_rules": good + bad, "rules_without_result": total - good - bad}
@@ -80,7 +81,7 @@ def report(row: Values) -> Values:
 
 
 def commitment(row: Values) -> Values:
-    """In the sample of January 2026 the day was `date`, and date_from and date_to the contract's."""
+    """In the sample of January 2026 `date` was the day, date_from and date_to the lease's."""
     names = {"ReservedInstance": "Reserved Instance", "SavingsPlan": "Savings Plan"}
     row = renamed(row, "reservation_type", names)
     try:

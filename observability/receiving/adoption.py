@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 from observability.database.catalogue import (
     CATALOGUE_SQL,
@@ -20,7 +21,7 @@ from observability.database.schema import own_schema, schema_text, split_stateme
 from observability.errors import DatabaseFault, Rejected, UsageError
 from observability.log import log_event
 from observability.receiving.bucket import File
-from observability.receiving.result import FileResult, FileStatus, log_result
+from observability.receiving.result import FileResult, FileStatus, failed, log_result, summary
 from observability.settings.receiver import Settings
 
 NAME = re.compile(r"[a-z_][a-z0-9_]{0,40}", re.ASCII)
@@ -73,7 +74,8 @@ SELECT c.relname::text, pg_get_viewdef(c.oid), coalesce(obj_description(c.oid, '
                  FROM aclexplode(c.relacl) g JOIN pg_roles r ON r.oid = g.grantee
                  WHERE g.privilege_type = 'SELECT' AND g.grantee <> c.relowner), '')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = :name AND c.relkind = 'v' AND to_regclass('public.' || quote_ident(c.relname)) IS NULL
+WHERE n.nspname = :name AND c.relkind = 'v'
+  AND to_regclass('public.' || quote_ident(c.relname)) IS NULL
 ORDER BY c.oid"""
 
 
@@ -124,21 +126,38 @@ def move_aside(db: DBManager, name: str, transaction: str) -> None:
     log_event("INFO", f"{len(moved)} tables and views of the sample are in the schema {name}")
 
 
-Loading = Callable[[File, Iterator[bytes]], FileResult]
+class Loading(Protocol):
+    """What loads a document: the receiver."""
+
+    @property
+    def db(self) -> DBManager: ...
+
+    def load_document(self, file: File, chunks: Iterator[bytes]) -> FileResult: ...
 
 
-def load_schema(
-    db: DBManager, settings: Settings, name: str, load: Loading
-) -> Sequence[FileResult]:
+def adopt(settings: Settings, name: str, start: Callable[[Settings], Loading]) -> int:
+    """Take over a database of the public sample's; returns the exit code."""
+    started = time.monotonic()
+    take_schema(settings, name)
+    receiver = start(settings)
+    results = load_schema(receiver, name)
+    print(summary(results, time.monotonic() - started))
+    created, problems = finish_schema(receiver.db, name)
+    print(f"{created} views created", *problems, sep="\n")
+    return int(failed(results) or bool(problems))
+
+
+def load_schema(receiver: Loading, name: str) -> Sequence[FileResult]:
     """Load each account of the schema as a document of its own, in a transaction each."""
+    db = receiver.db
     db.execute(PRODUCTS_SQL.format(name=name), {})
     tables = frozenset(record[0] for record in db.execute(TABLES_SQL, {"name": name}))
     reader = SampleReader(db, name, tables)
-    accounts = sample_accounts(db, name, str(settings.region))
-    return [load_account(reader, account, load) for account in accounts]
+    accounts = sample_accounts(db, name, db.client.meta.region_name)
+    return [load_account(reader, account, receiver) for account in accounts]
 
 
-def load_account(reader: SampleReader, account: SampleAccount, load: Loading) -> FileResult:
+def load_account(reader: SampleReader, account: SampleAccount, receiver: Loading) -> FileResult:
     """Load one account; what is wrong with it is told and stays its own."""
     started = time.monotonic()
     ids = "{" + ",".join(map(str, account.ids)) + "}"
@@ -147,7 +166,8 @@ def load_account(reader: SampleReader, account: SampleAccount, load: Loading) ->
     key = f"adopted/{reader.schema}/{account.number}/{account.region}"
     identity = (account.number, account.region, newest.date(), "ADOPTED")
     try:
-        result = load(File(key, "adopted", 0, newest, *identity), reader.document(account))
+        file = File(key, "adopted", 0, newest, *identity)
+        result = receiver.load_document(file, reader.document(account))
     except Rejected as refused:
         result = FileResult(key, FileStatus.REJECTED, reasons=refused.reasons)
     except DatabaseFault as fault:

@@ -47,8 +47,9 @@ class S3Manager:
     """The bucket: data/ to read from, loaded/ and rejected/ to move to."""
 
     def __init__(self, settings: Settings) -> None:
-        self.bucket, self.home = settings.bucket, settings.region
+        self.bucket = settings.bucket
         self.client: S3Client = connect("s3", settings, attempts=5)
+        self.home = self.client.meta.region_name
         self.calls = observe(self.client)
         self.encryption: dict[str, Any] = {}
         if settings.kms_key:

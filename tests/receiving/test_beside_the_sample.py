@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-import receiver
 from observability.receiving.result import FileResult, FileStatus
+from observability.receiving.setup import init_schema
 from tests.documents import ACCOUNT, Document, document
 from tests.warehouse import Warehouse
 
@@ -274,7 +274,7 @@ def test_orders_ahead_of_time_are_repaired(warehouse: Warehouse) -> None:
            FROM said, documents d WHERE d.id = said.id AND sort_key = d.day_order""",
         fetch=False,
     )
-    receiver.init_schema(warehouse.settings)
+    init_schema(warehouse.settings)
     [found] = warehouse.query("SELECT day_order, time_order, collected_at FROM documents")
     assert found == right
     assert warehouse.query(lists) == before
@@ -289,6 +289,6 @@ def test_a_position_that_a_view_reads_is_told(
         CREATE VIEW theirs AS SELECT name, position FROM products""",
         fetch=False,
     )
-    assert receiver.init_schema(warehouse.settings) == 0
+    assert init_schema(warehouse.settings) == 0
     said = capsys.readouterr().out
     assert "products.position is still a number, as it is read by the view theirs" in said

@@ -29,7 +29,8 @@ SECURITY_HUB = "security_hub"
 
 finding_row = RowMapper(
     finding_id="Id",
-    service="Resources.0.Type", title="Title", description="Description", severity="Severity.Label", status="Workflow.Status",
+    service="Resources.0.Type", title="Title", description="Description",
+    severity="Severity.Label", status="Workflow.Status",
     resource_type="Resources.0.Type", resource_id="Resources.0.Id",
     created_at=iso_time("CreatedAt"),
     updated_at=iso_time("UpdatedAt"), recommendation="Remediation.Recommendation.Text",
@@ -43,7 +44,7 @@ finding_row = RowMapper(
 
 def product(finding: Mapping[str, Any]) -> str:
     """The product that found it: its name, or else the end of its ARN."""
-    return finding.get("ProductName") or finding["ProductArn"].rpartition("/")[2]
+    return str(finding.get("ProductName") or finding["ProductArn"].rpartition("/")[2])
 
 
 def is_open(row: Row) -> bool:
