@@ -53,20 +53,18 @@ SET owner = CASE p.owner WHEN 'System' THEN excluded.owner ELSE p.owner END,
     position = coalesce(p.position, excluded.position),
     description = coalesce(p.description, excluded.description)"""
 
+ACCOUNT_SQL = """
+INSERT INTO accounts (account_id, region) VALUES (:account, :region) ON CONFLICT DO NOTHING"""
+
 LINKS_SQL = """
 INSERT INTO product_accounts (product_id, account_id)
 SELECT DISTINCT p.id, a.id FROM {name}.product_accounts l
 JOIN {name}.products s ON s.id = l.product_id AND s.owner <> 'System'
 JOIN products p ON lower(p.name) = lower(s.name)
-JOIN {name}.accounts o ON o.id = l.account_id
-JOIN accounts a ON a.account_id = o.account_id AND a.region = o.region
+JOIN accounts a ON a.account_id = :account AND a.region = :region
+WHERE l.account_id = ANY(CAST(:ids AS integer[]))
 ON CONFLICT DO NOTHING"""
-
-NONE_SQL = """
-DELETE FROM product_accounts l USING products p
-WHERE p.id = l.product_id AND lower(p.name) = 'none'
-  AND EXISTS (SELECT FROM product_accounts o
-              WHERE o.account_id = l.account_id AND o.product_id <> l.product_id)"""
+"""Links to products that are not of 'System': people made them."""
 
 VIEWS_SQL = """
 SELECT c.relname::text, pg_get_viewdef(c.oid), coalesce(obj_description(c.oid, 'pg_class'), ''),
@@ -142,7 +140,7 @@ def adopt(settings: Settings, name: str, start: Callable[[Settings], Loading]) -
     receiver = start(settings)
     results = load_schema(receiver, name)
     print(summary(results, time.monotonic() - started))
-    created, problems = finish_schema(receiver.db, name)
+    created, problems = create_views(receiver.db, name)
     print(f"{created} views created", *problems, sep="\n")
     return int(failed(results) or bool(problems))
 
@@ -165,7 +163,10 @@ def load_account(reader: SampleReader, account: SampleAccount, receiver: Loading
     newest = datetime.fromisoformat(told).astimezone(UTC)
     key = f"adopted/{reader.schema}/{account.number}/{account.region}"
     identity = (account.number, account.region, newest.date(), "ADOPTED")
+    own = {"account": account.number, "region": account.region}
     try:
+        reader.db.execute(ACCOUNT_SQL, own)
+        reader.db.execute(LINKS_SQL.format(name=reader.schema), {**own, "ids": ids})
         file = File(key, "adopted", 0, newest, *identity)
         result = receiver.load_document(file, reader.document(account))
     except Rejected as refused:
@@ -177,10 +178,8 @@ def load_account(reader: SampleReader, account: SampleAccount, receiver: Loading
     return result
 
 
-def finish_schema(db: DBManager, name: str) -> tuple[int, list[str]]:
-    """Links that people made, and the views: how many were created, and why others were not."""
-    db.execute(LINKS_SQL.format(name=name), {})
-    db.execute(NONE_SQL, {})
+def create_views(db: DBManager, name: str) -> tuple[int, list[str]]:
+    """Create the views: how many were, and why others could not be."""
     with db.transaction() as transaction:
         path = "SELECT set_config('search_path', :path, true)"
         db.execute(path, {"path": name}, transaction)
@@ -206,5 +205,6 @@ def create_view(db: DBManager, transaction: str, view: str, about: Sequence[str]
             db.execute(f'GRANT SELECT ON "{view}" TO {roles}', {}, transaction)
     except (ClientError, DatabaseFault, Rejected) as error:
         db.execute("ROLLBACK TO SAVEPOINT view", {}, transaction)
-        return f"the view {view} is not created: {' '.join(str(error).split())}"
+        told = error.response["Error"]["Message"] if isinstance(error, ClientError) else str(error)
+        return f"the view {view} is not created: {' '.join(told.split())}"
     return None
