@@ -20,7 +20,7 @@ from observability.database.sample import SampleAccount, SampleReader, sample_ac
 from observability.database.schema import own_schema, schema_text, split_statements
 from observability.errors import DatabaseFault, Rejected, UsageError
 from observability.log import log_event
-from observability.receiving.bucket import File
+from observability.receiving.files import File
 from observability.receiving.result import FileResult, FileStatus, failed, log_result, summary
 from observability.settings.receiver import Settings
 
