@@ -113,7 +113,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS accounts_key ON accounts (account_id, region);
 
 CREATE TABLE IF NOT EXISTS documents (
     id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     bucket         TEXT NOT NULL,
     key            TEXT NOT NULL,
     etag           TEXT NOT NULL,
@@ -235,7 +235,7 @@ updated_at        when a load last changed the row
 
 CREATE TABLE IF NOT EXISTS listings (
     id            SERIAL PRIMARY KEY,
-    account_id    INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id    INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     table_name    TEXT NOT NULL,
     scope         TEXT NOT NULL,
     sort_key      TEXT COLLATE "C" NOT NULL,
@@ -257,7 +257,7 @@ collected_at  when that document was collected
 
 CREATE TABLE IF NOT EXISTS contact_info (
     id               SERIAL PRIMARY KEY,
-    account_id       INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id       INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     address_line1    TEXT,
     address_line2    TEXT,
     address_line3    TEXT,
@@ -293,7 +293,7 @@ full_name        full name of the contact (FullName)
 
 CREATE TABLE IF NOT EXISTS alternate_contacts (
     id            SERIAL PRIMARY KEY,
-    account_id    INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id    INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     contact_type  TEXT NOT NULL,
     full_name     TEXT,
     title         TEXT,
@@ -350,8 +350,8 @@ description  what the product is, for people to write
 
 CREATE TABLE IF NOT EXISTS product_accounts (
     id           SERIAL PRIMARY KEY,
-    product_id   INTEGER NOT NULL REFERENCES products (id) ON DELETE CASCADE ON DELETE CASCADE,
-    account_id   INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    product_id   INTEGER NOT NULL REFERENCES products (id) ON DELETE CASCADE,
+    account_id   INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     created_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at      TIMESTAMPTZ,
@@ -384,7 +384,7 @@ EXCEPTION WHEN duplicate_object THEN NULL;
 END';
 CREATE TABLE IF NOT EXISTS cost_reports (
     id                          SERIAL PRIMARY KEY,
-    account_id                  INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id                  INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     current_period_cost         NUMERIC,
     previous_period_cost        NUMERIC,
     cost_difference             NUMERIC,
@@ -427,7 +427,7 @@ anomalies_document_id       documents.id of the last document that could read an
 
 CREATE TABLE IF NOT EXISTS service_costs (
     id              SERIAL PRIMARY KEY,
-    cost_report_id  INTEGER NOT NULL REFERENCES cost_reports (id) ON DELETE CASCADE ON DELETE CASCADE,
+    cost_report_id  INTEGER NOT NULL REFERENCES cost_reports (id) ON DELETE CASCADE,
     service_name    TEXT NOT NULL,
     cost            NUMERIC,
     region          TEXT NOT NULL DEFAULT 'Global',
@@ -446,7 +446,7 @@ region          Global: costs belong to no region
 
 CREATE TABLE IF NOT EXISTS cost_forecasts (
     id                               SERIAL PRIMARY KEY,
-    cost_report_id                   INTEGER NOT NULL REFERENCES cost_reports (id) ON DELETE CASCADE ON DELETE CASCADE,
+    cost_report_id                   INTEGER NOT NULL REFERENCES cost_reports (id) ON DELETE CASCADE,
     period_start                     DATE NOT NULL,
     period_end                       DATE,
     amount                           NUMERIC,
@@ -472,7 +472,7 @@ region                           Global: costs belong to no region
 
 CREATE TABLE IF NOT EXISTS services (
     id                SERIAL PRIMARY KEY,
-    account_id        INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id        INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service           TEXT NOT NULL,
     date_from         DATE NOT NULL,
     date_to           DATE,
@@ -502,7 +502,7 @@ usage_types       usage type, such as BoxUsage:t3.micro (USAGE_TYPE)
 
 CREATE TABLE IF NOT EXISTS ri_sp_daily_savings (
     id                      SERIAL PRIMARY KEY,
-    account_id              INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id              INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     date_from               DATE NOT NULL,
     date_to                 DATE NOT NULL,
     reservation_type        TEXT NOT NULL,
@@ -588,7 +588,7 @@ description             what AWS calls it
 
 CREATE TABLE IF NOT EXISTS security (
     id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service              TEXT NOT NULL,
     total_findings       INTEGER NOT NULL DEFAULT 0,
     critical_count       INTEGER NOT NULL DEFAULT 0,
@@ -619,8 +619,8 @@ resolved_findings    findings that are resolved or archived
 
 CREATE TABLE IF NOT EXISTS findings (
     id                 SERIAL PRIMARY KEY,
-    account_id         INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
-    security_id        INTEGER REFERENCES security (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id         INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    security_id        INTEGER REFERENCES security (id) ON DELETE CASCADE,
     finding_id         TEXT NOT NULL,
     service            TEXT,
     title              TEXT,
@@ -680,7 +680,7 @@ generator          name of the generator (GeneratorDetails.Name), else of the pr
 
 CREATE TABLE IF NOT EXISTS guard_duty_findings (
     id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     detector_id    TEXT,
     finding_id     TEXT NOT NULL,
     finding_type   TEXT,
@@ -715,7 +715,7 @@ archived       whether the finding is archived (Service.Archived)
 
 CREATE TABLE IF NOT EXISTS kms_keys (
     id                    SERIAL PRIMARY KEY,
-    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     key_id                TEXT NOT NULL,
     arn                   TEXT,
     description           TEXT,
@@ -756,7 +756,7 @@ deletion_date         when the key will be deleted (DeletionDate)
 
 CREATE TABLE IF NOT EXISTS waf_rules (
     id                    SERIAL PRIMARY KEY,
-    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     name                  TEXT,
     waf_id                TEXT,
     arn                   TEXT NOT NULL,
@@ -793,7 +793,7 @@ associated_resources  ARNs of what the web ACL protects; NULL if that could not 
 
 CREATE TABLE IF NOT EXISTS waf_rules_detailed (
     id                      SERIAL PRIMARY KEY,
-    account_id              INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id              INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     web_acl_name            TEXT NOT NULL,
     rule_name               TEXT NOT NULL,
     priority                INTEGER,
@@ -854,7 +854,7 @@ scope                   REGIONAL or CLOUDFRONT
 
 CREATE TABLE IF NOT EXISTS cloudtrail_logs (
     id                     SERIAL PRIMARY KEY,
-    account_id             INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id             INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     name                   TEXT,
     arn                    TEXT NOT NULL,
     is_logging             BOOLEAN,
@@ -890,7 +890,7 @@ latest_event_time      time of the newest event of the region, not of the trail 
 
 CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
     id                  SERIAL PRIMARY KEY,
-    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     name                TEXT,
     arn                 TEXT NOT NULL,
     description         TEXT,
@@ -924,7 +924,7 @@ deleted_date        when its deletion was scheduled (DeletedDate); the secret ex
 
 CREATE TABLE IF NOT EXISTS certificates (
     id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     arn                  TEXT NOT NULL,
     domain_name          TEXT,
     status               TEXT,
@@ -956,7 +956,7 @@ renewal_eligibility  ELIGIBLE if ACM renews it by itself (RenewalEligibility)
 
 CREATE TABLE IF NOT EXISTS inspector_findings (
     id                 SERIAL PRIMARY KEY,
-    account_id         INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id         INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     finding_arn        TEXT NOT NULL,
     severity           TEXT,
     status             TEXT,
@@ -1000,7 +1000,7 @@ updated_at         when Inspector last updated the finding (updatedAt)
 
 CREATE TABLE IF NOT EXISTS config_reports (
     id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     date_from            DATE NOT NULL,
     date_to              DATE,
     compliance_score     NUMERIC,
@@ -1035,8 +1035,8 @@ rules_without_result  rules that have no result, such as those of resources that
 
 CREATE TABLE IF NOT EXISTS non_compliant_resources (
     id                        SERIAL PRIMARY KEY,
-    account_id                INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
-    config_report_id          INTEGER REFERENCES config_reports (id) ON DELETE SET NULL ON DELETE SET NULL,
+    account_id                INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    config_report_id          INTEGER REFERENCES config_reports (id) ON DELETE SET NULL,
     resource_type             TEXT,
     resource_id               TEXT,
     compliance_type           TEXT,
@@ -1073,7 +1073,7 @@ created_at                the same time
 
 CREATE TABLE IF NOT EXISTS inventory_instances (
     id                          SERIAL PRIMARY KEY,
-    account_id                  INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id                  INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     instance_id                 TEXT NOT NULL,
     instance_type               TEXT,
     platform                    TEXT,
@@ -1115,8 +1115,8 @@ association_success_date    when they last succeeded (LastSuccessfulAssociationE
 
 CREATE TABLE IF NOT EXISTS inventory_applications (
     id                SERIAL PRIMARY KEY,
-    account_id        INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
-    instance_id       INTEGER NOT NULL REFERENCES inventory_instances (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id        INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    instance_id       INTEGER NOT NULL REFERENCES inventory_instances (id) ON DELETE CASCADE,
     name              TEXT NOT NULL,
     version           TEXT,
     publisher         TEXT,
@@ -1143,8 +1143,8 @@ install_time      when it was installed (InstalledTime)
 
 CREATE TABLE IF NOT EXISTS inventory_patches (
     id              SERIAL PRIMARY KEY,
-    account_id      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
-    instance_id     INTEGER NOT NULL REFERENCES inventory_instances (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    instance_id     INTEGER NOT NULL REFERENCES inventory_instances (id) ON DELETE CASCADE,
     title           TEXT NOT NULL,
     classification  TEXT,
     severity        TEXT,
@@ -1176,7 +1176,7 @@ cve_ids         vulnerabilities that it removes (CVEIds)
 
 CREATE TABLE IF NOT EXISTS marketplace_usage (
     id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     product_code   TEXT NOT NULL,
     product_name   TEXT,
     cost_consumed  NUMERIC,
@@ -1203,7 +1203,7 @@ status         ACTIVE or EXPIRED by entitlement, else the state of the license
 
 CREATE TABLE IF NOT EXISTS trusted_advisor_checks (
     id                        SERIAL PRIMARY KEY,
-    account_id                INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id                INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     check_name                TEXT NOT NULL,
     category                  TEXT NOT NULL,
     severity                  TEXT,
@@ -1235,7 +1235,7 @@ check_id                  identifier of the check (id)
 
 CREATE TABLE IF NOT EXISTS health_events (
     id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     arn                  TEXT NOT NULL,
     service              TEXT,
     event_type_code      TEXT,
@@ -1270,7 +1270,7 @@ last_updated_time    when AWS last updated the event (lastUpdatedTime)
 
 CREATE TABLE IF NOT EXISTS application_signals (
     id              SERIAL PRIMARY KEY,
-    account_id      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service_name    TEXT,
     namespace       TEXT,
     key_attributes  JSONB NOT NULL,
@@ -1289,7 +1289,7 @@ key_attributes  what identifies the service (KeyAttributes)
 
 CREATE TABLE IF NOT EXISTS resilience_hub_apps (
     id                    SERIAL PRIMARY KEY,
-    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     app_arn               TEXT NOT NULL,
     name                  TEXT,
     compliance_status     TEXT,
@@ -1326,7 +1326,7 @@ last_drill            when recovery was last tested
 
 CREATE TABLE IF NOT EXISTS compute_optimizer (
     id                              SERIAL PRIMARY KEY,
-    account_id                      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id                      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     resource_type                   TEXT,
     resource_arn                    TEXT NOT NULL,
     resource_name                   TEXT,
@@ -1389,7 +1389,7 @@ migration_effort                effort of the change: VeryLow, Low, Medium or Hi
 
 CREATE TABLE IF NOT EXISTS service_resources (
     id                  SERIAL PRIMARY KEY,
-    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service_name        TEXT NOT NULL,
     resource_type       TEXT NOT NULL,
     resource_id         TEXT NOT NULL,
@@ -1468,7 +1468,7 @@ available_ip_count  free addresses of a subnet
 
 CREATE TABLE IF NOT EXISTS config_inventory (
     id                  SERIAL PRIMARY KEY,
-    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     resource_type       TEXT NOT NULL,
     resource_subtype    TEXT,
     resource_id         TEXT NOT NULL,
@@ -1526,7 +1526,7 @@ available_ip_count  free addresses of a subnet
 
 CREATE TABLE IF NOT EXISTS support_tickets (
     id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     case_id        TEXT NOT NULL,
     display_id     TEXT,
     subject        TEXT,
@@ -1563,7 +1563,7 @@ date_to        first day after that period
 
 CREATE TABLE IF NOT EXISTS logs (
     id                         SERIAL PRIMARY KEY,
-    account_id                 INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE ON DELETE CASCADE,
+    account_id                 INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     date_created               TIMESTAMPTZ NOT NULL,
     account_status             TEXT,
     cost_status                TEXT,
@@ -1613,7 +1613,7 @@ ri_sp_savings_status      what became of reservations and savings plans
 
 CREATE TABLE IF NOT EXISTS log_messages (
     id            SERIAL PRIMARY KEY,
-    log_id        INTEGER NOT NULL REFERENCES logs (id) ON DELETE CASCADE ON DELETE CASCADE,
+    log_id        INTEGER NOT NULL REFERENCES logs (id) ON DELETE CASCADE,
     position      INTEGER NOT NULL,
     message       TEXT,
     message_type  TEXT,
