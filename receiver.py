@@ -59,6 +59,7 @@ from observability.errors import (
 from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS, TABLES
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
+from observability.receiving.adoption import adopt
 from observability.receiving.attempts import watched
 from observability.receiving.bucket import Changed, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
@@ -183,6 +184,12 @@ class Receiver:
 
     def try_file(self, file: File, chunks: Iterator[bytes]) -> FileResult:
         """One try: read, one transaction, move. Raises Rejected, Blocked, Transient or Changed."""
+        result = self.load_document(file, chunks)
+        settled = self.settle(file, result.counters, dated=result.dated)
+        return replace(settled, left_out=result.left_out)
+
+    def load_document(self, file: File, chunks: Iterator[bytes]) -> FileResult:
+        """Load the document that chunks are of, in one transaction."""
         room = Room(self.disk, self.settings.document_time)
         with (
             closing(Spool(self.shapes, self.off, room)) as spool,
@@ -201,7 +208,8 @@ class Receiver:
                 log_event("INFO", f"{file.key}: {name} has no column, ignored {times} times")
         left_out = spool.all_left_out() if not spool.facts.meta else Counter[str]()
         dated = bool(spool.facts.meta.get("collected_at"))
-        return replace(self.settle(file, load.counters, dated=dated), left_out=left_out)
+        result = FileResult(file.key, FileStatus.LOADED, load.counters, left_out=left_out)
+        return replace(result, dated=dated)
 
     def load_while_reading(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
         """The transaction, begun once enough is read; raises DocumentProblems or Rejected."""
@@ -386,7 +394,8 @@ def run(flags: argparse.Namespace) -> int:
     settings = Settings.of(vars(flags))
     if flags.file is not None:  # if it is empty, say of a variable, all would be loaded
         check_key(flags.file, settings)
-    if flags.dry_run and (flags.init_schema or flags.check or flags.retry_rejected):
+    others = (flags.init_schema, flags.check, flags.retry_rejected, flags.adopt_schema is not None)
+    if flags.dry_run and any(others):
         raise UsageError("--dry-run changes nothing, so it goes with loading only")
     if flags.init_schema:
         return init_schema(settings)
@@ -395,6 +404,8 @@ def run(flags: argparse.Namespace) -> int:
     if flags.expect:
         expect_targets(DBManager(settings), read_accounts_file(Path(flags.expect)))
         return 0
+    if flags.adopt_schema is not None:
+        return adopt(settings, flags.adopt_schema, start)
     started = time.monotonic()
     receiver = start(settings, dry_run=flags.dry_run, again=bool(flags.file))
     retried = receiver.s3.put_back() if flags.retry_rejected else []

@@ -13,7 +13,9 @@
 --                   the catalogue; they are stated only here
 --   <table>_alive   what still exists: gone rows are kept, and must not make loading slower
 --   <table>_open    what is not settled: events are kept for ever, too
---   document_id     lineage: the document (S3 bucket, key, ETag) that the row last came from
+--   document_id     lineage: the document (S3 bucket, key, ETag) that the row last came from. It is
+--                   no foreign key, so that old rows of documents can be deleted
+--   ON DELETE       what hangs on a row goes with it: an account, or old reports, can be deleted
 --   gone_at         snapshot tables: since when AWS no longer lists the thing; NULL = it exists
 --   created_at      when the row was first loaded, unless the comment says AWS's own time
 --   text TEXT, instants TIMESTAMPTZ, days DATE, money and other decimals NUMERIC
@@ -89,22 +91,29 @@ CREATE TABLE IF NOT EXISTS accounts (
     account_email     TEXT,
     account_status    TEXT,
     account_arn       TEXT,
-    partner_name      TEXT,
-    customer_name     TEXT,
+    partner_name      TEXT DEFAULT 'None',
+    customer_name     TEXT DEFAULT 'None',
     joined_method     TEXT,
     joined_timestamp  TIMESTAMPTZ,
-    account_type      TEXT,
+    account_type      TEXT DEFAULT 'None',
     csp               TEXT NOT NULL DEFAULT 'AWS',
     region            TEXT NOT NULL,
-    category          TEXT,
+    category          TEXT DEFAULT 'None',
     created_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at        TIMESTAMPTZ NOT NULL DEFAULT now()
 );
+ALTER TABLE accounts
+    ALTER COLUMN partner_name SET DEFAULT 'None', ALTER COLUMN customer_name SET DEFAULT 'None',
+    ALTER COLUMN category SET DEFAULT 'None', ALTER COLUMN account_type SET DEFAULT 'None';
+UPDATE accounts
+SET partner_name = coalesce(partner_name, 'None'), customer_name = coalesce(customer_name, 'None'),
+    category = coalesce(category, 'None'), account_type = coalesce(account_type, 'None')
+WHERE num_nulls(partner_name, customer_name, category, account_type) > 0;
 CREATE UNIQUE INDEX IF NOT EXISTS accounts_key ON accounts (account_id, region);
 
 CREATE TABLE IF NOT EXISTS documents (
     id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id),
+    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     bucket         TEXT NOT NULL,
     key            TEXT NOT NULL,
     etag           TEXT NOT NULL,
@@ -176,7 +185,7 @@ tries       how often loading it was begun
 started_at  when it was begun last
 ');
 
-ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id INTEGER REFERENCES documents (id);
+ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id INTEGER;
 CREATE TABLE IF NOT EXISTS expected_accounts (
     id            BIGSERIAL PRIMARY KEY,
     account_id    VARCHAR(12) NOT NULL,
@@ -212,24 +221,25 @@ account_name      name of the account (Account: AccountName; else Organizations:
 account_email     email address of the root user (Organizations: Email)
 account_status    state of the account, such as ACTIVE or SUSPENDED (AccountState; else State)
 account_arn       ARN by which the organization knows the account, else that of its root user
-partner_name      the partner, as set for the sender
-customer_name     the customer, as set for the sender
+partner_name      the partner, as set for the sender; the text None where it is not
+customer_name     the customer, as set for the sender; the text None where it is not
 joined_method     INVITED or CREATED (Organizations: JoinedMethod)
 joined_timestamp  when the account joined the organization, else when it was created
-account_type      what the account is for, such as production, as set for the sender (ENVIRONMENT)
+account_type      what the account is for, such as production, as set for the sender (ENVIRONMENT);
+                  the text None where it is not
 csp               the cloud provider: AWS
 region            the region that the rows of this account are about
-category          the category, as set for the sender
+category          the category, as set for the sender; the text None where it is not
 updated_at        when a load last changed the row
 ');
 
 CREATE TABLE IF NOT EXISTS listings (
     id            SERIAL PRIMARY KEY,
-    account_id    INTEGER NOT NULL REFERENCES accounts (id),
+    account_id    INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     table_name    TEXT NOT NULL,
     scope         TEXT NOT NULL,
     sort_key      TEXT COLLATE "C" NOT NULL,
-    document_id   INTEGER NOT NULL REFERENCES documents (id),
+    document_id   INTEGER NOT NULL,
     collected_at  TIMESTAMPTZ NOT NULL,
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now()
 );
@@ -247,7 +257,7 @@ collected_at  when that document was collected
 
 CREATE TABLE IF NOT EXISTS contact_info (
     id               SERIAL PRIMARY KEY,
-    account_id       INTEGER NOT NULL REFERENCES accounts (id),
+    account_id       INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     address_line1    TEXT,
     address_line2    TEXT,
     address_line3    TEXT,
@@ -262,7 +272,7 @@ CREATE TABLE IF NOT EXISTS contact_info (
     created_at       TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at       TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at          TIMESTAMPTZ,
-    document_id      INTEGER REFERENCES documents (id)
+    document_id      INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS contact_info_key ON contact_info (account_id);
 SELECT describe('contact_info', '
@@ -283,7 +293,7 @@ full_name        full name of the contact (FullName)
 
 CREATE TABLE IF NOT EXISTS alternate_contacts (
     id            SERIAL PRIMARY KEY,
-    account_id    INTEGER NOT NULL REFERENCES accounts (id),
+    account_id    INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     contact_type  TEXT NOT NULL,
     full_name     TEXT,
     title         TEXT,
@@ -292,7 +302,7 @@ CREATE TABLE IF NOT EXISTS alternate_contacts (
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at       TIMESTAMPTZ,
-    document_id   INTEGER REFERENCES documents (id)
+    document_id   INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS alternate_contacts_key ON alternate_contacts (account_id, contact_type);
 SELECT describe('alternate_contacts', '
@@ -323,11 +333,13 @@ DO 'BEGIN
                AND attname = ''position'' AND atttypid = ''integer''::regtype) THEN
         ALTER TABLE products ALTER COLUMN position TYPE TEXT USING nullif(position, 0)::text;
     END IF;
-EXCEPTION WHEN feature_not_supported THEN NULL; -- a view of somebody reads it: as it is, for him
+EXCEPTION WHEN feature_not_supported THEN
+    RAISE WARNING ''products.position is still a number: a view reads it'';
 END';
 CREATE UNIQUE INDEX IF NOT EXISTS products_key ON products (lower(name));
 SELECT describe('products', '
-What the accounts are run for, one row per name whatever its case, shared by all accounts.
+What the accounts are run for, one row per name whatever its case, shared by all accounts. An
+account without one belongs to the product None.
 position and description are for people to edit; the receiver never changes them
 
 name         name of the product, as set for the sender (PRODUCT)
@@ -338,19 +350,32 @@ description  what the product is, for people to write
 
 CREATE TABLE IF NOT EXISTS product_accounts (
     id           SERIAL PRIMARY KEY,
-    product_id   INTEGER NOT NULL REFERENCES products (id),
-    account_id   INTEGER NOT NULL REFERENCES accounts (id),
+    product_id   INTEGER NOT NULL REFERENCES products (id) ON DELETE CASCADE,
+    account_id   INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     created_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at      TIMESTAMPTZ,
-    document_id  INTEGER REFERENCES documents (id)
+    document_id  INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS product_accounts_key ON product_accounts (account_id, product_id);
 CREATE INDEX IF NOT EXISTS product_accounts_product ON product_accounts (product_id);
+DELETE FROM product_accounts WHERE gone_at IS NOT NULL;
+DO 'BEGIN
+    IF EXISTS (SELECT FROM accounts a WHERE NOT EXISTS (
+                   SELECT FROM product_accounts l WHERE l.account_id = a.id)) THEN
+        INSERT INTO products (name) VALUES (''None'') ON CONFLICT (lower(name)) DO NOTHING;
+        INSERT INTO product_accounts (product_id, account_id, document_id)
+        SELECT p.id, a.id, a.document_id FROM accounts a JOIN products p ON lower(p.name) = ''none''
+        WHERE NOT EXISTS (SELECT FROM product_accounts l WHERE l.account_id = a.id);
+    END IF;
+END';
 SELECT describe('product_accounts', '
-Which account serves which product
+Which account serves which product. What ends is deleted. A row without a document is one that
+people made, which the receiver leaves alone
 
-product_id  products.id of the product
+product_id   products.id of the product
+gone_at      always NULL; older versions kept what had ended
+document_id  documents.id of the document it last came from; NULL: people made it
 ');
 
 DO 'BEGIN
@@ -359,7 +384,7 @@ EXCEPTION WHEN duplicate_object THEN NULL;
 END';
 CREATE TABLE IF NOT EXISTS cost_reports (
     id                          SERIAL PRIMARY KEY,
-    account_id                  INTEGER NOT NULL REFERENCES accounts (id),
+    account_id                  INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     current_period_cost         NUMERIC,
     previous_period_cost        NUMERIC,
     cost_difference             NUMERIC,
@@ -371,13 +396,13 @@ CREATE TABLE IF NOT EXISTS cost_reports (
     period_end                  DATE,
     period_granularity          period_granularity_type NOT NULL,
     region                      TEXT NOT NULL DEFAULT 'Global',
-    savings_document_id         INTEGER REFERENCES documents (id),
-    anomalies_document_id       INTEGER REFERENCES documents (id),
+    savings_document_id         INTEGER,
+    anomalies_document_id       INTEGER,
     created_at                  TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id                 INTEGER REFERENCES documents (id)
+    document_id                 INTEGER
 );
 ALTER TABLE cost_reports
-    ADD COLUMN IF NOT EXISTS anomalies_document_id INTEGER REFERENCES documents (id);
+    ADD COLUMN IF NOT EXISTS anomalies_document_id INTEGER;
 CREATE UNIQUE INDEX IF NOT EXISTS cost_reports_key
     ON cost_reports (account_id, period_start, period_granularity, region);
 SELECT describe('cost_reports', '
@@ -402,12 +427,12 @@ anomalies_document_id       documents.id of the last document that could read an
 
 CREATE TABLE IF NOT EXISTS service_costs (
     id              SERIAL PRIMARY KEY,
-    cost_report_id  INTEGER NOT NULL REFERENCES cost_reports (id),
+    cost_report_id  INTEGER NOT NULL REFERENCES cost_reports (id) ON DELETE CASCADE,
     service_name    TEXT NOT NULL,
     cost            NUMERIC,
     region          TEXT NOT NULL DEFAULT 'Global',
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id     INTEGER REFERENCES documents (id)
+    document_id     INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS service_costs_key ON service_costs (cost_report_id, service_name, region);
 SELECT describe('service_costs', '
@@ -421,7 +446,7 @@ region          Global: costs belong to no region
 
 CREATE TABLE IF NOT EXISTS cost_forecasts (
     id                               SERIAL PRIMARY KEY,
-    cost_report_id                   INTEGER NOT NULL REFERENCES cost_reports (id),
+    cost_report_id                   INTEGER NOT NULL REFERENCES cost_reports (id) ON DELETE CASCADE,
     period_start                     DATE NOT NULL,
     period_end                       DATE,
     amount                           NUMERIC,
@@ -429,7 +454,7 @@ CREATE TABLE IF NOT EXISTS cost_forecasts (
     prediction_interval_upper_bound  NUMERIC,
     region                           TEXT NOT NULL DEFAULT 'Global',
     created_at                       TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id                      INTEGER REFERENCES documents (id)
+    document_id                      INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS cost_forecasts_key ON cost_forecasts (cost_report_id, period_start, region);
 SELECT describe('cost_forecasts', '
@@ -447,7 +472,7 @@ region                           Global: costs belong to no region
 
 CREATE TABLE IF NOT EXISTS services (
     id                SERIAL PRIMARY KEY,
-    account_id        INTEGER NOT NULL REFERENCES accounts (id),
+    account_id        INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service           TEXT NOT NULL,
     date_from         DATE NOT NULL,
     date_to           DATE,
@@ -458,7 +483,7 @@ CREATE TABLE IF NOT EXISTS services (
     usage_types       TEXT,
     created_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id       INTEGER REFERENCES documents (id)
+    document_id       INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS services_key
     ON services (account_id, date_from, service, (coalesce(usage_types, '')));
@@ -477,7 +502,7 @@ usage_types       usage type, such as BoxUsage:t3.micro (USAGE_TYPE)
 
 CREATE TABLE IF NOT EXISTS ri_sp_daily_savings (
     id                      SERIAL PRIMARY KEY,
-    account_id              INTEGER NOT NULL REFERENCES accounts (id),
+    account_id              INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     date_from               DATE NOT NULL,
     date_to                 DATE NOT NULL,
     reservation_type        TEXT NOT NULL,
@@ -511,7 +536,7 @@ CREATE TABLE IF NOT EXISTS ri_sp_daily_savings (
     description             TEXT,
     created_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id             INTEGER REFERENCES documents (id)
+    document_id             INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS ri_sp_daily_savings_key
     ON ri_sp_daily_savings (account_id, date_to, reservation_type, subscription_id);
@@ -563,7 +588,7 @@ description             what AWS calls it
 
 CREATE TABLE IF NOT EXISTS security (
     id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id),
+    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service              TEXT NOT NULL,
     total_findings       INTEGER NOT NULL DEFAULT 0,
     critical_count       INTEGER NOT NULL DEFAULT 0,
@@ -575,7 +600,7 @@ CREATE TABLE IF NOT EXISTS security (
     resolved_findings    INTEGER NOT NULL DEFAULT 0,
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id          INTEGER REFERENCES documents (id)
+    document_id          INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS security_key ON security (account_id, service);
 SELECT describe('security', '
@@ -594,8 +619,8 @@ resolved_findings    findings that are resolved or archived
 
 CREATE TABLE IF NOT EXISTS findings (
     id                 SERIAL PRIMARY KEY,
-    account_id         INTEGER NOT NULL REFERENCES accounts (id),
-    security_id        INTEGER REFERENCES security (id),
+    account_id         INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    security_id        INTEGER REFERENCES security (id) ON DELETE CASCADE,
     finding_id         TEXT NOT NULL,
     service            TEXT,
     title              TEXT,
@@ -616,19 +641,23 @@ CREATE TABLE IF NOT EXISTS findings (
     product_arn        TEXT,
     generator_id       TEXT,
     generator          TEXT,
-    document_id        INTEGER REFERENCES documents (id)
+    document_id        INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS findings_key ON findings (account_id, finding_id);
 CREATE INDEX IF NOT EXISTS findings_security ON findings (security_id);
 CREATE INDEX IF NOT EXISTS findings_open ON findings (account_id)
     WHERE record_state IS DISTINCT FROM 'ARCHIVED'
       AND coalesce(status, '') NOT IN ('RESOLVED', 'SUPPRESSED');
+UPDATE findings f SET service = f.resource_type FROM security s
+WHERE s.id = f.security_id AND f.service = s.service AND f.resource_type <> f.service;
+UPDATE findings SET generator = product_name
+WHERE generator = split_part(generator_id, '/', 1) AND product_name <> generator;
 SELECT describe('findings', '
 Security Hub findings in the AWS Security Finding Format (GetFindings)
 
 security_id        security.id of the group that the finding is counted in
 finding_id         identifier that the provider gave (Id)
-service            product, or group, of the finding
+service            type of the first resource, such as AwsS3Bucket (Resources.Type)
 title              title (Title)
 description        description (Description)
 severity           CRITICAL, HIGH, MEDIUM, LOW or INFORMATIONAL (Severity.Label)
@@ -646,12 +675,12 @@ product_name       product that found it (ProductName)
 company_name       company of the product (CompanyName)
 product_arn        ARN of the product (ProductArn)
 generator_id       rule or detector that found it (GeneratorId)
-generator          name of the generator (GeneratorDetails.Name), or its kind
+generator          name of the generator (GeneratorDetails.Name), else of the product
 ');
 
 CREATE TABLE IF NOT EXISTS guard_duty_findings (
     id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id),
+    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     detector_id    TEXT,
     finding_id     TEXT NOT NULL,
     finding_type   TEXT,
@@ -664,7 +693,7 @@ CREATE TABLE IF NOT EXISTS guard_duty_findings (
     updated_at     TIMESTAMPTZ,
     resource_type  TEXT,
     archived       BOOLEAN,
-    document_id    INTEGER REFERENCES documents (id)
+    document_id    INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS guard_duty_findings_key ON guard_duty_findings (account_id, finding_id);
 SELECT describe('guard_duty_findings', '
@@ -686,7 +715,7 @@ archived       whether the finding is archived (Service.Archived)
 
 CREATE TABLE IF NOT EXISTS kms_keys (
     id                    SERIAL PRIMARY KEY,
-    account_id            INTEGER NOT NULL REFERENCES accounts (id),
+    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     key_id                TEXT NOT NULL,
     arn                   TEXT,
     description           TEXT,
@@ -702,7 +731,7 @@ CREATE TABLE IF NOT EXISTS kms_keys (
     deletion_date         TIMESTAMPTZ,
     created_at            TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at               TIMESTAMPTZ,
-    document_id           INTEGER REFERENCES documents (id)
+    document_id           INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS kms_keys_key ON kms_keys (account_id, key_id);
 CREATE INDEX IF NOT EXISTS kms_keys_alive ON kms_keys (account_id) WHERE gone_at IS NULL;
@@ -727,7 +756,7 @@ deletion_date         when the key will be deleted (DeletionDate)
 
 CREATE TABLE IF NOT EXISTS waf_rules (
     id                    SERIAL PRIMARY KEY,
-    account_id            INTEGER NOT NULL REFERENCES accounts (id),
+    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     name                  TEXT,
     waf_id                TEXT,
     arn                   TEXT NOT NULL,
@@ -742,7 +771,7 @@ CREATE TABLE IF NOT EXISTS waf_rules (
     associated_resources  JSONB,
     created_at            TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at               TIMESTAMPTZ,
-    document_id           INTEGER REFERENCES documents (id)
+    document_id           INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS waf_rules_key ON waf_rules (account_id, arn);
 SELECT describe('waf_rules', '
@@ -764,7 +793,7 @@ associated_resources  ARNs of what the web ACL protects; NULL if that could not 
 
 CREATE TABLE IF NOT EXISTS waf_rules_detailed (
     id                      SERIAL PRIMARY KEY,
-    account_id              INTEGER NOT NULL REFERENCES accounts (id),
+    account_id              INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     web_acl_name            TEXT NOT NULL,
     rule_name               TEXT NOT NULL,
     priority                INTEGER,
@@ -785,7 +814,7 @@ CREATE TABLE IF NOT EXISTS waf_rules_detailed (
     created_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at                 TIMESTAMPTZ,
-    document_id             INTEGER REFERENCES documents (id)
+    document_id             INTEGER
 );
 DO 'BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(''waf_rules_detailed'')
@@ -825,7 +854,7 @@ scope                   REGIONAL or CLOUDFRONT
 
 CREATE TABLE IF NOT EXISTS cloudtrail_logs (
     id                     SERIAL PRIMARY KEY,
-    account_id             INTEGER NOT NULL REFERENCES accounts (id),
+    account_id             INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     name                   TEXT,
     arn                    TEXT NOT NULL,
     is_logging             BOOLEAN,
@@ -839,7 +868,7 @@ CREATE TABLE IF NOT EXISTS cloudtrail_logs (
     latest_event_time      TIMESTAMPTZ,
     created_at             TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at                TIMESTAMPTZ,
-    document_id            INTEGER REFERENCES documents (id)
+    document_id            INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS cloudtrail_logs_key ON cloudtrail_logs (account_id, arn);
 SELECT describe('cloudtrail_logs', '
@@ -861,7 +890,7 @@ latest_event_time      time of the newest event of the region, not of the trail 
 
 CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
     id                  SERIAL PRIMARY KEY,
-    account_id          INTEGER NOT NULL REFERENCES accounts (id),
+    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     name                TEXT,
     arn                 TEXT NOT NULL,
     description         TEXT,
@@ -873,7 +902,7 @@ CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
     deleted_date        TIMESTAMPTZ,
     created_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at             TIMESTAMPTZ,
-    document_id         INTEGER REFERENCES documents (id)
+    document_id         INTEGER
 );
 ALTER TABLE secrets_manager_secrets ADD COLUMN IF NOT EXISTS deleted_date TIMESTAMPTZ;
 CREATE UNIQUE INDEX IF NOT EXISTS secrets_manager_secrets_key ON secrets_manager_secrets (account_id, arn);
@@ -895,7 +924,7 @@ deleted_date        when its deletion was scheduled (DeletedDate); the secret ex
 
 CREATE TABLE IF NOT EXISTS certificates (
     id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id),
+    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     arn                  TEXT NOT NULL,
     domain_name          TEXT,
     status               TEXT,
@@ -907,7 +936,7 @@ CREATE TABLE IF NOT EXISTS certificates (
     renewal_eligibility  TEXT,
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at              TIMESTAMPTZ,
-    document_id          INTEGER REFERENCES documents (id)
+    document_id          INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS certificates_key ON certificates (account_id, arn);
 CREATE INDEX IF NOT EXISTS certificates_alive ON certificates (account_id) WHERE gone_at IS NULL;
@@ -927,7 +956,7 @@ renewal_eligibility  ELIGIBLE if ACM renews it by itself (RenewalEligibility)
 
 CREATE TABLE IF NOT EXISTS inspector_findings (
     id                 SERIAL PRIMARY KEY,
-    account_id         INTEGER NOT NULL REFERENCES accounts (id),
+    account_id         INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     finding_arn        TEXT NOT NULL,
     severity           TEXT,
     status             TEXT,
@@ -944,7 +973,7 @@ CREATE TABLE IF NOT EXISTS inspector_findings (
     exploit_available  TEXT,
     created_at         TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at         TIMESTAMPTZ,
-    document_id        INTEGER REFERENCES documents (id)
+    document_id        INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inspector_findings_key ON inspector_findings (account_id, finding_arn);
 CREATE INDEX IF NOT EXISTS inspector_findings_open ON inspector_findings (account_id)
@@ -971,7 +1000,7 @@ updated_at         when Inspector last updated the finding (updatedAt)
 
 CREATE TABLE IF NOT EXISTS config_reports (
     id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id),
+    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     date_from            DATE NOT NULL,
     date_to              DATE,
     compliance_score     NUMERIC,
@@ -981,27 +1010,33 @@ CREATE TABLE IF NOT EXISTS config_reports (
     curr_non_compliant   INTEGER,
     curr_compliant       INTEGER,
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id          INTEGER REFERENCES documents (id)
+    document_id          INTEGER
 );
+ALTER TABLE config_reports ADD COLUMN IF NOT EXISTS rules_without_result INTEGER;
+UPDATE config_reports
+SET total_rules = compliant_rules + non_compliant_rules,
+    rules_without_result = total_rules - compliant_rules - non_compliant_rules
+WHERE rules_without_result IS NULL AND total_rules >= compliant_rules + non_compliant_rules;
 CREATE UNIQUE INDEX IF NOT EXISTS config_reports_key ON config_reports (account_id, date_from);
 CREATE INDEX IF NOT EXISTS config_reports_day ON config_reports (date_from);
 SELECT describe('config_reports', '
 How many AWS Config rules were complied with on a day (DescribeComplianceByConfigRule)
 
-date_from            the day
-date_to              the day after
-compliance_score     compliant rules in percent of those with a result
-total_rules          number of rules
-compliant_rules      rules that all resources comply with
-non_compliant_rules  rules that a resource breaks
-curr_non_compliant   resources that break a rule
-curr_compliant       resources that comply with all their rules
+date_from             the day
+date_to               the day after
+compliance_score      compliant rules in percent of those with a result
+total_rules           rules with a result: those complied with and those broken
+compliant_rules       rules that all resources comply with
+non_compliant_rules   rules that a resource breaks
+curr_non_compliant    resources that break a rule
+curr_compliant        resources that comply with all their rules
+rules_without_result  rules that have no result, such as those of resources that there are none of
 ');
 
 CREATE TABLE IF NOT EXISTS non_compliant_resources (
     id                        SERIAL PRIMARY KEY,
-    account_id                INTEGER NOT NULL REFERENCES accounts (id),
-    config_report_id          INTEGER REFERENCES config_reports (id),
+    account_id                INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    config_report_id          INTEGER REFERENCES config_reports (id) ON DELETE SET NULL,
     resource_type             TEXT,
     resource_id               TEXT,
     compliance_type           TEXT,
@@ -1013,7 +1048,7 @@ CREATE TABLE IF NOT EXISTS non_compliant_resources (
     config_rule_invoked_time  TIMESTAMPTZ,
     created_at                TIMESTAMPTZ,
     gone_at                   TIMESTAMPTZ,
-    document_id               INTEGER REFERENCES documents (id)
+    document_id               INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS non_compliant_resources_key
     ON non_compliant_resources (account_id, rule_name, (coalesce(resource_type, '')), (coalesce(resource_id, '')),
@@ -1030,7 +1065,7 @@ compliance_type           NON_COMPLIANT (ComplianceType)
 rule_name                 name of the rule (ConfigRuleName)
 annotation                why it does not comply (Annotation)
 evaluation_mode           DETECTIVE or PROACTIVE (EvaluationMode)
-conformance_pack          conformance pack that the rule came with
+conformance_pack          conformance pack that the rule came with; Standalone: none; NULL: not known
 status                    OPEN while it breaks the rule, then RESOLVED
 config_rule_invoked_time  when the rule was evaluated (ConfigRuleInvokedTime)
 created_at                the same time
@@ -1038,7 +1073,7 @@ created_at                the same time
 
 CREATE TABLE IF NOT EXISTS inventory_instances (
     id                          SERIAL PRIMARY KEY,
-    account_id                  INTEGER NOT NULL REFERENCES accounts (id),
+    account_id                  INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     instance_id                 TEXT NOT NULL,
     instance_type               TEXT,
     platform                    TEXT,
@@ -1055,7 +1090,7 @@ CREATE TABLE IF NOT EXISTS inventory_instances (
     association_success_date    TIMESTAMPTZ,
     created_at                  TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at                     TIMESTAMPTZ,
-    document_id                 INTEGER REFERENCES documents (id)
+    document_id                 INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_instances_key ON inventory_instances (account_id, instance_id);
 CREATE INDEX IF NOT EXISTS inventory_instances_alive ON inventory_instances (account_id) WHERE gone_at IS NULL;
@@ -1080,8 +1115,8 @@ association_success_date    when they last succeeded (LastSuccessfulAssociationE
 
 CREATE TABLE IF NOT EXISTS inventory_applications (
     id                SERIAL PRIMARY KEY,
-    account_id        INTEGER NOT NULL REFERENCES accounts (id),
-    instance_id       INTEGER NOT NULL REFERENCES inventory_instances (id),
+    account_id        INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    instance_id       INTEGER NOT NULL REFERENCES inventory_instances (id) ON DELETE CASCADE,
     name              TEXT NOT NULL,
     version           TEXT,
     publisher         TEXT,
@@ -1089,7 +1124,7 @@ CREATE TABLE IF NOT EXISTS inventory_applications (
     application_type  TEXT,
     install_time      TIMESTAMPTZ,
     created_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id       INTEGER REFERENCES documents (id)
+    document_id       INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_applications_key
     ON inventory_applications (account_id, instance_id, name, (coalesce(version, '')), (coalesce(architecture, '')));
@@ -1108,8 +1143,8 @@ install_time      when it was installed (InstalledTime)
 
 CREATE TABLE IF NOT EXISTS inventory_patches (
     id              SERIAL PRIMARY KEY,
-    account_id      INTEGER NOT NULL REFERENCES accounts (id),
-    instance_id     INTEGER NOT NULL REFERENCES inventory_instances (id),
+    account_id      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    instance_id     INTEGER NOT NULL REFERENCES inventory_instances (id) ON DELETE CASCADE,
     title           TEXT NOT NULL,
     classification  TEXT,
     severity        TEXT,
@@ -1118,7 +1153,7 @@ CREATE TABLE IF NOT EXISTS inventory_patches (
     kb_id           TEXT,
     cve_ids         TEXT,
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id     INTEGER REFERENCES documents (id)
+    document_id     INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_patches_key ON inventory_patches (account_id, instance_id, title);
 CREATE INDEX IF NOT EXISTS inventory_patches_instance ON inventory_patches (instance_id);
@@ -1141,7 +1176,7 @@ cve_ids         vulnerabilities that it removes (CVEIds)
 
 CREATE TABLE IF NOT EXISTS marketplace_usage (
     id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id),
+    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     product_code   TEXT NOT NULL,
     product_name   TEXT,
     cost_consumed  NUMERIC,
@@ -1150,7 +1185,7 @@ CREATE TABLE IF NOT EXISTS marketplace_usage (
     period_end     DATE,
     status         TEXT,
     created_at     TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id    INTEGER REFERENCES documents (id)
+    document_id    INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS marketplace_usage_key
     ON marketplace_usage (account_id, period_start, product_code);
@@ -1168,7 +1203,7 @@ status         ACTIVE or EXPIRED by entitlement, else the state of the license
 
 CREATE TABLE IF NOT EXISTS trusted_advisor_checks (
     id                        SERIAL PRIMARY KEY,
-    account_id                INTEGER NOT NULL REFERENCES accounts (id),
+    account_id                INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     check_name                TEXT NOT NULL,
     category                  TEXT NOT NULL,
     severity                  TEXT,
@@ -1179,7 +1214,7 @@ CREATE TABLE IF NOT EXISTS trusted_advisor_checks (
     check_id                  TEXT,
     created_at                TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at                   TIMESTAMPTZ,
-    document_id               INTEGER REFERENCES documents (id)
+    document_id               INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS trusted_advisor_checks_key
     ON trusted_advisor_checks (account_id, category, check_name);
@@ -1200,7 +1235,7 @@ check_id                  identifier of the check (id)
 
 CREATE TABLE IF NOT EXISTS health_events (
     id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id),
+    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     arn                  TEXT NOT NULL,
     service              TEXT,
     event_type_code      TEXT,
@@ -1212,7 +1247,7 @@ CREATE TABLE IF NOT EXISTS health_events (
     event_scope_code     TEXT,
     last_updated_time    TIMESTAMPTZ,
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id          INTEGER REFERENCES documents (id)
+    document_id          INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS health_events_key ON health_events (account_id, arn);
 CREATE INDEX IF NOT EXISTS health_events_open ON health_events (account_id)
@@ -1235,13 +1270,13 @@ last_updated_time    when AWS last updated the event (lastUpdatedTime)
 
 CREATE TABLE IF NOT EXISTS application_signals (
     id              SERIAL PRIMARY KEY,
-    account_id      INTEGER NOT NULL REFERENCES accounts (id),
+    account_id      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service_name    TEXT,
     namespace       TEXT,
     key_attributes  JSONB NOT NULL,
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at         TIMESTAMPTZ,
-    document_id     INTEGER REFERENCES documents (id)
+    document_id     INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS application_signals_key ON application_signals (account_id, key_attributes);
 SELECT describe('application_signals', '
@@ -1254,7 +1289,7 @@ key_attributes  what identifies the service (KeyAttributes)
 
 CREATE TABLE IF NOT EXISTS resilience_hub_apps (
     id                    SERIAL PRIMARY KEY,
-    account_id            INTEGER NOT NULL REFERENCES accounts (id),
+    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     app_arn               TEXT NOT NULL,
     name                  TEXT,
     compliance_status     TEXT,
@@ -1269,7 +1304,7 @@ CREATE TABLE IF NOT EXISTS resilience_hub_apps (
     last_drill            TIMESTAMPTZ,
     created_at            TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at               TIMESTAMPTZ,
-    document_id           INTEGER REFERENCES documents (id)
+    document_id           INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS resilience_hub_apps_key ON resilience_hub_apps (account_id, app_arn);
 SELECT describe('resilience_hub_apps', '
@@ -1291,7 +1326,7 @@ last_drill            when recovery was last tested
 
 CREATE TABLE IF NOT EXISTS compute_optimizer (
     id                              SERIAL PRIMARY KEY,
-    account_id                      INTEGER NOT NULL REFERENCES accounts (id),
+    account_id                      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     resource_type                   TEXT,
     resource_arn                    TEXT NOT NULL,
     resource_name                   TEXT,
@@ -1312,7 +1347,7 @@ CREATE TABLE IF NOT EXISTS compute_optimizer (
     migration_effort                TEXT,
     created_at                      TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at                         TIMESTAMPTZ,
-    document_id                     INTEGER REFERENCES documents (id)
+    document_id                     INTEGER
 );
 DO 'BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(''compute_optimizer'')
@@ -1354,7 +1389,7 @@ migration_effort                effort of the change: VeryLow, Low, Medium or Hi
 
 CREATE TABLE IF NOT EXISTS service_resources (
     id                  SERIAL PRIMARY KEY,
-    account_id          INTEGER NOT NULL REFERENCES accounts (id),
+    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service_name        TEXT NOT NULL,
     resource_type       TEXT NOT NULL,
     resource_id         TEXT NOT NULL,
@@ -1378,7 +1413,7 @@ CREATE TABLE IF NOT EXISTS service_resources (
     available_ip_count  INTEGER,
     created_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at             TIMESTAMPTZ,
-    document_id         INTEGER REFERENCES documents (id)
+    document_id         INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS service_resources_key
     ON service_resources (account_id, service_name, resource_type, resource_id);
@@ -1393,13 +1428,25 @@ DELETE FROM service_resources
 WHERE service_name = 'EC2' AND resource_type IN ('Volume', 'Subnet');
 UPDATE service_resources SET state = 'Active'
 WHERE state IS NULL AND service_name IN ('S3', 'AutoScaling', 'Lambda');
+ALTER TABLE service_resources ADD COLUMN IF NOT EXISTS arn TEXT;
+DELETE FROM service_resources WHERE id IN (
+    SELECT id FROM (
+        SELECT id, row_number() OVER (PARTITION BY account_id, service_name, resource_type,
+                   resource_name ORDER BY gone_at DESC NULLS FIRST, id DESC) AS place
+        FROM service_resources WHERE resource_name IS NOT NULL
+         AND service_name IN ('ELB', 'AutoScaling', 'Lambda')) AS named
+    WHERE place > 1);
+UPDATE service_resources SET arn = resource_id, resource_id = resource_name
+WHERE resource_id LIKE 'arn:%' AND service_name IN ('ELB', 'AutoScaling', 'Lambda')
+  AND resource_name IS NOT NULL;
 SELECT describe('service_resources', '
 The main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda
 
 service_name        service, such as EC2, EBS or VPC
 resource_type       type, such as Instance
-resource_id         identifier within the account and region
+resource_id         identifier within the account and region; a name, where the resource has one
 resource_name       name, or value of the tag Name
+arn                 ARN of a database, load balancer, scaling group or function
 region              region of the resource
 availability_zone   availability zones, comma-separated
 state               state, in the words of the service
@@ -1421,7 +1468,7 @@ available_ip_count  free addresses of a subnet
 
 CREATE TABLE IF NOT EXISTS config_inventory (
     id                  SERIAL PRIMARY KEY,
-    account_id          INTEGER NOT NULL REFERENCES accounts (id),
+    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     resource_type       TEXT NOT NULL,
     resource_subtype    TEXT,
     resource_id         TEXT NOT NULL,
@@ -1446,7 +1493,7 @@ CREATE TABLE IF NOT EXISTS config_inventory (
     created_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at             TIMESTAMPTZ,
-    document_id         INTEGER REFERENCES documents (id)
+    document_id         INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS config_inventory_key
     ON config_inventory (account_id, resource_type, resource_id, (coalesce(region, '')));
@@ -1479,7 +1526,7 @@ available_ip_count  free addresses of a subnet
 
 CREATE TABLE IF NOT EXISTS support_tickets (
     id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id),
+    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     case_id        TEXT NOT NULL,
     display_id     TEXT,
     subject        TEXT,
@@ -1494,7 +1541,7 @@ CREATE TABLE IF NOT EXISTS support_tickets (
     date_to        DATE,
     created_at     TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at     TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id    INTEGER REFERENCES documents (id)
+    document_id    INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS support_tickets_key ON support_tickets (account_id, case_id);
 SELECT describe('support_tickets', '
@@ -1516,7 +1563,7 @@ date_to        first day after that period
 
 CREATE TABLE IF NOT EXISTS logs (
     id                         SERIAL PRIMARY KEY,
-    account_id                 INTEGER NOT NULL REFERENCES accounts (id),
+    account_id                 INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     date_created               TIMESTAMPTZ NOT NULL,
     account_status             TEXT,
     cost_status                TEXT,
@@ -1536,7 +1583,7 @@ CREATE TABLE IF NOT EXISTS logs (
     logs_status                TEXT,
     created_at                 TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at                 TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id                INTEGER REFERENCES documents (id)
+    document_id                INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS logs_key ON logs (account_id, date_created);
 CREATE INDEX IF NOT EXISTS logs_document ON logs (document_id);
@@ -1566,12 +1613,12 @@ ri_sp_savings_status      what became of reservations and savings plans
 
 CREATE TABLE IF NOT EXISTS log_messages (
     id            SERIAL PRIMARY KEY,
-    log_id        INTEGER NOT NULL REFERENCES logs (id),
+    log_id        INTEGER NOT NULL REFERENCES logs (id) ON DELETE CASCADE,
     position      INTEGER NOT NULL,
     message       TEXT,
     message_type  TEXT,
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id   INTEGER REFERENCES documents (id)
+    document_id   INTEGER
 );
 CREATE UNIQUE INDEX IF NOT EXISTS log_messages_key ON log_messages (log_id, position);
 SELECT describe('log_messages', '
@@ -1582,6 +1629,54 @@ position      place in the log, from 0
 message       text of the message
 message_type  kind of message, such as INFO, SUCCESS, FAIL or ERROR
 ');
+
+-- Databases of older versions: what hangs on a row goes with it, and documents may be deleted. Our
+-- tables are those with a natural key; foreign keys of other tables are people's.
+DO 'DECLARE held RECORD;
+BEGIN
+    FOR held IN
+        SELECT c.conname, t.relname, p.relname AS parent, pg_get_constraintdef(c.oid) AS definition
+        FROM pg_constraint c
+        JOIN pg_class t ON t.oid = c.conrelid JOIN pg_class p ON p.oid = c.confrelid
+        JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = current_schema
+        JOIN pg_class k ON k.relnamespace = n.oid AND k.relname = t.relname || ''_key''
+        WHERE c.contype = ''f'' AND c.confdeltype = ''a''
+          AND p.relname IN (''accounts'', ''documents'', ''products'', ''security'', ''cost_reports'',
+                            ''config_reports'', ''inventory_instances'', ''logs'')
+    LOOP
+        EXECUTE format(''ALTER TABLE %I DROP CONSTRAINT %I'', held.relname, held.conname);
+        IF held.parent <> ''documents'' THEN
+            EXECUTE format(''ALTER TABLE %I ADD CONSTRAINT %I %s ON DELETE %s'',
+                held.relname, held.conname, held.definition,
+                CASE held.parent WHEN ''config_reports'' THEN ''SET NULL'' ELSE ''CASCADE'' END);
+        END IF;
+    END LOOP;
+END';
+
+-- Older versions took what a clock that goes ahead said, or a period that is not over, for the
+-- newest of all. A document is as new as the earlier of its period's end and the day after.
+WITH told AS (
+    SELECT d.*, CASE WHEN collected_at > last_modified + interval '1 day' THEN last_modified
+                     ELSE collected_at END AT TIME ZONE 'UTC' AS at
+    FROM documents d WHERE with_meta),
+wrong AS (
+    SELECT id, account_id, etag, day_order, time_order, at,
+           to_char(least(period_end, CAST(at AS date) + 1), 'YYYY-MM-DD') AS known,
+           to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00' AS at_text
+    FROM told
+    WHERE collected_at > last_modified + interval '1 day'
+       OR left(day_order, 10) > to_char(CAST(at AS date) + 1, 'YYYY-MM-DD')),
+repaired AS (
+    UPDATE documents d SET collected_at = w.at AT TIME ZONE 'UTC',
+        day_order = concat_ws(' ', w.known, w.at_text, w.etag),
+        time_order = concat_ws(' ', w.at_text, w.known, w.etag)
+    FROM wrong w WHERE d.id = w.id)
+UPDATE listings l SET collected_at = w.at AT TIME ZONE 'UTC', sort_key = CASE l.sort_key
+        WHEN w.day_order THEN concat_ws(' ', w.known, w.at_text, w.etag)
+        ELSE concat_ws(' ', w.at_text, w.known, w.etag) END
+FROM wrong w
+WHERE l.account_id = w.account_id AND l.document_id = w.id
+  AND l.sort_key IN (w.day_order, w.time_order);
 
 -- Views answer the questions that people ask, with the number and name of the account beside its
 -- facts. In the tables account_id is accounts.id, a row per account and region; in the views it is

@@ -58,6 +58,7 @@ from observability.sending.bucket import (
     end_uploads,
     is_uploaded,
     put_locally,
+    ship_document,
     why_not_uploaded,
 )
 from observability.sending.bucket import upload_to_s3 as upload_to_s3
@@ -323,12 +324,13 @@ def ship(
         place = f"s3://{settings.bucket}/{key}"
         try:
             whole = not (scan.window.backfill or settings.only)
-            size = upload_to_s3(scan.run, settings, key, body, replace=whole)
+            key, size = ship_document(scan.run, settings, key, body, whole=whole)
         except aws_errors() as error:
             failure = f"{place} is not uploaded: {why_not_uploaded(error)}"
             log.say("ERROR", failure)
             summary.fail(scan.account, failure)
         else:
+            place = f"s3://{settings.bucket}/{key}"
             summary.add_document(f"{place} {size} bytes")
             log.say("SUCCESS", f"{place}: {size} bytes", key=key, size=size)
 

@@ -119,6 +119,7 @@ def config_part(day: date) -> Document:
         "total_rules": 3,
         "compliant_rules": 2,
         "non_compliant_rules": 1,
+        "rules_without_result": 1,
         "curr_compliant": 10,
         "curr_non_compliant": 2,
         "non_compliant_resources": [
@@ -226,7 +227,7 @@ def savings_plan(day: date) -> Document:
 def finding(account: str, region: str, name: str, severity: str, **more: Any) -> Document:
     return {
         "finding_id": f"arn:aws:securityhub:{region}:{account}:finding/{name}",
-        "service": "Security Hub",
+        "service": "AwsS3Bucket",
         "title": f"Title of {name}",
         "description": "What it is",
         "severity": severity,
@@ -244,7 +245,7 @@ def finding(account: str, region: str, name: str, severity: str, **more: Any) ->
         "company_name": "AWS",
         "product_arn": f"arn:aws:securityhub:{region}::product/aws/securityhub",
         "generator_id": "aws-foundational/S3.5",
-        "generator": "aws-foundational",
+        "generator": "Security Hub",
         **more,
     }
 

@@ -59,7 +59,7 @@ def get_config(scan: Scan, out: CategoryResult) -> None:
         shaped(rules, lambda one: (one["ConfigRuleName"], one["Compliance"]["ComplianceType"]))
     )
     out.head(compliance_report(scan.window, states))
-    packs = rule_packs(scan, out, client) if states else {}
+    packs, otherwise = rule_packs(scan, out, client) if states else ({}, None)
     broken = [rule for rule, state in states.items() if state == "NON_COMPLIANT"]
     read = functools.partial(evaluations, client, "NON_COMPLIANT")
     found = map_items(
@@ -67,7 +67,8 @@ def get_config(scan: Scan, out: CategoryResult) -> None:
     )
     for rule, rows in found:
         for row in rows or ():
-            out.emit(row | {"conformance_pack": packs.get(rule)}, "non_compliant_resources")
+            pack = packs.get(rule, otherwise)
+            out.emit(row | {"conformance_pack": pack}, "non_compliant_resources")
     if states:
         out.head(count_resources(scan, out, client, states))
 
@@ -86,9 +87,10 @@ def compliance_report(window: Window, states: Mapping[str, str]) -> Row:
         "compliance_score": plain(round(Decimal(100) * good / (good + bad), 2))
         if good + bad
         else None,
-        "total_rules": len(states),
+        "total_rules": good + bad,
         "compliant_rules": good,
         "non_compliant_rules": bad,
+        "rules_without_result": len(states) - good - bad,
     }
 
 
@@ -101,16 +103,25 @@ def evaluations(client: ConfigServiceClient, kind: ComplianceTypeType, rule: str
     return list(shaped(results, non_compliant_row))
 
 
-def rule_packs(scan: Scan, out: CategoryResult, client: ConfigServiceClient) -> dict[str, str]:
-    """The conformance pack that a rule came with (DescribeConformancePackCompliance).
+STANDALONE = "Standalone"
+"""The pack of a rule that came with none."""
 
-    A pack that vanished since it was listed, or that is still being made, takes no other pack's
-    name away.
+
+def rule_packs(
+    scan: Scan, out: CategoryResult, client: ConfigServiceClient
+) -> tuple[dict[str, str], str | None]:
+    """The conformance pack that a rule came with, and what stands for a rule that is in none.
+
+    The latter is None where not all packs could be read (DescribeConformancePackCompliance). A pack
+    that vanished since it was listed, or that is still being made, takes no other pack's name away.
     """
-    names = out.try_read(lambda: pack_names(client)) or []
+    names = out.try_read(lambda: pack_names(client))
     read = functools.partial(rules_of_pack, client)
-    packs = map_items(scan.aws, names, read, out)
-    return {rule: name for name, rules in packs for rule in rules or ()}
+    nothing: list[str] = []
+    packs = dict(map_items(scan.aws, names or [], read, out, absent=nothing))
+    unread = names is None or None in packs.values()
+    found = {rule: name for name, rules in packs.items() for rule in rules or ()}
+    return found, None if unread else STANDALONE
 
 
 def pack_names(client: ConfigServiceClient) -> list[str]:

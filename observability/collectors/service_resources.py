@@ -50,6 +50,7 @@ subnet_row = kind_of(
 )  # fmt: skip
 database_row = kind_of(
     "RDS", "DBInstance", resource_id="DBInstanceIdentifier", resource_name="DBInstanceIdentifier",
+    arn="DBInstanceArn",
     availability_zone="AvailabilityZone", state="DBInstanceStatus", vpc_id="DBSubnetGroup.VpcId",
     engine="Engine", instance_class="DBInstanceClass", multi_az="MultiAZ",
     size_gb="AllocatedStorage", volume_type="StorageType",
@@ -61,22 +62,24 @@ bucket_row = kind_of(
     creation_date=iso_time("CreationDate"),
 )  # fmt: skip
 load_balancer_row = kind_of(
-    "ELB", "LoadBalancer", resource_id="LoadBalancerArn", resource_name="LoadBalancerName",
+    "ELB", "LoadBalancer", resource_id="LoadBalancerName", resource_name="LoadBalancerName",
+    arn="LoadBalancerArn",
     availability_zone=lambda held: joined(map(zone_name, held.get("AvailabilityZones", ()))),
     state="State.Code", vpc_id="VpcId", type="Type", scheme="Scheme",
     creation_date=iso_time("CreatedTime"),
 )  # fmt: skip
 scaling_group_row = kind_of(
-    "AutoScaling", "AutoScalingGroup", resource_id="AutoScalingGroupARN",
-    resource_name="AutoScalingGroupName", state=active, min_size="MinSize", max_size="MaxSize",
+    "AutoScaling", "AutoScalingGroup", resource_id="AutoScalingGroupName",
+    resource_name="AutoScalingGroupName", arn="AutoScalingGroupARN", state=active,
+    min_size="MinSize", max_size="MaxSize",
     availability_zone=lambda held: joined(held.get("AvailabilityZones", ())),
     instance_count=lambda held: len(held.get("Instances", ())),
     creation_date=iso_time("CreatedTime"),
 )  # fmt: skip
 function_row = kind_of(
-    "Lambda", "Function", resource_id="FunctionArn", resource_name="FunctionName", state=active,
-    vpc_id=lambda held: get_path(held, "VpcConfig.VpcId") or None, engine="Runtime",
-    type="PackageType",
+    "Lambda", "Function", resource_id="FunctionName", resource_name="FunctionName",
+    arn="FunctionArn", state=active, engine="Runtime", type="PackageType",
+    vpc_id=lambda held: get_path(held, "VpcConfig.VpcId") or None,
 )  # fmt: skip
 
 

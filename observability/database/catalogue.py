@@ -65,8 +65,8 @@ ORDER BY 1"""
 
 SAMPLE = (
     "the database holds the tables of the public sample (aws-samples/sample-aws-multi-account-"
-    "observability): give a database of its own, or put the sample's aside first, with ALTER "
-    "SCHEMA public RENAME TO sample; CREATE SCHEMA public"
+    "observability): take them over with receiver.py --adopt-schema sample, which moves them to a "
+    "schema of that name (docs/coming-from-the-sample.md), or give a database of its own"
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from observability.database.catalogue import CATALOGUE_SQL, check_is_ours, own_names
@@ -26,8 +26,10 @@ SELECT pg_try_advisory_xact_lock(7236410951),
 TIMED_OUT = "StatementTimeoutException"
 
 
-def init_schema(db: DBManager, statements: Sequence[str]) -> None:
-    """Apply the schema in one transaction; safe to run again.
+def init_schema(
+    db: DBManager, statements: Sequence[str], first: Callable[[str], None] = lambda _: None
+) -> None:
+    """Apply the schema in one transaction, in which `first` is called; safe to run again.
 
     Waits within --patience for others that do the same or hold its tables. Raises UsageError where
     the database is another program's, DatabaseFault where a statement fails; nothing is applied
@@ -37,6 +39,8 @@ def init_schema(db: DBManager, statements: Sequence[str]) -> None:
     for attempt in count():
         try:
             with db.transaction() as transaction:
+                lock(db, transaction)
+                first(transaction)
                 apply_all(db, statements, transaction, deadline)
             return
         except Transient as transient:
@@ -46,9 +50,12 @@ def init_schema(db: DBManager, statements: Sequence[str]) -> None:
             wait(backoff(attempt))
 
 
-def apply_all(db: DBManager, statements: Sequence[str], transaction: str, deadline: float) -> None:
+def lock(db: DBManager, transaction: str) -> None:
     if not db.execute(LOCK_SQL, {}, transaction)[0][0]:
         raise Transient("another receiver is applying it")
+
+
+def apply_all(db: DBManager, statements: Sequence[str], transaction: str, deadline: float) -> None:
     there = db.execute(CATALOGUE_SQL, {"own": own_names()}, transaction)
     check_is_ours({(table, name) for table, name, *_ in there}, own_schema())
     from botocore.exceptions import ClientError

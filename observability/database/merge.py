@@ -286,9 +286,10 @@ def gone_cte(shape: TableSchema, several: bool) -> str:
     if shape.stamped:
         extra += ", updated_at = now()"
     order = order_of(table)
-    candidates = f"""SELECT t.id, {order} AS sort_key
-        FROM "{table.name}" t CROSS JOIN this JOIN documents d ON d.id = t.document_id
-        WHERE t.account_id = this.account_id AND {order} < this.sort_key
+    candidates = f"""SELECT t.id, coalesce({order}, '') AS sort_key
+        FROM "{table.name}" t CROSS JOIN this LEFT JOIN documents d ON d.id = t.document_id
+        WHERE t.account_id = this.account_id AND t.document_id IS NOT NULL
+          AND coalesce({order}, '') < this.sort_key
           AND {seen_condition(shape, several)}"""
     return f"""previous AS (
     SELECT l.sort_key, l.document_id FROM listings l CROSS JOIN this
@@ -300,7 +301,7 @@ absent AS (
     UNION ALL
     {candidates} AND t.gone_at IS NOT NULL AND t.gone_at <> this.collected_at
           AND EXISTS (SELECT FROM newer)
-          AND {order} >= coalesce((SELECT sort_key FROM previous), '')),
+          AND coalesce({order}, '') >= coalesce((SELECT sort_key FROM previous), '')),
 vanished AS (
     UPDATE "{table.name}" t
     SET gone_at = this.collected_at, document_id = coalesce((
@@ -314,10 +315,12 @@ def deleted_cte(shape: TableSchema, several: bool) -> str:
     table = shape.table
     scoped = "".join(f' AND t."{column}" = s."{column}"' for column in table.scope)
     owner = "t.account_id = this.account_id AND " if shape.owner else ""
+    owner += f"NOT ({table.derived}) AND " if table.derived else ""
     return f"""absent AS (
     SELECT t.id FROM "{table.name}" t CROSS JOIN scopes s CROSS JOIN this
-    JOIN documents d ON d.id = t.document_id
-    WHERE {owner}{order_of(table)} < this.sort_key{scoped}
+    LEFT JOIN documents d ON d.id = t.document_id
+    WHERE {owner}t.document_id IS NOT NULL{scoped}
+      AND coalesce({order_of(table)}, '') < this.sort_key
       AND NOT EXISTS (SELECT FROM newer n WHERE n.covering = s.covering)
       AND {seen_condition(shape, several)}),
 vanished AS (

@@ -62,8 +62,41 @@ SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created), {NO
 FROM written"""
 
 
+def without_product_sql() -> tuple[str, str]:
+    """Two statements: make the product None, and link the account to it while it has no other.
+
+    So the link follows from the others, those that people made among them, whatever the order of
+    loading; no document lists it.
+    """
+    account = "SELECT d.id, d.account_id FROM documents d WHERE d.id = $1"
+    none = "SELECT p.id FROM products p WHERE lower(p.name) = 'none'"
+    lone = """NOT EXISTS (SELECT FROM product_accounts l WHERE l.account_id = this.account_id)"""
+    made = f"""WITH this AS ({account}),
+made AS (
+    INSERT INTO products (name) SELECT '{UNSET}' FROM this
+    WHERE {lone} AND NOT EXISTS ({none})
+    ON CONFLICT (lower(name)) DO NOTHING RETURNING id)
+SELECT count(*), {NONE}, {NONE} FROM made"""
+    linked = f"""WITH this AS ({account}),
+linked AS (
+    INSERT INTO product_accounts (product_id, account_id, document_id)
+    SELECT p.id, this.account_id, this.id FROM this CROSS JOIN ({none}) p WHERE {lone}
+    RETURNING id),
+ended AS (
+    DELETE FROM product_accounts t USING this
+    WHERE t.account_id = this.account_id AND t.product_id IN ({none})
+      AND EXISTS (SELECT FROM product_accounts l
+                  WHERE l.account_id = t.account_id AND l.product_id <> t.product_id)
+    RETURNING t.id)
+SELECT (SELECT count(*) FROM linked), {NONE}, (SELECT count(*) FROM ended)"""
+    return made, linked
+
+
 # The first two are the S3 key's to say; the others have tables of their own.
 ACCOUNT_ELSEWHERE = {"account_id", "region", "product", "contact_info", "alternate_contacts"}
+TAGS = ("partner_name", "customer_name", "category", "account_type")
+UNSET = "None"
+"""What is not set, so that dashboards have something to filter by; also a product's name."""
 ALTERNATE_NAMES = {"full_name": "name", "phone_number": "phone"}
 
 
@@ -72,7 +105,8 @@ def load_account_data(parts: Parts) -> Loaded:
     for part in parts:
         account = part.value
         own = {k: v for k, v in account.items() if k not in ACCOUNT_ELSEWHERE}
-        yield Row("accounts", part.where, own)
+        tags = {name: own.get(name) or UNSET for name in TAGS}
+        yield Row("accounts", part.where, {**own, **tags})
         if account.get("contact_info"):
             yield Row("contact_info", f"{part.where}.contact_info", account["contact_info"])
         if "contact_info" in account:
@@ -118,11 +152,14 @@ LOADER = Loader(
         Table("accounts", Kind.OWNER, by_day=True, ours=("region", "csp")),
         snapshot("contact_info", path="account.contact_info"),
         snapshot("alternate_contacts", path="account.alternate_contacts"),
-        snapshot(
+        Table(
             "product_accounts",
+            Kind.PERIOD,
             path="account.product",
             parent=Parent("products", "product_id", {"name": "name"}, by_name=True),
+            by_day=True,
             late=True,
+            derived="t.product_id IN (SELECT id FROM products WHERE lower(name) = 'none')",
         ),
     ),
 )

@@ -8,20 +8,25 @@ from typing import Any
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Loaded, Part, Parts, Row
+from observability.loaders.vocabulary import todays
 
 
 def load_config_data(parts: Parts) -> Loaded:
-    """config_reports, and non_compliant_resources under the report that lists them."""
+    """config_reports, and non_compliant_resources under the report that lists them.
+
+    `config` is a report, or a list of reports.
+    """
     held: list[Part] = []
     for part in parts:
-        if part.path == "config":
+        if part.path == "config" and not part.opened:
             report = part.value
             if any(value is not None for value in report.values()):  # {} where it was skipped
-                yield Row("config_reports", part.where, report)
+                yield Row("config_reports", part.where, todays("config_reports", dict(report)))
                 yield Complete("config_reports", {"date_from": report.get("date_from")})
             yield from (non_compliant(late, report) for late in held)
+            held = []
         elif part.opened:
-            yield Complete("non_compliant_resources")
+            yield from [Complete("non_compliant_resources")] if part.path != "config" else []
         elif part.context.get("date_from") is None:
             held.append(part)
         else:
@@ -40,7 +45,7 @@ def non_compliant(part: Part, report: Mapping[str, Any]) -> Row:
 LOADER = Loader(
     category="config",
     function=load_config_data,
-    rows=("config.non_compliant_resources",),
+    rows=("config", "config.non_compliant_resources"),
     tables=(
         Table("config_reports", Kind.PERIOD, ("date_from",)),
         snapshot(

@@ -12,7 +12,7 @@ from observability.loaders.rows import Complete, Fault, Held, Loaded, Part, Part
 
 
 def load_logs_data(parts: Parts) -> Loaded:
-    """logs and its log_messages, which keep their order."""
+    """logs and its log_messages, which keep their order; `logs` may be a list of such."""
     texts: list[tuple[str, str, Any]] = []
     held = Held("logs.message")
     for part in parts:
@@ -32,6 +32,7 @@ def load_logs_data(parts: Parts) -> Loaded:
             for position, (where, kind, text) in enumerate(texts):
                 message = {"position": position, "message_type": kind, "message": text}
                 yield Row("log_messages", where, {**message, **key})
+            texts = []
 
 
 def statuses(part: Part) -> Iterator[tuple[str, Any]]:
@@ -50,7 +51,7 @@ def message_texts(part: Part) -> list[tuple[str, Any]]:
 LOADER = Loader(
     category="logs",
     function=load_logs_data,
-    rows=("logs.message",),
+    rows=("logs", "logs.message"),
     tables=(
         Table("logs", Kind.PERIOD, ("date_created",), defaults={"date_created": "collected_at"}),
         Table(

@@ -134,7 +134,7 @@ class HubGroups:
         """A finding belongs to the group around it, else to its product; `service` is its own."""
         own, product = part.value.get("service") or service, part.value.get("product_name")
         yield from self.service(service, part.where, product)
-        row = {**part.value, "service": own, "group": service}
+        row = todays("findings", {**part.value, "service": own, "group": service})
         yield Row("findings", part.where, row, part.size, {"group": product})
 
     def service(self, name: Any, where: str, product: Any = None) -> Loaded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 Values = dict[str, Any]
@@ -34,12 +35,81 @@ def resource(row: Values) -> Values:
         row = {**row, "service_name": "EBS" if kind == "Volume" else "VPC"}
     if service in ("S3", "AutoScaling", "Lambda") and not row.get("state"):
         row = {**row, "state": "Active"}
+    known = row.get("resource_id")
+    if service in NAMED and isinstance(known, str) and known.startswith("arn:"):
+        row = {**row, "resource_id": name_in(known), "arn": known}
     return row
 
 
+NAMED = ("ELB", "AutoScaling", "Lambda")
+"""Services whose resources have names, by which they are known."""
+
+
+def name_in(arn: str) -> str:
+    """The name in the ARN of a load balancer, scaling group or function.
+
+    loadbalancer/app/NAME/ID, autoScalingGroup:ID:autoScalingGroupName/NAME, function:NAME.
+    """
+    resource = arn.split(":", 5)[-1]
+    if resource.startswith("loadbalancer/"):
+        return resource.split("/")[2] if resource.count("/") > 2 else resource.split("/")[-1]
+    if resource.startswith("function:"):
+        return resource.split(":")[1]
+    return resource.partition("autoScalingGroupName/")[2] or arn
+
+
+def finding(row: Values) -> Values:
+    """service once was the product; generator, what kind of one the finding's id names."""
+    named = ("", None, row.get("group"), row.get("product_name"))
+    if row.get("service") in named and row.get("resource_type"):
+        row = {**row, "service": row["resource_type"]}
+    kind = str(row.get("generator_id") or "").partition("/")[0]
+    if row.get("generator") in ("", None, kind) and row.get("product_name"):
+        row = {**row, "generator": row["product_name"]}
+    return row
+
+
+def report(row: Values) -> Values:
+    """total_rules once counted those without a result, too."""
+    names = ("total_rules", "compliant_rules", "non_compliant_rules")
+    counts = [row[name] for name in names if type(row.get(name)) is int]
+    if "rules_without_result" in row or len(counts) < len(names):
+        return row
+    total, good, bad = counts
+    rest = {"total_rules": good + bad, "rules_without_result": total - good - bad}
+    return row | rest if total >= good + bad else row
+
+
 def commitment(row: Values) -> Values:
+    """In the sample of January 2026 `date` was the day, date_from and date_to the lease's."""
     names = {"ReservedInstance": "Reserved Instance", "SavingsPlan": "Savings Plan"}
-    return renamed(row, "reservation_type", names)
+    row = renamed(row, "reservation_type", names)
+    try:
+        day = date.fromisoformat(str(row.get("date"))[:10])
+    except ValueError:
+        return row
+    term = {"start_date": row.get("date_from"), "end_date": row.get("date_to")}
+    period = {"date_from": str(day), "date_to": str(day + timedelta(days=1))}
+    return {**term, **{k: v for k, v in row.items() if k != "date"}, **period}
+
+
+def recorded(row: Values) -> Values:
+    """The sample named types as it does in service_resources."""
+    service, kind = row.get("resource_type"), row.get("resource_subtype")
+    held = CONFIG_TYPES.get((service, kind)) if isinstance(kind, str) else None
+    return {**row, "resource_type": held} if held and isinstance(service, str) else row
+
+
+CONFIG_TYPES: Mapping[tuple[Any, Any], str] = {
+    ("EC2", "Instance"): "AWS::EC2::Instance",
+    ("EBS", "Volume"): "AWS::EC2::Volume",
+    ("VPC", "Subnet"): "AWS::EC2::Subnet",
+    ("RDS", "DBInstance"): "AWS::RDS::DBInstance",
+    ("S3", "Bucket"): "AWS::S3::Bucket",
+    ("ELB", "LoadBalancer"): "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    ("AutoScaling", "AutoScalingGroup"): "AWS::AutoScaling::AutoScalingGroup",
+    ("Lambda", "Function"): "AWS::Lambda::Function",
+}
 
 
 def renamed(row: Values, column: str, names: Mapping[str, str]) -> Values:
@@ -60,6 +130,9 @@ TODAYS: Mapping[str, Callable[[Values], Values]] = {
     "compute_optimizer": advice,
     "service_resources": resource,
     "ri_sp_daily_savings": commitment,
+    "findings": finding,
+    "config_reports": report,
+    "config_inventory": recorded,
 }
 """By table."""
 

@@ -49,6 +49,7 @@ class S3Manager:
     def __init__(self, settings: Settings) -> None:
         self.bucket = settings.bucket
         self.client: S3Client = connect("s3", settings, attempts=5)
+        self.home = self.client.meta.region_name
         self.calls = observe(self.client)
         self.encryption: dict[str, Any] = {}
         if settings.kms_key:
@@ -65,7 +66,8 @@ class S3Manager:
             items = (item for page in pages for item in page.get("Contents", []))
             for item in items:
                 if item["Size"] or not item["Key"].endswith("/"):
-                    yield file_at(item["Key"], item["ETag"], item["Size"], item["LastModified"])
+                    found = (item["Key"], item["ETag"], item["Size"], item["LastModified"])
+                    yield file_at(*found, self.home)
         except (BotoCoreError, ClientError) as error:
             raise self.meaning(error) from error
 
@@ -94,7 +96,8 @@ class S3Manager:
             return None
         if "ETag" not in head:
             raise Transient(f"the answer for {key} is not S3's: it has no ETag")
-        file = file_at(key, head["ETag"], head["ContentLength"], head["LastModified"])
+        found = (key, head["ETag"], head["ContentLength"], head["LastModified"])
+        file = file_at(*found, self.home)
         return replace(file, metadata=head["Metadata"])
 
     def look(self, file: File) -> File:

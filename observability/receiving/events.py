@@ -29,6 +29,7 @@ from urllib.parse import unquote_plus
 from observability.log import log_event, printable
 from observability.receiving.result import FileResult, FileStatus
 from observability.rows import get_path
+from observability.settings.history import is_of_sample
 
 DEEPEST = 16  # objects, lists and texts in one another; an envelope has up to three
 WITHIN = (
@@ -165,8 +166,9 @@ def is_message(record: Any) -> bool:
 
 
 def is_sweep(event: Any) -> bool:
-    """Whether an event asks for all that waits: a schedule's, or one without anything in it."""
-    return not event or (isinstance(event, dict) and event.get("detail-type") == "Scheduled Event")
+    """Whether an event asks for all that waits: a schedule's, the sample's, or an empty one."""
+    scheduled = isinstance(event, dict) and event.get("detail-type") == "Scheduled Event"
+    return not event or scheduled or is_of_sample(event)
 
 
 def returned(names: Iterable[str]) -> dict[str, list[dict[str, str]]]:

@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime, timedelta
 from observability.limits import S3_BEGAN
 
 KEY = re.compile(
-    r"(\d{12})/([a-z0-9-]{1,32})/(\d{4}-\d\d-\d\d)_([A-Z]{1,16})(?:\.[\w-]{1,64})?\.json", re.ASCII
+    r"(\d{12})/(?:([a-z0-9-]{1,32})/)?(\d{4}-\d\d-\d\d)_([A-Z]{1,16})(?:\.[\w-]{1,64})?\.json",
+    re.ASCII,
 )
 """What follows data/ or loaded/ in the key of a document; before .json a later one of the same
-account, region, day and interval has its ETag and age."""
+account, region, day and interval has its ETag and age. The first version of the public sample
+wrote keys without a region: those are of the receiver's own."""
 INTERVALS = {"DAILY": 1, "WEEKLY": 7, "MONTHLY": 31, "QUARTERLY": 92, "YEARLY": 366}
 """The periods that a key may name, and their days at most."""
 ETAG = re.compile(r"[\w-]{1,64}", re.ASCII)
@@ -73,7 +75,7 @@ class File:
         return self.day + timedelta(days=7 if self.interval == "WEEKLY" else 1)
 
 
-def file_at(key: str, etag: str, size: int, last_modified: datetime) -> File:
+def file_at(key: str, etag: str, size: int, last_modified: datetime, home: str) -> File:
     """Read the identity out of a key, {prefix}/{account}/{region}/{YYYY-MM-DD}_{INTERVAL}.json."""
     plain_file = File(key, etag.strip('"'), size, last_modified)
     matched = KEY.fullmatch(plain_file.rest)
@@ -84,4 +86,5 @@ def file_at(key: str, etag: str, size: int, last_modified: datetime) -> File:
     if not matched or not day:
         return plain_file
     account, region, _, interval = matched.groups()
+    region = region or home
     return replace(plain_file, account=account, region=region, day=day, interval=interval)

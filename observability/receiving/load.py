@@ -17,8 +17,9 @@ from observability.database.merge import RUN_SQL, SEEN_SQL, Extent, merge_sql, v
 from observability.database.tables import Kind, Table
 from observability.errors import DatabaseFault, Rejected, ValueRefused
 from observability.loaders import AWAITED
-from observability.loaders.account import accounts_sql, products_sql
+from observability.loaders.account import accounts_sql, products_sql, without_product_sql
 from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
+from observability.loaders.once import LOCK_ACCOUNT_SQL, ONCE, once_sql
 from observability.loaders.security import RECOUNT_AND_FINISH_SQL, security_sql
 from observability.receiving.casting import room_after, size_in_request
 from observability.receiving.facts import Facts
@@ -214,6 +215,16 @@ class Load:
                 for batch, _ in self.spool.batches(spool):
                     yield self.owner(spool, spool.read(batch), batch.rows)
 
+        yield from self.once()
+
+    def once(self) -> Iterator[Step]:
+        """Costs that other regions of the account repeat: last, as parts hang on the reports."""
+        for spool in (self.spool.tables[name] for name in ONCE):
+            scopes = self.scopes(spool) if spool.batches else []
+            for sql in (LOCK_ACCOUNT_SQL, once_sql(spool.shape)) if scopes else ():
+                name = spool.shape.table.name
+                yield Step(name, sql, "[]", 0, spool.shape, f"[{','.join(scopes)}]")
+
     def owner(self, spool: TableSpool, rows: str, count: int) -> Step:
         name = spool.shape.table.name
         return Step(name, self.owner_sql(name, spool.shape), rows, count, spool.shape)
@@ -244,6 +255,9 @@ class Load:
         yield from self.owners(spool.shape.table)
         if not spool.batches and self.is_complete_listing(spool):
             yield self.merge(spool, extent, "[]", 0)
+        if name == "product_accounts":
+            for table, sql in zip(("products", name), without_product_sql(), strict=True):
+                yield Step(table, sql, "[]", 0, spool.shape)
 
     def merge(self, spool: TableSpool, extent: Extent, rows: str, count: int) -> Step:
         known = extent if self.is_complete_listing(spool) else Extent.SOME
@@ -269,7 +283,8 @@ class Load:
         return list(listed)
 
     def count(self, step: Step, created: int, updated: int, gone: int) -> None:
-        table, total = step.table, counted(step.rows_count, created, updated, gone)
+        rows = max(step.rows_count, created)  # what follows from others is no row of the document
+        table, total = step.table, counted(rows, created, updated, gone)
         if table == "accounts":
             updated = max(0, updated - self.account_created)
             total = counted(step.rows_count, self.account_created, updated)

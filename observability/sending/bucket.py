@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from observability import __version__
 from observability.aws.errors import ReadError, aws_errors, describe_error
 from observability.aws.session import ABORT_WITHIN, Aws
 from observability.collecting.run import Run
@@ -24,6 +25,9 @@ from observability.settings.values import LONGEST_LOOK_BACK
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+
+SENDER = "sender"
+"""Metadata of what this sender uploads; a document of another producer has none."""
 
 ONE_PUT = 64 * 1024 * 1024
 """Bytes up to which a document is sent in one request; larger ones go in parts."""
@@ -42,6 +46,7 @@ def upload_to_s3(
         "ServerSideEncryption": "aws:kms",
         "SSEKMSKeyId": settings.kms_key,
         "ContentType": "application/json",
+        "Metadata": {SENDER: __version__},
     }
     bucket = str(settings.bucket)
     size = body.seek(0, os.SEEK_END)
@@ -60,6 +65,54 @@ def upload_to_s3(
         if not answer.get("ETag"):
             raise ReadError(f"s3:PutObject: {NOT_S3}")
     return size
+
+
+def ship_document(
+    run: Run, settings: Settings, key: str, body: IO[bytes], *, whole: bool
+) -> tuple[str, int]:
+    """Put a document where it takes no other producer's place; its key and its size in bytes.
+
+    A whole one replaces an earlier one of this sender. Where what waits under its key is another
+    producer's, or may not be looked at, it gets a name of its own beside it.
+    """
+    if body.seek(0, os.SEEK_END) > ONE_PUT and whole:
+        free = not is_taken(run, settings, key) or is_own(run, settings, key)
+        name = key if free else name_beside(key)
+        return name, upload_to_s3(run, settings, name, body)
+    try:
+        return key, upload_to_s3(run, settings, key, body, replace=False)
+    except aws_errors() as error:
+        if get_path(getattr(error, "response", None), "Error.Code") != "PreconditionFailed":
+            raise
+        own = is_own(run, settings, key)
+        if own and not whole:
+            raise
+    name = key if own else name_beside(key)
+    return name, upload_to_s3(run, settings, name, body, replace=own)
+
+
+def name_beside(key: str) -> str:
+    """A further name for a document of the same account, region and day."""
+    return f"{key.removesuffix('.json')}.{datetime.now(UTC):%Y%m%dT%H%M%S%f}.json"
+
+
+def is_taken(run: Run, settings: Settings, key: str) -> bool:
+    """Whether there is a document under a key (S3: ListObjectsV2)."""
+    client: S3Client = run.caller.client("s3", settings.region)
+    found = client.list_objects_v2(Bucket=str(settings.bucket), Prefix=key, MaxKeys=1)
+    return any(held["Key"] == key for held in found.get("Contents", ()))
+
+
+def is_own(run: Run, settings: Settings, key: str) -> bool:
+    """Whether a document that is there is this sender's, as far as it may be looked at.
+
+    S3's HeadObject takes s3:GetObject, which the roles of deploy/ do not have.
+    """
+    client: S3Client = run.caller.client("s3", settings.region)
+    try:
+        return SENDER in client.head_object(Bucket=str(settings.bucket), Key=key)["Metadata"]
+    except aws_errors():
+        return False
 
 
 NOT_S3 = "the answer is not S3's, which names the ETag of what it has stored"

@@ -109,6 +109,12 @@ SETTINGS = declared_in(Settings)
 ACTIONS = (
     Setting("init_schema", SWITCH, "action", "apply schema.sql, and exit", exclusive=True),
     Setting(
+        "adopt_schema", text("NAME"), "action",
+        "move the tables of the public sample from schema public to this one, apply schema.sql, "
+        "load what they hold, and create their views anew; run again, it loads what is new",
+        exclusive=True,
+    ),
+    Setting(
         "check", SWITCH, "action", "test access to bucket and database, and exit", exclusive=True
     ),
     Setting(

@@ -21,6 +21,7 @@ from observability.settings.declaration import (
     read_all,
     setting,
 )
+from observability.settings.history import HISTORY, translated
 from observability.settings.kinds import (
     ACCOUNTS,
     DAY,
@@ -337,6 +338,8 @@ def read_event(event: Mapping[str, Any]) -> Row:
     """
     if event.get("source") in ("aws.events", "aws.scheduler"):
         return {}
+    if HISTORY in event:
+        event = translated(event)
     if unknown := sorted(event.keys() - EVENT_FIELDS):
         raise UsageError(
             f"the event has {', '.join(unknown)}; it may have {', '.join(sorted(EVENT_FIELDS))}"

@@ -28,7 +28,9 @@ SETTINGS = Settings(region=REGION, regions=(REGION,))
 
 def no_rules(report: Row) -> Row:
     """A report of no rules, as AWS lists none."""
-    counts = dict.fromkeys(("total_rules", "compliant_rules", "non_compliant_rules"), 0)
+    counts = dict.fromkeys(
+        ("total_rules", "compliant_rules", "non_compliant_rules", "rules_without_result"), 0
+    )
     return {"date_from": report["date_from"], "date_to": report["date_to"]} | counts
 
 
@@ -61,7 +63,8 @@ def config_report(place: Place) -> Row:
         "date_from": place.start,
         "date_to": place.end,
         "compliance_score": round(Decimal(100 * good) / (good + bad), 2),
-        "total_rules": rules.total(),
+        "total_rules": good + bad,
+        "rules_without_result": rules.total() - good - bad,
         "compliant_rules": good,
         "non_compliant_rules": bad,
         "curr_compliant": resources["COMPLIANT"],
@@ -86,7 +89,7 @@ def non_compliant(place: Place) -> Iterator[Row]:
                 "compliance_type": "NON_COMPLIANT",
                 "annotation": held["Annotation"],
                 "config_rule_invoked_time": held["ConfigRuleInvokedTime"],
-                "conformance_pack": packs.get(qualifier["ConfigRuleName"]),
+                "conformance_pack": packs.get(qualifier["ConfigRuleName"], "Standalone"),
             }
 
 
@@ -162,7 +165,8 @@ def test_the_compliance_score_counts_rules_with_a_result(states: str, score: str
     report = compliance_report(window, found)
     told = report["compliance_score"]
     assert told == score if score is None or told is None else Decimal(told) == Decimal(score)
-    assert report["total_rules"] == len(states)
+    assert report["total_rules"] == len(states) - states.count("I")
+    assert report["rules_without_result"] == states.count("I")
     assert report["compliant_rules"] == states.count("C")
     assert report["non_compliant_rules"] == states.count("N")
     assert (report["date_from"], report["date_to"]) == ("2024-02-29", "2024-03-01")

@@ -62,7 +62,8 @@ def storing(place: Place) -> Iterator[Row]:
     for held in place.own("rds", "instances"):
         name = held["DBInstanceIdentifier"]
         yield resource(
-            "RDS", "DBInstance", name, resource_id=name, region=place.region,
+            "RDS", "DBInstance", name, resource_id=name, arn=held["DBInstanceArn"],
+            region=place.region,
             availability_zone=held["AvailabilityZone"], state=held["DBInstanceStatus"],
             vpc_id=held["DBSubnetGroup"]["VpcId"], engine=held["Engine"],
             instance_class=held["DBInstanceClass"], multi_az=held["MultiAZ"],
@@ -82,20 +83,23 @@ def serving(place: Place) -> Iterator[Row]:
         zones = sorted(zone["ZoneName"] for zone in held["AvailabilityZones"])
         yield resource(
             "ELB", "LoadBalancer", held["LoadBalancerName"], region=place.region,
-            resource_id=held["LoadBalancerArn"], availability_zone=",".join(zones),
+            resource_id=held["LoadBalancerName"], arn=held["LoadBalancerArn"],
+            availability_zone=",".join(zones),
             state=held["State"]["Code"], vpc_id=held["VpcId"], type=held["Type"],
             scheme=held.get("Scheme"), creation_date=held["CreatedTime"],
         )  # fmt: skip
     for held in place.own("autoscaling", "groups"):
         yield resource(
             "AutoScaling", "AutoScalingGroup", held["AutoScalingGroupName"], region=place.region,
-            resource_id=held["AutoScalingGroupARN"], state="Active", min_size=held["MinSize"],
+            resource_id=held["AutoScalingGroupName"], arn=held["AutoScalingGroupARN"],
+            state="Active", min_size=held["MinSize"],
             availability_zone=",".join(held["AvailabilityZones"]), max_size=held["MaxSize"],
             instance_count=len(held["Instances"]), creation_date=held["CreatedTime"],
         )  # fmt: skip
     for held in place.own("lambda", "functions"):
         yield resource(
-            "Lambda", "Function", held["FunctionName"], resource_id=held["FunctionArn"],
+            "Lambda", "Function", held["FunctionName"], resource_id=held["FunctionName"],
+            arn=held["FunctionArn"],
             region=place.region, state="Active", vpc_id=held.get("VpcConfig", {}).get("VpcId"),
             engine=held["Runtime"], type="Zip",
         )  # fmt: skip

@@ -10,6 +10,8 @@ from tests.conftest import SCHEMA
 from tests.documents import Document, document
 from tests.warehouse import Warehouse
 
+ARN = "arn:aws"
+
 
 def earlier() -> Document:
     """What the sender wrote before: other words, and numbers where now is a truth beside them."""
@@ -25,14 +27,34 @@ def earlier() -> Document:
     advice |= {"performance_risk": "VeryLow", "resource_type": "EbsVolume"}
     [plan] = made["ri_sp_savings"]
     plan["reservation_type"] = "SavingsPlan"
+    [group] = made["security"]["security_hub"]
+    for found in group["findings"]:
+        found |= {"service": "Security Hub", "generator": "aws-foundational"}
+    del made["config"]["rules_without_result"]
+    made["config"]["total_rules"] = 7
+    made["account"] |= {"product": None, "customer_name": None, "category": ""}
     [resource, bucket] = made["service_resources"]
     made["service_resources"] = [
         {**resource, "resource_type": "Volume", "resource_id": "vol-1"},
         {**resource, "resource_type": "Subnet", "resource_id": "subnet-1"},
         {**bucket, "resource_type": "Bucket", "state": None},
+        *(
+            {**bucket, "service_name": service, "resource_type": kind, "resource_id": arn}
+            | {"resource_name": name, "state": "active"}
+            for service, kind, name, arn in NAMED
+        ),
     ]
     return made
 
+
+NAMED = [
+    ("AutoScaling", "AutoScalingGroup", "shop/web", f"{ARN}:autoscaling:eu-west-1:1:"
+     "autoScalingGroup:6a-4b:autoScalingGroupName/shop/web"),
+    ("ELB", "LoadBalancer", "front", f"{ARN}:elasticloadbalancing:eu-west-1:1:"
+     "loadbalancer/app/front/50dc6c495c0c9188"),
+    ("Lambda", "Function", "pay", f"{ARN}:lambda:eu-west-1:1:function:pay"),
+]  # fmt: skip
+"""What was known by its ARN: service, type, name, ARN."""
 
 TODAY = {
     "SELECT rate_limit_requests, waf_version FROM waf_rules_detailed ORDER BY 1": [
@@ -43,10 +65,19 @@ TODAY = {
         (None, "VeryLow", "EBS")
     ],
     "SELECT reservation_type FROM ri_sp_daily_savings": [("Savings Plan",)],
-    "SELECT service_name, resource_type FROM service_resources ORDER BY 1": [
+    "SELECT service_name, resource_type FROM service_resources WHERE arn IS NULL ORDER BY 1": [
         ("EBS", "Volume"),
         ("S3", "Bucket"),
         ("VPC", "Subnet"),
+    ],
+    """SELECT service_name, resource_type, resource_id, arn FROM service_resources
+       WHERE arn IS NOT NULL ORDER BY 1""": NAMED,
+    "SELECT DISTINCT service, generator FROM findings": [("AwsS3Bucket", "Security Hub")],
+    "SELECT service, total_findings FROM security": [("Security Hub", 2)],
+    "SELECT total_rules, rules_without_result FROM config_reports": [(3, 4)],
+    """SELECT partner_name, customer_name, category, p.name FROM accounts a
+       JOIN product_accounts l ON l.account_id = a.id JOIN products p ON p.id = l.product_id""": [
+        ("Partner", "None", "None", "None")
     ],
     "SELECT state FROM service_resources WHERE service_name = 'S3'": [("Active",)],
 }
@@ -82,8 +113,19 @@ ALTER TABLE documents DROP COLUMN with_meta;
 UPDATE waf_rules_detailed SET waf_version = 'WAFv2';
 UPDATE compute_optimizer SET resource_type = 'EbsVolume';
 UPDATE ri_sp_daily_savings SET reservation_type = 'SavingsPlan';
-UPDATE service_resources SET service_name = 'EC2' WHERE resource_type <> 'Bucket';
+UPDATE service_resources SET service_name = 'EC2' WHERE service_name IN ('EBS', 'VPC');
 UPDATE service_resources SET state = NULL WHERE resource_type = 'Bucket';
+UPDATE service_resources SET resource_id = arn WHERE arn IS NOT NULL;
+ALTER TABLE service_resources DROP COLUMN arn;
+UPDATE findings SET service = 'Security Hub', generator = 'aws-foundational';
+UPDATE config_reports SET total_rules = total_rules + rules_without_result;
+ALTER TABLE config_reports DROP COLUMN rules_without_result;
+DELETE FROM product_accounts;
+DELETE FROM products WHERE name = 'None';
+INSERT INTO products (name, position) VALUES ('Shop', 0);
+INSERT INTO product_accounts (product_id, account_id, document_id, gone_at)
+    SELECT p.id, a.id, a.document_id, now() FROM products p, accounts a;
+UPDATE accounts SET customer_name = NULL, category = NULL;
 """
 """From today's schema to the one before, for what differs."""
 

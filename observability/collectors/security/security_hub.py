@@ -29,22 +29,22 @@ SECURITY_HUB = "security_hub"
 
 finding_row = RowMapper(
     finding_id="Id",
-    service=lambda held: held.get("ProductName") or held["ProductArn"].rpartition("/")[2],
-    title="Title", description="Description", severity="Severity.Label", status="Workflow.Status",
+    service="Resources.0.Type", title="Title", description="Description",
+    severity="Severity.Label", status="Workflow.Status",
     resource_type="Resources.0.Type", resource_id="Resources.0.Id",
     created_at=iso_time("CreatedAt"),
     updated_at=iso_time("UpdatedAt"), recommendation="Remediation.Recommendation.Text",
     compliance_status="Compliance.Status", region="Region", workflow_state="WorkflowState",
     record_state="RecordState", product_name="ProductName", company_name="CompanyName",
     product_arn="ProductArn", generator_id="GeneratorId",
-    generator=lambda held: get_path(held, "GeneratorDetails.Name") or generator(held),
+    generator=lambda held: get_path(held, "GeneratorDetails.Name") or product(held),
 )  # fmt: skip
 """A Security Hub finding (ASFF); the first resource stands for all that it names."""
 
 
-def generator(finding: Mapping[str, Any]) -> str | None:
-    """What made a finding: the kind of generator that its id begins with, `security-control`."""
-    return finding.get("GeneratorId", "").partition("/")[0] or None
+def product(finding: Mapping[str, Any]) -> str:
+    """The product that found it: its name, or else the end of its ARN."""
+    return str(finding.get("ProductName") or finding["ProductArn"].rpartition("/")[2])
 
 
 def is_open(row: Row) -> bool:
@@ -82,7 +82,7 @@ def get_security_hub(scan: Scan, out: CategoryResult) -> None:
     """
     for row in findings(scan, out, HUB, lambda: {scan.account: ""}):
         labels = (row["severity"], "open" if is_open(row) else "resolved")
-        part = f"{SECURITY_HUB}/{row['service']}"
+        part = f"{SECURITY_HUB}/{row['product_name'] or row['product_arn'].rpartition('/')[2]}"
         out.emit(row, part, day=day_of(row["updated_at"]), labels=labels)
 
 

@@ -26,7 +26,7 @@ def findings(place: Place) -> Iterator[Row]:
         if place.tells(updated, is_open=held["RecordState"] == "ACTIVE"):
             yield {
                 "finding_id": held["Id"],
-                "service": held["ProductName"],
+                "service": held["Resources"][0]["Type"],
                 "title": held["Title"],
                 "description": held["Description"],
                 "severity": held["Severity"]["Label"],
@@ -44,7 +44,7 @@ def findings(place: Place) -> Iterator[Row]:
                 "company_name": held["CompanyName"],
                 "product_arn": held["ProductArn"],
                 "generator_id": held["GeneratorId"],
-                "generator": "security-control",
+                "generator": held["ProductName"],
             }
 
 
@@ -72,9 +72,9 @@ MADE_OF: Mapping[str, MadeOf] = {
 def test_findings_are_grouped_and_counted_by_product(account: Account, whole: Document) -> None:
     expected = list(TRUTH["security.security_hub"].rows(place_of(account, whole)))
     groups = {group["service"]: group for group in whole["security"]["security_hub"]}
-    assert groups.keys() == {row["service"] for row in expected}
-    for service, group in groups.items():
-        own = [row for row in expected if row["service"] == service]
+    assert groups.keys() == {row["product_name"] for row in expected}
+    for product, group in groups.items():
+        own = [row for row in expected if row["product_name"] == product]
         severities = Counter(row["severity"] for row in own)
         assert group["severity_counts"] == {
             name: severities[name]
@@ -106,12 +106,13 @@ def test_a_finding_is_open_while_somebody_has_to_act(
     assert is_open_finding(finding_row(finding)) is is_open
 
 
-def test_a_finding_of_a_product_without_a_name_is_known_by_its_arn() -> None:
+def test_a_finding_is_of_its_first_resource_and_of_its_generator_or_product() -> None:
     held = {
         "ProductArn": "arn:aws:securityhub:eu-west-1::product/acme/scanner",
         "GeneratorId": "x/y",
+        "Resources": [{"Type": "AwsIamUser"}, {"Type": "AwsS3Bucket"}],
     }
     row = finding_row(held)
-    assert (row["service"], row["generator"]) == ("scanner", "x")
+    assert (row["service"], row["generator"]) == ("AwsIamUser", "scanner")
     named = finding_row(held | {"GeneratorDetails": {"Name": "Trivy"}})
     assert named["generator"] == "Trivy"
