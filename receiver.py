@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Load what sender.py put under data/ into Aurora PostgreSQL, then move it to loaded/.
 
-    S3 data/ ─ read, validate, encode ─► one transaction per file ─► S3 loaded/
-                  (17 loaders)             (RDS Data API)         └► S3 rejected/ + reason
+    S3 data/ ─ read, validate, encode ─► one call or transaction per file ─► S3 loaded/
+                  (17 loaders)             (RDS Data API)                 └► S3 rejected/ + reason
 
 The flow of one file, in the order of this page:
 
@@ -10,8 +10,8 @@ The flow of one file, in the order of this page:
     load_*_data      one loader per category: rows of the document → rows of tables
     Spool            casts and checks every value against the catalogue, cuts batches of ≤ 3.5 MiB
     merge_sql        one statement per batch: insert, update what changed, mark what is gone
-    run_steps        (schema.sql) runs the statements of a whole request in one call
-    DBManager        the transaction, one call at a time, and what its errors mean
+    load_document    (schema.sql) loads a document in one call; a larger one in several
+    DBManager        one call at a time, transactions, and what errors mean
     S3Manager        finding, reading and moving files; a move is bound to the ETag that was loaded
 
 Types and keys of columns are read from the database's catalogue: they are stated in schema.sql
@@ -22,8 +22,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
-import math
 import random
 import signal
 import sys
@@ -33,7 +31,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
@@ -41,9 +39,9 @@ from typing import Any, NoReturn
 if sys.flags.isolated and (Path(__file__).parent / "observability").is_dir():
     sys.path.insert(0, str(Path(__file__).resolve().parent))  # `python -I` does not look there
 
-from observability import THIS
+from observability.aws.errors import aws_errors
 from observability.command import exit_code, print_problems, run_command, start_log
-from observability.database.catalogue import Catalogue, TableSchema
+from observability.database.catalogue import TableSchema
 from observability.database.client import DBManager as DBManager
 from observability.database.client import log_silent_accounts
 from observability.database.errors import without_values
@@ -56,27 +54,29 @@ from observability.errors import (
     Unreachable,
     UsageError,
 )
-from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS, TABLES
+from observability.limits import EARLY_BYTES
+from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
 from observability.receiving.adoption import adopt
 from observability.receiving.attempts import watched
+from observability.receiving.batches import load_messages, load_tasks
 from observability.receiving.bucket import Changed, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
 from observability.receiving.coverage import expect_targets, load_expected_accounts
 from observability.receiving.events import (
-    batch_answer,
+    ObjectName,
     is_batch,
     is_sweep,
     messages_of,
     read_event,
-    returned,
 )
 from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.files import File
-from observability.receiving.gate import check_head, check_number
+from observability.receiving.gate import check_head
 from observability.receiving.identity import check_identity, document_row
-from observability.receiving.load import LOADED_SQL, Load, counted
+from observability.receiving.known import KnownShapes
+from observability.receiving.load import Load, find_loaded
 from observability.receiving.named import find_each
 from observability.receiving.process import PartQueue, check_whole, dispatch_all, run_loader
 from observability.receiving.reader import DocumentReader
@@ -104,14 +104,10 @@ class Receiver:
     settings: Settings
     s3: S3Manager
     db: DBManager
-    catalogue: Catalogue
+    shapes: KnownShapes
     dry_run: bool = False
     again: bool = False  # load also what this version has loaded before
     off: frozenset[str] = frozenset()  # categories that are not loaded
-
-    @cached_property
-    def shapes(self) -> list[TableSchema]:
-        return [TableSchema.of(table, self.catalogue) for table in TABLES.values()]
 
     @cached_property
     def disk(self) -> Disk:
@@ -119,16 +115,18 @@ class Receiver:
 
     def load_file(self, file: File) -> FileResult:
         """Load one file and move it; what may pass is tried again within the file's patience."""
-        deadline = time.monotonic() + self.settings.patience
+        started = time.monotonic()
+        deadline = started + self.settings.patience
         for attempt in count():
             try:
                 self.db.check_time()
                 check_head(file, self.settings.max_size)
-                if not self.again and (known := self.loaded_before(file)):
-                    return known
+                early = file.size > EARLY_BYTES  # of others load_document finds it out by itself
+                if early and not self.again and (known := find_loaded(self.db, self.s3, file)):
+                    return self.settle(file, *known, before=True)
                 with watched(self.db, self.settings.bucket, file):
                     file, chunks = self.s3.open(file)
-                    return self.try_file(file, chunks)
+                    return self.try_file(file, chunks, started)
             except Changed:
                 current = self.s3.find(file.key)
                 if current is None:
@@ -149,56 +147,45 @@ class Receiver:
                 wait(backoff(attempt))
         raise AssertionError("count() has no end")
 
-    def loaded_before(self, file: File) -> FileResult | None:
-        """What becomes of an object that this version has loaded: it is moved, nothing else.
-
-        Such objects are left where a receiver died after COMMIT, and come with messages that SQS
-        delivers twice. To load one again would change no row.
-        """
-        identity = {"account": file.account, "region": file.region, "receiver": THIS}
-        place = {"bucket": self.settings.bucket, "key": file.key, "etag": file.etag}
-        at = {"uploaded": file.uploaded.isoformat()}
-        [[counters, dated, same, today]] = self.db.execute(LOADED_SQL, identity | place | at) or [
-            [None, None, None, 0]
-        ]
-        if counters is None or not same:
-            check_number(today)
-        if counters is None:
-            return None
-        if not same:  # unless it was moved, and only its metadata say when it came
-            return self.loaded_before(self.s3.look(file)) if file.metadata is None else None
-        tables = {
-            table: counted(counts.get("TOTAL", 0), 0)
-            for table, counts in json.loads(counters).items()
-        }
-        log_event("INFO", f"{file.key}: was loaded before")
-        return self.settle(file, tables, dated=dated)
-
-    def settle(self, file: File, counters: Counters, *, dated: bool) -> FileResult:
+    def settle(self, file: File, counters: Counters, dated: bool, before: bool) -> FileResult:
         """Move a file that is loaded; raises Changed where a newer one has taken its place."""
+        if before:
+            log_event("INFO", f"{file.key}: was loaded before")
         if self.dry_run:
             return FileResult(file.key, FileStatus.LOADABLE, counters)
         if not self.s3.move(file, dated=dated) and self.s3.find(file.key):
             raise Changed(file.key)  # if nothing is left, somebody has moved it
         return FileResult(file.key, FileStatus.LOADED, counters)
 
-    def try_file(self, file: File, chunks: Iterator[bytes]) -> FileResult:
-        """One try: read, one transaction, move. Raises Rejected, Blocked, Transient or Changed."""
-        result = self.load_document(file, chunks)
-        settled = self.settle(file, result.counters, dated=result.dated)
-        return replace(settled, left_out=result.left_out)
+    def try_file(self, file: File, chunks: Iterator[bytes], started: float) -> FileResult:
+        """One try: read, load, move. Raises Rejected, Blocked, Transient or Changed."""
+        shapes = self.shapes.read()
+        refusals: tuple[type[Exception], ...] = (Rejected, DatabaseFault, *aws_errors())
+        try:
+            load, left_out = self.read_and_load(file, chunks, shapes)
+        except refusals as error:
+            if self.shapes.out_of_date(shapes, started):
+                raise Transient("the database has another schema than before") from error
+            raise
+        settled = self.settle(file, load.counters, load.dated, load.before)
+        return replace(settled, left_out=left_out)
 
     def load_document(self, file: File, chunks: Iterator[bytes]) -> FileResult:
-        """Load the document that chunks are of, in one transaction."""
+        """Load the document that chunks are of, which is no object of its own."""
+        load, left_out = self.read_and_load(file, chunks, self.shapes.read())
+        return FileResult(file.key, FileStatus.LOADED, load.counters, left_out=left_out)
+
+    def read_and_load(
+        self, file: File, chunks: Iterator[bytes], shapes: Sequence[TableSchema]
+    ) -> tuple[Load, Counter[str]]:
+        """Read a document and load it; also tells what was left out of one without meta."""
         room = Room(self.disk, self.settings.document_time)
-        with (
-            closing(Spool(self.shapes, self.off, room)) as spool,
-            ThreadPoolExecutor(1, "reader") as pool,
-        ):
+        spooled = Spool(shapes, self.off, room, early=file.size > EARLY_BYTES)
+        with closing(spooled) as spool, ThreadPoolExecutor(1, "reader") as pool:
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
             try:
-                load = self.load_while_reading(file, spool, reading)
+                load = self.load_spool(file, spool, reading)
             except DocumentProblems:
                 reading.result()
                 raise
@@ -206,21 +193,17 @@ class Receiver:
                 spool.abandoned = True
             for name, times in spool.unknown_fields().items():
                 log_event("INFO", f"{file.key}: {name} has no column, ignored {times} times")
-        left_out = spool.all_left_out() if not spool.facts.meta else Counter[str]()
-        dated = bool(spool.facts.meta.get("collected_at"))
-        result = FileResult(file.key, FileStatus.LOADED, load.counters, left_out=left_out)
-        return replace(result, dated=dated)
+        return load, spool.all_left_out() if not spool.facts.meta else Counter()
 
-    def load_while_reading(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
-        """The transaction, begun once enough is read; raises DocumentProblems or Rejected."""
+    def load_spool(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
+        """Load once enough is read; raises DocumentProblems or Rejected."""
         spool.wait(spool.loadable)
         if spool.ended:
             reading.result()
         check_identity(file, spool.facts)
-        document = document_row(file, spool.facts, self.settings.bucket)
-        with self.db.transaction(keep=not self.dry_run) as transaction:
-            load = Load(self.db, transaction, spool, document)
-            load.run(reading)
+        row = document_row(file, spool.facts, self.settings.bucket)
+        load = Load(self.db, spool, row, self.again)
+        load.run(reading, keep=not self.dry_run)
         return load
 
     def refuse(self, file: File, refused: Rejected) -> FileResult:
@@ -268,7 +251,7 @@ def try_to_load(receiver: Receiver, file: File) -> FileResult:
         result = receiver.load_file(file)
     except Transient as transient:  # stopped while waiting, or S3 does not let it be moved
         result = FileResult(file.key, FileStatus.DEFERRED, reasons=(str(transient),))
-    except (Blocked, Forbidden) as error:
+    except (Blocked, Forbidden, UsageError) as error:
         result = FileResult(file.key, FileStatus.FAILED, reasons=(str(error),))
     except Exception as error:  # noqa: BLE001  it must not take other files down
         Log().traceback(file.key)
@@ -304,11 +287,22 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[FileResult]:
         return [result for done in as_completed(running) for result in done.result()]
 
 
-def start(settings: Settings, *, deadline: float = math.inf, **how: bool) -> Receiver:
-    """Connect; raises UsageError where the schema is missing or too old."""
+def connect(settings: Settings, **how: bool) -> Receiver:
+    """A receiver that knows nothing of the database yet."""
     off = settings.off(OPTIONAL)
-    db = DBManager(settings, deadline)
-    return Receiver(settings, S3Manager(settings), db, db.catalogue(), off=off, **how)
+    db = DBManager(settings)
+    return Receiver(settings, S3Manager(settings), db, KnownShapes(db), off=off, **how)
+
+
+def start(settings: Settings, **how: bool) -> Receiver:
+    """Connect; raises UsageError where the schema is missing or too old."""
+    receiver = connect(settings, **how)
+    receiver.shapes.read()
+    return receiver
+
+
+kept = lru_cache(maxsize=1)(connect)
+"""The receiver that a process of Lambda keeps for the events that follow."""
 
 
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
@@ -323,16 +317,19 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     settings = Settings.of({})
     left = context.get_remaining_time_in_millis() / 1000
     deadline = time.monotonic() + max(left - RESERVE, left / 2)
+    receiver = kept(settings)
+    receiver.db.begin(deadline)
+    load_objects = partial(load_named, receiver)
     if messages := messages_of(event):
-        return load_messages(settings, messages, deadline)
-    if is_batch(event):
-        return load_tasks(settings, event, deadline)
+        return load_messages(messages, settings.bucket, load_objects)
+    if event and is_batch(event):
+        return load_tasks(event, settings.bucket, load_objects)
     understood = True
     if is_sweep(event) or event == RETRY:
-        results = load_waiting(start(settings, deadline=deadline), retry=event == RETRY)
+        results = load_waiting(receiver, retry=event == RETRY)
     else:
         named = read_event(event, settings.bucket, "the event")
-        results, understood = load_keys(settings, named.keys, deadline), named.understood
+        results, understood = load_objects(named.objects), named.understood
     if failed(results) or not understood:
         more = "" if understood else "; the event is not understood, or a part of it"
         raise RuntimeError(summary(results, 0.0).splitlines()[-1] + more)
@@ -348,6 +345,7 @@ RESERVE = 90.0
 
 def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
     """Load all that waits under data/, and with `retry` what was refused."""
+    receiver.shapes.read()
     retried = receiver.s3.put_back() if retry else []
     results = load_all(receiver, list_data(receiver))
     receiver.s3.forget(retried, results)
@@ -356,33 +354,10 @@ def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
     return results
 
 
-def load_messages(
-    settings: Settings, messages: Iterable[Mapping[str, Any]], deadline: float
-) -> dict[str, Any]:
-    """Load what SQS messages tell of; the partial batch response names those to deliver again."""
-    read = {
-        message["messageId"]: read_event(
-            message["body"], settings.bucket, f"message {message['messageId']}"
-        )
-        for message in messages
-    }
-    results = load_keys(settings, dict.fromkeys(k for n in read.values() for k in n.keys), deadline)
-    again = {result.key for result in results if result.outcome not in SETTLED}
-    return returned(m for m, n in read.items() if not n.understood or again.intersection(n.keys))
-
-
-def load_tasks(settings: Settings, event: Any, deadline: float) -> dict[str, Any]:
-    """Load what the tasks of S3 Batch Operations name; its answer has a result of each."""
-    tasks = {str(task["taskId"]): task for task in event["tasks"]}
-    named = {name: read_event(x, settings.bucket, f"task {name}") for name, x in tasks.items()}
-    keys = dict.fromkeys(key for found in named.values() for key in found.keys)
-    return batch_answer(event, named, load_keys(settings, keys, deadline))
-
-
-def load_keys(settings: Settings, keys: Iterable[str], deadline: float) -> list[FileResult]:
-    """Load the files at keys; a database that pauses is woken only if there are any."""
-    files, unseen = find_each(S3Manager(settings), keys)
-    return unseen + (load_all(start(settings, deadline=deadline), files) if files else [])
+def load_named(receiver: Receiver, objects: Iterable[ObjectName]) -> list[FileResult]:
+    """Load objects; a database that pauses is woken only if there are any."""
+    files, unseen = find_each(receiver.s3, {named.key: named for named in objects}.values())
+    return unseen + load_all(receiver, files)
 
 
 def list_data(receiver: Receiver) -> Iterator[File]:

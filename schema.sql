@@ -2377,3 +2377,128 @@ BEGIN
             USING document, step -> ''rows'', step -> ''scopes'';
     END LOOP;
 END';
+
+-- load_document: loads a document in one call, or one of the parts of a larger one, which share a
+-- transaction. By itself it is all or nothing, and it may be called again when its answer was lost:
+-- what a receiver of the same version has loaded before is told and left, unless `again` is true.
+--   document  the columns of its row in documents; account and region; again; most: the number of
+--             documents of an account and region in 24 hours from which on others wait
+--   steps     statements with their rows, for run_steps; `table` is whose counters they go to, and
+--             `total` how many rows of the document they are about
+--   begins    take the account's lock, so that documents of one account and region are loaded one
+--             after another, and make the document's row. Where the same bytes come again of one
+--             that does not say its age, it says that things are so again: the row's times follow
+--   ends      note that the document is loaded
+-- It answers with the counters so far, or where there were too many documents, with how many and
+-- no counters. An account is counted as created, and then not as updated. What is updated beside
+-- the rows that are counted already (total 0) is not skipped; what is created beside the rows of a
+-- step, as it follows from them, counts as one of them. A trigger, rule or policy may leave
+-- rows out without an error: a step tells so by a number below 0.
+CREATE OR REPLACE FUNCTION load_document(document JSONB, steps JSONB, begins BOOLEAN, ends BOOLEAN)
+RETURNS TABLE (loaded_before BOOLEAN, today BIGINT, counted JSONB) LANGUAGE plpgsql AS '
+DECLARE
+    own documents := jsonb_populate_record(CAST(NULL AS documents), document);
+    known documents;
+    new_accounts BIGINT := 0;
+    done JSONB;
+    swallowed RECORD;
+BEGIN
+    loaded_before := false;
+    today := 0;
+    IF begins THEN
+        INSERT INTO accounts (account_id, region)
+        VALUES (document ->> ''account'', document ->> ''region'')
+        ON CONFLICT (account_id, region) DO UPDATE SET csp = accounts.csp WHERE false;
+        GET DIAGNOSTICS new_accounts = ROW_COUNT;
+    END IF;
+    SELECT a.id INTO own.account_id FROM accounts a
+    WHERE a.account_id = document ->> ''account'' AND a.region = document ->> ''region'';
+    IF own.account_id IS NULL THEN
+        RAISE EXCEPTION ''a row of accounts was not written'';
+    END IF;
+    SELECT * INTO known FROM documents d
+    WHERE d.account_id = own.account_id AND d.bucket = own.bucket AND d.key = own.key
+      AND d.etag = own.etag;
+    IF begins AND NOT CAST(document ->> ''again'' AS boolean) THEN
+        IF known.loaded_by = own.loaded_by AND (known.collected_at <> known.last_modified
+                                                OR known.last_modified >= own.last_modified) THEN
+            loaded_before := true;
+            counted := known.counters;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        SELECT count(*) INTO today FROM documents d
+        WHERE d.account_id = own.account_id AND d.created_at > now() - INTERVAL ''1 day'';
+        IF today >= CAST(document ->> ''most'' AS bigint) THEN
+            RETURN NEXT;
+            RETURN;
+        END IF;
+    END IF;
+    IF begins THEN
+        IF known.id IS NOT NULL AND own.collected_at <> own.last_modified THEN
+            own.last_modified := known.last_modified;
+            own.period_start := known.period_start;
+            own.period_end := known.period_end;
+            own.collected_at := known.collected_at;
+            own.day_order := known.day_order;
+            own.time_order := known.time_order;
+        END IF;
+        INSERT INTO documents (account_id, bucket, key, etag, size_bytes, last_modified, format,
+                               sender, with_meta, interval, period_start, period_end, collected_at,
+                               day_order, time_order, counters)
+        VALUES (own.account_id, own.bucket, own.key, own.etag, own.size_bytes, own.last_modified,
+                own.format, own.sender, own.with_meta, own.interval, own.period_start,
+                own.period_end, own.collected_at, own.day_order, own.time_order, ''{}'')
+        ON CONFLICT (account_id, bucket, key, etag) DO UPDATE
+        SET size_bytes = excluded.size_bytes, counters = excluded.counters,
+            last_modified = greatest(documents.last_modified, excluded.last_modified),
+            period_start = greatest(documents.period_start, excluded.period_start),
+            period_end = greatest(documents.period_end, excluded.period_end),
+            collected_at = greatest(documents.collected_at, excluded.collected_at),
+            day_order = greatest(documents.day_order, excluded.day_order),
+            time_order = greatest(documents.time_order, excluded.time_order)
+        RETURNING * INTO known;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION ''a row of documents was not written'';
+        END IF;
+    END IF;
+    SELECT jsonb_agg(jsonb_build_object(
+               ''name'', r.step ->> ''table'', ''updated'', r.updated, ''gone'', r.gone,
+               ''created'', CASE WHEN r.step ->> ''table'' = ''accounts'' AND r.created >= 0
+                              THEN new_accounts ELSE r.created END,
+               ''total'', greatest(CAST(r.step ->> ''total'' AS bigint), r.created)))
+    INTO done
+    FROM ROWS FROM (jsonb_array_elements(steps), run_steps(known.id, steps))
+        AS r (step, created, updated, gone);
+    SELECT d.name, d.created INTO swallowed
+    FROM jsonb_to_recordset(done) AS d (name text, created bigint) WHERE d.created < 0 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION ''% rows of % were not written'', - swallowed.created, swallowed.name;
+    END IF;
+    SELECT coalesce(jsonb_object_agg(name, jsonb_build_object(
+               ''CREATED'', created, ''UPDATED'', least(updated, total - created),
+               ''SKIPPED'', greatest(total - created - updated, 0), ''GONE'', gone,
+               ''TOTAL'', total)), ''{}'')
+    INTO counted
+    FROM (
+        SELECT name, sum(created) AS created, sum(updated) AS updated, sum(gone) AS gone,
+               sum(total) AS total
+        FROM (
+            SELECT d.name, d.created, d.updated, d.gone, d.total
+            FROM jsonb_to_recordset(done)
+                AS d (name text, created bigint, updated bigint, gone bigint, total bigint)
+            UNION ALL
+            SELECT c.key, CAST(c.value ->> ''CREATED'' AS bigint),
+                   CAST(c.value ->> ''UPDATED'' AS bigint), CAST(c.value ->> ''GONE'' AS bigint),
+                   CAST(c.value ->> ''TOTAL'' AS bigint)
+            FROM jsonb_each(known.counters) c) each
+        GROUP BY name) named;
+    UPDATE documents SET counters = counted,
+           loaded_at = CASE WHEN ends THEN now() ELSE loaded_at END,
+           loaded_by = CASE WHEN ends THEN own.loaded_by ELSE loaded_by END
+    WHERE id = known.id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION ''a row of documents was not written'';
+    END IF;
+    RETURN NEXT;
+END';

@@ -68,6 +68,11 @@ PERIODS = 2_000
 BATCH_BYTES = int(3.5 * MIB)
 """Bytes of an encoded request: the Data API refuses more than 4 MiB."""
 
+EARLY_BYTES = 2 * BATCH_BYTES
+"""Bytes of an object above which it is loaded while it is still read: a request has no room for it.
+Beside "read, check, load" (20 ms a call, 7 pairs) the first load of 20,000 rows takes 20 % less
+time: 2.99 s in place of 3.67 s. The CPU time is the same."""
+
 DOCUMENT_SECONDS = 600
 """Seconds from the first byte of a document to its COMMIT, unless `--document-time` says otherwise:
 two thirds of a run of AWS Lambda."""

@@ -40,6 +40,15 @@ def restated() -> Document:
     return made
 
 
+def in_several_calls(made: Document) -> Document:
+    """The document with more keys than one request has room for, which takes a transaction."""
+    [key] = document(NEXT)["security"]["kms"]
+    made["security"]["kms"] = [
+        {**key, "key_id": f"key-{n}", "description": f"{n}" * 1_000_000} for n in range(4)
+    ]
+    return made
+
+
 def put(warehouse: Warehouse, made: Document, key: str = KEY) -> None:
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=key, Body=documents.encode(made))
 

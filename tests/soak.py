@@ -39,8 +39,11 @@ RECEIVER = Path(receiver.__file__)
 SCHEMA = RECEIVER.with_name("schema.sql")
 AT_ONCE = 3
 FIRST_DAY = date(2026, 11, 1)
-CALLS_PER_DOCUMENT = 6
+CALLS_PER_DOCUMENT = 4
 """Fewer than a document needs, so that every kill and fault drawn meets a call."""
+
+LARGE_EVERY = 6
+"""Accounts of which one has documents that take a transaction."""
 
 Made = list[tuple[str, Document]]
 
@@ -59,7 +62,10 @@ def made_documents(accounts: int, days: int, chance: random.Random) -> Made:
         account = f"{555_500_000_000 + number}"
         for offset in range(days):
             day = FIRST_DAY + timedelta(days=offset)
-            made.append((documents.key(day, account), varied(document(day, account), day, chance)))
+            each = varied(document(day, account), day, chance)
+            if number % LARGE_EVERY == 0:
+                make_large(each)
+            made.append((documents.key(day, account), each))
     chance.shuffle(made)
     return made
 
@@ -79,6 +85,13 @@ def varied(made: Document, day: date, chance: random.Random) -> Document:
     vary_money(made, day, chance)
     vary_inventory(made, chance)
     return made
+
+
+def make_large(made: Document) -> None:
+    """Let the document take several calls in a transaction: a request has no room for its keys."""
+    keys = made["security"]["kms"]
+    for key in keys[:4]:
+        key["description"] = (key["description"] or "-") * 1_000_000
 
 
 def some(items: Sequence[Any], chance: random.Random) -> list[Any]:

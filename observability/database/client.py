@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_rds_data import RDSDataServiceClient
     from mypy_boto3_rds_data.type_defs import ExecuteStatementResponseTypeDef, SqlParameterTypeDef
 
+Value = str | int | bool
+
 
 class DBManager:
     """The database through the RDS Data API: statements, transactions, waiting for it to wake.
@@ -30,12 +32,17 @@ class DBManager:
     Retries are all here and in `load_file`: the SDK's own would run a statement twice.
     """
 
-    def __init__(self, settings: Settings, deadline: float = math.inf) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.client: RDSDataServiceClient = connect("rds-data", settings, attempts=1)
         self.calls = observe(self.client)
         self.gave_up = threading.Event()
+        self.deadline = math.inf
+
+    def begin(self, deadline: float) -> None:
+        """Begin a run that has until a time (monotonic); what an earlier one met is forgotten."""
         self.deadline = deadline
+        self.gave_up.clear()
 
     def check_time(self) -> None:
         """Raise Transient once the run's time is used up; nobody waits any longer then."""
@@ -75,7 +82,7 @@ class DBManager:
     def execute(
         self,
         sql: str,
-        parameters: Mapping[str, str | int],
+        parameters: Mapping[str, Value],
         transaction: str | None = None,
         **more: Any,
     ) -> list[list[Any]]:
@@ -125,7 +132,9 @@ class DBManager:
         return read_catalogue(self.execute(CATALOGUE_SQL, {"own": own_names()}), own_schema())
 
 
-def parameter(name: str, value: str | int) -> SqlParameterTypeDef:
+def parameter(name: str, value: Value) -> SqlParameterTypeDef:
+    if isinstance(value, bool):
+        return {"name": name, "value": {"booleanValue": value}}
     if isinstance(value, int):
         return {"name": name, "value": {"longValue": value}}
     return {"name": name, "value": {"stringValue": value}}

@@ -388,4 +388,8 @@ RUN_SQL = """
 SELECT created, updated, gone
 FROM run_steps(CAST(:document AS integer), CAST(:steps AS jsonb))"""
 
+LOAD_SQL = """
+SELECT loaded_before, today, CAST(counted AS text)
+FROM load_document(CAST(:document AS jsonb), CAST(:steps AS jsonb), :begins, :ends)"""
+
 SEEN_SQL = "CREATE TEMPORARY TABLE seen (table_name text, row_id integer) ON COMMIT DROP"

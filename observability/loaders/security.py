@@ -27,9 +27,9 @@ written AS (SELECT (SELECT count(*) FROM created) AS n, (SELECT count(*) FROM du
 SELECT CASE WHEN n < due THEN n - due ELSE n END, {NONE}, {NONE} FROM written"""
 
 
-RECOUNT_AND_FINISH_SQL = """
+RECOUNT_SQL = f"""
 WITH counted AS (
-    SELECT s.id, count(f.id) AS total_findings,
+    SELECT s.id, s.document_id, count(f.id) AS total_findings,
            count(*) FILTER (WHERE upper(f.severity) = 'CRITICAL') AS critical_count,
            count(*) FILTER (WHERE upper(f.severity) = 'HIGH') AS high_count,
            count(*) FILTER (WHERE upper(f.severity) = 'MEDIUM') AS medium_count,
@@ -41,7 +41,7 @@ WITH counted AS (
            count(*) FILTER (WHERE f.status = 'RESOLVED' OR f.record_state = 'ARCHIVED')
                AS resolved_findings
     FROM security s
-    JOIN documents d ON d.id = CAST(:document AS integer) AND s.account_id = d.account_id
+    JOIN documents d ON d.id = $1 AND s.account_id = d.account_id
     LEFT JOIN findings f ON f.security_id = s.id
     GROUP BY s.id),
 due AS (
@@ -56,14 +56,12 @@ changed AS (
     SET total_findings = c.total_findings, critical_count = c.critical_count,
         high_count = c.high_count, medium_count = c.medium_count, low_count = c.low_count,
         informational_count = c.informational_count, open_findings = c.open_findings,
-        resolved_findings = c.resolved_findings, updated_at = now(),
-        document_id = CAST(:document AS integer)
+        resolved_findings = c.resolved_findings, updated_at = now(), document_id = $1
     FROM due c WHERE c.id = s.id
-    RETURNING s.id)
-UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
-    counters = CAST(:counters AS jsonb)
-WHERE id = CAST(:document AS integer)
-RETURNING (SELECT count(*) FROM changed), (SELECT count(*) FROM due)"""
+    RETURNING c.document_id IS DISTINCT FROM $1 AS was_there)
+SELECT least(0, (SELECT count(*) FROM changed) - (SELECT count(*) FROM due)),
+       (SELECT count(*) FROM changed WHERE was_there), {NONE}"""
+"""Count the findings of the account's services anew; those that the document made do not count."""
 
 SNAPSHOTS = {
     "security.kms": "kms_keys",

@@ -125,7 +125,13 @@ class S3Manager:
             raise Changed(file.key)
         if answer.get("ETag", "").strip('"') != file.etag:
             raise Transient(f"the answer for {file.key} is not S3's: its ETag is another one")
-        return replace(file, metadata=answer["Metadata"]), self.chunks(answer["Body"])
+        if answer["ContentLength"] != file.size:
+            raise Changed(file.key)  # or an event told another size
+        facts = {
+            "last_modified": answer["LastModified"],
+            "metadata": answer["Metadata"],
+        }
+        return replace(file, **facts), self.chunks(answer["Body"])
 
     def chunks(self, body: Any) -> Iterator[bytes]:
         """The bytes of an answer as they come; raises Transient where they break off."""

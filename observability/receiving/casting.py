@@ -33,9 +33,9 @@ def size_in_request(text: str) -> int:
     return len(json.dumps(text))
 
 
-def room_after(earlier: int) -> int:
-    """Bytes of a batch or request after so many: small at first, so that loading begins early."""
-    return BATCH_BYTES >> max(0, 3 - earlier)
+def room_after(earlier: int, early: bool) -> int:
+    """Bytes of a batch or request after so many: small at first, where loading begins early."""
+    return BATCH_BYTES >> max(0, 3 - earlier) if early else BATCH_BYTES
 
 
 EMPTY: tuple[Any, ...] = (None, "", {}, [], "{}", "[]")

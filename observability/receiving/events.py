@@ -22,7 +22,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -42,10 +42,12 @@ CONFIRMATIONS = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 
 @dataclass(frozen=True)
 class ObjectName:
-    """An object in S3."""
+    """An object in S3; `etag` and `size` tell which version an event is about, where it does."""
 
     bucket: str
     key: str
+    etag: str = field(default="", compare=False)
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,14 @@ class NotUnderstood:
 
 @dataclass
 class Named:
-    """What an event names: the keys to load, and whether all of it was understood."""
+    """What an event names: the objects to load, and whether all of it was understood."""
 
-    keys: list[str]
+    objects: list[ObjectName]
     understood: bool
+
+    @property
+    def keys(self) -> list[str]:
+        return [named.key for named in self.objects]
 
 
 def unwrap(event: Any, depth: int = 0) -> Iterator[ObjectName | NotUnderstood]:
@@ -127,12 +133,20 @@ def object_named(event: Mapping[str, Any]) -> ObjectName | None:
         bucket, key = (get_path(held, str(name)) for name in names)
         if isinstance(bucket, str) and isinstance(key, str):
             name = unquote_plus(key) if encoded else key
-            return ObjectName(bucket.rpartition(":::")[2], name)
+            return ObjectName(bucket.rpartition(":::")[2], name, *version_of(held))
     return None
 
 
+def version_of(held: Any) -> tuple[str, int]:
+    """ETag and size of the object in a record of S3 (eTag) or EventBridge (etag), if they tell."""
+    etag = get_path(held, "object.eTag") or get_path(held, "object.etag")
+    size = get_path(held, "object.size")
+    known = isinstance(etag, str) and type(size) is int
+    return (etag, size) if known else ("", 0)
+
+
 def read_event(event: Any, bucket: str, what: str) -> Named:
-    """The keys under data/ that an event names; says what it is that it does not understand."""
+    """The objects under data/ that an event names; says what it is that it does not understand."""
     named = Named([], True)
     for found in unwrap(event):
         if isinstance(found, NotUnderstood):
@@ -140,7 +154,7 @@ def read_event(event: Any, bucket: str, what: str) -> Named:
             about = printable(f"{what} {found.what}: it names no object")
             log_event("FAIL", about, outcome=FileStatus.FAILED.value)
         elif is_ours(found, bucket):
-            named.keys.append(found.key)
+            named.objects.append(found)
     return named
 
 

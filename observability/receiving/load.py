@@ -1,10 +1,10 @@
-"""One document's transaction."""
+"""One document's way into the database: one call, or a transaction of several."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,52 +13,23 @@ from typing import Any
 from observability import THIS
 from observability.database.catalogue import ADDED_SQL, TableSchema, own_names
 from observability.database.client import DBManager
-from observability.database.merge import RUN_SQL, SEEN_SQL, Extent, merge_sql, values_sql
+from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql, values_sql
 from observability.database.tables import Kind, Table
 from observability.errors import DatabaseFault, Rejected, ValueRefused
+from observability.limits import DOCUMENTS_A_DAY
 from observability.loaders import AWAITED
 from observability.loaders.account import accounts_sql, products_sql, without_product_sql
 from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
 from observability.loaders.once import LOCK_ACCOUNT_SQL, ONCE, once_sql
-from observability.loaders.security import RECOUNT_AND_FINISH_SQL, security_sql
+from observability.loaders.security import RECOUNT_SQL, security_sql
+from observability.receiving.bucket import S3Manager
 from observability.receiving.casting import room_after, size_in_request
 from observability.receiving.facts import Facts
+from observability.receiving.files import File
+from observability.receiving.gate import check_number
 from observability.receiving.identity import speaks_of_now
+from observability.receiving.result import Counters
 from observability.receiving.spool import Spool, TableSpool
-
-# The lock on its account's row makes files of one account and region load one after another.
-LOCK_SQL = """
-INSERT INTO accounts (account_id, region) VALUES (CAST(:account AS text), CAST(:region AS text))
-ON CONFLICT (account_id, region) DO UPDATE SET csp = accounts.csp WHERE false RETURNING id"""
-
-AGES = (
-    "last_modified", "period_start", "period_end", "collected_at", "day_order", "time_order",
-)  # fmt: skip
-"""Columns of a document that follow from when it was uploaded, where it does not say its age."""
-
-
-def again(column: str) -> str:
-    """A column of AGES if the same bytes come again: the document says that things are so again."""
-    newest = f"greatest(documents.{column}, excluded.{column})"
-    aged_by_s3 = "excluded.collected_at = excluded.last_modified"
-    return f"CASE WHEN {aged_by_s3} THEN {newest} ELSE documents.{column} END"
-
-
-DOCUMENT_SQL = f"""
-INSERT INTO documents (account_id, bucket, key, etag, size_bytes, last_modified, format, sender,
-                       with_meta, interval, period_start, period_end, collected_at, day_order,
-                       time_order)
-SELECT a.id, r.bucket, r.key, r.etag, r.size_bytes, r.last_modified, r.format, r.sender,
-       r.with_meta, r.interval, r.period_start, r.period_end, r.collected_at, r.day_order,
-       r.time_order
-FROM jsonb_to_record(CAST(:document AS jsonb)) AS r(
-    account text, region text, bucket text, key text, etag text, size_bytes bigint,
-    last_modified timestamptz, format integer, sender text, with_meta boolean, interval text,
-    period_start date, period_end date, collected_at timestamptz, day_order text, time_order text)
-JOIN accounts a ON a.account_id = r.account AND a.region = r.region
-ON CONFLICT (account_id, bucket, key, etag) DO UPDATE SET
-    size_bytes = excluded.size_bytes, {", ".join(f"{c} = {again(c)}" for c in AGES)}
-RETURNING id"""
 
 LOADED_SQL = """
 SELECT CAST(d.counters AS text), d.collected_at <> d.last_modified,
@@ -74,16 +45,27 @@ WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
 whether it is the same document, and how many documents were first loaded in 24 hours.
 """
 
-FINISH_SQL = """
-UPDATE documents SET loaded_at = now(), loaded_by = CAST(:receiver AS text),
-    counters = CAST(:counters AS jsonb)
-WHERE id = CAST(:document AS integer) RETURNING id"""
 
+def find_loaded(db: DBManager, s3: S3Manager, file: File) -> tuple[Counters, bool] | None:
+    """The counters of an object that this version has loaded, and whether it says its own age.
 
-NOT_WRITTEN = (
-    "a row of accounts, documents or security was not written: a trigger, rule or policy that "
-    "somebody added to one of them left it out"
-)
+    Such objects are left where a receiver died once it had loaded them, and come with messages
+    that SQS delivers twice. Raises Blocked where too many others were loaded.
+    """
+    identity = {"account": file.account, "region": file.region, "receiver": THIS}
+    place = {"bucket": s3.bucket, "key": file.key, "etag": file.etag}
+    at = {"uploaded": file.uploaded.isoformat()}
+    [[counters, dated, same, today]] = db.execute(LOADED_SQL, identity | place | at) or [
+        [None, None, None, 0]
+    ]
+    if counters is None or not same:
+        check_number(today)
+    if counters is None:
+        return None
+    if not same:  # unless it was moved, and only its metadata say when it came
+        return find_loaded(db, s3, s3.look(file)) if file.metadata is None else None
+    return as_counters(counters, before=True), dated
+
 
 OWN_DAY = {
     ("date_from",): "period_start",
@@ -95,56 +77,77 @@ OWN_DAY = {
 
 @dataclass
 class Load:
-    """One document's transaction: drains the spool's batches through it, one at a time.
+    """One document on its way from the spool into the database, all of it or nothing.
 
-    Those of a large document are drained while the rest of it is still being read.
+    One call where its rows fit a request: `load_document` is atomic by itself, and if its answer is
+    lost, to repeat it is safe. Else, and to try without keeping, calls within a transaction; those
+    of a large document while the rest of it is still being read.
     """
 
     db: DBManager
-    transaction: str
     spool: Spool
-    document: Mapping[str, Any]
-    counters: dict[str, Counter[str]] = field(default_factory=dict)
-    document_id: int = 0
-    account_created: int = 0
+    document: dict[str, Any]
+    again: bool = False  # also what this version has loaded before
+    transaction: str | None = None
+    counters: Counters = field(default_factory=dict)
+    before: bool = False  # a receiver of this version had loaded it
 
-    def run(self, reading: Future[Facts]) -> None:
+    @property
+    def dated(self) -> bool:
+        """Whether the document says itself when it was collected."""
+        return bool(self.spool.facts.meta.get("collected_at"))
+
+    def run(self, reading: Future[Facts], *, keep: bool = True) -> None:
         """Account and document first, then each table, the derived counts last.
 
         Nothing is kept unless the document turns out well to its end: raises Rejected if not.
         """
-        lock = {"account": self.document["account"], "region": self.document["region"]}
-        self.account_created = len(self.statement(LOCK_SQL, lock))
-        row = {"document": json.dumps(self.document)}
-        made = self.statement(DOCUMENT_SQL, row)
-        if not made:
-            raise DatabaseFault(NOT_WRITTEN)
-        self.document_id = made[0][0]
-        if self.spool.large():
-            self.statement(SEEN_SQL, {})
-        with ThreadPoolExecutor(1, "request") as pool:
-            running: list[Future[None]] = []
-            for steps in in_requests(self.steps()):  # made while the one before is carried out
-                for before in running:
-                    before.result()
-                running = [pool.submit(self.run_steps, steps)]
-            for last in running:
-                last.result()
-        reading.result()
-        self.finish()
+        requests = in_requests(self.steps(), self.spool.early)
+        if self.spool.ended and not self.spool.large():
+            first, *more = requests
+            if keep and not more:
+                self.request(*first, begins=True)
+                return
+            requests = iter([first, *more])
+        with self.db.transaction(keep=keep) as self.transaction:
+            if self.spool.large():
+                self.db.execute(SEEN_SQL, {}, self.transaction)
+            self.run_all(requests, reading)
 
-    def run_steps(self, steps: Sequence[Step]) -> None:
+    def run_all(
+        self, requests: Iterable[tuple[Sequence[Step], bool]], reading: Future[Facts]
+    ) -> None:
+        """Carry out requests in turn; each is made while the one before is carried out."""
+        with ThreadPoolExecutor(1, "request") as pool:
+            running: Future[None] | None = None
+            for steps, ends in requests:
+                if running:
+                    running.result()
+                if self.before:
+                    return
+                if ends:
+                    reading.result()
+                running = pool.submit(self.request, steps, ends, begins=not running)
+            if running:
+                running.result()
+
+    def request(self, steps: Sequence[Step], ends: bool, *, begins: bool) -> None:
+        """One call of the database with some of the document's steps."""
         texts = "[" + ",".join(step.text for step in steps) + "]"
+        ours = {"loaded_by": THIS, "again": self.again, "most": DOCUMENTS_A_DAY}
+        given = {"document": json.dumps(self.document | ours), "steps": texts}
+        self.spool.room.check_time()
         try:
-            answers = self.statement(RUN_SQL, {"document": self.document_id, "steps": texts})
+            [[self.before, today, counted]] = self.db.execute(
+                LOAD_SQL, {**given, "begins": begins, "ends": ends}, self.transaction
+            )
         except ValueRefused as refused:
             raise self.explanation(refused, steps) from refused
         except (DatabaseFault, Rejected) as error:
             raise self.with_names(error, steps) from error
-        for step, answer in zip(steps, answers, strict=True):
-            if answer[0] < 0:
-                raise self.swallowed(step, -answer[0])
-            self.count(step, *answer)
+        if counted is None:
+            check_number(today)
+        self.counters = as_counters(counted, before=self.before)
 
     def explanation(self, refused: ValueRefused, steps: Sequence[Step]) -> Exception:
         """Whose fault it is that a value was refused.
@@ -157,7 +160,7 @@ class Load:
             return Rejected(*rows) if rows else DatabaseFault(str(refused))
         values = "[" + ",".join(step.values for step in steps) + "]"
         try:
-            self.db.execute(RUN_SQL, {"document": self.document_id, "steps": values})
+            self.db.execute(RUN_SQL, {"document": 0, "steps": values})
         except Rejected as still:
             return still
         theirs = self.added(steps) or "what was added to its table"
@@ -178,17 +181,6 @@ class Load:
         tables = {step.shape.table.stored_in or step.table for step in steps}
         found = self.db.execute(ADDED_SQL, {"own": own_names()})
         return ", ".join([name for name, table in found if table in tables][:5])
-
-    def swallowed(self, step: Step, rows: int) -> DatabaseFault:
-        """That rows were not written, which PostgreSQL counts as none, and by what."""
-        theirs = self.added([step]) or "a trigger, rule or policy that somebody added"
-        return DatabaseFault(
-            f"{rows} rows of {step.table} were not written: {theirs} left them out"
-        )
-
-    def statement(self, sql: str, parameters: Mapping[str, str | int]) -> list[list[Any]]:
-        self.spool.room.check_time()
-        return self.db.execute(sql, parameters, self.transaction)
 
     def complete(self, table: Table) -> bool:
         """Whether the document may say what is missing: it has meta, read all, and is of now.
@@ -214,6 +206,9 @@ class Load:
             elif name not in AWAITED:
                 for batch, _ in self.spool.batches(spool):
                     yield self.owner(spool, spool.read(batch), batch.rows)
+        findings = self.spool.tables["security"]
+        if findings.batches:
+            yield Step("security", RECOUNT_SQL, "[]", 0, findings.shape)
 
         yield from self.once()
 
@@ -226,8 +221,11 @@ class Load:
                 yield Step(name, sql, "[]", 0, spool.shape, f"[{','.join(scopes)}]")
 
     def owner(self, spool: TableSpool, rows: str, count: int) -> Step:
-        name = spool.shape.table.name
-        return Step(name, self.owner_sql(name, spool.shape), rows, count, spool.shape)
+        name, shape = spool.shape.table.name, spool.shape
+        sql = self.owner_sql(name, shape)
+        if name in PARTIAL_UPDATES:  # they say more of rows that are counted already
+            return Step("cost_reports", sql, rows, 0, shape)
+        return Step(name, sql, rows, count, shape)
 
     def owners(self, table: Table) -> Iterator[Step]:
         """What rows of a table hang on and has been met since this was last asked."""
@@ -282,36 +280,6 @@ class Load:
             listed[json.dumps({scope[0]: self.document[OWN_DAY[scope]]})] = None
         return list(listed)
 
-    def count(self, step: Step, created: int, updated: int, gone: int) -> None:
-        rows = max(step.rows_count, created)  # what follows from others is no row of the document
-        table, total = step.table, counted(rows, created, updated, gone)
-        if table == "accounts":
-            updated = max(0, updated - self.account_created)
-            total = counted(step.rows_count, self.account_created, updated)
-        elif table in PARTIAL_UPDATES:
-            table = "cost_reports"
-            more = min(updated, self.counters[table]["SKIPPED"])
-            total = Counter(UPDATED=more, SKIPPED=-more)
-        self.counters.setdefault(table, Counter()).update(total)
-
-    def finish(self) -> None:
-        """Recount `security` where findings were loaded; close the document's row."""
-        row: dict[str, str | int] = {
-            "document": self.document_id,
-            "counters": json.dumps(self.counters),
-            "receiver": THIS,
-        }
-        security = self.counters.get("security")
-        if security is None:
-            if not self.statement(FINISH_SQL, row):
-                raise DatabaseFault(NOT_WRITTEN)
-            return
-        [[changed, due]] = self.statement(RECOUNT_AND_FINISH_SQL, row) or [[0, 1]]
-        if changed < due:
-            raise DatabaseFault(NOT_WRITTEN)
-        updated = max(0, changed - security["CREATED"])
-        self.counters["security"] = counted(security["TOTAL"], security["CREATED"], updated)
-
 
 @dataclass(frozen=True)
 class Step:
@@ -326,7 +294,8 @@ class Step:
 
     @cached_property
     def text(self) -> str:
-        return f'{{"sql":{json.dumps(self.sql)},"rows":{self.rows},"scopes":{self.scopes}}}'
+        about = f'"table":"{self.table}","total":{self.rows_count}'
+        return f'{{{about},"sql":{json.dumps(self.sql)},"rows":{self.rows},"scopes":{self.scopes}}}'
 
     @property
     def values(self) -> str:
@@ -335,21 +304,23 @@ class Step:
         return f'{{"sql":{json.dumps(sql)},"rows":{self.rows},"scopes":[]}}'
 
 
-def in_requests(steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """Steps in order, as many at once as one request has room for."""
+def in_requests(steps: Iterable[Step], early: bool) -> Iterator[tuple[list[Step], bool]]:
+    """Steps in order, as many at once as one request has room for, and whether it is the last."""
     taken: list[Step] = []
     size = made = 0
     for step in steps:
         more = size_in_request(step.text)
-        if taken and size + more > room_after(made):
-            yield taken
+        if taken and size + more > room_after(made, early):
+            yield taken, False
             taken, size, made = [], 0, made + 1
         taken.append(step)
         size += more
-    if taken:
-        yield taken
+    yield taken, True
 
 
-def counted(total: int, created: int, updated: int = 0, gone: int = 0) -> Counter[str]:
-    skipped = max(0, total - created - updated)
-    return Counter(CREATED=created, UPDATED=updated, SKIPPED=skipped, TOTAL=total, GONE=gone)
+def as_counters(counted: str, *, before: bool) -> Counters:
+    """The counters of a document's tables; where it was loaded before, nothing was done now."""
+    tables = {table: Counter(counts) for table, counts in json.loads(counted).items()}
+    if not before:
+        return tables
+    return {t: Counter(SKIPPED=c["TOTAL"], TOTAL=c["TOTAL"]) for t, c in tables.items()}

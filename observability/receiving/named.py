@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from observability.aws.errors import aws_errors
 from observability.errors import Blocked, Forbidden, Transient
+from observability.limits import EARLY_BYTES
 from observability.receiving.bucket import S3Manager
-from observability.receiving.files import File
+from observability.receiving.events import ObjectName
+from observability.receiving.files import File, file_at
 from observability.receiving.result import FileResult, FileStatus, log_result
 
+NOT_READ = datetime.min.replace(tzinfo=UTC)
+"""In place of S3's own time of an object that has not been read."""
 
-def find_each(s3: S3Manager, keys: Iterable[str]) -> tuple[list[File], list[FileResult]]:
-    """The files at keys, and what became of those that are not there, or not to be seen.
 
-    One of these costs itself only. What is not there was moved meanwhile, or never was.
+def find_each(s3: S3Manager, objects: Iterable[ObjectName]) -> tuple[list[File], list[FileResult]]:
+    """The files that an event names, and what became of those not there, or not to be seen.
+
+    One of these costs itself only. What is not there was moved meanwhile, or never was. A small
+    document whose ETag is named needs no call: reading it, bound to the ETag, tells the rest.
     """
     files: list[File] = []
     unseen: list[FileResult] = []
     expected: tuple[type[Exception], ...] = (Blocked, Forbidden, Transient, *aws_errors())
-    for key in keys:
+    for named in objects:
+        key = named.key
+        told = file_at(key, named.etag, named.size, NOT_READ, s3.home)
         try:
-            file = s3.find(key)
+            small = told.account and told.etag and told.size <= EARLY_BYTES
+            file = told if small else s3.find(key)
         except expected as error:
             outcome = FileStatus.DEFERRED if isinstance(error, Transient) else FileStatus.FAILED
             unseen.append(FileResult(key, outcome, reasons=(str(error),)))

@@ -59,11 +59,12 @@ class TableSpool:
     """
 
     def __init__(
-        self, shape: TableSchema, progress: threading.Condition, room: Room | None = None
+        self, shape: TableSchema, progress: threading.Condition, early: bool, room: Room
     ) -> None:
         self.shape = shape
+        self.early = early
         self.progress = progress
-        self.room = room or unlimited()
+        self.room = room
         self.finished = False  # no row follows
         self.ready = 0  # batches that no row follows
         self.fetched = 0  # of those, for `read_more`
@@ -170,7 +171,7 @@ class TableSpool:
         size = size_in_request(text) + 1
         if size > BATCH_BYTES:
             raise ValueError(f"is larger than {BATCH_BYTES / MIB} MiB")
-        if self.open_bytes + size > room_after(len(self.batches) - 1):
+        if self.open_bytes + size > room_after(len(self.batches) - 1, self.early):
             self.flush()
             with self.progress:
                 self.ready = len(self.batches)
@@ -248,13 +249,14 @@ class Spool:
         shapes: Iterable[TableSchema],
         off: frozenset[str] = frozenset(),
         room: Room | None = None,
+        *,
+        early: bool = False,
     ) -> None:
         self.progress = threading.Condition()
         self.off = off  # categories that are not loaded
         self.room = room or unlimited()
-        self.tables = {
-            shape.table.name: TableSpool(shape, self.progress, self.room) for shape in shapes
-        }
+        self.early = early  # it is loaded while it is still read
+        self.tables = {s.table.name: TableSpool(s, self.progress, early, self.room) for s in shapes}
         for table in self.tables.values():
             if table.shape.table.category in off:
                 table.finish()
@@ -370,7 +372,7 @@ class Spool:
         """Whether loading may begin: all is read, or much, and what decides how it is loaded."""
         facts = self.facts
         known = facts.meta and facts.account and facts.statuses
-        return self.ended or bool(known and self.large())
+        return self.ended or bool(self.early and known and self.large())
 
     def batches(self, table: TableSpool) -> Iterator[tuple[Batch, bool]]:
         """The batches of a table as they are finished, and whether it is the last one."""

@@ -12,12 +12,12 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.bench import growth, organization, receiving, sending, views
+from tests.bench import before, growth, organization, receiving, sending, views
 from tests.bench.harness import Line, Results, account, running_cloud
 from tests.cloud import Size
 
 QUICK = bool(os.environ.get("QUICK"))
-PARTS = ("receiver", "sender", "organization", "growth", "views")
+PARTS = ("receiver", "before", "sender", "organization", "growth", "views")
 
 
 def main() -> int:
@@ -27,6 +27,9 @@ def main() -> int:
     wanted = {*sys.argv[1:]} - {*numbers} or {*PARTS}
     if "receiver" in wanted:
         measure_receiver(results)
+    if "before" in wanted:
+        with running_cloud(account(Size.empty())) as embedded:
+            before.measure(embedded, results, quick=QUICK)
     if "sender" in wanted:
         sending.measure(results, quick=QUICK)
     if "organization" in wanted:

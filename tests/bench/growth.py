@@ -8,12 +8,13 @@ import psycopg
 
 import receiver
 from observability.receiving.bucket import S3Manager
+from observability.receiving.known import KnownShapes
 from observability.settings.receiver import Settings
 from tests import documents
 from tests.bench.documents import DAY, many_rows
 from tests.bench.harness import ACCOUNT, REGION, Line, Results, account, running_cloud
 from tests.bench.history import generate_history
-from tests.bench.plans import RecordingDB, scans_of_big_tables, statements
+from tests.bench.plans import RecordingDB, scans_of_big_tables
 from tests.bench.receiving import Warehouse, collected
 from tests.cloud import EmbeddedCloud, Size
 
@@ -109,7 +110,7 @@ def scans(embedded: EmbeddedCloud, warehouse: Warehouse) -> tuple[int, list[str]
     os.environ |= embedded.environment(ACCOUNT) | warehouse.environment
     settings = Settings.of({})
     db = RecordingDB(settings)
-    loading = receiver.Receiver(settings, S3Manager(settings), db, db.catalogue())
+    loading = receiver.Receiver(settings, S3Manager(settings), db, KnownShapes(db))
     receiver.load_all(loading, receiver.list_data(loading))
     with psycopg.connect(embedded.postgres.dsn_for(warehouse.database)) as connection:
-        return scans_of_big_tables(connection, statements(db), BIG)
+        return scans_of_big_tables(connection, db, BIG)

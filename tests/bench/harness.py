@@ -80,16 +80,21 @@ def run(embedded: EmbeddedCloud, script: str, *arguments: str, **environment: st
     return run_command([sys.executable, str(ROOT / script), *arguments], own)
 
 
+def subprocess_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without its AWS account, and what is given."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return inherited | dict(environment)
+
+
 def run_command(
     command: Sequence[str], environment: Mapping[str, str], codes: Sequence[int] = (0,)
 ) -> Cost:
     """Run a command and tell what it took."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     with tempfile.TemporaryDirectory() as scratch:
         told = Path(scratch) / "cost"
         done = subprocess.run(
             [sys.executable, "-S", "-E", str(LAUNCH), str(told), *command],
-            env=inherited | dict(environment),
+            env=subprocess_environment(environment),
             capture_output=True,
             text=True,
             check=False,

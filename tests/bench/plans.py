@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from observability.database.client import DBManager
-from observability.database.merge import RUN_SQL, SEEN_SQL
+from observability.database.merge import LOAD_SQL, SEEN_SQL
 from observability.settings.receiver import Settings
 from tests.cloud.rdsdata.scanner import scan
 
@@ -49,10 +49,11 @@ class Statement:
         return written[1] if written else self.text.strip().partition("\n")[0]
 
 
-def statements(db: RecordingDB) -> Iterator[Statement]:
-    """What ran, the steps of run_steps one by one."""
+def statements(connection: Connection, db: RecordingDB) -> Iterator[Statement]:
+    """What ran for the newest document, the steps of load_document one by one."""
+    [(document,)] = connection.execute(b"SELECT max(id) FROM documents").fetchall()
     for text, parameters in db.statements:
-        if text != RUN_SQL:
+        if text != LOAD_SQL:
             scanned = scan(text)
             types = tuple("bigint" if isinstance(parameters[n], int) else "text"
                           for n in scanned.names)  # fmt: skip
@@ -60,14 +61,11 @@ def statements(db: RecordingDB) -> Iterator[Statement]:
             yield Statement(scanned.text.decode(), types, values)
             continue
         for step in json.loads(parameters["steps"]):
-            values = (str(parameters["document"]), json.dumps(step["rows"]),
-                      json.dumps(step["scopes"]))  # fmt: skip
+            values = (str(document), json.dumps(step["rows"]), json.dumps(step["scopes"]))
             yield Statement(step["sql"], ("integer", "jsonb", "jsonb"), values, is_step=True)
 
 
-def scans_of_big_tables(
-    connection: Connection, found: Iterator[Statement], big: int
-) -> tuple[int, list[str]]:
+def scans_of_big_tables(connection: Connection, db: RecordingDB, big: int) -> tuple[int, list[str]]:
     """How many statements were explained, and `statement: table` where one reads a whole table.
 
     A table is `big` from so many rows on.
@@ -75,7 +73,7 @@ def scans_of_big_tables(
     tables = big_tables(connection, big)
     connection.execute(SEEN_SQL.encode())
     explained, scans = 0, []
-    for statement in found:
+    for statement in statements(connection, db):
         if statement.text == SEEN_SQL:
             continue
         explained += 1

@@ -13,13 +13,20 @@ from tests import documents, soak
 from tests.cloud import ApiRequest
 from tests.cloud.switches import CutError
 from tests.documents import document
-from tests.faults import assert_as_undisturbed, at_call, keys, put, restated, sweep
+from tests.faults import (
+    assert_as_undisturbed,
+    at_call,
+    in_several_calls,
+    keys,
+    put,
+    restated,
+    sweep,
+)
 from tests.warehouse import Warehouse
 
 DAY = date(2026, 11, 20)
 NEXT = DAY + timedelta(days=1)
 KEY = documents.key(NEXT)
-BEGIN, EXECUTE, COMMIT = "/BeginTransaction", "/Execute", "/CommitTransaction"
 
 
 # The Data API: faults that do not pass
@@ -27,7 +34,7 @@ BEGIN, EXECUTE, COMMIT = "/BeginTransaction", "/Execute", "/CommitTransaction"
 
 def test_a_receiver_that_waits_stops_when_it_is_told_to(warehouse: Warehouse) -> None:
     put(warehouse, document(NEXT))
-    warehouse.embedded.data_api.faults.resume(path=BEGIN)
+    warehouse.embedded.data_api.faults.resume(sql="load_document")
     started = threading.Event()
 
     def tell_it_to_stop(_request: ApiRequest) -> None:
@@ -35,7 +42,7 @@ def test_a_receiver_that_waits_stops_when_it_is_told_to(warehouse: Warehouse) ->
         process.terminate()
 
     warehouse.embedded.switches.intercept(
-        "rds-data", "BeginTransaction", tell_it_to_stop, predicate=at_call(2)
+        "rds-data", "ExecuteStatement", tell_it_to_stop, predicate=at_call(3)
     )
     process = soak.launch(warehouse, "--patience", "600")
     started.set()
@@ -61,7 +68,9 @@ def test_a_signal_lets_the_file_under_way_be_finished(
         started.wait(30)
         process.send_signal(number)
 
-    warehouse.embedded.switches.intercept("rds-data", "CommitTransaction", tell_it_to_stop, times=1)
+    warehouse.embedded.switches.intercept(
+        "rds-data", "ExecuteStatement", tell_it_to_stop, predicate=at_call(2)
+    )
     process = soak.launch(warehouse, "--workers", "1")
     started.set()
     result, story = process.communicate(timeout=60)
@@ -107,24 +116,29 @@ def test_a_receiver_that_has_not_begun_stops_too(
 # Receivers that are killed
 
 KILLED = {
-    "while it begins": ("rds-data", "BeginTransaction", True, 1),
-    "at the lock": ("rds-data", "ExecuteStatement", True, 2),
-    "in the middle": ("rds-data", "ExecuteStatement", False, 4),
-    "before COMMIT": ("rds-data", "CommitTransaction", False, 1),
-    "after COMMIT": ("rds-data", "CommitTransaction", True, 1),
+    "before the one call": ("rds-data", "ExecuteStatement", False, 2),
+    "after the one call": ("rds-data", "ExecuteStatement", True, 2),
     "after the copy": ("s3", "CopyObject", True, 1),
     "after the delete": ("s3", "DeleteObject", True, 1),
 }
+KILLED_IN_TRANSACTION = {
+    "while it begins": ("rds-data", "BeginTransaction", True, 1),
+    "at the lock": ("rds-data", "ExecuteStatement", True, 3),
+    "in the middle": ("rds-data", "ExecuteStatement", False, 4),
+    "before COMMIT": ("rds-data", "CommitTransaction", False, 1),
+    "after COMMIT": ("rds-data", "CommitTransaction", True, 1),
+}
 
 
-@pytest.mark.parametrize("moment", KILLED)
+@pytest.mark.parametrize("moment", KILLED | KILLED_IN_TRANSACTION)
 @pytest.mark.usefixtures("short_transactions")
 def test_a_receiver_that_is_killed_leaves_nothing_half(warehouse: Warehouse, moment: str) -> None:
-    service, operation, after, number = KILLED[moment]
+    service, operation, after, number = (KILLED | KILLED_IN_TRANSACTION)[moment]
     started = threading.Event()
-    made = (documents.key(DAY), document(DAY)), (KEY, restated())
+    newer = restated() if moment in KILLED else in_several_calls(restated())
+    made = (documents.key(DAY), document(DAY)), (KEY, newer)
     warehouse.load(made[0][1], made[0][0])
-    put(warehouse, restated())
+    put(warehouse, newer)
 
     def kill(_request: ApiRequest) -> None:
         started.wait(30)

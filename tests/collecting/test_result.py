@@ -46,7 +46,7 @@ def read(out: CategoryResult, answer: Any, **how: Any) -> list[Any]:
             raise answer
         return item
 
-    aws = Aws("us-east-1", Log(), time.monotonic() + 60, session=object())
+    aws = Aws("us-east-1", Log(), time.monotonic() + 60)
     return [found for _, found in map_items(aws, ["first", "second"], ask, out, **how)]
 
 

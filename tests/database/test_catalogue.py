@@ -208,5 +208,6 @@ def test_a_value_that_the_database_refuses_by_itself_is_the_documents_fault(
     warehouse: Warehouse,
 ) -> None:
     """Cast and not written, PostgreSQL refuses it as well."""
-    warehouse.embedded.data_api.faults.database_error("22P02", sql="run_steps", times=2)
+    for call in ("load_document", "run_steps"):
+        warehouse.embedded.data_api.faults.database_error("22P02", sql=call)
     assert load(warehouse).outcome is FileStatus.REJECTED

@@ -15,8 +15,18 @@ import receiver
 from observability.receiving.result import FileStatus
 from tests import documents
 from tests.cloud import ApiRequest
-from tests.documents import document
-from tests.faults import Plan, assert_as_undisturbed, at_call, keys, put, receive, restated, sweep
+from tests.documents import Document, document
+from tests.faults import (
+    Plan,
+    assert_as_undisturbed,
+    at_call,
+    in_several_calls,
+    keys,
+    put,
+    receive,
+    restated,
+    sweep,
+)
 from tests.warehouse import Warehouse
 
 DAY = date(2026, 11, 20)
@@ -27,7 +37,34 @@ BEGIN, EXECUTE, COMMIT = "/BeginTransaction", "/Execute", "/CommitTransaction"
 
 # The Data API: faults that pass
 
-PASSING: dict[str, tuple[Plan, str]] = {
+LOAD = "load_document"
+"""In the statement that loads a document, or a part of one."""
+
+ONE_CALL: dict[str, tuple[Plan, str]] = {
+    "resuming": (lambda f: f.resume(times=2), "resuming"),
+    "500": (lambda f: f.fail("InternalServerErrorException"), "InternalServerError"),
+    "500 although it was done": (
+        lambda f: f.fail("InternalServerErrorException", after=True),
+        "InternalServerError",
+    ),
+    "503": (lambda f: f.fail("ServiceUnavailableError"), "ServiceUnavailable"),
+    "503 although it was done": (
+        lambda f: f.fail("ServiceUnavailableError", after=True),
+        "ServiceUnavailable",
+    ),
+    "504": (lambda f: f.fail("DatabaseUnavailableException"), "DatabaseUnavailable"),
+    "cut before it": (lambda f: f.cut(), "no answer"),
+    "cut after it": (lambda f: f.cut(after=True), "no answer"),
+    "statement timeout": (lambda f: f.time_out(), "StatementTimeout"),
+    "statement timeout although done": (lambda f: f.time_out(after=True), "StatementTimeout"),
+    "deadlock": (lambda f: f.database_error("40P01"), "40P01"),
+    "serialization failure": (lambda f: f.database_error("40001"), "40001"),
+    "lock timeout": (lambda f: f.database_error("55P03"), "55P03"),
+    "connection limit": (lambda f: f.connection_limit(path=EXECUTE, times=2), "53300"),
+}
+"""What goes wrong with the one call of a small document, and the words that the story must have."""
+
+TRANSACTION: dict[str, tuple[Plan, str]] = {
     "resuming at the first call": (lambda f: f.resume(times=2), "resuming"),
     "resuming in the middle": (lambda f: f.resume(path=EXECUTE, skip=2, times=2), "resuming"),
     "500 at begin": (
@@ -35,11 +72,11 @@ PASSING: dict[str, tuple[Plan, str]] = {
         "InternalServerError",
     ),
     "500 in the middle": (
-        lambda f: f.fail("InternalServerErrorException", path=EXECUTE, skip=2),
+        lambda f: f.fail("InternalServerErrorException", path=EXECUTE, skip=1),
         "InternalServerError",
     ),
     "500 although it was done": (
-        lambda f: f.fail("InternalServerErrorException", path=EXECUTE, skip=3, after=True),
+        lambda f: f.fail("InternalServerErrorException", path=EXECUTE, skip=2, after=True),
         "InternalServerError",
     ),
     "500 although it was committed": (
@@ -52,48 +89,73 @@ PASSING: dict[str, tuple[Plan, str]] = {
     ),
     "503 at commit": (lambda f: f.fail("ServiceUnavailableError", path=COMMIT), "Unavailable"),
     "504 in the middle": (
-        lambda f: f.fail("DatabaseUnavailableException", path=EXECUTE, skip=3),
+        lambda f: f.fail("DatabaseUnavailableException", path=EXECUTE, skip=2),
         "DatabaseUnavailable",
     ),
     "cut at begin": (lambda f: f.cut(path=BEGIN), "no answer"),
     "cut after begin": (lambda f: f.cut(path=BEGIN, after=True), "no answer"),
-    "cut before the lock": (lambda f: f.cut(path=EXECUTE), "no answer"),
-    "cut after the lock": (lambda f: f.cut(path=EXECUTE, after=True), "no answer"),
-    "cut before the rows": (lambda f: f.cut(sql="run_steps"), "no answer"),
-    "cut after the rows": (lambda f: f.cut(sql="run_steps", after=True), "no answer"),
+    "cut before the lock": (lambda f: f.cut(sql=LOAD), "no answer"),
+    "cut after the lock": (lambda f: f.cut(sql=LOAD, after=True), "no answer"),
+    "cut before the last rows": (lambda f: f.cut(sql=LOAD, skip=1), "no answer"),
+    "cut after the last rows": (lambda f: f.cut(sql=LOAD, skip=1, after=True), "no answer"),
     "cut before COMMIT": (lambda f: f.cut(path=COMMIT), "no answer"),
     "cut after COMMIT": (lambda f: f.cut_after_commit(), "no answer"),
-    "statement timeout": (lambda f: f.time_out(sql="run_steps"), "StatementTimeout"),
+    "statement timeout": (lambda f: f.time_out(sql=LOAD), "StatementTimeout"),
     "statement timeout although done": (lambda f: f.time_out(skip=1, after=True), "StatementTime"),
     "transaction vanished": (lambda f: f.vanish(skip=2), "TransactionNotFound"),
     "transaction vanished at commit": (lambda f: f.vanish(path=COMMIT), "TransactionNotFound"),
     "deadlock": (lambda f: f.database_error("40P01", skip=2), "40P01"),
-    "deadlock at the lock": (lambda f: f.database_error("40P01"), "40P01"),
-    "serialization failure": (lambda f: f.database_error("40001", skip=3), "40001"),
+    "deadlock at the lock": (lambda f: f.database_error("40P01", sql=LOAD), "40P01"),
+    "serialization failure": (lambda f: f.database_error("40001", skip=2), "40001"),
     "serialization failure at commit": (
         lambda f: f.database_error("40001", path=COMMIT),
         "40001",
     ),
-    "lock timeout": (lambda f: f.database_error("55P03"), "55P03"),
+    "lock timeout": (lambda f: f.database_error("55P03", sql=LOAD), "55P03"),
     "still running a query": (lambda f: f.still_running(skip=2), "still running"),
     "still running at commit": (lambda f: f.still_running(path=COMMIT), "still running"),
     "connection limit": (lambda f: f.connection_limit(times=2), "53300"),
 }
-"""What goes wrong, and the words that the story must have."""
+"""The same for a document that takes several calls: a table, a part, the rest, each an EXECUTE."""
 
-TWICE = {"resuming at the first call", "resuming in the middle", "connection limit"}
+TWICE = {"resuming", "resuming at the first call", "resuming in the middle", "connection limit"}
 
 
-@pytest.mark.parametrize("name", PASSING)
-def test_a_fault_that_passes_changes_no_row(
+@pytest.mark.parametrize("name", ONE_CALL)
+def test_a_fault_of_the_one_call_changes_no_row(
     warehouse: Warehouse, story: io.StringIO, name: str
 ) -> None:
-    plan, words = PASSING[name]
-    made = (documents.key(DAY), document(DAY)), (KEY, restated())
+    """Also where it was done and the answer lost: it asks itself whether it was."""
+    plan, words = ONE_CALL[name]
+    faults = warehouse.embedded.data_api.faults
+    warehouse.load(document(DAY), documents.key(DAY))
+    put(warehouse, restated())
+    warehouse.embedded.data_api.forget_calls()
+    plan(faults)
+    once = replace(warehouse.receiver, again=False)
+    [result] = receiver.load_all(once, receiver.list_data(once))
+    assert result.outcome is FileStatus.LOADED
+    struck = 2 if name in TWICE else 1
+    assert faults.injected.total() == struck
+    calls = warehouse.embedded.data_api.calls
+    assert [LOAD in call.sql for call in calls] == [True] * (struck + 1)
+    assert ("was loaded before" in story.getvalue()) == ("done" in name or "after" in name)
+    assert words in story.getvalue()
+    assert keys(warehouse, "data/") == []
+    assert_as_undisturbed(warehouse, (documents.key(DAY), document(DAY)), (KEY, restated()))
+
+
+@pytest.mark.parametrize("name", TRANSACTION)
+def test_a_fault_of_a_transaction_changes_no_row(
+    warehouse: Warehouse, story: io.StringIO, name: str
+) -> None:
+    plan, words = TRANSACTION[name]
+    large = in_several_calls(restated())
+    made = (documents.key(DAY), document(DAY)), (KEY, large)
     faults = warehouse.embedded.data_api.faults
     warehouse.load(made[0][1], made[0][0])
     plan(faults)
-    assert warehouse.load(restated(), KEY).outcome is FileStatus.LOADED
+    assert warehouse.load(large, KEY).outcome is FileStatus.LOADED
     assert faults.injected.total() == (2 if name in TWICE else 1)
     assert words in story.getvalue()
     assert keys(warehouse, "data/") == []
@@ -121,7 +183,7 @@ def test_a_fault_in_a_listing_of_several_batches_changes_no_row(warehouse: Wareh
     put(warehouse, second)
     warehouse.load(first, documents.key(DAY))
     faults = warehouse.embedded.data_api.faults
-    faults.cut(sql="run_steps", skip=2, after=True)
+    faults.cut(sql=LOAD, skip=2, after=True)
     assert sweep(warehouse)[KEY].outcome is FileStatus.LOADED
     assert faults.injected["cut"] == 1
     rows = warehouse.rows()
@@ -167,40 +229,54 @@ def test_sessions_that_the_server_ends_are_borne(warehouse: Warehouse, story: io
         lambda _: ended.extend(warehouse.query(failover)),
         predicate=at_call(3),
     )
-    assert warehouse.load(restated(), KEY).outcome is FileStatus.LOADED
+    large = in_several_calls(restated())
+    assert warehouse.load(large, KEY).outcome is FileStatus.LOADED
     assert ended
     assert "trying again" in story.getvalue()
-    assert_as_undisturbed(warehouse, (documents.key(DAY), document(DAY)), (KEY, restated()))
+    assert_as_undisturbed(warehouse, (documents.key(DAY), document(DAY)), (KEY, large))
 
 
 # The Data API: faults that do not pass
 
 LASTING: dict[str, tuple[Plan, str]] = {
     "resuming at the first call": (lambda f: f.resume(), "resuming"),
-    "resuming at a file's first call": (lambda f: f.resume(path=BEGIN), "resuming"),
-    "resuming in the middle": (lambda f: f.resume(sql="INTO documents"), "resuming"),
-    "500": (lambda f: f.fail("InternalServerErrorException", path=BEGIN, times=None), "Internal"),
+    "resuming at a file's first call": (lambda f: f.resume(sql=LOAD), "resuming"),
+    "500": (
+        lambda f: f.fail("InternalServerErrorException", sql=LOAD, times=None),
+        "Internal",
+    ),
     "503": (
-        lambda f: f.fail("ServiceUnavailableError", sql="INTO documents", times=None),
+        lambda f: f.fail("ServiceUnavailableError", sql=LOAD, times=None),
         "ServiceUnavailable",
     ),
     "cut": (lambda f: f.cut(times=None), "no answer"),
-    "cut after a statement": (
-        lambda f: f.cut(sql="INTO documents", after=True, times=None),
-        "no answer",
+    "statement timeout": (lambda f: f.time_out(sql=LOAD, times=None), "Timeout"),
+    "deadlock": (lambda f: f.database_error("40P01", sql=LOAD, times=None), "40P01"),
+    "connection limit": (
+        lambda f: f.connection_limit(path=EXECUTE, times=None),
+        "53300",
     ),
-    "statement timeout": (lambda f: f.time_out(sql="INTO documents", times=None), "Timeout"),
+}
+LASTING_IN_TRANSACTION: dict[str, tuple[Plan, str]] = {
+    "resuming at begin": (lambda f: f.resume(path=BEGIN), "resuming"),
+    "resuming in the middle": (lambda f: f.resume(sql=LOAD), "resuming"),
+    "500": (lambda f: f.fail("InternalServerErrorException", path=BEGIN, times=None), "Internal"),
+    "503": (
+        lambda f: f.fail("ServiceUnavailableError", sql=LOAD, times=None),
+        "ServiceUnavailable",
+    ),
+    "cut after a statement": (lambda f: f.cut(sql=LOAD, after=True, times=None), "no answer"),
+    "statement timeout": (lambda f: f.time_out(sql=LOAD, times=None), "Timeout"),
     "transaction vanishes": (lambda f: f.vanish(times=None), "TransactionNotFound"),
-    "deadlock": (lambda f: f.database_error("40P01", sql="INTO documents", times=None), "40P01"),
+    "deadlock": (lambda f: f.database_error("40P01", sql=LOAD, times=None), "40P01"),
     "still running a query": (lambda f: f.still_running(times=None), "still running"),
     "connection limit": (lambda f: f.connection_limit(times=None), "53300"),
 }
 
 
-@pytest.mark.parametrize("name", LASTING)
-def test_a_fault_that_lasts_leaves_the_file_in_data(warehouse: Warehouse, name: str) -> None:
-    plan, words = LASTING[name]
-    put(warehouse, document(NEXT))
+def assert_it_waits(warehouse: Warehouse, plan: Plan, words: str, made: Document) -> None:
+    """The file stays in data/ and nothing of it is loaded, until the fault has passed."""
+    put(warehouse, made)
     plan(warehouse.embedded.data_api.faults)
     code, lines = receive(warehouse, "--patience", "0.5")
     assert code == 1
@@ -209,6 +285,33 @@ def test_a_fault_that_lasts_leaves_the_file_in_data(warehouse: Warehouse, name: 
     assert warehouse.query("SELECT FROM documents") == []
     warehouse.embedded.data_api.faults.clear()
     assert sweep(warehouse)[KEY].outcome is FileStatus.LOADED
+    assert_as_undisturbed(warehouse, (KEY, made))
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_a_fault_that_lasts_leaves_the_file_in_data(warehouse: Warehouse, name: str) -> None:
+    assert_it_waits(warehouse, *LASTING[name], document(NEXT))
+
+
+@pytest.mark.parametrize("name", LASTING_IN_TRANSACTION)
+def test_a_fault_that_lasts_in_a_transaction_leaves_the_file_in_data(
+    warehouse: Warehouse, name: str
+) -> None:
+    assert_it_waits(warehouse, *LASTING_IN_TRANSACTION[name], in_several_calls(document(NEXT)))
+
+
+def test_answers_that_are_always_lost_leave_the_file_in_data(warehouse: Warehouse) -> None:
+    """It is loaded, but nobody knows; the next receiver is told so by the database."""
+    put(warehouse, document(NEXT))
+    faults = warehouse.embedded.data_api.faults
+    faults.cut(sql=LOAD, after=True, times=None)
+    code, lines = receive(warehouse, "--patience", "0.5")
+    assert (code, keys(warehouse, "")) == (1, [KEY])
+    assert [line for line in lines if " FAIL " in line and "no answer" in line], lines
+    faults.clear()
+    code, lines = receive(warehouse)
+    assert (code, keys(warehouse, "data/")) == (0, [])
+    assert [line for line in lines if "was loaded before" in line], lines
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
 
 
@@ -218,7 +321,7 @@ def test_the_patience_is_for_all_files_together(warehouse: Warehouse) -> None:
         put(warehouse, document(account=account), documents.key(account=account))
     impatient = receiver.start(replace(warehouse.settings, patience=1.0, workers=1))
     faults = warehouse.embedded.data_api.faults
-    faults.resume(path=BEGIN)
+    faults.resume()
     results = receiver.load_all(impatient, receiver.list_data(impatient))
     assert {result.outcome for result in results} == {FileStatus.DEFERRED}
     most_tries_of_the_first = 3

@@ -20,6 +20,7 @@ from observability.errors import DatabaseFault, Rejected, Transient, ValueRefuse
 from observability.receiving.result import FileStatus
 from tests import documents
 from tests.documents import document
+from tests.faults import in_several_calls
 from tests.warehouse import Warehouse
 
 DATABASE = "DatabaseErrorException"
@@ -164,16 +165,17 @@ def test_a_transaction_that_is_lost_is_done_again(
     faults = warehouse.embedded.data_api.faults
     skip = 0 if path == "/CommitTransaction" else 2
     faults.fail(code, "Transaction AbC= is not found", path=path, skip=skip, after=True)
-    assert warehouse.load(document(), documents.key()).outcome is FileStatus.LOADED
+    made = in_several_calls(document())
+    assert warehouse.load(made, documents.key()).outcome is FileStatus.LOADED
     assert faults.injected.total() == 1
     assert warehouse.query("SELECT count(*) AS n FROM documents") == [{"n": 1}]
-    assert warehouse.query("SELECT count(*) AS n FROM kms_keys") == [{"n": 1}]
+    assert warehouse.query("SELECT count(*) AS n FROM kms_keys") == [{"n": 4}]
 
 
 def test_a_password_that_stays_wrong_is_told_with_what_to_do(warehouse: Warehouse) -> None:
     message = 'FATAL: password authentication failed for user "receiver"; SQLState: 28P01'
     faults = warehouse.embedded.data_api.faults
-    faults.fail("DatabaseErrorException", message, path="/BeginTransaction", times=None)
+    faults.fail("DatabaseErrorException", message, path="/Execute", times=None)
     object.__setattr__(warehouse.settings, "patience", 0.5)
     result = warehouse.load(document(), documents.key())
     assert result.outcome is FileStatus.DEFERRED

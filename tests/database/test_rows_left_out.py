@@ -115,7 +115,7 @@ def test_what_a_pooled_session_has_lost_is_tried_again(warehouse: Warehouse, sta
     """A prepared statement that a session forgot, a transaction that it broke before."""
     words = f'ERROR: prepared statement "S_1" does not exist; SQLState: {state}'
     faults = warehouse.embedded.data_api.faults
-    faults.fail("DatabaseErrorException", words, path="/Execute", sql="run_steps", times=2)
+    faults.fail("DatabaseErrorException", words, path="/Execute", sql="load_document", times=2)
     assert load(warehouse, document(), date(2026, 11, 21)).outcome is FileStatus.LOADED
     assert faults.injected
     assert len(warehouse.query("SELECT FROM documents")) == 1

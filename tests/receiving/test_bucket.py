@@ -149,7 +149,7 @@ def test_a_document_that_breaks_off_is_read_again(
 MOMENTS = {
     "before it is read": ("s3", "GetObject", False),
     "while it is loaded": ("rds-data", "ExecuteStatement", False),
-    "after the commit": ("rds-data", "CommitTransaction", True),
+    "once it is loaded": ("rds-data", "ExecuteStatement", True),
     "before the copy": ("s3", "CopyObject", False),
     "before the delete": ("s3", "DeleteObject", False),
 }
