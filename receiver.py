@@ -54,15 +54,15 @@ from observability.errors import (
     Rejected,
     Transient,
     Unreachable,
-    UsageError,
 )
 from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS, TABLES
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
+from observability.receiving.actions import chosen_action
 from observability.receiving.attempts import watched
 from observability.receiving.bucket import Changed, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
-from observability.receiving.coverage import expect_targets, load_expected_accounts
+from observability.receiving.coverage import load_expected_accounts
 from observability.receiving.events import (
     batch_answer,
     is_batch,
@@ -89,9 +89,7 @@ from observability.receiving.result import (
     summary,
 )
 from observability.receiving.room import Disk, Room
-from observability.receiving.setup import check, init_schema
 from observability.receiving.spool import Spool
-from observability.settings.accounts_file import read_accounts_file
 from observability.settings.receiver import SCRIPT, Settings, blame, parser
 from observability.stopping import STOP, Stopped, backoff, wait
 
@@ -386,15 +384,8 @@ def run(flags: argparse.Namespace) -> int:
     settings = Settings.of(vars(flags))
     if flags.file is not None:  # if it is empty, say of a variable, all would be loaded
         check_key(flags.file, settings)
-    if flags.dry_run and (flags.init_schema or flags.check or flags.retry_rejected):
-        raise UsageError("--dry-run changes nothing, so it goes with loading only")
-    if flags.init_schema:
-        return init_schema(settings)
-    if flags.check:
-        return check(settings)
-    if flags.expect:
-        expect_targets(DBManager(settings), read_accounts_file(Path(flags.expect)))
-        return 0
+    if action := chosen_action(flags):
+        return action(settings, flags)
     started = time.monotonic()
     receiver = start(settings, dry_run=flags.dry_run, again=bool(flags.file))
     retried = receiver.s3.put_back() if flags.retry_rejected else []
