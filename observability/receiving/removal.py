@@ -47,10 +47,10 @@ def erase_account(s3: S3Manager, db: DBManager, account: str, *, dry_run: bool) 
 
 ROWS_SQL = "SELECT region FROM accounts WHERE account_id = CAST(:account AS text)"
 ERASE_SQL = """
-WITH some AS MATERIALIZED (
+WITH chosen AS MATERIALIZED (
     SELECT id FROM {0} WHERE account_id IN (
         SELECT id FROM accounts WHERE account_id = CAST(:account AS text)) LIMIT :at_once),
-gone AS (DELETE FROM {0} WHERE id IN (SELECT id FROM some) RETURNING 1)
+gone AS (DELETE FROM {0} WHERE id IN (SELECT id FROM chosen) RETURNING 1)
 SELECT count(*) FROM gone"""
 ACCOUNTS_SQL = "DELETE FROM accounts WHERE account_id = CAST(:account AS text)"
 EXPECTED_SQL = "DELETE FROM expected_accounts WHERE account_id = CAST(:account AS text)"
@@ -93,8 +93,8 @@ def expire(db: DBManager, days: int, *, dry_run: bool) -> int:
 
 
 EXPIRE_SQL = """
-WITH some AS MATERIALIZED (SELECT t.ctid FROM {1} LIMIT :at_once),
-gone AS (DELETE FROM {0} t USING some WHERE t.ctid = some.ctid RETURNING 1)
+WITH chosen AS MATERIALIZED (SELECT t.ctid FROM {1} LIMIT :at_once),
+gone AS (DELETE FROM {0} t USING chosen WHERE t.ctid = chosen.ctid RETURNING 1)
 SELECT count(*) FROM gone"""
 OLD = "t.{} < now() - CAST(:days AS integer) * interval '1 day'"
 NEWER_LISTING = """EXISTS (

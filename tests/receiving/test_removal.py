@@ -11,6 +11,12 @@ from tests.documents import document, encode, key
 from tests.warehouse import Warehouse
 
 
+def run(warehouse: Warehouse, *flags: str) -> int:
+    """Run the receiver over the warehouse; its exit code."""
+    place = ("--bucket", warehouse.bucket, "--database", warehouse.database)
+    return receiver.main([*flags, *place])
+
+
 def rows_of(warehouse: Warehouse, account: str) -> dict[str, int]:
     """How many rows hang on an account, by table."""
     counts = {}
@@ -48,10 +54,10 @@ def test_an_account_is_erased_for_good_and_no_other(
     fill(warehouse)
     before, kept = rows_of(warehouse, BANK), versions(warehouse, BANK)
     assert rows_of(warehouse, SHOP) == before
-    assert receiver.main(["--erase", SHOP, "--dry-run"]) == 0
+    assert run(warehouse, "--erase", SHOP, "--dry-run") == 0
     assert f"would erase account {SHOP}: regions 1, versions of objects" in capsys.readouterr().out
     assert rows_of(warehouse, SHOP) == before
-    assert receiver.main(["--erase", SHOP]) == 0
+    assert run(warehouse, "--erase", SHOP) == 0
     told = capsys.readouterr().out
     assert f"erased account {SHOP}: " in told
     assert f"kms_keys {before['kms_keys']}" in told
@@ -61,7 +67,7 @@ def test_an_account_is_erased_for_good_and_no_other(
     assert (rows_of(warehouse, BANK), versions(warehouse, BANK)) == (before, kept)
     orphans = "SELECT FROM service_costs s LEFT JOIN cost_reports r ON r.id = s.cost_report_id "
     assert warehouse.query(orphans + "WHERE r.id IS NULL") == []
-    assert receiver.main(["--erase", SHOP]) == 0
+    assert run(warehouse, "--erase", SHOP) == 0
     assert "there is nothing" in capsys.readouterr().out
 
 
@@ -75,9 +81,9 @@ def test_what_is_over_expires_and_what_exists_stays(
     warehouse.query("UPDATE log_messages SET created_at = now() - interval '40 days'", fetch=False)
     before = warehouse.query("SELECT * FROM listings ORDER BY 1")
     for days, keys in (("41", 1), ("39", 0)):
-        assert receiver.main(["--expire", days, "--dry-run"]) == 0
+        assert run(warehouse, "--expire", days, "--dry-run") == 0
         assert ("kms_keys 1" in capsys.readouterr().out) is (keys == 0)
-        assert receiver.main(["--expire", days]) == 0
+        assert run(warehouse, "--expire", days) == 0
         assert warehouse.query("SELECT count(*) AS n FROM kms_keys") == [{"n": keys}]
         capsys.readouterr()
     assert warehouse.query("SELECT FROM log_messages") == []
@@ -100,7 +106,7 @@ def test_what_cannot_be_meant_is_refused(
     warehouse: Warehouse, flags: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     try:
-        code = receiver.main(flags)
+        code = run(warehouse, *flags)
     except SystemExit as ended:
         code = int(str(ended.code))
     assert code == 2
