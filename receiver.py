@@ -58,12 +58,12 @@ from observability.limits import EARLY_BYTES
 from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
-from observability.receiving.adoption import adopt
+from observability.receiving.actions import chosen_action
 from observability.receiving.attempts import watched
 from observability.receiving.batches import load_messages, load_tasks
 from observability.receiving.bucket import Changed, check_key, found, no_object
 from observability.receiving.bucket import S3Manager as S3Manager
-from observability.receiving.coverage import expect_targets, load_expected_accounts
+from observability.receiving.coverage import load_expected_accounts
 from observability.receiving.events import (
     ObjectName,
     is_batch,
@@ -90,9 +90,7 @@ from observability.receiving.result import (
     summary,
 )
 from observability.receiving.room import Disk, Room
-from observability.receiving.setup import check, init_schema
 from observability.receiving.spool import Spool
-from observability.settings.accounts_file import read_accounts_file
 from observability.settings.receiver import SCRIPT, Settings, blame, parser
 from observability.stopping import STOP, Stopped, backoff, wait
 
@@ -369,18 +367,8 @@ def run(flags: argparse.Namespace) -> int:
     settings = Settings.of(vars(flags))
     if flags.file is not None:  # if it is empty, say of a variable, all would be loaded
         check_key(flags.file, settings)
-    others = (flags.init_schema, flags.check, flags.retry_rejected, flags.adopt_schema is not None)
-    if flags.dry_run and any(others):
-        raise UsageError("--dry-run changes nothing, so it goes with loading only")
-    if flags.init_schema:
-        return init_schema(settings)
-    if flags.check:
-        return check(settings)
-    if flags.expect:
-        expect_targets(DBManager(settings), read_accounts_file(Path(flags.expect)))
-        return 0
-    if flags.adopt_schema is not None:
-        return adopt(settings, flags.adopt_schema, start)
+    if action := chosen_action(flags):
+        return action(settings, flags, start)
     started = time.monotonic()
     receiver = start(settings, dry_run=flags.dry_run, again=bool(flags.file))
     retried = receiver.s3.put_back() if flags.retry_rejected else []

@@ -130,7 +130,20 @@ ACTIONS = (
         "take the accounts of this CSV file for those that should deliver, and exit",
         exclusive=True,
     ),
-    Setting("dry_run", SWITCH, "action", "load in a transaction that is rolled back"),
+    Setting(
+        "erase", text("ACCOUNT"), "action",
+        "delete an account for good, its rows and every version of its objects, and exit",
+        exclusive=True,
+    ),
+    Setting(
+        "expire", text("DAYS"), "action",
+        "delete what is gone, and log messages, changes and counts, after so many days, and exit",
+        exclusive=True,
+    ),
+    Setting(
+        "dry_run", SWITCH, "action",
+        "load in a transaction that is rolled back; tell what --erase or --expire would delete",
+    ),
 )  # fmt: skip
 DECLARED = (*SETTINGS, *ACTIONS, *GENERAL)
 
