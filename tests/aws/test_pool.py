@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import socket
 import threading
@@ -14,9 +15,10 @@ import pytest
 from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from botocore.retries.adaptive import ClientRateLimiter
 
 from observability.aws.errors import DeadlineExceeded
-from observability.aws.session import Aws
+from observability.aws.session import ApiCallHooks, Aws
 from observability.log import Log, log_to
 from tests.cloud import Account, ApiRequest, EmbeddedCloud, Size
 from tests.cloud.switches import Switches
@@ -205,6 +207,26 @@ def test_hooks_of_earlier_accounts_hear_nothing_of_later_calls(
     assert all(
         account.id in line for account, line in zip((*accounts, *accounts), made, strict=True)
     )
+
+
+def test_what_comes_with_an_account_is_gone_after_it(
+    accounts: tuple[Account, Account], enter: Enter
+) -> None:
+    """However many have had the client, only the last one's hooks and rate limiter are left."""
+
+    def alive() -> tuple[int, int]:
+        gc.collect()
+        found = [type(thing) for thing in gc.get_objects()]
+        return found.count(ApiCallHooks), found.count(ClientRateLimiter)
+
+    counts = []
+    for account in (*accounts, *accounts, *accounts):
+        aws = enter(account)
+        who(aws.client("sts", HOME))
+        aws.close()
+        del aws
+        counts.append(alive())
+    assert counts[0] == counts[-1]
 
 
 def test_what_s3_clients_remember_is_not_handed_on(
