@@ -73,6 +73,7 @@ from observability.receiving.events import (
 )
 from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.files import File
+from observability.receiving.forget import forget_document
 from observability.receiving.gate import check_head
 from observability.receiving.identity import check_identity, document_row
 from observability.receiving.known import KnownShapes
@@ -371,6 +372,8 @@ def run(flags: argparse.Namespace) -> int:
         return action(settings, flags, start)
     started = time.monotonic()
     receiver = start(settings, dry_run=flags.dry_run, again=bool(flags.file))
+    if flags.forget is not None:
+        forget_document(receiver.s3, receiver.db, flags.forget, dry_run=flags.dry_run)
     retried = receiver.s3.put_back() if flags.retry_rejected else []
     files = found(receiver.s3, [flags.file]) if flags.file else list(list_data(receiver))
     if flags.file and not files:

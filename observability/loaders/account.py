@@ -78,17 +78,21 @@ made AS (
     ON CONFLICT (lower(name)) DO NOTHING RETURNING id)
 SELECT count(*), {NONE}, {NONE} FROM made"""
     linked = f"""WITH this AS ({account}),
+due AS (SELECT p.id, this.account_id, this.id FROM this CROSS JOIN ({none}) p WHERE {lone}),
 linked AS (
-    INSERT INTO product_accounts (product_id, account_id, document_id)
-    SELECT p.id, this.account_id, this.id FROM this CROSS JOIN ({none}) p WHERE {lone}
+    INSERT INTO product_accounts (product_id, account_id, document_id) SELECT * FROM due
     RETURNING id),
-ended AS (
-    DELETE FROM product_accounts t USING this
-    WHERE t.account_id = this.account_id AND t.product_id IN ({none})
+lapsed AS (
+    SELECT t.id FROM product_accounts t JOIN this ON t.account_id = this.account_id
+    WHERE t.product_id IN ({none})
       AND EXISTS (SELECT FROM product_accounts l
-                  WHERE l.account_id = t.account_id AND l.product_id <> t.product_id)
-    RETURNING t.id)
-SELECT (SELECT count(*) FROM linked), {NONE}, (SELECT count(*) FROM ended)"""
+                  WHERE l.account_id = t.account_id AND l.product_id <> t.product_id)),
+ended AS (DELETE FROM product_accounts t USING lapsed o WHERE t.id = o.id RETURNING t.id),
+done AS (
+    SELECT (SELECT count(*) FROM linked) AS linked, (SELECT count(*) FROM ended) AS ended,
+           (SELECT count(*) FROM due) + (SELECT count(*) FROM lapsed) AS due)
+SELECT CASE WHEN linked + ended < due THEN linked + ended - due ELSE linked END, {NONE}, ended
+FROM done"""
     return made, linked
 
 

@@ -37,12 +37,19 @@ def erase_account(s3: S3Manager, db: DBManager, account: str, *, dry_run: bool) 
     counts = Counter({"versions of objects": versions, "regions": len(known)})
     if not dry_run:
         erase_objects(s3, account)
-        for table in tables_with("account_id"):
-            counts[table] += delete_in_parts(db, ERASE_SQL.format(table), account=account)
-        for sql in (ACCOUNTS_SQL, EXPECTED_SQL):
-            db.execute(sql, {"account": account})
+        counts += erase_rows(db, account)
+        db.execute(EXPECTED_SQL, {"account": account})
     tell("would erase" if dry_run else "erased", f"account {account}", counts)
     return 0
+
+
+def erase_rows(db: DBManager, account: str) -> Counter[str]:
+    """Delete the rows of an account; how many there were, by table."""
+    counts = Counter[str]()
+    for table in tables_with("account_id"):
+        counts[table] += delete_in_parts(db, ERASE_SQL.format(table), account=account)
+    db.execute(ACCOUNTS_SQL, {"account": account})
+    return counts
 
 
 ROWS_SQL = "SELECT region FROM accounts WHERE account_id = CAST(:account AS text)"

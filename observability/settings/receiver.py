@@ -126,6 +126,11 @@ ACTIONS = (
         "move rejected documents back to data/, then load", exclusive=True,
     ),
     Setting(
+        "forget", text("KEY"), "action",
+        "take this document under loaded/ out again: move it to rejected/, and load all others of "
+        "its account anew", exclusive=True,
+    ),
+    Setting(
         "expect", text("FILE"), "action",
         "take the accounts of this CSV file for those that should deliver, and exit",
         exclusive=True,
@@ -142,7 +147,8 @@ ACTIONS = (
     ),
     Setting(
         "dry_run", SWITCH, "action",
-        "load in a transaction that is rolled back; tell what --erase or --expire would delete",
+        "load in a transaction that is rolled back; tell what --erase, --expire or --forget "
+        "would do",
     ),
 )  # fmt: skip
 DECLARED = (*SETTINGS, *ACTIONS, *GENERAL)

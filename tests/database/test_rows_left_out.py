@@ -70,7 +70,7 @@ def test_rows_that_a_trigger_leaves_out_are_missed(warehouse: Warehouse, table: 
 
 UPDATED = ("kms_keys", "waf_rules", "accounts", "cost_reports", "findings", "security")
 GONE = {"secrets_manager_secrets": "UPDATE", "inventory_applications": "DELETE",
-        "product_accounts": "UPDATE"}  # fmt: skip
+        "product_accounts": "DELETE"}  # fmt: skip
 CHANGES = {**dict.fromkeys(UPDATED, "UPDATE"), **GONE}
 
 
@@ -83,6 +83,14 @@ def test_changes_that_a_trigger_leaves_out_are_missed(warehouse: Warehouse, tabl
     trigger(warehouse, table, CHANGES[table])
     assert_waits(warehouse, load(warehouse, changed(), DAY), table)
     assert warehouse.rows() == before
+
+
+def test_the_link_to_no_product_is_missed_too(warehouse: Warehouse) -> None:
+    """No document lists it: it follows from the others."""
+    trigger(warehouse, "product_accounts", "INSERT")
+    made = document()
+    made["account"]["product"] = ""
+    assert_waits(warehouse, load(warehouse, made, date(2026, 11, 21)), "product_accounts")
 
 
 def test_rows_that_a_rule_leaves_out_are_missed(warehouse: Warehouse) -> None:

@@ -1,0 +1,56 @@
+"""Taking one document out again: its account's rows are made anew from all others."""
+
+from __future__ import annotations
+
+from observability.database.client import DBManager
+from observability.errors import UsageError
+from observability.log import log_event
+from observability.receiving.bucket import S3Manager
+from observability.receiving.files import KEY, File
+from observability.receiving.removal import erase_rows
+
+REASON = "taken out by --forget"
+
+PRODUCTS_SQL = """
+DELETE FROM products p WHERE p.description IS NULL AND p.position IS NULL
+    AND NOT EXISTS (SELECT FROM product_accounts a WHERE a.product_id = p.id)"""
+"""Those that nobody has any more; the documents that name them make them again."""
+
+
+def forget_document(s3: S3Manager, db: DBManager, key: str, *, dry_run: bool) -> None:
+    """Move a loaded document to rejected/, delete its account's rows, and put the others back.
+
+    What is put back under data/ is to be loaded next. Rows of one document cannot be told from
+    those of others, as a document may have changed, ended or deleted what others had said; so all
+    of the account's are made anew. It may be repeated: where it was broken off, it goes on. Raises
+    UsageError where there is no such document, or others of the account wait.
+    """
+    place, _, rest = key.partition("/")
+    named = KEY.fullmatch(rest)
+    if place != "loaded" or not named:
+        raise UsageError(f"--forget {key or repr(key)}: give the key of a document under loaded/")
+    account = named[1]
+    there = next((f for f in s3.list_files(key) if f.key == key), None)
+    if not there and not s3.lies_under("rejected", rest):
+        raise UsageError(f"--forget {key}: there is no such object in the bucket {s3.bucket}")
+    if next(s3.list_files(f"data/{account}/"), None):
+        raise UsageError(f"--forget: documents of {account} wait: load them first")
+    others = [f for f in s3.list_files(f"loaded/{account}/") if f.account and f.key != key]
+    log_event("INFO", f"{key}: is taken out, {len(others)} documents of {account} are loaded again")
+    if dry_run:
+        return
+    if there and not s3.reject(there, [REASON]):
+        raise UsageError(f"--forget {key}: the object was replaced meanwhile; try again")
+    make_anew(s3, db, account, others)
+
+
+def make_anew(s3: S3Manager, db: DBManager, account: str, files: list[File]) -> None:
+    """Delete the rows of an account, then put its documents back; an event may load them at once.
+
+    So the rows go first: a document that the database knows would only be moved.
+    """
+    counts = erase_rows(db, account)
+    db.execute(PRODUCTS_SQL, {})
+    for file in files:
+        s3.copy(file, f"data/{file.rest}", IfNoneMatch="*")
+    log_event("INFO", f"{account}: {counts.total()} rows are made anew", documents=len(files))
