@@ -57,7 +57,7 @@ def read(out: CategoryResult, answer: Any, **how: Any) -> list[Any]:
         (BY_KEY, "Pass", "refused by"),
         (VANISHED, "Pass", "NotFoundException"),
         (NOT_HERE, "Pass", "the region does not have"),
-        (NO_VALUE, "Pass", "InvalidInstanceId"),
+        (NO_VALUE, "Pass", "agent does not run"),
     ],
 )
 def test_an_item_whose_details_are_not_told_leaves_its_list_complete(

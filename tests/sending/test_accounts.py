@@ -204,7 +204,7 @@ def test_a_member_may_not_list_the_organization(
     party: Party, run_organization: RunOrganization, environment_of: MakeEnvironment
 ) -> None:
     done = run_organization("--organization", **environment_of(party.shop))
-    assert done.code == 1
+    assert done.code == 2
     assert "You don't have permissions to access this resource" in done.messages()[-1]
 
 
