@@ -93,9 +93,9 @@ def test_the_demo_prints_ten_lines(up: Up) -> None:
     assert told["done"].endswith(f"all is kept in {up.folder}/")
 
 
-def test_the_readme_shows_what_the_demo_prints(up: Up) -> None:
-    readme = (ROOT / "README.md").read_text()
-    shown = readme.partition("$ make demo\n")[2].partition("\n```")[0]
+def test_the_documentation_shows_what_the_demo_prints(up: Up) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    shown = page.partition("$ make demo\n")[2].partition("\n```")[0]
 
     def shape(line: str) -> str:
         """A line without its numbers, days and folder."""
