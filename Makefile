@@ -13,7 +13,7 @@ READY := .venv/.ready
 endif
 BIN := $(VENV)/bin
 
-.PHONY: docs help demo cloud demo-org test bench soak lint lock latest policies clean deploy-hub deploy-spokes \
+.PHONY: docs help demo cloud demo-org test bench bench-others soak lint lock latest policies clean deploy-hub deploy-spokes \
     deploy-organization destroy-hub destroy-spokes
 
 # V=1 prints all that the scripts print; DATA=folder keeps database, bucket and report there.
@@ -47,6 +47,12 @@ lint: $(READY) ## check style, types, layers and sizes
 
 bench: $(READY) ## measure how fast sender and receiver are (QUICK=1: two minutes)
 	@$(BIN)/python -m tests.bench
+
+# awswrangler, for `make bench` to compare with: in an environment of its own, as it needs pandas and
+# pyarrow, which nothing here does.
+bench-others: ## install what `make bench` compares with
+	$(PYTHON) -m venv build/others
+	build/others/bin/python $(PIP_INSTALL) awswrangler==3.17.1
 
 deploy-hub deploy-spokes deploy-organization: $(READY) ## deploy a template (deploy/README.md)
 	BIN=$(BIN) deploy/deploy.sh $(@:deploy-%=%)

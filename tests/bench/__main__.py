@@ -12,12 +12,12 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.bench import before, growth, organization, receiving, sending, views
+from tests.bench import before, growth, organization, others, receiving, sending, views
 from tests.bench.harness import Line, Results, account, running_cloud
 from tests.cloud import Size
 
 QUICK = bool(os.environ.get("QUICK"))
-PARTS = ("receiver", "before", "sender", "organization", "growth", "views")
+PARTS = ("receiver", "before", "others", "sender", "organization", "growth", "views")
 
 
 def main() -> int:
@@ -30,6 +30,9 @@ def main() -> int:
     if "before" in wanted:
         with running_cloud(account(Size.empty())) as embedded:
             before.measure(embedded, results, quick=QUICK)
+    if "others" in wanted:
+        with running_cloud(account(Size.empty())) as embedded:
+            others.measure(embedded, results, 1_000 if QUICK else 10_000)
     if "sender" in wanted:
         sending.measure(results, quick=QUICK)
     if "organization" in wanted:
