@@ -181,10 +181,15 @@ def missing_names(there: Collection[tuple[str, str]], schema: Schema) -> list[st
     return missing + [f"{name}()" for name in sorted(schema.functions) if (name, "") not in there]
 
 
+def is_of_sample(there: Collection[tuple[str, str]]) -> bool:
+    """Whether tables and columns are the public sample's, also where half of it was converted."""
+    return ("findings", "finding_id") in there and ("findings", "account_id") not in there
+
+
 def check_is_ours(there: Collection[tuple[str, str]], schema: Schema) -> None:
     """Raise UsageError where a table of one of our names is not ours: our key is not in it."""
     tables = {table for table, _ in there}
-    if ("findings", "finding_id") in there and ("findings", "account_id") not in there:
+    if is_of_sample(there):
         raise UsageError(SAMPLE)
     for table in sorted(schema.tables.keys() & tables):
         if lacking := sorted(n for n in schema.identity(table) if (table, n) not in there):

@@ -9,11 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from observability.database.catalogue import (
-    CATALOGUE_SQL,
-    check_is_ours,
-    own_names,
-)
+from observability.database.catalogue import CATALOGUE_SQL, is_of_sample, own_names
 from observability.database.client import DBManager
 from observability.database.initialize import init_schema
 from observability.database.sample import SampleAccount, SampleReader, sample_accounts
@@ -85,6 +81,8 @@ def take_schema(settings: Settings, name: str) -> None:
     if not NAME.fullmatch(name) or name == "public" or name.startswith("pg_"):
         raise UsageError(f"--adopt-schema {name!r}: a name of a-z, 0-9 and _, but not public")
     db = DBManager(settings)
+    if db.execute("SELECT quote_ident(:name)", {"name": name}) != [[name]]:
+        raise UsageError(f"--adopt-schema {name}: a word of SQL; give another name")
     there = {record[0] for record in db.execute(TABLES_SQL, {"name": name})}
     sample = is_sample(db)
     if sample and there:
@@ -103,13 +101,8 @@ def take_schema(settings: Settings, name: str) -> None:
 
 def is_sample(db: DBManager) -> bool:
     """Whether schema public has the sample's tables."""
-    there = db.execute(CATALOGUE_SQL, {"own": own_names()})
-    try:
-        check_is_ours({(table, column) for table, column, *_ in there}, own_schema())
-    except UsageError:
-        named = {(table, column) for table, column, *_ in there}
-        return ("findings", "finding_id") in named and ("findings", "account_id") not in named
-    return False
+    there = {(record[0], record[1]) for record in db.execute(CATALOGUE_SQL, {"own": own_names()})}
+    return is_of_sample(there)
 
 
 def move_aside(db: DBManager, name: str, transaction: str) -> None:

@@ -90,6 +90,7 @@ NULL = {
     ("resilience_hub_apps", "last_drill"): "no API of Resilience Hub tells it",
     ("products", "position"): "for people to fill",
     ("products", "description"): "for people to fill",
+    ("product_accounts", "gone_at"): "what ends of it is deleted",
     **{
         (table.name, "gone_at"): "nothing has vanished yet"
         for table in RECEIVER_TABLES.values()
@@ -97,13 +98,15 @@ NULL = {
     },
 }
 """Columns that an account that was loaded once cannot fill."""
+NOT_FROM_DOCUMENTS = {"attempts", "expected_accounts"}
 
 
 def test_every_column_of_every_table_is_filled(loaded: Loaded) -> None:
     empty = {
         (row["table_name"], row["column_name"])
         for row in loaded.columns()
-        if not loaded.query(
+        if row["table_name"] not in NOT_FROM_DOCUMENTS
+        and not loaded.query(
             f"SELECT 1 FROM {row['table_name']} WHERE {row['column_name']} IS NOT NULL LIMIT 1"
         )
     }

@@ -39,7 +39,7 @@ def test_security_counts_are_those_of_the_findings(loaded: Loaded) -> None:
         region = document["meta"]["region"]
         findings = list(stated("TRUTH")["security.security_hub"].rows(loaded.place(document)))
         for row in loaded.rows("security", region):
-            own = [held for held in findings if held["service"] == row["service"]]
+            own = [held for held in findings if held["product_name"] == row["service"]]
             assert {held["record_state"] for held in own} == {"ACTIVE"}
             statuses = [held["status"] for held in own]
             assert row["total_findings"] == len(own)
@@ -48,7 +48,7 @@ def test_security_counts_are_those_of_the_findings(loaded: Loaded) -> None:
             for severity in ("critical", "high", "medium", "low", "informational"):
                 of_it = [held for held in own if held["severity"] == severity.upper()]
                 assert row[f"{severity}_count"] == len(of_it)
-        services = {row["id"]: row["service"] for row in loaded.rows("security", region)}
-        assert set(services.values()) == {held["service"] for held in findings}
+        groups = {row["id"]: row["service"] for row in loaded.rows("security", region)}
+        assert set(groups.values()) == {held["product_name"] for held in findings}
         for row in loaded.rows("findings", region):
-            assert services[row["security_id"]] == row["service"]
+            assert groups[row["security_id"]] == row["product_name"]

@@ -188,6 +188,7 @@ def test_an_account_that_cannot_be_loaded_costs_itself(theirs: Warehouse, capsys
         ('x"; DROP TABLE accounts', "a name of"),
         ("pg_sample", "a name of"),
         ("taken", "has tables already"),
+        ("table", "a word of SQL"),
     ],
 )
 def test_a_name_that_will_not_do_is_refused(theirs: Warehouse, name: str, words: str) -> None:
