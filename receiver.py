@@ -58,6 +58,8 @@ from observability.limits import EARLY_BYTES
 from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
+from observability.reading.command import only_reads, read
+from observability.reading.publish import publish_report
 from observability.receiving.actions import chosen_action
 from observability.receiving.attempts import watched
 from observability.receiving.batches import load_messages, load_tasks
@@ -325,6 +327,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     understood = True
     if is_sweep(event) or event == RETRY:
         results = load_waiting(receiver, retry=event == RETRY)
+        publish_report(settings, receiver.s3.put)
     else:
         named = read_event(event, settings.bucket, "the event")
         results, understood = load_objects(named.objects), named.understood
@@ -364,6 +367,8 @@ def list_data(receiver: Receiver) -> Iterator[File]:
 
 def run(flags: argparse.Namespace) -> int:
     """What the command line asks for; returns the exit code."""
+    if only_reads(flags):
+        return read(flags)
     settings = Settings.of(vars(flags))
     if flags.file is not None:  # if it is empty, say of a variable, all would be loaded
         check_key(flags.file, settings)
@@ -383,6 +388,8 @@ def run(flags: argparse.Namespace) -> int:
     said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
     log_event("INFO", f"calls: {said}", calls=dict(calls))
     print(summary(results, time.monotonic() - started, len(files) - len(results)))
+    if not (flags.file or flags.dry_run or STOP.by):
+        publish_report(settings, receiver.s3.put)
     if flags.dry_run:
         print("dry run: everything was rolled back, nothing was moved")
     if STOP.by:

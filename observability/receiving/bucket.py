@@ -216,15 +216,14 @@ class S3Manager:
         name = self.keep(file, "rejected", REFUSED)
         if not name:
             return False
-        self.expected(
-            (),
-            "put_object",
-            Key=f"rejected/{name}{REASON}",
-            Body="".join(f"{printable(reason)}\n" for reason in reasons).encode(errors="replace"),
-            ContentType="text/plain; charset=utf-8",
-            **self.encryption,
-        )
+        lines = "".join(f"{printable(reason)}\n" for reason in reasons).encode(errors="replace")
+        self.put(f"rejected/{name}{REASON}", lines, "text/plain; charset=utf-8")
         return self.delete(file)
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Write an object."""
+        what = {"Key": key, "Body": body, "ContentType": content_type}
+        self.expected((), "put_object", **what, **self.encryption)
 
     def put_back(self) -> list[File]:
         """Copy refused documents back to data/, unless another one waits there; which they are."""

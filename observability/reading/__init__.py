@@ -1,0 +1,1 @@
+"""Reading the database: queries and the report. Nothing here changes a row."""
