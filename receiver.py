@@ -59,7 +59,7 @@ from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
 from observability.reading.command import only_reads, read
-from observability.reading.publish import publish_report
+from observability.reading.publish import prepare_report, publish_report
 from observability.receiving.actions import chosen_action
 from observability.receiving.attempts import watched
 from observability.receiving.batches import load_messages, load_tasks
@@ -370,6 +370,7 @@ def run(flags: argparse.Namespace) -> int:
     if only_reads(flags):
         return read(flags)
     settings = Settings.of(vars(flags))
+    prepare_report(settings)
     if flags.file is not None:  # if it is empty, say of a variable, all would be loaded
         check_key(flags.file, settings)
     if action := chosen_action(flags):

@@ -13,6 +13,7 @@ from typing import NoReturn
 from observability.errors import UsageError
 from observability.reading.formats import write_answer
 from observability.reading.query import checked, open_database, run_query
+from observability.reading.report import make_report
 from observability.reading.session import read_only
 from observability.settings.kinds import TO_BUCKET, read_report
 from observability.settings.receiver import Settings
@@ -37,7 +38,7 @@ def read(flags: argparse.Namespace) -> int:
     settings = Settings.for_reading(vars(flags))
     if flags.dry_run:
         raise UsageError("--dry-run changes nothing, so it goes with loading only")
-    with ended_by_signals():
+    with ended_by_signals(), reader_blamed(settings):
         if flags.query is not None:
             return answer(settings, flags.query, flags.format)
         return write_report(settings, Path(str(report_file(flags))))
@@ -54,12 +55,23 @@ def answer(settings: Settings, sql: str, form: str | None) -> int:
 
 def write_report(settings: Settings, target: Path) -> int:
     """Write the report to a file."""
-    from observability.reading.report import make_report
-
     page = make_report(settings)
     target.write_text(page, encoding="utf-8")
     print(f"report written: {target}, {len(page.encode()):,} bytes")
     return 0
+
+
+@contextmanager
+def reader_blamed(settings: Settings) -> Iterator[None]:
+    """Name the secret that was used where there is none of that name."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if settings.reader_secret_arn and "SecretsErrorException" in str(error):
+            raise UsageError(f"READER_SECRET_ARN is wrong: {error}") from error
+        raise
 
 
 @contextmanager

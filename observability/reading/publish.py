@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from observability.log import log_event
+from observability.reading.report import import_packages, make_report
 from observability.settings.kinds import TO_BUCKET
 from observability.settings.receiver import Settings
 
@@ -16,12 +17,16 @@ Put = Callable[[str, bytes, str], None]
 """Writes an object: its key, its content, its type."""
 
 
+def prepare_report(settings: Settings) -> None:
+    """Raise ModuleNotFoundError now, and not after a sweep, where the report cannot be made."""
+    if settings.report == TO_BUCKET:
+        import_packages()
+
+
 def publish_report(settings: Settings, put: Put) -> None:
     """Write the report of now to reports/, if the settings ask for it."""
     if settings.report != TO_BUCKET:
         return
-    from observability.reading.report import make_report
-
     page = make_report(settings.as_reader()).encode()
     for key in (f"reports/{datetime.now(UTC):%Y-%m-%d}.html", LATEST):
         put(key, page, HTML)

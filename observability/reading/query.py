@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from observability.database.client import DBManager
 from observability.errors import DatabaseFault, UsageError
+from observability.limits import MIB
 from observability.log import log_event, printable
 from observability.reading.session import Reading, TooLarge
 from observability.settings.receiver import Settings
@@ -37,6 +38,8 @@ FIRST_WORD = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTALL
 
 DESCRIBE = "SELECT * FROM (\n"
 FETCHED_AT_ONCE = 5_000
+GROWS_BELOW = MIB // 8
+"""Characters of an answer, of four bytes at most, below which the next one may have more rows."""
 SQL_CHARACTERS = 65_536
 """ExecuteStatement takes no more."""
 LONGEST_QUERY = 900.0
@@ -132,7 +135,7 @@ def cursor_sql(sql: str, columns: Sequence[Column]) -> str:
 
 
 def fetched(reading: Reading, declaration: str) -> Iterator[Row]:
-    """The rows of a cursor; each answer that is too large is fetched again in halves.
+    """The rows of a cursor; an answer that is too large is fetched again in halves.
 
     The Data API refuses such an answer after the cursor has moved, and keeps the transaction.
     """
@@ -154,3 +157,5 @@ def fetched(reading: Reading, declaration: str) -> Iterator[Row]:
         done += len(rows)
         if len(rows) < size:
             return
+        if sum(len(row) for [row] in rows) < GROWS_BELOW:
+            size = min(2 * size, FETCHED_AT_ONCE)

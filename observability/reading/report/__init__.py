@@ -8,9 +8,13 @@ from observability.reading.report.page import write_page
 from observability.settings.receiver import Settings
 
 
-def make_report(settings: Settings) -> str:
-    """Read the database and write the page; ModuleNotFoundError where its packages are missing."""
-    import jinja2  # noqa: F401  before the database is asked, which may have to wake up
+def import_packages() -> None:
+    """Raise ModuleNotFoundError where a package of the report is missing, before any work."""
+    import jinja2  # noqa: F401
     import pygal  # noqa: F401
 
+
+def make_report(settings: Settings) -> str:
+    """Read the database and write the page; ModuleNotFoundError where its packages are missing."""
+    import_packages()
     return write_page(read_facts(open_database(settings)))

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from observability.database.client import DBManager
+from observability.log import printable
 from observability.reading.report.queries import PARAMETERS, QUERIES
 from observability.reading.session import Reading, TooLarge, read_only
 
@@ -62,4 +63,15 @@ def ask(reading: Reading, sql: str) -> Any:
         [[answer]] = reading.execute(sql, used)
     except TooLarge:  # only names of megabytes get there: each list is bounded
         return None
-    return json.loads(answer, parse_float=Decimal) if answer else None
+    return visible(json.loads(answer, parse_float=Decimal)) if answer else None
+
+
+def visible(value: Any) -> Any:
+    """The same with control characters of its texts escaped, also those that turn directions."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [visible(one) for one in value]
+    if isinstance(value, dict):
+        return {visible(name): visible(one) for name, one in value.items()}
+    return value

@@ -43,7 +43,7 @@ def security_tiles(facts: Facts) -> Iterator[Tile]:
     if days:
         newest = days[-1]
         yield Tile(
-            "Config rules complied with", share(newest), 
+            "Config rules complied with", share(newest),
             f"in {things(newest['accounts'], 'account')}",
             short_day(newest["day"]),
         )  # fmt: skip
