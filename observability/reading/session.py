@@ -22,7 +22,7 @@ SELECT set_config('statement_timeout', '44s', true), set_config('TimeZone', 'UTC
 
 STATE = re.compile(r"SQLState: (\w{5})")
 POSITION = re.compile(r"; Position: (\d+)")
-WRONG_QUERY_STATES = ("0A", "25006", "42")
+WRONG_QUERY_STATES = ("0A", "25001", "25006", "42")
 """Not supported, read-only transaction, syntax or access: the statement has to be another one."""
 CANCELED = ("57014", "StatementTimeoutException")
 TOO_LARGE = re.compile("exceeds? .*size limit", re.IGNORECASE)

@@ -246,7 +246,7 @@ def savings_section(facts: Facts) -> Section:
             Table("Largest", [
                 Column("Account", "account"), Column("Resource"), Column("Finding"),
                 Column("Source"), Column("A month", "figure"),
-            ], largest),
+            ], largest, wide=True),
             Table("By source", [
                 Column("Source"), Column("Recommendations", "count"), Column("A month", "figure"),
             ], sources),

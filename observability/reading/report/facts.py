@@ -12,24 +12,27 @@ from typing import Any
 
 from observability.database.client import DBManager
 from observability.log import printable
-from observability.reading.report.queries import PARAMETERS, QUERIES
+from observability.reading.report.queries import OF_HISTORY, PARAMETERS, QUERIES
 from observability.reading.session import Reading, TooLarge, read_only
 
 CONNECTIONS = 3
 """Some views take long over many accounts; a database has a core or more for each of these."""
 
 Facts = Mapping[str, Any]
-"""The answer to each of QUERIES by its name, and `now`: when that was true."""
+"""The answer to each query by its name, and `now`: when that was true."""
 
-MOMENT_SQL = "SELECT pg_export_snapshot(), CAST(extract(epoch FROM now()) AS text)"
+MOMENT_SQL = """
+SELECT pg_export_snapshot(), CAST(extract(epoch FROM now()) AS text),
+       to_regclass('daily_counts') IS NOT NULL AND to_regclass('changes') IS NOT NULL"""
 
 
 def read_facts(db: DBManager) -> Facts:
     """Ask everything; each transaction sees what the first one does."""
     waiting = deque(QUERIES.items())
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = dict.fromkeys(OF_HISTORY)
     with read_only(db) as reading, ThreadPoolExecutor(CONNECTIONS) as pool:
-        [[snapshot, epoch]] = reading.execute(MOMENT_SQL)
+        [[snapshot, epoch, has_history]] = reading.execute(MOMENT_SQL)
+        waiting.extend(OF_HISTORY.items() if has_history else ())
         facts["now"] = datetime.fromtimestamp(float(epoch), UTC)
         others = [pool.submit(ask_in, db, snapshot, waiting, facts) for _ in range(CONNECTIONS - 1)]
         ask_all(reading, waiting, facts)

@@ -32,13 +32,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; one that is `folded` opens by a click. `note` stands below it."""
+    """A table; one that is `folded` opens by a click. `note` stands below it.
+
+    One that is `wide` has texts that need the whole width of the page.
+    """
 
     title: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[Any]]
     note: str = ""
     folded: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,6 @@ class Section:
     charts: Sequence[Chart] = ()
     tables: Sequence[Table] = field(default=())
     note: str = ""
-    wide: bool = True
 
     @property
     def filled(self) -> bool:

@@ -54,7 +54,7 @@ def coming_section(facts: Facts) -> Section:
         f"Next {PARAMETERS['horizon']} days, seen at {moment(facts['now'])} UTC",
         f"Nothing is known to happen in the next {PARAMETERS['horizon']} days.",
         tables=[
-            Table("Next", columns, rows),
+            Table("Next", columns, rows, wide=True),
             Table("In all", [Column("What"), Column("Number", "count"), Column("First", "day")],
                   kinds),
         ],
@@ -68,11 +68,52 @@ def holder(row: Mapping[str, Any]) -> tuple[str, str]:
     return row["name"], row["account_id"]
 
 
+CHANGES = (
+    ("created", "Created"), ("updated", "Updated"), ("gone", "Gone"), ("returned", "Returned"),
+)  # fmt: skip
+
+
 def changes_section(facts: Facts) -> Section:
     """What changed since yesterday."""
+    found = facts["changes"]
+    empty = "Nothing changed." if found else "No history yet: what changes is told from now on."
+    found = found or {}
+    things_changed = [
+        [
+            (row["name"], row["account_id"]),
+            row["change"],
+            kind_of(row["kind"]),
+            row["thing"],
+            kind_of(row["columns"] or ""),
+        ]
+        for row in found.get("things") or ()
+    ]
+    counted = [
+        [kind_of(row["name"]), *(row[key] for key, _ in CHANGES), row["accounts"]]
+        for row in found.get("tables") or ()
+    ]
+    columns = [
+        Column("Account", "account"), Column("Change"), Column("Of"), Column("What"),
+        Column("Columns"),
+    ]  # fmt: skip
+    newest = f"{moment(found['newest'])} UTC" if found.get("newest") else ""
     return Section(
-        "changes", "What changed since yesterday", "", "There is no history yet.", tables=[]
-    )
+        "changes", "What changed since yesterday",
+        f"Collected in the 24 hours up to {newest}", empty,
+        tables=[
+            Table("Things", columns, things_changed, wide=True),
+            Table("All changes", [
+                Column("Of"), *(Column(label, "count") for _, label in CHANGES),
+                Column("Regions of accounts", "count"),
+            ], counted),
+        ],
+        note="What AWS restates, such as costs of the last days, is among all changes.",
+    )  # fmt: skip
+
+
+def kind_of(name: str) -> str:
+    """The name of a table or column in words."""
+    return name.replace("_", " ")
 
 
 def health_section(facts: Facts) -> Section:

@@ -205,6 +205,64 @@ SELECT jsonb_build_object(
                          WHERE f.account_id = l.account_id GROUP BY s.key) c) AS failing_since
         FROM late l) x))"""
 
+HISTORY = """
+WITH newest AS (SELECT max(day) AS day FROM daily_counts WHERE measure = 'open_findings')
+SELECT jsonb_agg(x ORDER BY x.day) FROM (
+    SELECT c.day, count(DISTINCT a.account_id) AS accounts,
+           coalesce(sum(c.value) FILTER (WHERE c.dimension = 'CRITICAL'), 0) AS critical,
+           coalesce(sum(c.value) FILTER (WHERE c.dimension = 'HIGH'), 0) AS high,
+           coalesce(sum(c.value) FILTER (WHERE c.dimension = 'MEDIUM'), 0) AS medium,
+           coalesce(sum(c.value)
+                    FILTER (WHERE c.dimension NOT IN ('CRITICAL', 'HIGH', 'MEDIUM')), 0) AS lower
+    FROM daily_counts c JOIN accounts a ON a.id = c.account_id
+    WHERE c.measure = 'open_findings'
+      AND c.day > (SELECT day FROM newest) - CAST(:days AS integer)
+    GROUP BY c.day) x"""
+
+# By the time that documents were collected: when they were loaded is another matter. What a thing
+# is called is told by its row, else by its key.
+CHANGES = """
+WITH newest AS (SELECT max(collected_at) AS at FROM documents),
+recent AS MATERIALIZED (
+    SELECT d.account_id AS account_row, x.table_name, x.change, x.row_id, x.row_key,
+           CASE x.change WHEN 'updated' THEN x.new_values END AS new_values
+    FROM documents d JOIN changes x ON x.document_id = d.id
+    WHERE d.collected_at > (SELECT at FROM newest) - interval '24 hours')
+SELECT jsonb_build_object(
+    'newest', (SELECT at FROM newest),
+    'tables', (SELECT jsonb_agg(x) FROM (
+        SELECT table_name AS name, count(DISTINCT account_row) AS accounts,
+               count(*) FILTER (WHERE change = 'created') AS created,
+               count(*) FILTER (WHERE change = 'updated') AS updated,
+               count(*) FILTER (WHERE change = 'gone') AS gone,
+               count(*) FILTER (WHERE change = 'returned') AS returned
+        FROM recent GROUP BY table_name ORDER BY count(*) DESC, table_name LIMIT 40) x),
+    'things', (SELECT jsonb_agg(x) FROM (
+        SELECT a.account_id, left(a.account_name, 80) AS name, r.change,
+               r.table_name AS kind,
+               left(coalesce(
+                   CASE r.table_name
+                        WHEN 'findings' THEN (SELECT t.title FROM findings t WHERE t.id = r.row_id)
+                        WHEN 'service_resources' THEN (
+                            SELECT concat_ws(' ', t.service_name, t.resource_type,
+                                             coalesce(t.resource_name, t.resource_id))
+                            FROM service_resources t WHERE t.id = r.row_id) END,
+                   (SELECT string_agg(k.value, ' ' ORDER BY k.key)
+                    FROM jsonb_each_text(r.row_key) k)), 160) AS thing,
+               left((SELECT string_agg(k, ', ' ORDER BY k)
+                     FROM jsonb_object_keys(r.new_values) k), 120) AS columns
+        FROM recent r JOIN accounts a ON a.id = r.account_row
+        WHERE r.table_name IN (
+            'accounts', 'alternate_contacts', 'findings', 'guard_duty_findings', 'kms_keys',
+            'waf_rules', 'cloudtrail_logs', 'secrets_manager_secrets', 'certificates',
+            'service_resources', 'resilience_hub_apps', 'health_events', 'support_tickets',
+            'inventory_instances')
+        ORDER BY array_position(ARRAY['gone', 'created', 'returned', 'updated'], r.change),
+                 r.table_name, a.account_id, thing LIMIT :most) x))"""
+
+OF_HISTORY: Mapping[str, str] = MappingProxyType({"history": HISTORY, "changes": CHANGES})
+"""What older databases cannot answer: they have neither table."""
+
 QUERIES: Mapping[str, str] = MappingProxyType(
     {
         "daily": DAILY_COSTS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from observability.reading.report.charts import lines
+from observability.reading.report.charts import lines, stacked_bars
 from observability.reading.report.facts import Facts
 from observability.reading.report.model import Chart, Column, Section, Table, Tile
 from observability.reading.report.words import (
@@ -85,11 +85,18 @@ def findings_section(facts: Facts) -> Section:
     total = found.get("total")
     if accounts and total:
         accounts.append([("All accounts", ""), *(total[key] for key, _ in SEVERITIES)])
+    charts, trend = findings_trend(facts["history"] or ())
     severities = [Column(label, "count") for _, label in SEVERITIES]
     return Section(
         "findings", "Open findings", f"As of {moment(facts['now'])} UTC", "No open findings.",
+        charts,
         tables=[
             Table("By account and severity", [Column("Account", "account"), *severities], accounts),
+            Table("Hygiene", [
+                Column("Problem"), Column("Resources", "count"), Column("Accounts", "count"),
+            ], [
+                [row["problem"], row["things"], row["accounts"]] for row in facts["hygiene"] or ()
+            ]),
             Table("Most frequent critical findings", [
                 Column("Finding"), Column("Source"), Column("Findings", "count"),
                 Column("Accounts", "count"), Column("Oldest, days", "count"),
@@ -98,16 +105,32 @@ def findings_section(facts: Facts) -> Section:
                 [row["title"], row["source"], row["findings"], row["accounts"], row["age_days"],
                  row["fixable"]]
                 for row in facts["critical"] or ()
-            ]),
-            Table("Hygiene", [
-                Column("Problem"), Column("Resources", "count"), Column("Accounts", "count"),
-            ], [
-                [row["problem"], row["things"], row["accounts"]] for row in facts["hygiene"] or ()
-            ]),
+            ], wide=True),
+            *trend,
         ],
         note="Security Hub, GuardDuty and Inspector, each finding once."
         " Lower: low, informational, or not rated.",
     )  # fmt: skip
+
+
+def findings_trend(days: Sequence[Mapping[str, Any]]) -> tuple[list[Chart], list[Table]]:
+    """Open findings of each day by severity, and the table that the bars show."""
+    if not days:
+        return [], []
+    title = f"Open findings by severity, {period(days[0]['day'], days[-1]['day'])}"
+    shown = SEVERITIES[:3]
+    series = [(key, label, [float(day[key]) for day in days]) for key, label in shown]
+    chart = stacked_bars(title, [short_day(day["day"]) for day in days], series, count, count)
+    columns = [
+        Column("Day", "day"), *(Column(label, "count") for _, label in SEVERITIES),
+        Column("Accounts", "count"),
+    ]  # fmt: skip
+    rows = [
+        [day["day"], *(day[key] for key, _ in SEVERITIES), day["accounts"]]
+        for day in reversed(days)
+    ]
+    note = "An account whose findings could not be read is not counted on that day."
+    return [chart], [Table("Findings per day", columns, rows, note, folded=True)]
 
 
 def compliance_section(facts: Facts) -> Section:
