@@ -51,7 +51,7 @@ def test_the_sections_are_all_there_and_each_number_says_of_when_it_is(page: Pag
     sections = [held for tag, held in page.tags if tag == "section"]
     assert [held["id"] for held in sections] == [*SECTIONS]
     for name in set(SECTIONS) - {"changes"}:
-        assert re.search(r"As of \d|Costs? of \d|up to \d|seen at \d", page.texts[name]), name
+        assert re.search(r"As of \d|Costs of \d|up to \d|seen at \d", page.texts[name]), name
     assert all(re.search(r"\d\d? [A-Z][a-z]{2}", texts[-1]) for texts in page.tiles.values())
 
 

@@ -44,7 +44,10 @@ def currency_of(facts: Facts) -> str:
 def week(facts: Facts) -> str:
     """Of which days costs are."""
     total = weekly(facts).get("total") or {}
-    return f"Costs of {period(total['week_start'], total['last_day'])}" if total else ""
+    if not total.get("last_day"):
+        return ""
+    days = period(total["week_start"], total["last_day"])
+    return f"Costs of {days}{', newest 7 of each account' if total['behind'] else ''}"
 
 
 def cost_tiles(facts: Facts) -> Iterator[Tile]:
@@ -88,7 +91,7 @@ def daily_section(facts: Facts) -> Section:
     return Section(
         "costs", "Cost per day and service",
         f"Unblended cost up to {short_day(last)}. {RESTATED}" if rows else "", NO_COSTS, charts,
-        tables, other_currencies(facts),
+        tables, left_out(facts),
     )  # fmt: skip
 
 
@@ -207,8 +210,8 @@ def rises_section(facts: Facts) -> Section:
         Column("Account", "account"), Column("Service"), Column("Last 7 days", "money"),
         Column("7 days before", "money"), Column("Change", "change"),
     ]  # fmt: skip
-    left_out = (found.get("total") or {}).get("not_compared")
-    note = f"Not compared, as days are missing: {things(left_out, 'account')}." if left_out else ""
+    missing = (found.get("total") or {}).get("not_compared")
+    note = f"Not compared, as days are missing: {things(missing, 'account')}." if missing else ""
     return Section(
         "rises", "What rose most", week(facts),
         "Nothing rose, or no two weeks are known to compare.",
@@ -255,8 +258,14 @@ def savings_section(facts: Facts) -> Section:
     )  # fmt: skip
 
 
-def other_currencies(facts: Facts) -> str:
-    """Which accounts are not in the sums, as they pay in another currency."""
-    others = weekly(facts).get("currencies", ())[1:]
+def left_out(facts: Facts) -> str:
+    """Which accounts are not in the sums: of the last days, or as they pay in another currency."""
+    found = weekly(facts)
+    others = found.get("currencies", ())[1:]
     told = ", ".join(f"{count(one['accounts'])} in {one['currency']}" for one in others)
-    return f"Accounts in other currencies are left out: {told}." if told else ""
+    notes = [f"Accounts in other currencies are left out: {told}."] if told else []
+    total = found.get("total") or {}
+    if total.get("behind"):
+        behind = things(total["behind"], "account")
+        notes.append(f"Costs of {behind} end before {short_day(total['last_day'])}.")
+    return " ".join(notes)

@@ -58,7 +58,8 @@ SELECT jsonb_build_object(
     'total', (SELECT to_jsonb(x) FROM (
         SELECT sum(cost) AS cost, sum(previous) AS previous, sum(difference) AS difference,
                min(week_start) AS week_start, max(week_end) - 1 AS last_day,
-               count(DISTINCT account_id) AS accounts,
+               count(DISTINCT account_id) FILTER (
+                   WHERE week_end < (SELECT max(week_end) FROM own)) AS behind,
                count(DISTINCT account_id) FILTER (WHERE difference IS NULL) AS not_compared
         FROM own) x),
     'services', (SELECT jsonb_agg(x ORDER BY x.place) FROM (

@@ -35,15 +35,15 @@ def security_tiles(facts: Facts) -> Iterator[Tile]:
     problems = {row["problem"]: row["things"] for row in facts["hygiene"] or ()}
     expired, soon = problems.get(EXPIRED, 0), problems.get(EXPIRES, 0)
     yield Tile(
-        "Certificates that expire in 30 days", count(soon),
-        f"in use; {count(expired)} expired", now,
+        "Certificates that expire soon", count(soon),
+        f"in 30 days, in use; {count(expired)} expired", now,
         "bad" if soon or expired else "good",
     )  # fmt: skip
     days = rule_days(facts)
     if days:
         newest = days[-1]
         yield Tile(
-            "Config rules complied with", share(newest),
+            "Compliant Config rules", share(newest),
             f"in {things(newest['accounts'], 'account')}",
             short_day(newest["day"]),
         )  # fmt: skip
