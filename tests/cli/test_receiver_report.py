@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import documents
-from tests.cli.commands import KMS_KEY, Run, objects, put
+from tests.cli.commands import Run, objects, put
 from tests.documents import document
 from tests.paths import ROOT
 from tests.warehouse import Warehouse
@@ -39,12 +39,15 @@ def test_a_report_is_written_to_a_file_and_nothing_is_loaded(
 
 @pytest.mark.parametrize("flags", [("--report", "s3"), ()], ids=["flag", "variable"])
 def test_after_a_sweep_the_report_is_in_the_bucket(
-    run_receiver: Run, warehouse: Warehouse, flags: tuple[str, ...]
+    run_receiver: Run,
+    receiver_environment: dict[str, str],
+    warehouse: Warehouse,
+    flags: tuple[str, ...],
 ) -> None:
     today = datetime.now(UTC).date()
     put(warehouse, YESTERDAY, document(today))
     more = {} if flags else {"REPORT": "1"}
-    done = run_receiver(*flags, **more, ANALYTICS_KMS_KEY=KMS_KEY)
+    done = run_receiver(*flags, **more)
     assert done.returncode == 0, done.stderr
     assert f"report written: s3://{warehouse.bucket}/reports/latest.html" in done.stderr
     found = reports(warehouse)
@@ -52,7 +55,7 @@ def test_after_a_sweep_the_report_is_in_the_bucket(
     for head in found.values():
         assert head["ContentType"] == "text/html; charset=utf-8"
         assert head["ServerSideEncryption"] == "aws:kms"
-        assert str(head["SSEKMSKeyId"]).endswith(KMS_KEY)
+        assert head["SSEKMSKeyId"] == receiver_environment["ANALYTICS_KMS_KEY"]
     assert len(warehouse.query("SELECT * FROM documents")) == 1
 
 
