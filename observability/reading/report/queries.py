@@ -108,8 +108,13 @@ SELECT jsonb_build_object(
 
 FINDINGS = """
 WITH counted AS MATERIALIZED (
-    SELECT account_id, severity_level AS level, count(*) AS findings
-    FROM open_findings GROUP BY account_id, severity_level),
+    SELECT account_id, severity_level AS level, count(*) AS findings,
+           CASE severity_level WHEN 5 THEN left(coalesce(title, finding_id), 160) END AS title,
+           min(source) FILTER (WHERE severity_level = 5) AS source,
+           max(age_days) FILTER (WHERE severity_level = 5) AS age_days,
+           count(*) FILTER (WHERE severity_level = 5 AND fix_available IN ('YES', 'PARTIAL'))
+               AS fixable
+    FROM open_findings GROUP BY account_id, severity_level, 4),
 by_account AS (
     SELECT account_id,
            sum(findings) FILTER (WHERE level = 5) AS critical,
@@ -135,16 +140,13 @@ SELECT jsonb_build_object(
                 WHERE a.account_id = min(placed.account_id)) AS name,
                coalesce(sum(critical), 0) AS critical, coalesce(sum(high), 0) AS high,
                coalesce(sum(medium), 0) AS medium, coalesce(sum(lower), 0) AS lower
-        FROM placed GROUP BY 1) x))"""
-
-CRITICAL_FINDINGS = """
-SELECT jsonb_agg(x) FROM (
-    SELECT left(coalesce(title, finding_id), 160) AS title, min(source) AS source,
-           count(*) AS findings, count(DISTINCT account_id) AS accounts,
-           max(age_days) AS age_days,
-           count(*) FILTER (WHERE fix_available IN ('YES', 'PARTIAL')) AS fixable
-    FROM open_findings WHERE severity = 'CRITICAL'
-    GROUP BY 1 ORDER BY findings DESC, title LIMIT :most) x"""
+        FROM placed GROUP BY 1) x),
+    'critical', (SELECT jsonb_agg(x) FROM (
+        SELECT title, min(source) AS source, sum(findings) AS findings,
+               count(DISTINCT account_id) AS accounts, max(age_days) AS age_days,
+               sum(fixable) AS fixable
+        FROM counted WHERE level = 5
+        GROUP BY title ORDER BY findings DESC, title LIMIT :most) x))"""
 
 HYGIENE = """
 SELECT jsonb_agg(x) FROM (
@@ -271,7 +273,6 @@ QUERIES: Mapping[str, str] = MappingProxyType(
         "weekly": WEEKLY_COSTS,
         "delivery": DELIVERY,
         "compliance": COMPLIANCE,
-        "critical": CRITICAL_FINDINGS,
         "hygiene": HYGIENE,
         "savings": SAVINGS,
         "coming": COMING,

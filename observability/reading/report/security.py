@@ -104,7 +104,7 @@ def findings_section(facts: Facts) -> Section:
             ], [
                 [row["title"], row["source"], row["findings"], row["accounts"], row["age_days"],
                  row["fixable"]]
-                for row in facts["critical"] or ()
+                for row in found.get("critical") or ()
             ], wide=True),
             *trend,
         ],
