@@ -58,8 +58,7 @@ from observability.limits import EARLY_BYTES
 from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
-from observability.reading.command import only_reads, read
-from observability.reading.publish import prepare_report, publish_report
+from observability.reading import only_reads, prepare_report, publish_report, read
 from observability.receiving.actions import chosen_action
 from observability.receiving.attempts import watched
 from observability.receiving.batches import load_messages, load_tasks
@@ -327,7 +326,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     understood = True
     if is_sweep(event) or event == RETRY:
         results = load_waiting(receiver, retry=event == RETRY)
-        publish_report(settings, receiver.s3.put)
+        publish_report(settings, receiver.s3.put, receiver.db.deadline)
     else:
         named = read_event(event, settings.bucket, "the event")
         results, understood = load_objects(named.objects), named.understood
@@ -367,8 +366,6 @@ def list_data(receiver: Receiver) -> Iterator[File]:
 
 def run(flags: argparse.Namespace) -> int:
     """What the command line asks for; returns the exit code."""
-    if only_reads(flags):
-        return read(flags)
     settings = Settings.of(vars(flags))
     prepare_report(settings)
     if flags.file is not None:  # if it is empty, say of a variable, all would be loaded
@@ -383,14 +380,14 @@ def run(flags: argparse.Namespace) -> int:
         raise no_object(flags.file, receiver.s3, settings)
     results = load_all(receiver, files)
     receiver.s3.forget(retried, results)
-    if not (flags.file or flags.dry_run or STOP.by):
+    if swept := not (flags.file or flags.dry_run or STOP.by):
         results += load_expected_accounts(receiver.s3, receiver.db)
     calls = receiver.s3.calls.counts + receiver.db.calls.counts
     said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
     log_event("INFO", f"calls: {said}", calls=dict(calls))
     print(summary(results, time.monotonic() - started, len(files) - len(results)))
-    if not (flags.file or flags.dry_run or STOP.by):
-        publish_report(settings, receiver.s3.put)
+    if swept:
+        publish_report(settings, receiver.s3.put, receiver.db.deadline)
     if flags.dry_run:
         print("dry run: everything was rolled back, nothing was moved")
     if STOP.by:
@@ -402,7 +399,7 @@ def run(flags: argparse.Namespace) -> int:
 def load(flags: argparse.Namespace) -> int:
     """Run what the command line asks for; what may pass is a failure of this run."""
     try:
-        return run(flags)
+        return read(flags) if only_reads(flags) else run(flags)
     except (DatabaseFault, Rejected, Transient) as error:
         if STOP.by:
             raise Stopped(STOP.by) from None

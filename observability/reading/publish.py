@@ -23,11 +23,14 @@ def prepare_report(settings: Settings) -> None:
         import_packages()
 
 
-def publish_report(settings: Settings, put: Put) -> None:
-    """Write the report of now to reports/, if the settings ask for it."""
+def publish_report(settings: Settings, put: Put, deadline: float) -> None:
+    """Write the report of now to reports/, if the settings ask for it.
+
+    Raises Transient where the run's time, which ends at `deadline` (monotonic), is used up.
+    """
     if settings.report != TO_BUCKET:
         return
-    page = make_report(settings.as_reader()).encode()
+    page = make_report(settings.as_reader(), deadline).encode()
     for key in (f"reports/{datetime.now(UTC):%Y-%m-%d}.html", LATEST):
         put(key, page, HTML)
     log_event("SUCCESS", f"report written: s3://{settings.bucket}/{LATEST}", size=len(page))

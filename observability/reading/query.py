@@ -8,6 +8,7 @@ data-api.differences.html). What a value was is told by its column.
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -56,9 +57,11 @@ class Column:
     kind: str
 
 
-def open_database(settings: Settings) -> DBManager:
+def open_database(settings: Settings, deadline: float = math.inf) -> DBManager:
     """The database for one who reads, for a bounded time."""
-    return DBManager(settings, time.monotonic() + LONGEST_QUERY)
+    db = DBManager(settings)
+    db.begin(min(deadline, time.monotonic() + LONGEST_QUERY))
+    return db
 
 
 def checked(sql: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from observability.reading.query import open_database
 from observability.reading.report.facts import read_facts
 from observability.reading.report.page import write_page
@@ -14,7 +16,7 @@ def import_packages() -> None:
     import pygal  # noqa: F401
 
 
-def make_report(settings: Settings) -> str:
+def make_report(settings: Settings, deadline: float = math.inf) -> str:
     """Read the database and write the page; ModuleNotFoundError where its packages are missing."""
     import_packages()
-    return write_page(read_facts(open_database(settings)))
+    return write_page(read_facts(open_database(settings, deadline)))
