@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pygal.graph.graph import Graph
 
 WIDTH, HEIGHT = 760, 200
-LABEL_SIZE = 13
-"""Of labels on the axes, for which pygal leaves room; on a phone they are as large."""
+LABEL_SIZE = 16
+"""Of labels on the axes, for which pygal leaves room: on a phone they are larger than elsewhere."""
 DROPPED = {
     "defs", "desc", "title", "style", "script", "tooltip-overlay", "text-overlay", "titles",
     "background",
