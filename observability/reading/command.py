@@ -29,7 +29,9 @@ def only_reads(flags: argparse.Namespace) -> bool:
 
 def report_file(flags: argparse.Namespace) -> str | None:
     """The file of --report, if that is not the bucket."""
-    given = read_report(flags.report) if flags.report is not None else None
+    if flags.report is not None and not flags.report.strip():
+        raise UsageError("--report is empty: give a file, or s3")
+    given = read_report(flags.report) if flags.report else None
     return given if given != TO_BUCKET else None
 
 

@@ -101,6 +101,15 @@ def test_only_the_report_needs_its_packages(
     assert warehouse.query("SELECT * FROM documents") == []
 
 
+def test_an_empty_name_loads_nothing(run_receiver: Run, warehouse: Warehouse) -> None:
+    """Say of a variable of a shell that is not set."""
+    put(warehouse, YESTERDAY, document(datetime.now(UTC).date()))
+    done = run_receiver("--report", "")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "receiver.py: --report is empty: give a file, or s3\n"
+    assert warehouse.query("SELECT * FROM documents") == []
+
+
 def test_a_file_that_cannot_be_written_is_one_line(run_receiver: Run, tmp_path: Path) -> None:
     target = tmp_path / "none" / "report.html"
     done = run_receiver("--report", str(target))

@@ -56,7 +56,11 @@ def ask_all(reading: Reading, waiting: deque[tuple[str, str]], facts: dict[str, 
             name, sql = waiting.popleft()
         except IndexError:  # another one was faster
             return
-        facts[name] = ask(reading, sql)
+        try:
+            facts[name] = ask(reading, sql)
+        except BaseException:
+            waiting.clear()  # nobody needs the rest
+            raise
 
 
 def ask(reading: Reading, sql: str) -> Any:
