@@ -66,6 +66,11 @@ docs: $(READY) ## write the generated parts of README.md and docs/ anew
 	$(BIN)/python -m tests.docs.generate
 	$(BIN)/python -m tests.docs.aws_answers
 
+# Needs Debian's chromium.
+.PHONY: pictures
+pictures: demo ## write docs/report.png anew, from the report of make demo
+	$(BIN)/python -m tests.docs.pictures $(DATA)/report.html docs/report.png
+
 destroy-hub destroy-spokes: $(READY) ## delete what was deployed
 	BIN=$(BIN) deploy/deploy.sh $@
 

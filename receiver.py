@@ -58,10 +58,11 @@ from observability.limits import EARLY_BYTES
 from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
+from observability.reading import only_reads, prepare_report, publish_report, read
 from observability.receiving.actions import chosen_action
 from observability.receiving.attempts import watched
 from observability.receiving.batches import load_messages, load_tasks
-from observability.receiving.bucket import Changed, check_key, found, no_object
+from observability.receiving.bucket import Changed, check_key, find_file
 from observability.receiving.bucket import S3Manager as S3Manager
 from observability.receiving.coverage import load_expected_accounts
 from observability.receiving.events import (
@@ -326,6 +327,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     understood = True
     if is_sweep(event) or event == RETRY:
         results = load_waiting(receiver, retry=event == RETRY)
+        publish_report(settings, receiver.s3.put, receiver.db.deadline)
     else:
         named = read_event(event, settings.bucket, "the event")
         results, understood = load_objects(named.objects), named.understood
@@ -359,13 +361,17 @@ def load_named(receiver: Receiver, objects: Iterable[ObjectName]) -> list[FileRe
     return unseen + load_all(receiver, files)
 
 
-def list_data(receiver: Receiver) -> Iterator[File]:
+def list_data(receiver: Receiver, key: str | None = None) -> Iterable[File]:
+    """What waits, or the file at a key."""
+    if key:
+        return [find_file(receiver.s3, key, receiver.settings)]
     return receiver.s3.list_files("data/")
 
 
 def run(flags: argparse.Namespace) -> int:
     """What the command line asks for; returns the exit code."""
     settings = Settings.of(vars(flags))
+    prepare_report(settings)
     if flags.file is not None:  # if it is empty, say of a variable, all would be loaded
         check_key(flags.file, settings)
     if action := chosen_action(flags):
@@ -375,17 +381,17 @@ def run(flags: argparse.Namespace) -> int:
     if flags.forget is not None:
         forget_document(receiver.s3, receiver.db, flags.forget, dry_run=flags.dry_run)
     retried = receiver.s3.put_back() if flags.retry_rejected else []
-    files = found(receiver.s3, [flags.file]) if flags.file else list(list_data(receiver))
-    if flags.file and not files:
-        raise no_object(flags.file, receiver.s3, settings)
+    files = list(list_data(receiver, flags.file))
     results = load_all(receiver, files)
     receiver.s3.forget(retried, results)
-    if not (flags.file or flags.dry_run or STOP.by):
+    if swept := not (flags.file or flags.dry_run or STOP.by):
         results += load_expected_accounts(receiver.s3, receiver.db)
     calls = receiver.s3.calls.counts + receiver.db.calls.counts
     said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
     log_event("INFO", f"calls: {said}", calls=dict(calls))
     print(summary(results, time.monotonic() - started, len(files) - len(results)))
+    if swept:
+        publish_report(settings, receiver.s3.put, receiver.db.deadline)
     if flags.dry_run:
         print("dry run: everything was rolled back, nothing was moved")
     if STOP.by:
@@ -397,7 +403,7 @@ def run(flags: argparse.Namespace) -> int:
 def load(flags: argparse.Namespace) -> int:
     """Run what the command line asks for; what may pass is a failure of this run."""
     try:
-        return run(flags)
+        return read(flags) if only_reads(flags) else run(flags)
     except (DatabaseFault, Rejected, Transient) as error:
         if STOP.by:
             raise Stopped(STOP.by) from None

@@ -14,6 +14,7 @@ import hashlib
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "deploy" / "requirements.txt"
 LOCKED = ("boto3", "botocore")
+"""Beside what the report needs."""
+OURS = ("*.py", "*.html", "*.css")
 
 PYTHON, PLATFORM = "3.13", "manylinux2014_aarch64"
 """The runtime and the machine that the templates name."""
@@ -67,7 +70,7 @@ def write_package(target: Path, files: Mapping[str, bytes]) -> None:
 
 def modules() -> dict[str, bytes]:
     """The files of the package observability, by their path in the archive."""
-    found = (ROOT / "observability").rglob("*.py")
+    found = [file for form in OURS for file in (ROOT / "observability").rglob(form)]
     return {file.relative_to(ROOT).as_posix(): file.read_bytes() for file in found}
 
 
@@ -89,7 +92,9 @@ def build(target: Path) -> list[Path]:
 def lock() -> None:
     """Write the newest allowed versions of all dependencies, with their hashes."""
     allowed = (ROOT / "requirements.txt").read_text().splitlines()
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [line for line in allowed if line.startswith(LOCKED)]
+    wanted += package["optional-dependencies"]["report"]
     lines = [f"# Written by {Path(__file__).name} --lock: what the packages hold beside our files."]
     with tempfile.TemporaryDirectory() as wheels:
         for wheel in pip_download(Path(wheels), *wanted):

@@ -110,7 +110,7 @@ hub() {
     stack "$NAME" deploy/hub.yaml "SystemName=$NAME" "CodeBucket=$packages" "CodeKey=$key" $owner \
         $(given AlarmEmail=EMAIL MaximumCapacity=MAXIMUM_CAPACITY \
             PauseAfterSeconds=PAUSE_AFTER LoadedDays=LOADED_DAYS BackupDays=BACKUP_DAYS \
-            SnapshotArn=SNAPSHOT SKIP=SKIP ONLY=ONLY)
+            Report=REPORT ReportDays=REPORT_DAYS SnapshotArn=SNAPSHOT SKIP=SKIP ONLY=ONLY)
     say "== schema"
     local bucket cluster database secret
     bucket=$(output "$NAME" BucketName)

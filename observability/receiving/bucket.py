@@ -216,15 +216,14 @@ class S3Manager:
         name = self.keep(file, "rejected", REFUSED)
         if not name:
             return False
-        self.expected(
-            (),
-            "put_object",
-            Key=f"rejected/{name}{REASON}",
-            Body="".join(f"{printable(reason)}\n" for reason in reasons).encode(errors="replace"),
-            ContentType="text/plain; charset=utf-8",
-            **self.encryption,
-        )
+        lines = "".join(f"{printable(reason)}\n" for reason in reasons).encode(errors="replace")
+        self.put(f"rejected/{name}{REASON}", lines, "text/plain; charset=utf-8")
         return self.delete(file)
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Write an object."""
+        what = {"Key": key, "Body": body, "ContentType": content_type}
+        self.expected((), "put_object", **what, **self.encryption)
 
     def put_back(self) -> list[File]:
         """Copy refused documents back to data/, unless another one waits there; which they are."""
@@ -289,9 +288,12 @@ class Changed(Exception):
     """The object was replaced or taken away since it was found."""
 
 
-def found(s3: S3Manager, keys: Iterable[str]) -> list[File]:
-    """The files at keys; one that another receiver has moved meanwhile needs nothing more."""
-    return [file for key in keys if (file := s3.find(key))]
+def find_file(s3: S3Manager, key: str, settings: Settings) -> File:
+    """The file at the key of --file; UsageError where there is none, with where it is."""
+    file = s3.find(key)
+    if file is None:
+        raise no_object(key, s3, settings)
+    return file
 
 
 def copy_back(place: str, rest: str, settings: Settings) -> str:

@@ -45,6 +45,18 @@ def is_on(given: Any) -> bool:
 
 SWITCH = Kind("", is_on)
 
+TO_BUCKET = "s3"
+
+
+def read_report(given: str) -> str | None:
+    """Where a report goes: a file, the bucket, or nowhere."""
+    if given.lower() in (*ON, TO_BUCKET):
+        return TO_BUCKET
+    return None if given.lower() in OFF else given
+
+
+REPORT = Kind("FILE", read_report)
+
 
 def text(value: str) -> Kind:
     """Any text."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from observability.errors import UsageError
@@ -19,7 +19,18 @@ from observability.settings.declaration import (
     read_all,
     setting,
 )
-from observability.settings.kinds import KMS_KEY, REGION, SWITCH, arn, names, number, text
+from observability.settings.kinds import (
+    KMS_KEY,
+    REGION,
+    REPORT,
+    SWITCH,
+    TO_BUCKET,
+    arn,
+    choice,
+    names,
+    number,
+    text,
+)
 
 SCRIPT = "receiver.py"
 GROUPS = {
@@ -56,6 +67,11 @@ class Settings:
     database: str = setting(
         text("NAME"), "database", "name of the database", variable="DB_NAME", needed=True
     )
+    reader_secret_arn: str | None = setting(
+        arn("secretsmanager", "secret"), "database",
+        "ARN of the secret of a user who only reads, for --query and --report; default: the other",
+        variable="READER_SECRET_ARN",
+    )  # fmt: skip
     region: str | None = setting(
         REGION, "bucket", "region of bucket and cluster; default: boto3's own, say of AWS_PROFILE",
         variable="REGION",
@@ -89,12 +105,36 @@ class Settings:
         number("SECONDS", 1.0, LONGEST_PATIENCE), "limits",
         "seconds that reading and loading one document may take", default=float(DOCUMENT_SECONDS),
     )  # fmt: skip
+    report: str | None = setting(
+        REPORT, "action",
+        "write the report to this HTML file, and exit; s3 (environment: 1): load, then write it"
+        " to reports/ in the bucket",
+        variable="REPORT", exclusive=True,
+    )  # fmt: skip
 
     @classmethod
     def of(cls, flags: Mapping[str, Any]) -> Settings:
         """Each setting by its flag, else by its variable; UsageError names all that are wrong."""
-        values = read_all(SETTINGS, flags, os.environ)
+        settings = cls.made_of(flags)
+        if settings.report not in (None, TO_BUCKET):
+            raise UsageError("REPORT is for reports in the bucket, give 1; a file takes --report")
+        return settings
+
+    @classmethod
+    def for_reading(cls, flags: Mapping[str, Any]) -> Settings:
+        """The same for what only reads the database, which needs no bucket."""
+        reader = os.environ.get("READER_SECRET_ARN") or flags.get("reader_secret_arn")
+        return cls.made_of(flags, ("bucket", "secret_arn") if reader else ("bucket",)).as_reader()
+
+    @classmethod
+    def made_of(cls, flags: Mapping[str, Any], optional: Collection[str] = ()) -> Settings:
+        """All settings; those that are `optional` may be missing."""
+        values = read_all(SETTINGS, flags, os.environ, optional)
         return cls(**values | {name: frozenset(values[name]) for name in ("only", "skip")})
+
+    def as_reader(self) -> Settings:
+        """The same with the login of the user who only reads, if there is one."""
+        return replace(self, secret_arn=self.reader_secret_arn or self.secret_arn)
 
     def off(self, categories: Iterable[str]) -> frozenset[str]:
         """Those of the categories that are not loaded; UsageError if a setting names others."""
@@ -144,6 +184,15 @@ ACTIONS = (
         "expire", text("DAYS"), "action",
         "delete what is gone, and log messages, changes and counts, after so many days, and exit",
         exclusive=True,
+    ),
+    Setting(
+        "query", text("SQL"), "action",
+        "print the rows of a query that changes nothing, and exit; -: read it from stdin",
+        exclusive=True,
+    ),
+    Setting(
+        "format", choice("table", "csv", "json", "jsonl"), "action",
+        "with --query: form of the rows; default: table on a terminal, else csv",
     ),
     Setting(
         "dry_run", SWITCH, "action",

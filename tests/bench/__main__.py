@@ -12,12 +12,12 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.bench import before, growth, organization, others, receiving, sending, views
+from tests.bench import before, growth, organization, others, receiving, report, sending, views
 from tests.bench.harness import Line, Results, account, running_cloud
 from tests.cloud import Size
 
 QUICK = bool(os.environ.get("QUICK"))
-PARTS = ("receiver", "before", "others", "sender", "organization", "growth", "views")
+PARTS = ("receiver", "before", "others", "sender", "organization", "growth", "views", "report")
 
 
 def main() -> int:
@@ -41,6 +41,8 @@ def main() -> int:
         growth.measure(results, quick=QUICK)
     if "views" in wanted:
         views.measure(results, *((50, 30) if QUICK else (1000, 365)))
+    if "report" in wanted:
+        report.measure(results, 50 if QUICK else 1000, 30)
     print("\n".join(table(results)))
     print(f"\n{machine()}; {time.monotonic() - started:.0f} s altogether")
     return 0

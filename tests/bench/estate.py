@@ -57,8 +57,9 @@ STATEMENTS = (
     SELECT account_id, period_start, period_end, 'SavingsPlan', 'sp-' || n, 90, 24,
         now() + interval '100 days', 'active'
     FROM documents, generate_series(1, 2) n WHERE account_id %% 2 = 1""",
-    """INSERT INTO config_reports (account_id, date_from, date_to, compliance_score)
-    SELECT account_id, period_start, period_end, 90 FROM documents""",
+    """INSERT INTO config_reports (account_id, date_from, date_to, compliance_score, total_rules,
+        compliant_rules, non_compliant_rules)
+    SELECT account_id, period_start, period_end, 90, 100, 90, 10 FROM documents""",
     """INSERT INTO findings (account_id, finding_id, severity, status, record_state, created_at,
         updated_at)
     SELECT a, 'finding ' || n, CASE n %% 5 WHEN 0 THEN 'CRITICAL' ELSE 'LOW' END,

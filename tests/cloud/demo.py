@@ -24,7 +24,6 @@ from typing import Any
 
 import psycopg
 
-from observability.settings import receiver
 from tests.cloud.company import PARTS, REGIONS
 from tests.cloud.playing import DAY, EVERY_DAY, SENDER, PlayError, Stage
 from tests.cloud.running import command
@@ -120,22 +119,19 @@ def ignore(_number: int, _day: date) -> None:
 
 
 def write_report(stage: Stage, folder: Path) -> None:
-    """Write the report, where this version of the receiver has one; what it is called."""
-    if "--report" in receiver.parser().format_help():
-        program = [sys.executable, str(ROOT / "receiver.py"), "--report", str(folder / REPORT)]
-        done = subprocess.run(
-            program, env=os.environ | stage.environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise PlayError(f"receiver.py --report: {done.stderr.strip()}")
-        say("report", str(folder / REPORT))
+    """Write the report, and say what it is called."""
+    program = [sys.executable, str(ROOT / "receiver.py"), "--report", str(folder / REPORT)]
+    done = subprocess.run(
+        program, env=os.environ | stage.environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise PlayError(f"receiver.py --report: {done.stderr.strip()}")
+    say("report", str(folder / REPORT))
 
 
 def query_line() -> str:
     """How to ask the database through the Data API."""
-    if "--query" in receiver.parser().format_help():
-        return f'.venv/bin/python receiver.py --query "{QUERY}"'
-    return ".venv/bin/python receiver.py --check"
+    return f'.venv/bin/python receiver.py --query "{QUERY}"'
 
 
 def stay_up(stage: Stage, folder: Path) -> None:

@@ -191,6 +191,21 @@ def test_the_receiver_sweeps(
     assert keys(embedded, bucket) == [name.replace("data/", "loaded/") for name in names]
 
 
+def test_the_receiver_writes_the_report_after_a_sweep(
+    invoke: Invoke, embedded: EmbeddedCloud, bucket: str, hub: dict[str, str], upload: Upload
+) -> None:
+    """The package has all that the report needs; an upload alone makes none."""
+    named, other = upload("300000000901"), upload("300000000902")
+    invoke("receiver.lambda_handler", hub | {"REPORT": "1"}, s3_event(bucket, named))
+    assert not [key for key in keys(embedded, bucket) if key.startswith("reports/")]
+    invoke("receiver.lambda_handler", hub | {"REPORT": "1"}, {})
+    reports = [key for key in keys(embedded, bucket) if key.startswith("reports/")]
+    assert reports == [f"reports/{datetime.now(UTC):%Y-%m-%d}.html", "reports/latest.html"]
+    body = embedded.client("s3", embedded.analytics.id).get_object(Bucket=bucket, Key=reports[1])
+    page = body["Body"].read().decode()
+    assert all(name.split("/")[1] in page for name in (named, other))
+
+
 def test_the_receiver_takes_an_event_of_s3_and_loads_that_only(
     invoke: Invoke, embedded: EmbeddedCloud, bucket: str, hub: dict[str, str], upload: Upload
 ) -> None:

@@ -257,6 +257,14 @@ def test_every_page_is_linked_from_the_readme() -> None:
     assert {path for path in TEXTS if path.name != "README.md"} <= linked
 
 
+def test_the_readme_shows_the_report() -> None:
+    """A picture of a size that a page may load."""
+    [name] = re.findall(r"^!\[[^\]]+\]\(([^)]+\.png)\)$", README.partition("\n## ")[0], re.M)
+    picture = (ROOT / name).read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 400_000
+
+
 def test_every_promise_names_tests_that_exist() -> None:
     source = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     existing = set(re.findall(r"^def (test_\w+)", source, re.M))

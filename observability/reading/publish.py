@@ -1,0 +1,36 @@
+"""Putting the report into the bucket, where whoever may read it finds the newest one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from observability.log import log_event
+from observability.reading.report import import_packages, make_report
+from observability.settings.kinds import TO_BUCKET
+from observability.settings.receiver import Settings
+
+LATEST = "reports/latest.html"
+HTML = "text/html; charset=utf-8"
+
+Put = Callable[[str, bytes, str], None]
+"""Writes an object: its key, its content, its type."""
+
+
+def prepare_report(settings: Settings) -> None:
+    """Raise ModuleNotFoundError now, and not after a sweep, where the report cannot be made."""
+    if settings.report == TO_BUCKET:
+        import_packages()
+
+
+def publish_report(settings: Settings, put: Put, deadline: float) -> None:
+    """Write the report of now to reports/, if the settings ask for it.
+
+    Raises Transient where the run's time, which ends at `deadline` (monotonic), is used up.
+    """
+    if settings.report != TO_BUCKET:
+        return
+    page = make_report(settings.as_reader(), deadline).encode()
+    for key in (f"reports/{datetime.now(UTC):%Y-%m-%d}.html", LATEST):
+        put(key, page, HTML)
+    log_event("SUCCESS", f"report written: s3://{settings.bucket}/{LATEST}", size=len(page))

@@ -1,0 +1,83 @@
+"""Numbers and times as the page writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+UNKNOWN = "–"  # noqa: RUF001  what is not known is never shown as zero
+SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
+WHOLE_FROM = 1_000
+"""Amounts from here on are written without cents."""
+
+
+def money(value: Any, currency: str, *, whole: bool = False) -> str:
+    """An amount: $1,234 or $12.34; `whole` without cents in any case."""
+    if value is None:
+        return UNKNOWN
+    amount = Decimal(value)
+    digits = 0 if whole or abs(amount) >= WHOLE_FROM else 2
+    sign = "−" if round(amount, digits) < 0 else ""  # noqa: RUF001
+    return f"{sign}{SIGNS.get(currency, f'{currency} ')}{abs(amount):,.{digits}f}"
+
+
+def percent(part: Any, whole: Any) -> str:
+    """A part of a whole in percent, with one digit."""
+    if part is None or not whole:
+        return UNKNOWN
+    return f"{Decimal(part) * 100 / Decimal(whole):.1f} %"
+
+
+def change(difference: Any, previous: Any, currency: str) -> str:
+    """How much an amount rose or fell: ▲ $12.30 (4.5 %)."""
+    if difference is None:
+        return UNKNOWN
+    amount = Decimal(difference)
+    arrow = "▲" if amount > 0 else "▼" if amount < 0 else "="
+    share = f" ({percent(abs(amount), abs(Decimal(previous)))})" if previous else ""
+    return f"{arrow} {money(abs(amount), currency)}{share}"
+
+
+def count(value: Any) -> str:
+    """A number of things: 1,234."""
+    return UNKNOWN if value is None else f"{int(value):,}"
+
+
+def things(number: Any, one: str, many: str = "") -> str:
+    """A number with its noun: 1 account, 2 accounts."""
+    return f"{count(number)} {one if number == 1 else many or f'{one}s'}"
+
+
+def as_day(value: Any) -> date | None:
+    """The day of an ISO day or time; times are in UTC."""
+    if value is None or isinstance(value, date):
+        return value
+    moment = datetime.fromisoformat(value) if "T" in value else None
+    return moment.astimezone(UTC).date() if moment else date.fromisoformat(value)
+
+
+def day(value: Any) -> str:
+    """A day: 27 Nov 2026."""
+    found = as_day(value)
+    return f"{found.day} {found:%b %Y}" if found else UNKNOWN
+
+
+def short_day(value: Any) -> str:
+    """A day where the year is clear: 27 Nov."""
+    found = as_day(value)
+    return f"{found.day} {found:%b}" if found else UNKNOWN
+
+
+def period(first: Any, last: Any) -> str:
+    """Days from the first to the last: 21 Nov to 27 Nov 2026."""
+    return f"{short_day(first)} to {day(last)}"
+
+
+def moment(value: Any) -> str:
+    """A time in UTC: 27 Nov 2026, 03:12."""
+    if value is None:
+        return UNKNOWN
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    found = found.astimezone(UTC)
+    return f"{found.day} {found:%b %Y, %H:%M}"
