@@ -56,6 +56,7 @@ from observability.errors import (
 )
 from observability.limits import EARLY_BYTES
 from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS
+from observability.loaders import validate_data_structure as validate_data_structure
 from observability.loaders.names import *  # noqa: F403  names that other programs use
 from observability.log import Log, log_event, log_fields, log_to
 from observability.reading import only_reads, prepare_report, publish_report, read
@@ -87,6 +88,7 @@ from observability.receiving.result import (
     Counters,
     FileResult,
     FileStatus,
+    deferred,
     failed,
     log_result,
     summary,
@@ -94,7 +96,7 @@ from observability.receiving.result import (
 from observability.receiving.room import Disk, Room
 from observability.receiving.spool import Spool
 from observability.settings.receiver import SCRIPT, Settings, blame, parser
-from observability.stopping import STOP, Stopped, backoff, wait
+from observability.stopping import STOP, Stopped, backoff, lambda_deadline, wait
 
 
 @dataclass(frozen=True)
@@ -132,9 +134,7 @@ class Receiver:
                 if current is None:
                     return FileResult(file.key, FileStatus.VANISHED)
                 if time.monotonic() > deadline:
-                    return FileResult(
-                        file.key, FileStatus.DEFERRED, reasons=("replaced again and again",)
-                    )
+                    return deferred(file.key, "replaced again and again")
                 file = current
             except Rejected as refused:
                 return self.refuse(file, refused)
@@ -142,7 +142,7 @@ class Receiver:
                 if self.db.gave_up.is_set() or STOP.by or time.monotonic() > deadline:
                     if isinstance(transient, Unreachable):
                         self.db.gave_up.set()
-                    return FileResult(file.key, FileStatus.DEFERRED, reasons=(str(transient),))
+                    return deferred(file.key, transient)
                 log_event("INFO", f"{file.key}: {transient}; trying again", attempt=attempt + 1)
                 wait(backoff(attempt))
         raise AssertionError("count() has no end")
@@ -250,7 +250,7 @@ def try_to_load(receiver: Receiver, file: File) -> FileResult:
     try:
         result = receiver.load_file(file)
     except Transient as transient:  # stopped while waiting, or S3 does not let it be moved
-        result = FileResult(file.key, FileStatus.DEFERRED, reasons=(str(transient),))
+        result = deferred(file.key, transient)
     except (Blocked, Forbidden, UsageError) as error:
         result = FileResult(file.key, FileStatus.FAILED, reasons=(str(error),))
     except Exception as error:  # noqa: BLE001  it must not take other files down
@@ -315,10 +315,8 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     """
     log_to(sys.stderr, as_json=True)
     settings = Settings.of({})
-    left = context.get_remaining_time_in_millis() / 1000
-    deadline = time.monotonic() + max(left - RESERVE, left / 2)
     receiver = kept(settings)
-    receiver.db.begin(deadline)
+    receiver.db.begin(lambda_deadline(context, RESERVE))
     load_objects = partial(load_named, receiver)
     if messages := messages_of(event):
         return load_messages(messages, settings.bucket, load_objects)
@@ -361,10 +359,7 @@ def load_named(receiver: Receiver, objects: Iterable[ObjectName]) -> list[FileRe
     return unseen + load_all(receiver, files)
 
 
-def list_data(receiver: Receiver, key: str | None = None) -> Iterable[File]:
-    """What waits, or the file at a key."""
-    if key:
-        return [find_file(receiver.s3, key, receiver.settings)]
+def list_data(receiver: Receiver) -> Iterator[File]:
     return receiver.s3.list_files("data/")
 
 
@@ -381,7 +376,8 @@ def run(flags: argparse.Namespace) -> int:
     if flags.forget is not None:
         forget_document(receiver.s3, receiver.db, flags.forget, dry_run=flags.dry_run)
     retried = receiver.s3.put_back() if flags.retry_rejected else []
-    files = list(list_data(receiver, flags.file))
+    named = [find_file(receiver.s3, flags.file, settings)] if flags.file else None
+    files = named or list(list_data(receiver))
     results = load_all(receiver, files)
     receiver.s3.forget(retried, results)
     if swept := not (flags.file or flags.dry_run or STOP.by):

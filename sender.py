@@ -90,7 +90,7 @@ from observability.settings.sender import (
     read_settings,
 )
 from observability.settings.values import Target
-from observability.stopping import interrupt
+from observability.stopping import interrupt, lambda_deadline
 
 
 def run(
@@ -344,8 +344,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     log_to(sys.stderr, as_json=True)
     log = Log()
     flags = read_event(event or {})
-    left = context.get_remaining_time_in_millis() / 1000
-    deadline = time.monotonic() + max(left - RESERVE, left / 2)
+    deadline = lambda_deadline(context, RESERVE)
     summary = run(read_settings(flags, CATEGORIES), log, Progress(), deadline)
     log.say("INFO", summary.line)
     if summary.problems:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from observability.errors import Transient
 
@@ -37,6 +37,15 @@ class Stop:
 
 
 STOP = Stop()
+
+
+def lambda_deadline(context: Any, reserve: float) -> float:
+    """When to make no new call in AWS Lambda, on time.monotonic()'s clock.
+
+    That is `reserve` seconds before Lambda's own limit, or half of what is left if that is more.
+    """
+    left: float = context.get_remaining_time_in_millis() / 1000
+    return time.monotonic() + max(left - reserve, left / 2)
 
 
 def wait(seconds: float) -> None:

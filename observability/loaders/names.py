@@ -1,6 +1,5 @@
 """The loaders by the names that other programs import from receiver.py (contract, section 1)."""
 
-from observability.loaders import validate_data_structure
 from observability.loaders.account import load_account_data
 from observability.loaders.application import load_application_data
 from observability.loaders.compute_optimizer import load_compute_optimizer_data
@@ -35,5 +34,4 @@ __all__ = [
     "load_service_resources_data",
     "load_support_tickets_data",
     "load_trusted_advisor_data",
-    "validate_data_structure",
 ]

@@ -42,6 +42,11 @@ class FileResult:
         return sum(self.counters.values(), Counter())
 
 
+def deferred(key: str, reason: object) -> FileResult:
+    """A file that stays under data/, as what is in its way may pass."""
+    return FileResult(key, FileStatus.DEFERRED, reasons=(str(reason),))
+
+
 LOG_KINDS = {
     FileStatus.LOADED: "SUCCESS",
     FileStatus.LOADABLE: "SUCCESS",
