@@ -20,6 +20,11 @@ def told_columns(shape: TableSchema) -> list[str]:
     return [c for c in dict.fromkeys([*shape.key, *shape.table.scope]) if c != "account_id"]
 
 
+def told(shape: TableSchema) -> str:
+    """What a row t that is gone returns of itself, for `changes`."""
+    return "".join(f', t."{column}"' for column in told_columns(shape))
+
+
 def known_cte(table: Table) -> str:
     """The listings that the account has stated before: all, or periods or parents; the scopes."""
     if table.kind is Kind.EVENT:

@@ -11,7 +11,7 @@ from enum import Enum
 from functools import lru_cache
 
 from observability.database.catalogue import Column, TableSchema
-from observability.database.changes import changed_cte, known_cte, told_columns
+from observability.database.changes import changed_cte, known_cte, told, told_columns
 from observability.database.tables import Kind, Table
 
 NONE = "CAST(0 AS bigint)"
@@ -273,11 +273,6 @@ def seen_condition(shape: TableSchema, several: bool) -> str:
     if several:
         seen += f" UNION ALL {seen_before(shape.table)}"
     return f"t.id NOT IN ({seen})"
-
-
-def told(shape: TableSchema) -> str:
-    """What a row t that is gone returns of itself, for `changes`."""
-    return "".join(f', t."{column}"' for column in told_columns(shape))
 
 
 def gone_cte(shape: TableSchema, several: bool) -> str:
