@@ -45,6 +45,7 @@ from observability.database.catalogue import TableSchema
 from observability.database.client import DBManager as DBManager
 from observability.database.client import log_silent_accounts
 from observability.database.errors import without_values
+from observability.database.upkeep import forget_changes
 from observability.errors import (
     Blocked,
     DatabaseFault,
@@ -349,6 +350,7 @@ def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
     results = load_all(receiver, list_data(receiver))
     receiver.s3.forget(retried, results)
     results += load_expected_accounts(receiver.s3, receiver.db)
+    forget_changes(receiver.db)
     log_silent_accounts(receiver.db)
     return results
 
@@ -382,6 +384,7 @@ def run(flags: argparse.Namespace) -> int:
     receiver.s3.forget(retried, results)
     if swept := not (flags.file or flags.dry_run or STOP.by):
         results += load_expected_accounts(receiver.s3, receiver.db)
+        forget_changes(receiver.db)
     calls = receiver.s3.calls.counts + receiver.db.calls.counts
     said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
     log_event("INFO", f"calls: {said}", calls=dict(calls))

@@ -1,16 +1,18 @@
 -- One SQL database over all AWS accounts: what sender.py collects and receiver.py loads.
 --
 -- Apply it with `receiver.py --init-schema` (or psql). It may be applied again at any time, also
--- over an older version: nothing here drops what exists; where a column's meaning changes, what it
--- said moves to a column that says so.
+-- over an older version: nothing that people have made is lost; where a column's meaning changes,
+-- what it said moves to a column that says so.
 -- PostgreSQL 14 or later. describe(), under a table or view, tells what it and its columns mean;
 -- that is in the database as COMMENT ON them.
 --
 -- Conventions
 --   accounts        one row per account AND region; every other table hangs on it
+--   id              BIGINT: rows that are refused take numbers, too
 --   <table>_key     the natural key of a table, always a unique index of this name, in which no
---                   value counts as an empty text. The receiver reads columns, types and keys from
---                   the catalogue; they are stated only here
+--                   value counts as an empty text. Of texts it has key_text(), so look a row up by
+--                   key_text(name) = key_text('...'). Columns and keys are stated only here; the
+--                   receiver reads them from this file, types from the catalogue
 --   <table>_alive   what still exists: gone rows are kept, and must not make loading slower
 --   <table>_open    what is not settled: events are kept for ever, too
 --   document_id     lineage: the document (S3 bucket, key, ETag) that the row last came from. It is
@@ -22,10 +24,10 @@
 --   periods are half open: date_to / period_end is the first day after the period
 --
 -- Map
---   lineage         documents, listings · expected_accounts
+--   lineage         documents, listings, changes, daily_counts · expected_accounts
 --   account         accounts, contact_info, alternate_contacts, products, product_accounts
 --   money           cost_reports > service_costs, cost_forecasts · services ·
---                   ri_sp_daily_savings · marketplace_usage
+--                   cost_by_tag · ri_sp_daily_savings · marketplace_usage
 --   security        security > findings · guard_duty_findings, kms_keys, waf_rules,
 --                   waf_rules_detailed, cloudtrail_logs, secrets_manager_secrets, certificates,
 --                   inspector_findings
@@ -36,9 +38,10 @@
 --   resources       service_resources, config_inventory
 --   audit           logs > log_messages
 --   views           document_statuses, freshness, account_overview · cost_sources, daily_costs,
---                   month_to_date_costs, weekly_cost_changes · current_reservations,
+--                   daily_tag_costs, month_to_date_costs, weekly_cost_changes · current_reservations,
 --                   savings_opportunities · open_findings, daily_compliance, non_compliant_rules,
---                   security_hygiene, upcoming_events, missing_patches · existing_resources
+--                   security_hygiene, upcoming_events, missing_patches · existing_resources,
+--                   recent_changes · unsettled_findings, fixed_findings, daily_measures
 
 -- describe: COMMENT ON a table or view and all its columns in one statement, as the Data API takes
 -- one statement per call and some 20 ms for it. The text says what a row is and, after an empty
@@ -84,8 +87,117 @@ BEGIN
     RETURN columns;
 END';
 
+-- key_text: what the index of a natural key has of a text. An entry takes 2,704 bytes, and has up to
+-- four texts, so a long one is there as its digest. The planner puts the function's body in its
+-- place, so it costs next to nothing. Indexes are made of it: it must not change.
+CREATE OR REPLACE FUNCTION key_text(value TEXT) RETURNS TEXT IMMUTABLE LANGUAGE sql AS '
+    SELECT CASE WHEN octet_length(value) > 500 THEN md5(value) ELSE value END';
+
+-- Until version 1.1 ids were INTEGER, and the natural keys held whole texts. Both are converted once,
+-- in one statement. Views that read an id, also other people's, are dropped for it and made again
+-- with their owner, options, rights and comments; a materialized view is told, and stops it all.
+DO 'DECLARE
+    ours OID[] := ARRAY(
+        SELECT a.attrelid FROM pg_attribute a
+        WHERE a.attname = ''id'' AND a.atttypid = ''integer''::regtype AND a.attrelid = ANY (ARRAY(
+            SELECT to_regclass(''public.'' || name) FROM regexp_split_to_table(
+                 ''accounts documents listings contact_info alternate_contacts products
+                  product_accounts cost_reports service_costs cost_forecasts services
+                  ri_sp_daily_savings security findings guard_duty_findings kms_keys waf_rules
+                  waf_rules_detailed cloudtrail_logs secrets_manager_secrets certificates
+                  inspector_findings config_reports non_compliant_resources
+                  inventory_instances inventory_applications inventory_patches
+                  marketplace_usage trusted_advisor_checks health_events application_signals
+                  resilience_hub_apps compute_optimizer service_resources config_inventory
+                  support_tickets logs log_messages'', ''\s+'') AS name)));
+    x RECORD;
+    y RECORD;
+    sequence TEXT;
+    next_id BIGINT;
+BEGIN
+    IF cardinality(ours) = 0 THEN RETURN; END IF;
+    CREATE TEMPORARY TABLE converted ON COMMIT DROP AS
+        SELECT a.attrelid, a.attnum, a.attname FROM pg_attribute a
+        WHERE a.attrelid = ANY (ours) AND a.atttypid = ''integer''::regtype
+          AND (a.attname = ''id'' OR a.attname LIKE ''%document_id'' OR EXISTS (
+              SELECT FROM pg_constraint f
+              WHERE f.conrelid = a.attrelid AND f.contype = ''f''
+                AND a.attnum = ANY (f.conkey) AND f.confrelid = ANY (ours)));
+    CREATE TEMPORARY TABLE readers ON COMMIT DROP AS
+        WITH RECURSIVE found (oid, depth) AS (
+            SELECT r.ev_class, 1 FROM converted c
+            JOIN pg_depend d ON d.refobjid = c.attrelid AND d.refobjsubid = c.attnum
+             AND d.classid = ''pg_rewrite''::regclass AND d.refclassid = ''pg_class''::regclass
+            JOIN pg_rewrite r ON r.oid = d.objid
+            UNION
+            SELECT r.ev_class, f.depth + 1 FROM found f
+            JOIN pg_depend d ON d.refobjid = f.oid
+             AND d.classid = ''pg_rewrite''::regclass AND d.refclassid = ''pg_class''::regclass
+            JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_class <> f.oid)
+        SELECT v.oid, format(''%I.%I'', v.relnamespace::regnamespace::text, v.relname) AS name,
+               v.relkind, v.relacl, pg_get_userbyid(v.relowner) AS owner,
+               coalesce(''WITH ('' || array_to_string(v.reloptions, '', '') || '')'', '''') AS options,
+               pg_get_viewdef(v.oid) AS definition,
+               ARRAY(SELECT format(
+                         CASE d.objsubid WHEN 0 THEN ''COMMENT ON VIEW %1$s IS %3$L''
+                                         ELSE ''COMMENT ON COLUMN %1$s.%2$I IS %3$L'' END,
+                         format(''%I.%I'', v.relnamespace::regnamespace::text, v.relname),
+                         a.attname, d.description)
+                     FROM pg_description d
+                     LEFT JOIN pg_attribute a ON a.attrelid = v.oid AND a.attnum = d.objsubid
+                     WHERE d.objoid = v.oid AND d.classoid = ''pg_class''::regclass) AS comments,
+               max(found.depth) AS depth
+        FROM found JOIN pg_class v USING (oid) GROUP BY v.oid;
+    FOR x IN SELECT * FROM readers WHERE relkind <> ''v'' LOOP
+        RAISE ''% reads ids, which become BIGINT: drop it, and make it again afterwards'', x.name;
+    END LOOP;
+    FOR x IN SELECT * FROM readers ORDER BY depth DESC LOOP
+        EXECUTE format(''DROP VIEW %s'', x.name);
+    END LOOP;
+    CREATE TEMPORARY TABLE hung ON COMMIT DROP AS
+        SELECT format(''ALTER TABLE %s'', f.conrelid::regclass) AS alter_table, f.conname,
+               pg_get_constraintdef(f.oid) AS definition
+        FROM pg_constraint f
+        WHERE f.contype = ''f'' AND f.confrelid = ANY (ours) AND f.conparentid = 0;
+    FOR x IN SELECT * FROM hung LOOP
+        EXECUTE format(''%s DROP CONSTRAINT %I'', x.alter_table, x.conname);
+    END LOOP;
+    FOR x IN SELECT i.indexrelid::regclass AS name FROM pg_index i
+             JOIN pg_class c ON c.oid = i.indrelid
+             JOIN pg_class k ON k.oid = i.indexrelid AND k.relname = c.relname || ''_key''
+             WHERE c.oid = ANY (ours)
+               AND c.relname NOT IN (''accounts'', ''documents'', ''listings'') LOOP
+        EXECUTE format(''DROP INDEX %s'', x.name);
+    END LOOP;
+    FOR x IN SELECT c.attrelid::regclass AS name,
+                    string_agg(format(''ALTER COLUMN %I TYPE BIGINT'', c.attname), '', '') AS altered
+             FROM converted c GROUP BY 1 LOOP
+        sequence := pg_get_serial_sequence(x.name::text, ''id'');
+        EXECUTE format(''SELECT last_value + is_called::int FROM %s'', sequence) INTO next_id;
+        EXECUTE format(''ALTER TABLE %s %s, ALTER COLUMN id DROP DEFAULT'', x.name, x.altered);
+        EXECUTE format(''DROP SEQUENCE %s'', sequence);
+        EXECUTE format(''ALTER TABLE %s ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY
+                         (START WITH %s)'', x.name, next_id);
+    END LOOP;
+    FOR x IN SELECT * FROM hung LOOP
+        EXECUTE format(''%s ADD CONSTRAINT %I %s'', x.alter_table, x.conname, x.definition);
+    END LOOP;
+    FOR x IN SELECT * FROM readers ORDER BY depth LOOP
+        EXECUTE format(''CREATE VIEW %s %s AS %s'', x.name, x.options, x.definition);
+        EXECUTE format(''ALTER VIEW %s OWNER TO %I'', x.name, x.owner);
+        FOR y IN SELECT * FROM aclexplode(x.relacl) LOOP
+            EXECUTE format(''GRANT %s ON %s TO %s %s'', y.privilege_type, x.name,
+                CASE y.grantee WHEN 0 THEN ''PUBLIC'' ELSE y.grantee::regrole::text END,
+                CASE WHEN y.is_grantable THEN ''WITH GRANT OPTION'' ELSE '''' END);
+        END LOOP;
+        FOR y IN SELECT unnest(x.comments) AS comment LOOP
+            EXECUTE y.comment;
+        END LOOP;
+    END LOOP;
+END';
+
 CREATE TABLE IF NOT EXISTS accounts (
-    id                SERIAL PRIMARY KEY,
+    id                BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
     account_id        VARCHAR(12) NOT NULL,
     account_name      TEXT,
     account_email     TEXT,
@@ -112,8 +224,8 @@ WHERE num_nulls(partner_name, customer_name, category, account_type) > 0;
 CREATE UNIQUE INDEX IF NOT EXISTS accounts_key ON accounts (account_id, region);
 
 CREATE TABLE IF NOT EXISTS documents (
-    id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id             BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id     BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     bucket         TEXT NOT NULL,
     key            TEXT NOT NULL,
     etag           TEXT NOT NULL,
@@ -165,7 +277,7 @@ loaded_by      version of the receiver that loaded it
 ');
 
 CREATE TABLE IF NOT EXISTS attempts (
-    id             SERIAL PRIMARY KEY,
+    id             BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
     bucket         TEXT NOT NULL,
     key            TEXT NOT NULL,
     etag           TEXT NOT NULL,
@@ -185,9 +297,9 @@ tries       how often loading it was begun
 started_at  when it was begun last
 ');
 
-ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id INTEGER;
+ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id BIGINT;
 CREATE TABLE IF NOT EXISTS expected_accounts (
-    id            BIGSERIAL PRIMARY KEY,
+    id            BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
     account_id    VARCHAR(12) NOT NULL,
     account_name  TEXT,
     state         TEXT NOT NULL,
@@ -234,12 +346,12 @@ updated_at        when a load last changed the row
 ');
 
 CREATE TABLE IF NOT EXISTS listings (
-    id            SERIAL PRIMARY KEY,
-    account_id    INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id            BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id    BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     table_name    TEXT NOT NULL,
     scope         TEXT NOT NULL,
     sort_key      TEXT COLLATE "C" NOT NULL,
-    document_id   INTEGER NOT NULL,
+    document_id   BIGINT NOT NULL,
     collected_at  TIMESTAMPTZ NOT NULL,
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now()
 );
@@ -255,9 +367,78 @@ document_id   documents.id of the document that stated it
 collected_at  when that document was collected
 ');
 
+-- shortened: an object for changes, which need not keep all of a long text.
+CREATE OR REPLACE FUNCTION shortened(held JSONB) RETURNS JSONB STRICT LANGUAGE sql AS '
+    SELECT coalesce(jsonb_object_agg(e.key, CASE WHEN length(CAST(e.value AS text)) > 1000
+        THEN to_jsonb(left(e.value #>> ''{}'', 1000) || ''…'') ELSE e.value END), ''{}'')
+    FROM jsonb_each(held) e';
+
+-- difference: the members of two objects that are not alike, as they were and as they are.
+CREATE OR REPLACE FUNCTION difference(held JSONB, found JSONB)
+RETURNS TABLE (old_values JSONB, new_values JSONB) LANGUAGE sql AS '
+    SELECT shortened(jsonb_object_agg(e.key, held -> e.key)),
+           shortened(jsonb_object_agg(e.key, e.value))
+    FROM jsonb_each(found) e WHERE held -> e.key IS DISTINCT FROM e.value';
+
+CREATE TABLE IF NOT EXISTS changes (
+    id           BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id   BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    document_id  BIGINT NOT NULL,
+    table_name   TEXT NOT NULL,
+    row_id       BIGINT NOT NULL,
+    row_key      JSONB NOT NULL,
+    change       TEXT NOT NULL,
+    old_values   JSONB,
+    new_values   JSONB,
+    created_at   TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS changes_account ON changes (account_id, created_at);
+SELECT describe('changes', '
+What each load changed, a row per change. What the first complete listing of a table or period
+brings is no change, nor is a column that always moves, such as when an agent last answered. Changes
+are kept for a set time (CHANGES_DAYS of the receiver)
+
+document_id  documents.id of the document that brought the change
+table_name   the table that was changed
+row_id       id of the row in that table; a row of a period may be deleted since
+row_key      what identifies the row, as JSON: its natural key without ids
+change       created, updated, gone (no longer listed) or returned (listed again)
+old_values   the columns that changed with their values before, as JSON; long ones are cut off
+new_values   the same columns with their values after, as JSON
+created_at   when it was loaded
+');
+
+CREATE TABLE IF NOT EXISTS daily_counts (
+    id           BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id   BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    day          DATE NOT NULL,
+    measure      TEXT NOT NULL,
+    dimension    TEXT NOT NULL DEFAULT '',
+    value        NUMERIC NOT NULL,
+    created_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
+    document_id  BIGINT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS daily_counts_key
+    ON daily_counts (account_id, measure, day, dimension);
+SELECT describe('daily_counts', '
+How much of something an account had on a day, counted when the newest document of that day was
+loaded. Of a category that could not be read there is no row: not known is not none. Documents of
+past days, and of other producers, count nothing
+
+day          the last day that the document covers, in UTC
+measure      what is counted: open_findings, non_compliant_rules, non_compliant_resources,
+             keys_without_rotation, secrets_without_rotation, expired_certificates,
+             managed_instances, missing_patches, resources, recorded_resources,
+             advisor_warnings, open_health_events or monthly_savings (US dollars)
+dimension    severity of findings and patches, type of resources, status of advisor checks,
+             category of health events; else empty
+value        the number or the amount
+document_id  documents.id of the document that it was counted for
+');
+
 CREATE TABLE IF NOT EXISTS contact_info (
-    id               SERIAL PRIMARY KEY,
-    account_id       INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id               BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id       BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     address_line1    TEXT,
     address_line2    TEXT,
     address_line3    TEXT,
@@ -272,7 +453,7 @@ CREATE TABLE IF NOT EXISTS contact_info (
     created_at       TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at       TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at          TIMESTAMPTZ,
-    document_id      INTEGER
+    document_id      BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS contact_info_key ON contact_info (account_id);
 SELECT describe('contact_info', '
@@ -292,8 +473,8 @@ full_name        full name of the contact (FullName)
 ');
 
 CREATE TABLE IF NOT EXISTS alternate_contacts (
-    id            SERIAL PRIMARY KEY,
-    account_id    INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id            BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id    BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     contact_type  TEXT NOT NULL,
     full_name     TEXT,
     title         TEXT,
@@ -302,9 +483,10 @@ CREATE TABLE IF NOT EXISTS alternate_contacts (
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at       TIMESTAMPTZ,
-    document_id   INTEGER
+    document_id   BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS alternate_contacts_key ON alternate_contacts (account_id, contact_type);
+CREATE UNIQUE INDEX IF NOT EXISTS alternate_contacts_key
+    ON alternate_contacts (account_id, key_text(contact_type));
 SELECT describe('alternate_contacts', '
 The billing, operations and security contacts, where they are set (Account: GetAlternateContact)
 
@@ -316,7 +498,7 @@ phone_number  phone number (PhoneNumber)
 ');
 
 CREATE TABLE IF NOT EXISTS products (
-    id           SERIAL PRIMARY KEY,
+    id           BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
     name         TEXT NOT NULL,
     owner        TEXT NOT NULL DEFAULT 'System',
     position     TEXT,
@@ -336,7 +518,7 @@ DO 'BEGIN
 EXCEPTION WHEN feature_not_supported THEN
     RAISE WARNING ''products.position is still a number: a view reads it'';
 END';
-CREATE UNIQUE INDEX IF NOT EXISTS products_key ON products (lower(name));
+CREATE UNIQUE INDEX IF NOT EXISTS products_key ON products (key_text(lower(name)));
 SELECT describe('products', '
 What the accounts are run for, one row per name whatever its case, shared by all accounts. An
 account without one belongs to the product None.
@@ -349,13 +531,13 @@ description  what the product is, for people to write
 ');
 
 CREATE TABLE IF NOT EXISTS product_accounts (
-    id           SERIAL PRIMARY KEY,
-    product_id   INTEGER NOT NULL REFERENCES products (id) ON DELETE CASCADE,
-    account_id   INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id           BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    product_id   BIGINT NOT NULL REFERENCES products (id) ON DELETE CASCADE,
+    account_id   BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     created_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at   TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at      TIMESTAMPTZ,
-    document_id  INTEGER
+    document_id  BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS product_accounts_key ON product_accounts (account_id, product_id);
 CREATE INDEX IF NOT EXISTS product_accounts_product ON product_accounts (product_id);
@@ -363,7 +545,7 @@ DELETE FROM product_accounts WHERE gone_at IS NOT NULL;
 DO 'BEGIN
     IF EXISTS (SELECT FROM accounts a WHERE NOT EXISTS (
                    SELECT FROM product_accounts l WHERE l.account_id = a.id)) THEN
-        INSERT INTO products (name) VALUES (''None'') ON CONFLICT (lower(name)) DO NOTHING;
+        INSERT INTO products (name) VALUES (''None'') ON CONFLICT (key_text(lower(name))) DO NOTHING;
         INSERT INTO product_accounts (product_id, account_id, document_id)
         SELECT p.id, a.id, a.document_id FROM accounts a JOIN products p ON lower(p.name) = ''none''
         WHERE NOT EXISTS (SELECT FROM product_accounts l WHERE l.account_id = a.id);
@@ -383,8 +565,8 @@ DO 'BEGIN
 EXCEPTION WHEN duplicate_object THEN NULL;
 END';
 CREATE TABLE IF NOT EXISTS cost_reports (
-    id                          SERIAL PRIMARY KEY,
-    account_id                  INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                          BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id                  BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     current_period_cost         NUMERIC,
     previous_period_cost        NUMERIC,
     cost_difference             NUMERIC,
@@ -396,13 +578,14 @@ CREATE TABLE IF NOT EXISTS cost_reports (
     period_end                  DATE,
     period_granularity          period_granularity_type NOT NULL,
     region                      TEXT NOT NULL DEFAULT 'Global',
-    savings_document_id         INTEGER,
-    anomalies_document_id       INTEGER,
+    savings_document_id         BIGINT,
+    anomalies_document_id       BIGINT,
     created_at                  TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id                 INTEGER
+    document_id                 BIGINT
 );
 ALTER TABLE cost_reports
-    ADD COLUMN IF NOT EXISTS anomalies_document_id INTEGER;
+    ADD COLUMN IF NOT EXISTS anomalies_document_id BIGINT;
+ALTER TABLE cost_reports ADD COLUMN IF NOT EXISTS amortized_cost NUMERIC;
 CREATE UNIQUE INDEX IF NOT EXISTS cost_reports_key
     ON cost_reports (account_id, period_start, period_granularity, region);
 SELECT describe('cost_reports', '
@@ -421,32 +604,37 @@ period_start                first day of the period
 period_end                  first day after the period
 period_granularity          DAILY, WEEKLY or MONTHLY
 region                      Global: costs belong to no region
+amortized_cost              amortized cost of the period: upfront and recurring payments of
+                            reservations and savings plans spread over the days they are for
 savings_document_id         documents.id of the document that said what could be saved
 anomalies_document_id       documents.id of the last document that could read anomalies
 ');
 
 CREATE TABLE IF NOT EXISTS service_costs (
-    id              SERIAL PRIMARY KEY,
-    cost_report_id  INTEGER NOT NULL REFERENCES cost_reports (id) ON DELETE CASCADE,
+    id              BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    cost_report_id  BIGINT NOT NULL REFERENCES cost_reports (id) ON DELETE CASCADE,
     service_name    TEXT NOT NULL,
     cost            NUMERIC,
     region          TEXT NOT NULL DEFAULT 'Global',
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id     INTEGER
+    document_id     BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS service_costs_key ON service_costs (cost_report_id, service_name, region);
+ALTER TABLE service_costs ADD COLUMN IF NOT EXISTS amortized_cost NUMERIC;
+CREATE UNIQUE INDEX IF NOT EXISTS service_costs_key
+    ON service_costs (cost_report_id, key_text(service_name), region);
 SELECT describe('service_costs', '
 The services that a cost report is made of
 
 cost_report_id  cost_reports.id of the report
 service_name    service, as Cost Explorer names it (SERVICE)
 cost            unblended cost of the service in the period of the report
+amortized_cost  amortized cost of the service in that period
 region          Global: costs belong to no region
 ');
 
 CREATE TABLE IF NOT EXISTS cost_forecasts (
-    id                               SERIAL PRIMARY KEY,
-    cost_report_id                   INTEGER NOT NULL REFERENCES cost_reports (id) ON DELETE CASCADE,
+    id                               BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    cost_report_id                   BIGINT NOT NULL REFERENCES cost_reports (id) ON DELETE CASCADE,
     period_start                     DATE NOT NULL,
     period_end                       DATE,
     amount                           NUMERIC,
@@ -454,9 +642,10 @@ CREATE TABLE IF NOT EXISTS cost_forecasts (
     prediction_interval_upper_bound  NUMERIC,
     region                           TEXT NOT NULL DEFAULT 'Global',
     created_at                       TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id                      INTEGER
+    document_id                      BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS cost_forecasts_key ON cost_forecasts (cost_report_id, period_start, region);
+CREATE UNIQUE INDEX IF NOT EXISTS cost_forecasts_key
+    ON cost_forecasts (cost_report_id, period_start, region);
 SELECT describe('cost_forecasts', '
 What AWS expected, seen from that report, with the bounds of its interval (Cost Explorer:
 GetCostForecast)
@@ -471,8 +660,8 @@ region                           Global: costs belong to no region
 ');
 
 CREATE TABLE IF NOT EXISTS services (
-    id                SERIAL PRIMARY KEY,
-    account_id        INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id        BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service           TEXT NOT NULL,
     date_from         DATE NOT NULL,
     date_to           DATE,
@@ -483,10 +672,11 @@ CREATE TABLE IF NOT EXISTS services (
     usage_types       TEXT,
     created_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id       INTEGER
+    document_id       BIGINT
 );
+ALTER TABLE services ADD COLUMN IF NOT EXISTS amortized_cost NUMERIC;
 CREATE UNIQUE INDEX IF NOT EXISTS services_key
-    ON services (account_id, date_from, service, (coalesce(usage_types, '')));
+    ON services (account_id, date_from, key_text(service), key_text(coalesce(usage_types, '')));
 SELECT describe('services', '
 Cost and used quantity per service, usage type and day (Cost Explorer: GetCostAndUsage)
 
@@ -494,15 +684,47 @@ service           service, as Cost Explorer names it (SERVICE)
 date_from         the day, or the first day of a longer period
 date_to           first day after the period
 cost              unblended cost (UnblendedCost)
+amortized_cost    cost with payments for reservations and savings plans spread over the days that
+                  they are for (AmortizedCost)
 currency          currency of the cost, such as USD (Unit)
 utilization       used quantity (UsageQuantity)
 utilization_unit  unit of the used quantity, such as Hrs
 usage_types       usage type, such as BoxUsage:t3.micro (USAGE_TYPE)
 ');
 
+CREATE TABLE IF NOT EXISTS cost_by_tag (
+    id              BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id      BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    date_from       DATE NOT NULL,
+    date_to         DATE,
+    tag_key         TEXT NOT NULL,
+    tag_value       TEXT,
+    cost            NUMERIC,
+    amortized_cost  NUMERIC,
+    currency        TEXT,
+    created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
+    updated_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
+    document_id     BIGINT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS cost_by_tag_key
+    ON cost_by_tag (account_id, date_from, key_text(tag_key), key_text(coalesce(tag_value, '')));
+SELECT describe('cost_by_tag', '
+Cost per day and value of a cost allocation tag (Cost Explorer: GetCostAndUsage), for the tags that
+the sender is told to read
+
+date_from       the day
+date_to         the day after
+tag_key         the tag, such as team
+tag_value       the value of the tag; empty: what does not have it
+cost            unblended cost (UnblendedCost)
+amortized_cost  cost with payments for reservations and savings plans spread over the days that they
+                are for (AmortizedCost)
+currency        currency of the costs, such as USD (Unit)
+');
+
 CREATE TABLE IF NOT EXISTS ri_sp_daily_savings (
-    id                      SERIAL PRIMARY KEY,
-    account_id              INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                      BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id              BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     date_from               DATE NOT NULL,
     date_to                 DATE NOT NULL,
     reservation_type        TEXT NOT NULL,
@@ -536,10 +758,11 @@ CREATE TABLE IF NOT EXISTS ri_sp_daily_savings (
     description             TEXT,
     created_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id             INTEGER
+    document_id             BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS ri_sp_daily_savings_key
-    ON ri_sp_daily_savings (account_id, date_to, reservation_type, subscription_id);
+    ON ri_sp_daily_savings (account_id, date_to, key_text(reservation_type),
+     key_text(subscription_id));
 UPDATE ri_sp_daily_savings t
 SET reservation_type = CASE reservation_type WHEN 'SavingsPlan' THEN 'Savings Plan'
                                              ELSE 'Reserved Instance' END
@@ -587,8 +810,8 @@ description             what AWS calls it
 ');
 
 CREATE TABLE IF NOT EXISTS security (
-    id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                   BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id           BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service              TEXT NOT NULL,
     total_findings       INTEGER NOT NULL DEFAULT 0,
     critical_count       INTEGER NOT NULL DEFAULT 0,
@@ -600,9 +823,9 @@ CREATE TABLE IF NOT EXISTS security (
     resolved_findings    INTEGER NOT NULL DEFAULT 0,
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id          INTEGER
+    document_id          BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS security_key ON security (account_id, service);
+CREATE UNIQUE INDEX IF NOT EXISTS security_key ON security (account_id, key_text(service));
 SELECT describe('security', '
 How many findings an account has per product, counted from findings after each load
 
@@ -618,9 +841,9 @@ resolved_findings    findings that are resolved or archived
 ');
 
 CREATE TABLE IF NOT EXISTS findings (
-    id                 SERIAL PRIMARY KEY,
-    account_id         INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-    security_id        INTEGER REFERENCES security (id) ON DELETE CASCADE,
+    id                 BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id         BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    security_id        BIGINT REFERENCES security (id) ON DELETE CASCADE,
     finding_id         TEXT NOT NULL,
     service            TEXT,
     title              TEXT,
@@ -641,9 +864,9 @@ CREATE TABLE IF NOT EXISTS findings (
     product_arn        TEXT,
     generator_id       TEXT,
     generator          TEXT,
-    document_id        INTEGER
+    document_id        BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS findings_key ON findings (account_id, finding_id);
+CREATE UNIQUE INDEX IF NOT EXISTS findings_key ON findings (account_id, key_text(finding_id));
 CREATE INDEX IF NOT EXISTS findings_security ON findings (security_id);
 CREATE INDEX IF NOT EXISTS findings_open ON findings (account_id)
     WHERE record_state IS DISTINCT FROM 'ARCHIVED'
@@ -679,8 +902,8 @@ generator          name of the generator (GeneratorDetails.Name), else of the pr
 ');
 
 CREATE TABLE IF NOT EXISTS guard_duty_findings (
-    id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id             BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id     BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     detector_id    TEXT,
     finding_id     TEXT NOT NULL,
     finding_type   TEXT,
@@ -693,9 +916,10 @@ CREATE TABLE IF NOT EXISTS guard_duty_findings (
     updated_at     TIMESTAMPTZ,
     resource_type  TEXT,
     archived       BOOLEAN,
-    document_id    INTEGER
+    document_id    BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS guard_duty_findings_key ON guard_duty_findings (account_id, finding_id);
+CREATE UNIQUE INDEX IF NOT EXISTS guard_duty_findings_key
+    ON guard_duty_findings (account_id, key_text(finding_id));
 SELECT describe('guard_duty_findings', '
 Threats seen by GuardDuty (GetFindings)
 
@@ -714,8 +938,8 @@ archived       whether the finding is archived (Service.Archived)
 ');
 
 CREATE TABLE IF NOT EXISTS kms_keys (
-    id                    SERIAL PRIMARY KEY,
-    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                    BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id            BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     key_id                TEXT NOT NULL,
     arn                   TEXT,
     description           TEXT,
@@ -731,9 +955,9 @@ CREATE TABLE IF NOT EXISTS kms_keys (
     deletion_date         TIMESTAMPTZ,
     created_at            TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at               TIMESTAMPTZ,
-    document_id           INTEGER
+    document_id           BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS kms_keys_key ON kms_keys (account_id, key_id);
+CREATE UNIQUE INDEX IF NOT EXISTS kms_keys_key ON kms_keys (account_id, key_text(key_id));
 CREATE INDEX IF NOT EXISTS kms_keys_alive ON kms_keys (account_id) WHERE gone_at IS NULL;
 SELECT describe('kms_keys', '
 KMS keys (DescribeKey, GetKeyRotationStatus)
@@ -755,8 +979,8 @@ deletion_date         when the key will be deleted (DeletionDate)
 ');
 
 CREATE TABLE IF NOT EXISTS waf_rules (
-    id                    SERIAL PRIMARY KEY,
-    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                    BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id            BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     name                  TEXT,
     waf_id                TEXT,
     arn                   TEXT NOT NULL,
@@ -771,9 +995,9 @@ CREATE TABLE IF NOT EXISTS waf_rules (
     associated_resources  JSONB,
     created_at            TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at               TIMESTAMPTZ,
-    document_id           INTEGER
+    document_id           BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS waf_rules_key ON waf_rules (account_id, arn);
+CREATE UNIQUE INDEX IF NOT EXISTS waf_rules_key ON waf_rules (account_id, key_text(arn));
 SELECT describe('waf_rules', '
 Web ACLs (WAFv2: GetWebACL), what they do by default and what they protect
 
@@ -792,8 +1016,8 @@ associated_resources  ARNs of what the web ACL protects; NULL if that could not 
 ');
 
 CREATE TABLE IF NOT EXISTS waf_rules_detailed (
-    id                      SERIAL PRIMARY KEY,
-    account_id              INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                      BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id              BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     web_acl_name            TEXT NOT NULL,
     rule_name               TEXT NOT NULL,
     priority                INTEGER,
@@ -814,7 +1038,7 @@ CREATE TABLE IF NOT EXISTS waf_rules_detailed (
     created_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at              TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at                 TIMESTAMPTZ,
-    document_id             INTEGER
+    document_id             BIGINT
 );
 DO 'BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(''waf_rules_detailed'')
@@ -826,7 +1050,7 @@ DO 'BEGIN
 END';
 ALTER TABLE waf_rules_detailed ADD COLUMN IF NOT EXISTS rate_limit_requests BIGINT;
 CREATE UNIQUE INDEX IF NOT EXISTS waf_rules_detailed_key
-    ON waf_rules_detailed (account_id, scope, web_acl_name, rule_name);
+    ON waf_rules_detailed (account_id, key_text(scope), key_text(web_acl_name), key_text(rule_name));
 CREATE INDEX IF NOT EXISTS waf_rules_detailed_alive ON waf_rules_detailed (account_id) WHERE gone_at IS NULL;
 UPDATE waf_rules_detailed SET waf_version = 'v2' WHERE waf_version = 'WAFv2';
 SELECT describe('waf_rules_detailed', '
@@ -853,8 +1077,8 @@ scope                   REGIONAL or CLOUDFRONT
 ');
 
 CREATE TABLE IF NOT EXISTS cloudtrail_logs (
-    id                     SERIAL PRIMARY KEY,
-    account_id             INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                     BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id             BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     name                   TEXT,
     arn                    TEXT NOT NULL,
     is_logging             BOOLEAN,
@@ -868,9 +1092,10 @@ CREATE TABLE IF NOT EXISTS cloudtrail_logs (
     latest_event_time      TIMESTAMPTZ,
     created_at             TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at                TIMESTAMPTZ,
-    document_id            INTEGER
+    document_id            BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS cloudtrail_logs_key ON cloudtrail_logs (account_id, arn);
+CREATE UNIQUE INDEX IF NOT EXISTS cloudtrail_logs_key
+    ON cloudtrail_logs (account_id, key_text(arn));
 SELECT describe('cloudtrail_logs', '
 Trails, whether they log, where to, and when they last delivered (CloudTrail: DescribeTrails,
 GetTrailStatus)
@@ -889,8 +1114,8 @@ latest_event_time      time of the newest event of the region, not of the trail 
 ');
 
 CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
-    id                  SERIAL PRIMARY KEY,
-    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                  BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id          BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     name                TEXT,
     arn                 TEXT NOT NULL,
     description         TEXT,
@@ -902,10 +1127,11 @@ CREATE TABLE IF NOT EXISTS secrets_manager_secrets (
     deleted_date        TIMESTAMPTZ,
     created_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at             TIMESTAMPTZ,
-    document_id         INTEGER
+    document_id         BIGINT
 );
 ALTER TABLE secrets_manager_secrets ADD COLUMN IF NOT EXISTS deleted_date TIMESTAMPTZ;
-CREATE UNIQUE INDEX IF NOT EXISTS secrets_manager_secrets_key ON secrets_manager_secrets (account_id, arn);
+CREATE UNIQUE INDEX IF NOT EXISTS secrets_manager_secrets_key
+    ON secrets_manager_secrets (account_id, key_text(arn));
 CREATE INDEX IF NOT EXISTS secrets_manager_secrets_alive ON secrets_manager_secrets (account_id) WHERE gone_at IS NULL;
 SELECT describe('secrets_manager_secrets', '
 Secrets by name (never their values) and whether they rotate (Secrets Manager: ListSecrets)
@@ -923,8 +1149,8 @@ deleted_date        when its deletion was scheduled (DeletedDate); the secret ex
 ');
 
 CREATE TABLE IF NOT EXISTS certificates (
-    id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                   BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id           BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     arn                  TEXT NOT NULL,
     domain_name          TEXT,
     status               TEXT,
@@ -936,9 +1162,9 @@ CREATE TABLE IF NOT EXISTS certificates (
     renewal_eligibility  TEXT,
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at              TIMESTAMPTZ,
-    document_id          INTEGER
+    document_id          BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS certificates_key ON certificates (account_id, arn);
+CREATE UNIQUE INDEX IF NOT EXISTS certificates_key ON certificates (account_id, key_text(arn));
 CREATE INDEX IF NOT EXISTS certificates_alive ON certificates (account_id) WHERE gone_at IS NULL;
 SELECT describe('certificates', '
 ACM certificates of every key type and when they expire (ListCertificates)
@@ -955,8 +1181,8 @@ renewal_eligibility  ELIGIBLE if ACM renews it by itself (RenewalEligibility)
 ');
 
 CREATE TABLE IF NOT EXISTS inspector_findings (
-    id                 SERIAL PRIMARY KEY,
-    account_id         INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                 BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id         BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     finding_arn        TEXT NOT NULL,
     severity           TEXT,
     status             TEXT,
@@ -973,9 +1199,10 @@ CREATE TABLE IF NOT EXISTS inspector_findings (
     exploit_available  TEXT,
     created_at         TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at         TIMESTAMPTZ,
-    document_id        INTEGER
+    document_id        BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS inspector_findings_key ON inspector_findings (account_id, finding_arn);
+CREATE UNIQUE INDEX IF NOT EXISTS inspector_findings_key
+    ON inspector_findings (account_id, key_text(finding_arn));
 CREATE INDEX IF NOT EXISTS inspector_findings_open ON inspector_findings (account_id)
     WHERE status = 'ACTIVE' OR status IS NULL;
 SELECT describe('inspector_findings', '
@@ -999,8 +1226,8 @@ updated_at         when Inspector last updated the finding (updatedAt)
 ');
 
 CREATE TABLE IF NOT EXISTS config_reports (
-    id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                   BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id           BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     date_from            DATE NOT NULL,
     date_to              DATE,
     compliance_score     NUMERIC,
@@ -1010,7 +1237,7 @@ CREATE TABLE IF NOT EXISTS config_reports (
     curr_non_compliant   INTEGER,
     curr_compliant       INTEGER,
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id          INTEGER
+    document_id          BIGINT
 );
 ALTER TABLE config_reports ADD COLUMN IF NOT EXISTS rules_without_result INTEGER;
 UPDATE config_reports
@@ -1034,9 +1261,9 @@ rules_without_result  rules that have no result, such as those of resources that
 ');
 
 CREATE TABLE IF NOT EXISTS non_compliant_resources (
-    id                        SERIAL PRIMARY KEY,
-    account_id                INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-    config_report_id          INTEGER REFERENCES config_reports (id) ON DELETE SET NULL,
+    id                        BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id                BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    config_report_id          BIGINT REFERENCES config_reports (id) ON DELETE SET NULL,
     resource_type             TEXT,
     resource_id               TEXT,
     compliance_type           TEXT,
@@ -1048,11 +1275,12 @@ CREATE TABLE IF NOT EXISTS non_compliant_resources (
     config_rule_invoked_time  TIMESTAMPTZ,
     created_at                TIMESTAMPTZ,
     gone_at                   TIMESTAMPTZ,
-    document_id               INTEGER
+    document_id               BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS non_compliant_resources_key
-    ON non_compliant_resources (account_id, rule_name, (coalesce(resource_type, '')), (coalesce(resource_id, '')),
-     (coalesce(evaluation_mode, '')));
+    ON non_compliant_resources (account_id, key_text(rule_name),
+     key_text(coalesce(resource_type, '')),
+     key_text(coalesce(resource_id, '')), key_text(coalesce(evaluation_mode, '')));
 CREATE INDEX IF NOT EXISTS non_compliant_resources_alive ON non_compliant_resources (account_id) WHERE gone_at IS NULL;
 SELECT describe('non_compliant_resources', '
 What breaks a rule (status OPEN), or did until gone_at (RESOLVED) (AWS Config:
@@ -1072,8 +1300,8 @@ created_at                the same time
 ');
 
 CREATE TABLE IF NOT EXISTS inventory_instances (
-    id                          SERIAL PRIMARY KEY,
-    account_id                  INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                          BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id                  BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     instance_id                 TEXT NOT NULL,
     instance_type               TEXT,
     platform                    TEXT,
@@ -1090,9 +1318,10 @@ CREATE TABLE IF NOT EXISTS inventory_instances (
     association_success_date    TIMESTAMPTZ,
     created_at                  TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at                     TIMESTAMPTZ,
-    document_id                 INTEGER
+    document_id                 BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS inventory_instances_key ON inventory_instances (account_id, instance_id);
+CREATE UNIQUE INDEX IF NOT EXISTS inventory_instances_key
+    ON inventory_instances (account_id, key_text(instance_id));
 CREATE INDEX IF NOT EXISTS inventory_instances_alive ON inventory_instances (account_id) WHERE gone_at IS NULL;
 SELECT describe('inventory_instances', '
 Machines that Systems Manager manages (DescribeInstanceInformation)
@@ -1114,9 +1343,9 @@ association_success_date    when they last succeeded (LastSuccessfulAssociationE
 ');
 
 CREATE TABLE IF NOT EXISTS inventory_applications (
-    id                SERIAL PRIMARY KEY,
-    account_id        INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-    instance_id       INTEGER NOT NULL REFERENCES inventory_instances (id) ON DELETE CASCADE,
+    id                BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id        BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    instance_id       BIGINT NOT NULL REFERENCES inventory_instances (id) ON DELETE CASCADE,
     name              TEXT NOT NULL,
     version           TEXT,
     publisher         TEXT,
@@ -1124,10 +1353,11 @@ CREATE TABLE IF NOT EXISTS inventory_applications (
     application_type  TEXT,
     install_time      TIMESTAMPTZ,
     created_at        TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id       INTEGER
+    document_id       BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS inventory_applications_key
-    ON inventory_applications (account_id, instance_id, name, (coalesce(version, '')), (coalesce(architecture, '')));
+    ON inventory_applications (account_id, instance_id, key_text(name),
+     key_text(coalesce(version, '')), key_text(coalesce(architecture, '')));
 CREATE INDEX IF NOT EXISTS inventory_applications_instance ON inventory_applications (instance_id);
 SELECT describe('inventory_applications', '
 What is installed on a managed machine (Systems Manager: GetInventory, AWS:Application)
@@ -1142,9 +1372,9 @@ install_time      when it was installed (InstalledTime)
 ');
 
 CREATE TABLE IF NOT EXISTS inventory_patches (
-    id              SERIAL PRIMARY KEY,
-    account_id      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-    instance_id     INTEGER NOT NULL REFERENCES inventory_instances (id) ON DELETE CASCADE,
+    id              BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id      BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    instance_id     BIGINT NOT NULL REFERENCES inventory_instances (id) ON DELETE CASCADE,
     title           TEXT NOT NULL,
     classification  TEXT,
     severity        TEXT,
@@ -1153,9 +1383,10 @@ CREATE TABLE IF NOT EXISTS inventory_patches (
     kb_id           TEXT,
     cve_ids         TEXT,
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id     INTEGER
+    document_id     BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS inventory_patches_key ON inventory_patches (account_id, instance_id, title);
+CREATE UNIQUE INDEX IF NOT EXISTS inventory_patches_key
+    ON inventory_patches (account_id, instance_id, key_text(title));
 CREATE INDEX IF NOT EXISTS inventory_patches_instance ON inventory_patches (instance_id);
 CREATE INDEX IF NOT EXISTS inventory_patches_missing ON inventory_patches (account_id)
     WHERE state IN ('Missing', 'MISSING', 'Failed', 'FAILED',
@@ -1175,8 +1406,8 @@ cve_ids         vulnerabilities that it removes (CVEIds)
 ');
 
 CREATE TABLE IF NOT EXISTS marketplace_usage (
-    id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id             BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id     BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     product_code   TEXT NOT NULL,
     product_name   TEXT,
     cost_consumed  NUMERIC,
@@ -1185,10 +1416,10 @@ CREATE TABLE IF NOT EXISTS marketplace_usage (
     period_end     DATE,
     status         TEXT,
     created_at     TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id    INTEGER
+    document_id    BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS marketplace_usage_key
-    ON marketplace_usage (account_id, period_start, product_code);
+    ON marketplace_usage (account_id, period_start, key_text(product_code));
 SELECT describe('marketplace_usage', '
 AWS Marketplace products that the account is entitled to or paid for
 
@@ -1202,8 +1433,8 @@ status         ACTIVE or EXPIRED by entitlement, else the state of the license
 ');
 
 CREATE TABLE IF NOT EXISTS trusted_advisor_checks (
-    id                        SERIAL PRIMARY KEY,
-    account_id                INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                        BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id                BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     check_name                TEXT NOT NULL,
     category                  TEXT NOT NULL,
     severity                  TEXT,
@@ -1214,10 +1445,10 @@ CREATE TABLE IF NOT EXISTS trusted_advisor_checks (
     check_id                  TEXT,
     created_at                TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at                   TIMESTAMPTZ,
-    document_id               INTEGER
+    document_id               BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS trusted_advisor_checks_key
-    ON trusted_advisor_checks (account_id, category, check_name);
+    ON trusted_advisor_checks (account_id, key_text(category), key_text(check_name));
 SELECT describe('trusted_advisor_checks', '
 Checks in warning or error, with what they would save (Support:
 DescribeTrustedAdvisorCheckResult)
@@ -1234,8 +1465,8 @@ check_id                  identifier of the check (id)
 ');
 
 CREATE TABLE IF NOT EXISTS health_events (
-    id                   SERIAL PRIMARY KEY,
-    account_id           INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                   BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id           BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     arn                  TEXT NOT NULL,
     service              TEXT,
     event_type_code      TEXT,
@@ -1247,9 +1478,9 @@ CREATE TABLE IF NOT EXISTS health_events (
     event_scope_code     TEXT,
     last_updated_time    TIMESTAMPTZ,
     created_at           TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id          INTEGER
+    document_id          BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS health_events_key ON health_events (account_id, arn);
+CREATE UNIQUE INDEX IF NOT EXISTS health_events_key ON health_events (account_id, key_text(arn));
 CREATE INDEX IF NOT EXISTS health_events_open ON health_events (account_id)
     WHERE status_code IS DISTINCT FROM 'closed';
 SELECT describe('health_events', '
@@ -1269,16 +1500,17 @@ last_updated_time    when AWS last updated the event (lastUpdatedTime)
 ');
 
 CREATE TABLE IF NOT EXISTS application_signals (
-    id              SERIAL PRIMARY KEY,
-    account_id      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id              BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id      BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service_name    TEXT,
     namespace       TEXT,
     key_attributes  JSONB NOT NULL,
     created_at      TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at         TIMESTAMPTZ,
-    document_id     INTEGER
+    document_id     BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS application_signals_key ON application_signals (account_id, key_attributes);
+CREATE UNIQUE INDEX IF NOT EXISTS application_signals_key
+    ON application_signals (account_id, key_text(key_attributes::text));
 SELECT describe('application_signals', '
 Services that Application Signals has seen (ListServices)
 
@@ -1288,8 +1520,8 @@ key_attributes  what identifies the service (KeyAttributes)
 ');
 
 CREATE TABLE IF NOT EXISTS resilience_hub_apps (
-    id                    SERIAL PRIMARY KEY,
-    account_id            INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                    BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id            BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     app_arn               TEXT NOT NULL,
     name                  TEXT,
     compliance_status     TEXT,
@@ -1304,9 +1536,10 @@ CREATE TABLE IF NOT EXISTS resilience_hub_apps (
     last_drill            TIMESTAMPTZ,
     created_at            TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at               TIMESTAMPTZ,
-    document_id           INTEGER
+    document_id           BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS resilience_hub_apps_key ON resilience_hub_apps (account_id, app_arn);
+CREATE UNIQUE INDEX IF NOT EXISTS resilience_hub_apps_key
+    ON resilience_hub_apps (account_id, key_text(app_arn));
 SELECT describe('resilience_hub_apps', '
 Applications assessed by Resilience Hub (DescribeApp)
 
@@ -1325,8 +1558,8 @@ last_drill            when recovery was last tested
 ');
 
 CREATE TABLE IF NOT EXISTS compute_optimizer (
-    id                              SERIAL PRIMARY KEY,
-    account_id                      INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                              BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id                      BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     resource_type                   TEXT,
     resource_arn                    TEXT NOT NULL,
     resource_name                   TEXT,
@@ -1347,7 +1580,7 @@ CREATE TABLE IF NOT EXISTS compute_optimizer (
     migration_effort                TEXT,
     created_at                      TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at                         TIMESTAMPTZ,
-    document_id                     INTEGER
+    document_id                     BIGINT
 );
 DO 'BEGIN
     IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(''compute_optimizer'')
@@ -1357,7 +1590,8 @@ DO 'BEGIN
     END IF;
 END';
 ALTER TABLE compute_optimizer ADD COLUMN IF NOT EXISTS current_performance_risk TEXT;
-CREATE UNIQUE INDEX IF NOT EXISTS compute_optimizer_key ON compute_optimizer (account_id, resource_arn);
+CREATE UNIQUE INDEX IF NOT EXISTS compute_optimizer_key
+    ON compute_optimizer (account_id, key_text(resource_arn));
 CREATE INDEX IF NOT EXISTS compute_optimizer_alive ON compute_optimizer (account_id) WHERE gone_at IS NULL;
 UPDATE compute_optimizer
 SET resource_type = CASE resource_type WHEN 'Ec2Instance' THEN 'EC2' WHEN 'EbsVolume' THEN 'EBS'
@@ -1388,8 +1622,8 @@ migration_effort                effort of the change: VeryLow, Low, Medium or Hi
 ');
 
 CREATE TABLE IF NOT EXISTS service_resources (
-    id                  SERIAL PRIMARY KEY,
-    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                  BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id          BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     service_name        TEXT NOT NULL,
     resource_type       TEXT NOT NULL,
     resource_id         TEXT NOT NULL,
@@ -1413,10 +1647,11 @@ CREATE TABLE IF NOT EXISTS service_resources (
     available_ip_count  INTEGER,
     created_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at             TIMESTAMPTZ,
-    document_id         INTEGER
+    document_id         BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS service_resources_key
-    ON service_resources (account_id, service_name, resource_type, resource_id);
+    ON service_resources (account_id, key_text(service_name), key_text(resource_type),
+     key_text(resource_id));
 CREATE INDEX IF NOT EXISTS service_resources_alive ON service_resources (account_id) WHERE gone_at IS NULL;
 UPDATE service_resources t
 SET service_name = CASE resource_type WHEN 'Volume' THEN 'EBS' ELSE 'VPC' END
@@ -1467,8 +1702,8 @@ available_ip_count  free addresses of a subnet
 ');
 
 CREATE TABLE IF NOT EXISTS config_inventory (
-    id                  SERIAL PRIMARY KEY,
-    account_id          INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                  BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id          BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     resource_type       TEXT NOT NULL,
     resource_subtype    TEXT,
     resource_id         TEXT NOT NULL,
@@ -1493,10 +1728,11 @@ CREATE TABLE IF NOT EXISTS config_inventory (
     created_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at          TIMESTAMPTZ NOT NULL DEFAULT now(),
     gone_at             TIMESTAMPTZ,
-    document_id         INTEGER
+    document_id         BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS config_inventory_key
-    ON config_inventory (account_id, resource_type, resource_id, (coalesce(region, '')));
+    ON config_inventory (account_id, key_text(resource_type), key_text(resource_id),
+     key_text(coalesce(region, '')));
 CREATE INDEX IF NOT EXISTS config_inventory_alive ON config_inventory (account_id) WHERE gone_at IS NULL;
 SELECT describe('config_inventory', '
 Every resource that AWS Config knows (SelectResourceConfig)
@@ -1525,8 +1761,8 @@ available_ip_count  free addresses of a subnet
 ');
 
 CREATE TABLE IF NOT EXISTS support_tickets (
-    id             SERIAL PRIMARY KEY,
-    account_id     INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id             BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id     BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     case_id        TEXT NOT NULL,
     display_id     TEXT,
     subject        TEXT,
@@ -1541,9 +1777,10 @@ CREATE TABLE IF NOT EXISTS support_tickets (
     date_to        DATE,
     created_at     TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at     TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id    INTEGER
+    document_id    BIGINT
 );
-CREATE UNIQUE INDEX IF NOT EXISTS support_tickets_key ON support_tickets (account_id, case_id);
+CREATE UNIQUE INDEX IF NOT EXISTS support_tickets_key
+    ON support_tickets (account_id, key_text(case_id));
 SELECT describe('support_tickets', '
 Support cases; what was written in them stays with AWS (Support: DescribeCases)
 
@@ -1562,8 +1799,8 @@ date_to        first day after that period
 ');
 
 CREATE TABLE IF NOT EXISTS logs (
-    id                         SERIAL PRIMARY KEY,
-    account_id                 INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    id                         BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    account_id                 BIGINT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     date_created               TIMESTAMPTZ NOT NULL,
     account_status             TEXT,
     cost_status                TEXT,
@@ -1583,11 +1820,12 @@ CREATE TABLE IF NOT EXISTS logs (
     logs_status                TEXT,
     created_at                 TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at                 TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id                INTEGER
+    document_id                BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS logs_key ON logs (account_id, date_created);
 CREATE INDEX IF NOT EXISTS logs_document ON logs (document_id);
 ALTER TABLE logs ADD COLUMN IF NOT EXISTS ri_sp_savings_status TEXT;
+ALTER TABLE logs ADD COLUMN IF NOT EXISTS cost_by_tag_status TEXT;
 SELECT describe('logs', '
 One row per document: what became of each category (Pass, Fail, Skipped)
 
@@ -1609,16 +1847,17 @@ config_inventory_status   what became of the resources of AWS Config
 support_tickets_status    what became of support cases
 logs_status               what became of this log
 ri_sp_savings_status      what became of reservations and savings plans
+cost_by_tag_status        what became of costs by tag
 ');
 
 CREATE TABLE IF NOT EXISTS log_messages (
-    id            SERIAL PRIMARY KEY,
-    log_id        INTEGER NOT NULL REFERENCES logs (id) ON DELETE CASCADE,
+    id            BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    log_id        BIGINT NOT NULL REFERENCES logs (id) ON DELETE CASCADE,
     position      INTEGER NOT NULL,
     message       TEXT,
     message_type  TEXT,
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now(),
-    document_id   INTEGER
+    document_id   BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS log_messages_key ON log_messages (log_id, position);
 SELECT describe('log_messages', '
@@ -1859,10 +2098,12 @@ preferred    account_row of the regions whose costs count instead on days that t
 
 CREATE OR REPLACE VIEW daily_costs AS
 SELECT c.day, o.account_id, o.account_name, o.customer_name, c.service, c.unblended_cost,
-       c.currency
+       c.currency, c.amortized_cost
 FROM cost_sources o
 CROSS JOIN LATERAL (
     SELECT s.date_from AS day, s.service, sum(s.cost) AS unblended_cost,
+           CASE WHEN bool_and(s.amortized_cost IS NOT NULL) THEN sum(s.amortized_cost) END
+               AS amortized_cost,
            max(s.currency) AS currency
     FROM services s
     WHERE s.account_id = o.account_row AND coalesce(s.date_to, s.date_from + 1) = s.date_from + 1
@@ -1875,6 +2116,29 @@ Cost of each account for each service on each day
 day             the day, in UTC
 service         service, as Cost Explorer names it
 unblended_cost  unblended cost of that day; AWS restates it for some days
+amortized_cost  the same with payments for reservations and savings plans spread over the days that
+                they are for; NULL: not known, of days that older versions read
+');
+
+CREATE OR REPLACE VIEW daily_tag_costs AS
+SELECT c.date_from AS day, a.account_id, a.account_name, a.customer_name, c.tag_key, c.tag_value,
+       c.cost AS unblended_cost, c.amortized_cost, c.currency
+FROM accounts a
+CROSS JOIN LATERAL (
+    SELECT t.* FROM cost_by_tag t
+    WHERE t.account_id = a.id AND NOT EXISTS (
+        SELECT FROM accounts o JOIN cost_by_tag x ON x.account_id = o.id
+        WHERE o.account_id = a.account_id AND o.region < a.region
+          AND x.date_from = t.date_from AND key_text(x.tag_key) = key_text(t.tag_key))) c;
+SELECT describe('daily_tag_costs', '
+Cost of each account for each value of a cost allocation tag on each day
+
+day             the day, in UTC
+tag_key         the tag, such as team
+tag_value       the value of the tag; empty: what does not have it
+unblended_cost  unblended cost of that day; AWS restates it for some days
+amortized_cost  the same with payments for reservations and savings plans spread over the days that
+                they are for
 ');
 
 CREATE OR REPLACE VIEW month_to_date_costs AS
@@ -2047,6 +2311,63 @@ recommendation   instance type, volume type and size, or memory that is recommen
 monthly_savings  what would be saved a month; of a reservation or plan, what its unused part costs
 ');
 
+CREATE OR REPLACE VIEW unsettled_findings AS
+SELECT a.id AS account_row, a.account_id, a.account_name, a.customer_name, a.region,
+       'Security Hub' AS source,
+       f.finding_id, upper(f.severity) AS severity, f.title, f.resource_type, f.resource_id,
+       f.created_at AS first_seen_at, f.updated_at, NULL AS fix_available, f.recommendation
+FROM findings f
+JOIN accounts a ON a.id = f.account_id
+WHERE f.record_state IS DISTINCT FROM 'ARCHIVED'
+  AND coalesce(f.status, '') NOT IN ('RESOLVED', 'SUPPRESSED')
+  AND NOT EXISTS (SELECT FROM inspector_findings i
+                  WHERE i.account_id = f.account_id
+                    AND key_text(i.finding_arn) = key_text(f.finding_id))
+  AND NOT EXISTS (SELECT FROM guard_duty_findings g
+                  WHERE g.account_id = f.account_id AND key_text(g.finding_id) = key_text(
+                        substring(f.finding_id FROM ':guardduty:.*/finding/([^/]+)$')))
+UNION ALL
+SELECT a.id, a.account_id, a.account_name, a.customer_name, a.region, 'GuardDuty', g.finding_id,
+       CASE WHEN g.severity >= 9 THEN 'CRITICAL' WHEN g.severity >= 7 THEN 'HIGH'
+            WHEN g.severity >= 4 THEN 'MEDIUM' WHEN g.severity >= 1 THEN 'LOW' END,
+       g.title, g.resource_type, NULL, g.created_at, g.updated_at, NULL, NULL
+FROM guard_duty_findings g
+JOIN accounts a ON a.id = g.account_id
+WHERE g.archived IS DISTINCT FROM true
+  AND NOT EXISTS (SELECT FROM findings f
+                  WHERE f.account_id = g.account_id
+                    AND f.status IN ('RESOLVED', 'SUPPRESSED')
+                    AND key_text(f.finding_id) = key_text(format(
+                        'arn:%s:guardduty:%s:%s:detector/%s/finding/%s',
+                        split_part(a.account_arn, ':', 2), g.region, a.account_id,
+                        g.detector_id, g.finding_id)))
+UNION ALL
+SELECT a.id, a.account_id, a.account_name, a.customer_name, a.region, 'Inspector', i.finding_arn,
+       nullif(upper(i.severity), 'UNTRIAGED'), i.title, i.resource_type, i.resource_id,
+       i.first_observed_at, i.updated_at, i.fix_available, NULL
+FROM inspector_findings i
+JOIN accounts a ON a.id = i.account_id
+WHERE (i.status = 'ACTIVE' OR i.status IS NULL)
+  AND NOT EXISTS (SELECT FROM findings f
+                  WHERE f.account_id = i.account_id
+                    AND key_text(f.finding_id) = key_text(i.finding_arn)
+                    AND f.status IN ('RESOLVED', 'SUPPRESSED'));
+SELECT describe('unsettled_findings', '
+What open_findings lists, and beside it what Security Hub and GuardDuty have not updated for long
+
+account_row     what account_id is in the tables (accounts.id)
+source          Security Hub, GuardDuty or Inspector
+finding_id      identifier or ARN of the finding
+severity        CRITICAL, HIGH, MEDIUM, LOW or INFORMATIONAL; NULL: not rated yet
+title           title
+resource_type   type of the resource that it is about
+resource_id     identifier of that resource; not known of GuardDuty
+first_seen_at   when it was first seen
+updated_at      when AWS last updated it
+fix_available   YES, NO or PARTIAL by Inspector; NULL: not known
+recommendation  what to do, by Security Hub
+');
+
 CREATE OR REPLACE VIEW open_findings AS
 SELECT account_id, account_name, customer_name, region, source, finding_id, severity,
        CASE severity WHEN 'CRITICAL' THEN 5 WHEN 'HIGH' THEN 4 WHEN 'MEDIUM' THEN 3
@@ -2054,45 +2375,8 @@ SELECT account_id, account_name, customer_name, region, source, finding_id, seve
        title, resource_type, resource_id, first_seen_at, updated_at,
        CAST(floor(extract(epoch FROM now() - first_seen_at) / 86400) AS integer) AS age_days,
        fix_available, recommendation
-FROM (
-    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'Security Hub' AS source,
-           f.finding_id, upper(f.severity) AS severity, f.title, f.resource_type, f.resource_id,
-           f.created_at AS first_seen_at, f.updated_at, NULL AS fix_available, f.recommendation
-    FROM findings f
-    JOIN accounts a ON a.id = f.account_id
-    WHERE f.record_state IS DISTINCT FROM 'ARCHIVED'
-      AND coalesce(f.status, '') NOT IN ('RESOLVED', 'SUPPRESSED')
-      AND coalesce(f.updated_at > now() - interval '90 days', true)
-      AND NOT EXISTS (SELECT FROM inspector_findings i
-                      WHERE i.account_id = f.account_id AND i.finding_arn = f.finding_id)
-      AND NOT EXISTS (SELECT FROM guard_duty_findings g
-                      WHERE g.account_id = f.account_id AND g.finding_id =
-                            substring(f.finding_id FROM ':guardduty:.*/finding/([^/]+)$'))
-    UNION ALL
-    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'GuardDuty', g.finding_id,
-           CASE WHEN g.severity >= 9 THEN 'CRITICAL' WHEN g.severity >= 7 THEN 'HIGH'
-                WHEN g.severity >= 4 THEN 'MEDIUM' WHEN g.severity >= 1 THEN 'LOW' END,
-           g.title, g.resource_type, NULL, g.created_at, g.updated_at, NULL, NULL
-    FROM guard_duty_findings g
-    JOIN accounts a ON a.id = g.account_id
-    WHERE g.archived IS DISTINCT FROM true
-      AND coalesce(g.updated_at > now() - interval '90 days', true)
-      AND NOT EXISTS (SELECT FROM findings f
-                      WHERE f.account_id = g.account_id
-                        AND f.status IN ('RESOLVED', 'SUPPRESSED')
-                        AND f.finding_id = format('arn:%s:guardduty:%s:%s:detector/%s/finding/%s',
-                            split_part(a.account_arn, ':', 2), g.region, a.account_id,
-                            g.detector_id, g.finding_id))
-    UNION ALL
-    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'Inspector', i.finding_arn,
-           nullif(upper(i.severity), 'UNTRIAGED'), i.title, i.resource_type, i.resource_id,
-           i.first_observed_at, i.updated_at, i.fix_available, NULL
-    FROM inspector_findings i
-    JOIN accounts a ON a.id = i.account_id
-    WHERE (i.status = 'ACTIVE' OR i.status IS NULL)
-      AND NOT EXISTS (SELECT FROM findings f
-                      WHERE f.account_id = i.account_id AND f.finding_id = i.finding_arn
-                        AND f.status IN ('RESOLVED', 'SUPPRESSED'))) found;
+FROM unsettled_findings
+WHERE source = 'Inspector' OR coalesce(updated_at > now() - interval '90 days', true);
 SELECT describe('open_findings', '
 Findings of Security Hub, GuardDuty and Inspector that nobody has settled. Security Hub has copies
 of what the other two find: each is listed once, by whom found it, and is settled if its copy is.
@@ -2316,8 +2600,10 @@ LEFT JOIN kinds k ON k.resource_type = s.resource_type
 WHERE s.gone_at IS NULL AND (s.region = a.region OR (
     SELECT true FROM accounts o JOIN service_resources x ON x.account_id = o.id
     WHERE o.account_id = a.account_id AND o.id <> a.id AND x.gone_at IS NULL
-      AND x.service_name = s.service_name AND x.resource_type = s.resource_type
-      AND x.resource_id = s.resource_id AND (x.region = o.region OR o.region < a.region)
+      AND key_text(x.service_name) = key_text(s.service_name)
+      AND key_text(x.resource_type) = key_text(s.resource_type)
+      AND key_text(x.resource_id) = key_text(s.resource_id)
+      AND (x.region = o.region OR o.region < a.region)
     LIMIT 1) IS NULL)
 UNION ALL
 SELECT a.account_id, a.account_name, a.customer_name, c.region, c.resource_type, c.resource_id,
@@ -2337,8 +2623,9 @@ LEFT JOIN (
 WHERE c.gone_at IS NULL AND listed.config_type IS NULL AND (c.region = a.region OR (
     SELECT true FROM accounts o JOIN config_inventory x ON x.account_id = o.id
     WHERE o.account_id = a.account_id AND o.id <> a.id AND x.gone_at IS NULL
-      AND x.resource_type = c.resource_type AND x.resource_id = c.resource_id
-      AND coalesce(x.region, '') = coalesce(c.region, '')
+      AND key_text(x.resource_type) = key_text(c.resource_type)
+      AND key_text(x.resource_id) = key_text(c.resource_id)
+      AND key_text(coalesce(x.region, '')) = key_text(coalesce(c.region, ''))
       AND (x.region = o.region OR o.region < a.region)
     LIMIT 1) IS NULL);
 SELECT describe('existing_resources', '
@@ -2363,10 +2650,220 @@ creation_date      when it was created
 source             the service that lists it, or AWS Config
 ');
 
+-- An account's newest changes are found by its index; all of them are read account by account.
+CREATE OR REPLACE VIEW recent_changes AS
+SELECT c.created_at AS changed_at, a.account_id, a.account_name, a.customer_name, a.region,
+       c.table_name, c.change, c.name, c.changed_columns, c.old_values, c.new_values, c.row_key, c.row_id,
+       d.period_start AS day, d.collected_at, d.key AS document_key
+FROM accounts a
+CROSS JOIN LATERAL (
+    SELECT x.*,
+           coalesce(nullif((SELECT string_agg(k.value, ' ' ORDER BY k.key)
+                            FROM jsonb_each_text(x.row_key) k), ''), x.table_name) AS name,
+           (SELECT string_agg(k, ', ' ORDER BY k) FROM jsonb_object_keys(x.new_values) k)
+               AS changed_columns
+    FROM changes x
+    WHERE x.account_id = a.id) c
+CROSS JOIN LATERAL (
+    SELECT period_start, collected_at, key FROM documents WHERE id = c.document_id LIMIT 1) d;
+SELECT describe('recent_changes', '
+What each load changed, with the document that brought it: what is new, gone, back, or otherwise
+than before
+
+changed_at       when the change was loaded
+region           region of the document that brought it
+table_name       the table that was changed
+change           created, updated, gone (no longer listed) or returned (listed again)
+name             what the row is about: the values of row_key, in a text
+changed_columns  the columns that changed, comma-separated
+old_values       these columns with their values before, as JSON; long ones are cut off
+new_values       the same columns with their values after, as JSON
+row_key          what identifies the row, as JSON
+row_id           id of the row in the table; a row of a period may be deleted since
+day              first day that the document covers
+collected_at     when the document was collected: the change came after the one before it
+document_key     S3 key of the document
+');
+
+CREATE OR REPLACE VIEW daily_measures AS
+SELECT c.day, a.account_id, a.account_name, a.customer_name, a.region, c.measure, c.dimension,
+       c.value
+FROM accounts a
+CROSS JOIN LATERAL (
+    SELECT x.day, x.measure, x.dimension, x.value FROM daily_counts x WHERE x.account_id = a.id) c;
+SELECT describe('daily_measures', '
+How much of something each account had on each day, for trends. An account of which a category could
+not be read has no row of it that day: compare only days on which the same accounts tell
+
+day        the day, in UTC
+region     region that was counted
+measure    what is counted: open_findings, non_compliant_rules, non_compliant_resources,
+           keys_without_rotation, secrets_without_rotation, expired_certificates,
+           managed_instances, missing_patches, resources, recorded_resources, advisor_warnings,
+           open_health_events or monthly_savings (US dollars)
+dimension  severity of findings and patches, type of resources, status of advisor checks, category
+           of health events; else empty
+value      the number or the amount
+');
+
+CREATE OR REPLACE VIEW fixed_findings AS
+SELECT account_id, account_name, customer_name, region, source, finding_id, severity, title,
+       resource_type, resource_id, first_seen_at, fixed_at,
+       round(CAST(extract(epoch FROM fixed_at - first_seen_at) / 86400 AS numeric), 1)
+           AS days_to_fix
+FROM (
+    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'Security Hub' AS source,
+           f.finding_id, upper(f.severity) AS severity, f.title, f.resource_type, f.resource_id,
+           f.created_at AS first_seen_at, f.updated_at AS fixed_at
+    FROM findings f
+    JOIN accounts a ON a.id = f.account_id
+    WHERE (f.status = 'RESOLVED' OR f.record_state = 'ARCHIVED')
+      AND f.status IS DISTINCT FROM 'SUPPRESSED'
+      AND NOT EXISTS (SELECT FROM inspector_findings i
+                      WHERE i.account_id = f.account_id
+                        AND key_text(i.finding_arn) = key_text(f.finding_id))
+    UNION ALL
+    SELECT a.account_id, a.account_name, a.customer_name, a.region, 'Inspector', i.finding_arn,
+           nullif(upper(i.severity), 'UNTRIAGED'), i.title, i.resource_type, i.resource_id,
+           i.first_observed_at, i.updated_at
+    FROM inspector_findings i
+    JOIN accounts a ON a.id = i.account_id
+    WHERE i.status = 'CLOSED') fixed
+WHERE fixed_at >= first_seen_at;
+SELECT describe('fixed_findings', '
+Findings that were resolved, archived or closed, and how long that took. What was suppressed is not
+fixed and is left out
+
+source         Security Hub or Inspector
+finding_id     identifier or ARN of the finding
+severity       CRITICAL, HIGH, MEDIUM, LOW or INFORMATIONAL; NULL: not rated
+title          title
+resource_type  type of the resource that it is about
+resource_id    identifier of that resource
+first_seen_at  when it was first seen
+fixed_at       when AWS last updated it, which is when it was closed
+days_to_fix    days between the two
+');
+
+-- count_day: writes daily_counts for the day of a document, once all of it is loaded; returns how
+-- many rows differ from what was there. Not for a document of a past day, nor where a newer one has
+-- been loaded: what exists is not of its day. What comes from outside is bounded in number and
+-- length. Times are told by the document, so that loading it again another year gives the same.
+CREATE OR REPLACE FUNCTION count_day(document BIGINT) RETURNS INTEGER LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS '
+DECLARE
+    d documents;
+    l logs;
+    written INTEGER;
+BEGIN
+    SELECT x.* INTO d FROM documents x
+    WHERE x.id = document AND x.with_meta
+      AND x.collected_at < (x.period_end + 1)::timestamp AT TIME ZONE ''UTC''
+      AND NOT EXISTS (SELECT FROM documents n
+                      WHERE n.account_id = x.account_id AND n.period_end >= x.period_end
+                        AND n.day_order > x.day_order AND n.with_meta AND n.loaded_at IS NOT NULL);
+    SELECT x.* INTO l FROM logs x WHERE x.document_id = d.id ORDER BY x.id DESC LIMIT 1;
+    IF NOT FOUND THEN RETURN 0; END IF;
+    WITH told (measure) AS MATERIALIZED (
+        SELECT m.measure FROM (VALUES
+            (''open_findings'', l.security_status),
+            (''keys_without_rotation'', l.security_status),
+            (''secrets_without_rotation'', l.security_status),
+            (''expired_certificates'', l.security_status),
+            (''non_compliant_rules'', l.config_status),
+            (''non_compliant_resources'', l.config_status),
+            (''managed_instances'', l.inventory_status),
+            (''missing_patches'', l.inventory_status),
+            (''resources'', l.service_resources_status),
+            (''recorded_resources'', l.config_inventory_status),
+            (''advisor_warnings'', l.trusted_advisor_status),
+            (''open_health_events'', l.health_status),
+            (''monthly_savings'', l.compute_optimizer_status)) m (measure, status)
+        WHERE m.status = ''Pass''),
+    counted (measure, dimension, value) AS MATERIALIZED (
+        SELECT ''open_findings'', s.severity, count(f.severity)
+        FROM unnest(ARRAY[''CRITICAL'', ''HIGH'', ''MEDIUM'', ''LOW'', ''INFORMATIONAL'', ''UNRATED''])
+            AS s (severity)
+        LEFT JOIN (SELECT coalesce(u.severity, ''UNRATED'') AS severity FROM unsettled_findings u
+                   WHERE u.account_row = d.account_id
+                     AND (u.source = ''Inspector''
+                          OR coalesce(u.updated_at > d.collected_at - interval ''90 days'', true))) f
+          ON f.severity = s.severity
+        GROUP BY s.severity
+        UNION ALL
+        SELECT ''keys_without_rotation'', '''', count(*) FROM kms_keys k
+        WHERE k.account_id = d.account_id AND k.gone_at IS NULL AND k.key_rotation_enabled = false
+          AND coalesce(k.enabled, true) AND k.key_manager IS DISTINCT FROM ''AWS''
+        UNION ALL
+        SELECT ''secrets_without_rotation'', '''', count(*) FROM secrets_manager_secrets s
+        WHERE s.account_id = d.account_id AND s.gone_at IS NULL AND s.rotation_enabled = false
+          AND s.deleted_date IS NULL
+        UNION ALL
+        SELECT ''expired_certificates'', '''', count(*) FROM certificates c
+        WHERE c.account_id = d.account_id AND c.gone_at IS NULL
+          AND c.type IS DISTINCT FROM ''PRIVATE'' AND c.in_use IS DISTINCT FROM false
+          AND (c.status = ''EXPIRED'' OR c.not_after <= d.collected_at)
+        UNION ALL
+        SELECT m.measure, '''', CASE m.measure WHEN ''non_compliant_rules'' THEN n.rules
+                                             ELSE n.resources END
+        FROM (SELECT count(DISTINCT x.rule_name) AS rules,
+                     count(DISTINCT (x.resource_type, x.resource_id)) AS resources
+              FROM non_compliant_resources x
+              WHERE x.account_id = d.account_id AND x.gone_at IS NULL) n
+        CROSS JOIN (VALUES (''non_compliant_rules''), (''non_compliant_resources'')) m (measure)
+        UNION ALL
+        SELECT ''managed_instances'', '''', count(*) FROM inventory_instances i
+        WHERE i.account_id = d.account_id AND i.gone_at IS NULL
+        UNION ALL
+        (SELECT ''missing_patches'', left(coalesce(p.severity, ''''), 100), count(*)
+         FROM inventory_patches p JOIN inventory_instances i ON i.id = p.instance_id
+         WHERE p.account_id = d.account_id AND i.gone_at IS NULL
+           AND p.state IN (''Missing'', ''MISSING'', ''Failed'', ''FAILED'',
+                           ''InstalledPendingReboot'', ''INSTALLED_PENDING_REBOOT'',
+                           ''AvailableSecurityUpdate'', ''AVAILABLE_SECURITY_UPDATE'')
+         GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT 100)
+        UNION ALL
+        (SELECT ''resources'', left(r.service_name || '' '' || r.resource_type, 100), count(*)
+         FROM service_resources r WHERE r.account_id = d.account_id AND r.gone_at IS NULL
+         GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT 100)
+        UNION ALL
+        SELECT ''recorded_resources'', '''', count(*) FROM config_inventory r
+        WHERE r.account_id = d.account_id AND r.gone_at IS NULL
+        UNION ALL
+        (SELECT ''advisor_warnings'', left(coalesce(c.severity, ''''), 100), count(*)
+         FROM trusted_advisor_checks c WHERE c.account_id = d.account_id AND c.gone_at IS NULL
+         GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT 100)
+        UNION ALL
+        (SELECT ''open_health_events'', left(coalesce(h.event_type_category, ''''), 100), count(*)
+         FROM health_events h
+         WHERE h.account_id = d.account_id AND h.status_code IS DISTINCT FROM ''closed''
+         GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT 100)
+        UNION ALL
+        SELECT ''monthly_savings'', '''', coalesce(sum(o.estimated_monthly_savings_usd), 0)
+        FROM compute_optimizer o WHERE o.account_id = d.account_id AND o.gone_at IS NULL),
+    lost AS (
+        DELETE FROM daily_counts t USING told
+        WHERE t.account_id = d.account_id AND t.measure = told.measure
+          AND t.day = d.period_end - 1 AND NOT EXISTS (
+              SELECT FROM counted c WHERE c.measure = t.measure AND c.dimension = t.dimension)
+        RETURNING 1),
+    kept AS (
+        INSERT INTO daily_counts (account_id, day, measure, dimension, value, document_id)
+        SELECT d.account_id, d.period_end - 1, c.measure, c.dimension, c.value, d.id
+        FROM counted c JOIN told ON told.measure = c.measure
+        ON CONFLICT (account_id, measure, day, dimension) DO UPDATE
+            SET value = excluded.value, document_id = excluded.document_id
+            WHERE daily_counts.value IS DISTINCT FROM excluded.value
+        RETURNING 1)
+    SELECT (SELECT count(*) FROM lost) + (SELECT count(*) FROM kept) INTO written;
+    RETURN written;
+END';
+
 -- run_steps: runs statements of the receiver one after another, with the rights of its caller. The
 -- Data API takes one statement per call and some 20 ms for it; a document has a statement per table.
 -- The planner cannot know how many rows come: it is told to look each up by an index.
-CREATE OR REPLACE FUNCTION run_steps(document INTEGER, steps JSONB)
+DROP FUNCTION IF EXISTS run_steps(INTEGER, JSONB);
+CREATE OR REPLACE FUNCTION run_steps(document BIGINT, steps JSONB)
 RETURNS TABLE (created BIGINT, updated BIGINT, gone BIGINT) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS '
 DECLARE
@@ -2499,6 +2996,9 @@ BEGIN
     WHERE id = known.id;
     IF NOT FOUND THEN
         RAISE EXCEPTION ''a row of documents was not written'';
+    END IF;
+    IF ends THEN
+        PERFORM count_day(known.id);
     END IF;
     RETURN NEXT;
 END';

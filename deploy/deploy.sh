@@ -134,7 +134,8 @@ parameters() {
             "CodeBucket=$packages" "CodeKey=$key"
         given CUSTOMER=CUSTOMER PARTNER=PARTNER CATEGORY=CATEGORY ENVIRONMENT=ENVIRONMENT \
             PRODUCT=PRODUCT REGIONS=REGIONS ReservedCapacity=RESERVED_CAPACITY \
-            AtOnce=AT_ONCE SKIP=SKIP ONLY=ONLY NoPersonalData=NO_PERSONAL_DATA
+            CostTags=COST_TAGS AtOnce=AT_ONCE SKIP=SKIP ONLY=ONLY \
+            NoPersonalData=NO_PERSONAL_DATA
     } | "$PYTHON" -c 'import json, sys
 given = dict(line.rstrip("\n").split("=", 1) for line in sys.stdin)
 kept = [name for name in sys.argv[1:] if name not in given]
@@ -255,8 +256,8 @@ organization() {
         SubnetIds=SUBNETS PublicAddress=PUBLIC_ADDRESS RoleName=ROLE_NAME IncludeUnits=INCLUDE_OU \
         ExcludeUnits=EXCLUDE_OU ExcludeAccounts=EXCLUDE_ACCOUNTS CUSTOMER=CUSTOMER \
         PARTNER=PARTNER CATEGORY=CATEGORY ENVIRONMENT=ENVIRONMENT PRODUCT=PRODUCT \
-        REGIONS=REGIONS ReservedCapacity=RESERVED_CAPACITY AtOnce=AT_ONCE TimeLimitSeconds=TIME_LIMIT \
-        SKIP=SKIP ONLY=ONLY NoPersonalData=NO_PERSONAL_DATA \
+        REGIONS=REGIONS ReservedCapacity=RESERVED_CAPACITY CostTags=COST_TAGS AtOnce=AT_ONCE \
+        TimeLimitSeconds=TIME_LIMIT SKIP=SKIP ONLY=ONLY NoPersonalData=NO_PERSONAL_DATA \
         Cpu=TASK_CPU Memory=TASK_MEMORY Schedule=SCHEDULE)
     stack "$NAME-organization" deploy/organization.yaml "${settings[@]}"
 }

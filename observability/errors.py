@@ -44,12 +44,4 @@ class DatabaseFault(Blocked):
 
 
 class ValueRefused(Rejected):
-    """The database refuses a value, or something that was added to a table does.
-
-    `key_of`: the table whose index cannot hold a value, '' if it is not told; None if it is another
-    matter.
-    """
-
-    def __init__(self, reason: str, key_of: str | None = None) -> None:
-        super().__init__(reason)
-        self.key_of = key_of
+    """The database refuses a value, or something that was added to a table does."""

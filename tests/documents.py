@@ -31,6 +31,17 @@ def document(
         "config": config_part(day),
         "service": service_part(day),
         "cost": cost_part(day),
+        "cost_by_tag": [
+            {
+                "date_from": day.isoformat(),
+                "date_to": after,
+                "tag_key": "team",
+                "tag_value": "Web",
+                "cost": "1.2345678901",
+                "amortized_cost": "1.5",
+                "currency": "USD",
+            }
+        ],
         "ri_sp_savings": [savings_plan(day)],
         "security": security_part(account, region),
         "inventory": inventory_part(),
@@ -146,6 +157,7 @@ def service_part(day: date) -> list[Document]:
             "date_from": day.isoformat(),
             "date_to": (day + timedelta(days=1)).isoformat(),
             "cost": cost,
+            "amortized_cost": cost,
             "currency": "USD",
             "utilization": "24.0000",
             "utilization_unit": "Hrs",
@@ -162,6 +174,7 @@ def cost_part(day: date) -> list[Document]:
     return [
         {
             "current_period_cost": "1.2345678905",
+            "amortized_cost": "1.5000000001",
             "previous_period_cost": "1.00",
             "cost_difference": "0.2345678905",
             "cost_difference_percentage": "23.46",
@@ -170,8 +183,12 @@ def cost_part(day: date) -> list[Document]:
             "saving_opportunities_count": 4,
             "period": {"start": day.isoformat(), "end": after.isoformat(), "granularity": "DAILY"},
             "top_services": [
-                {"service": "Amazon EC2", "cost": "1.2345678901"},
-                {"service": "Amazon S3", "cost": "0.0000000004"},
+                {"service": "Amazon EC2", "cost": "1.2345678901", "amortized_cost": "1.5"},
+                {
+                    "service": "Amazon S3",
+                    "cost": "0.0000000004",
+                    "amortized_cost": "0.0000000001",
+                },
             ],
             "forecast": [
                 {

@@ -55,10 +55,10 @@ def get_cost(scan: Scan, out: CategoryResult) -> None:
     read = {"anomalies": parts["anomalies"]} if scan.window.backfill else parts
     run_parts(scan, out, read, dict.fromkeys(read, ()))  # a report without them is a report
     costs = scan.once(read_costs)
-    totals = daily_totals(costs.rows)
+    totals, amortized = daily_totals(costs.rows), daily_totals(costs.rows, "amortized_cost")
     newest = scan.window.end - timedelta(days=1)
     for day in days_told(scan.window, costs.first, out):
-        report = cost_report(day, totals, costs.first)
+        report = cost_report(day, totals, costs.first, amortized)
         if day >= first_anomaly_day():
             report |= anomaly_count(day, found.get("anomalies"))
         if day == newest:
@@ -66,23 +66,31 @@ def get_cost(scan: Scan, out: CategoryResult) -> None:
         out.emit(report, day=day)
 
 
-def daily_totals(rows: Iterable[Row]) -> dict[str, dict[str, Decimal]]:
-    """Cost per day and service, exactly."""
+def daily_totals(rows: Iterable[Row], column: str = "cost") -> dict[str, dict[str, Decimal]]:
+    """Cost per day and service, exactly; a cost that AWS does not tell is none."""
     totals: dict[str, dict[str, Decimal]] = collections.defaultdict(dict)
     for row in rows:
-        services = totals[row["date_from"]]
-        services[row["service"]] = services.get(row["service"], Decimal()) + Decimal(row["cost"])
+        if row[column] is not None:
+            services = totals[row["date_from"]]
+            services[row["service"]] = services.get(row["service"], Decimal()) + Decimal(
+                row[column]
+            )
     return totals
 
 
 def cost_report(
-    day: date, totals: Mapping[str, Mapping[str, Decimal]], first: date = date.min
+    day: date,
+    totals: Mapping[str, Mapping[str, Decimal]],
+    first: date = date.min,
+    amortized: Mapping[str, Mapping[str, Decimal]] | None = None,
 ) -> Row:
     """What a day cost beside the day before it, and its services, the dearest first.
 
     Costs are known from the day `first` on; before it there is nothing to compare with.
+    `amortized` are the totals with upfront payments spread over what they were paid for.
     """
     services = totals.get(str(day), {})
+    spread = (amortized or {}).get(str(day), {})
     current = sum(services.values(), Decimal())
     before = day - timedelta(days=1)
     previous = sum(totals.get(str(before), {}).values(), Decimal()) if before >= first else None
@@ -95,7 +103,17 @@ def cost_report(
         "cost_difference": None if difference is None else plain(difference),
         "cost_difference_percentage": None if percentage is None else plain(round(percentage, 4)),
         "period": {"start": str(day), "end": str(day + timedelta(days=1)), "granularity": INTERVAL},
-        "top_services": [{"service": name, "cost": plain(cost)} for name, cost in ranked],
+        "amortized_cost": plain(sum(spread.values(), Decimal()))
+        if spread or not services
+        else None,
+        "top_services": [
+            {
+                "service": name,
+                "cost": plain(cost),
+                "amortized_cost": plain(spread[name]) if name in spread else None,
+            }
+            for name, cost in ranked
+        ],
     }
 
 

@@ -81,6 +81,10 @@ class Column:
     def required(self) -> bool:
         return self.own.required
 
+    def in_key(self, value: str) -> str:
+        """What the index of the natural key has of a value of this column."""
+        return self.own.key_sql.format(value)
+
 
 MANAGED = {"id", "account_id", "document_id", "gone_at", "created_at", "updated_at"}
 
@@ -130,9 +134,8 @@ class TableSchema:
         return "updated_at" in self.columns and "updated_at" not in self.table.aws_times
 
     def key_of(self, alias: str) -> list[str]:
-        """The natural key of a row as its index has it: no value counts as an empty text."""
-        key = [(f'{alias}"{c}"', self.columns[c].own.empty_in_key) for c in self.key]
-        return [f"(coalesce({column}, ''))" if empty else column for column, empty in key]
+        """The natural key of a row as its index has it."""
+        return [self.columns[c].in_key(f'{alias}"{c}"') for c in self.key]
 
     @property
     def owner(self) -> list[str]:

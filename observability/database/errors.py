@@ -69,10 +69,6 @@ TIMED_OUT = re.compile("tim(ed|e) ?out", re.IGNORECASE)
 KEY_TWICE = re.compile(r'duplicate key value violates unique constraint "(\w+)"')
 CONSTRAINT = re.compile(r'constraint "(\w+)"')
 NO_VALUE = re.compile(r'null value in column "(\w+)" of relation "(\w+)"')
-TOO_LONG = re.compile(
-    r'index row size \d+ .* for index "(\w+?)(?:_key)?"|index row requires \d+ bytes'
-)
-"""The second is of a value that is larger than any index takes; it names none."""
 
 
 def aws_meaning(error: Exception, service: str) -> Exception:
@@ -148,9 +144,6 @@ def value_refused(state: str, message: str) -> Rejected | None:
     if state == "23502" and (empty := NO_VALUE.search(message)):
         own = tables.get(empty[2], {}).get(empty[1])
         return Rejected(told) if own and own.required else None
-    if state == "54000" and (long := TOO_LONG.search(message)):
-        ours = long[1] is None or long[1] in tables
-        return ValueRefused(told, long[1] or "") if ours else None
     return ValueRefused(told) if state.startswith("22") and state != "2200H" else None
 
 

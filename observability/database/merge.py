@@ -11,6 +11,7 @@ from enum import Enum
 from functools import lru_cache
 
 from observability.database.catalogue import Column, TableSchema
+from observability.database.changes import changed_cte, known_cte, told, told_columns
 from observability.database.tables import Kind, Table
 
 NONE = "CAST(0 AS bigint)"
@@ -40,19 +41,16 @@ def values_sql(shape: TableSchema) -> str:
     return f"SELECT count(r), {NONE}, {NONE} FROM {rows_of(shape.fields)} r"
 
 
-def parent_join(table: Table, alias: str) -> str:
-    """Join the parent as p to incoming rows called `alias`."""
-    assert table.parent
-    if table.parent.by_name:
-        found = " AND ".join(
-            f'lower(p."{column}") = lower({alias}."{f}")'
-            for f, column in table.parent.fields.items()
-        )
-    else:
-        found = "p.account_id = this.account_id AND " + " AND ".join(
-            f'p."{column}" = {said(table, alias, f)}' for f, column in table.parent.fields.items()
-        )
-    return f'JOIN "{table.parent.table}" p ON {found}'
+def parent_join(shape: TableSchema, alias: str) -> str:
+    """Join the parent as p to incoming rows called `alias`, by what its natural key's index has."""
+    parent = shape.table.parent
+    assert parent
+    found = [] if parent.by_name else ["p.account_id = this.account_id"]
+    for name, column in parent.fields.items():
+        key, value = shape.found_by[name], said(shape.table, alias, name)
+        theirs = f'p."{column}"'
+        found.append(f"{key.in_key(theirs)} = {key.in_key(value)}")
+    return f'JOIN "{parent.table}" p ON {" AND ".join(found)}'
 
 
 def said(table: Table, alias: str, name: str) -> str:
@@ -92,7 +90,7 @@ def incoming_cte(shape: TableSchema) -> str:
     picked = [f'{said(table, "r", f)} AS "{f}"' for f in fields]
     picked += [f'p.id AS "{parent.column}"'] if parent else []
     picked += [*names(shape.owner, "this.").split(), "r.place"]
-    join = f"LEFT {parent_join(table, 'r')}" if parent else ""
+    join = f"LEFT {parent_join(shape, 'r')}" if parent else ""
     later = ""
     if table.version:
         later = f"{version_of(table, 'i', '(SELECT collected_at FROM this)')} DESC NULLS LAST, "
@@ -122,7 +120,7 @@ def scopes_cte(shape: TableSchema) -> str:
     if parent:
         fields = shape.found_by
         picked = f'p.id AS "{parent.column}", CAST(p.id AS text) AS covering'
-        join = parent_join(table, "s")
+        join = parent_join(shape, "s")
     else:
         fields = {c: shape.columns[c] for c in table.scope}
         picked = f"{names(table.scope, 's.')}, {scope_text(table, 's')} AS covering"
@@ -241,12 +239,14 @@ def written_ctes(shape: TableSchema, complete: bool) -> list[str]:
     creates = " AND NOT j.outdated" if table.kind in (Kind.PERIOD, Kind.PART) else ""
     moves = " AND (j.differs OR j.was_gone_at IS NOT NULL OR j.taken_over)" if complete else ""
     updates = [f'"{c}" = {value}' for c, value in values.items() if c != "account_id"]
+    returned = ["id", *told_columns(shape)]
+    returned += ["gone_at"] if table.kind is Kind.SNAPSHOT else []
     return [
         f"""inserted AS (
     INSERT INTO "{table.name}" ({names(values)})
     SELECT {", ".join(values.values())} FROM compared j CROSS JOIN this
     WHERE j.row_id IS NULL{creates}
-    RETURNING id)""",
+    RETURNING {names(returned)})""",
         f"""updated AS (
     UPDATE "{table.name}" t SET {", ".join(updates)}
     FROM compared j CROSS JOIN this
@@ -286,7 +286,7 @@ def gone_cte(shape: TableSchema, several: bool) -> str:
     if shape.stamped:
         extra += ", updated_at = now()"
     order = order_of(table)
-    candidates = f"""SELECT t.id, coalesce({order}, '') AS sort_key
+    candidates = f"""SELECT t.id, {{fresh}} AS fresh, coalesce({order}, '') AS sort_key
         FROM "{table.name}" t CROSS JOIN this LEFT JOIN documents d ON d.id = t.document_id
         WHERE t.account_id = this.account_id AND t.document_id IS NOT NULL
           AND coalesce({order}, '') < this.sort_key
@@ -297,9 +297,9 @@ def gone_cte(shape: TableSchema, several: bool) -> str:
       AND l.sort_key < this.sort_key
     ORDER BY l.sort_key DESC LIMIT 1),
 absent AS (
-    {candidates} AND t.gone_at IS NULL AND NOT EXISTS (SELECT FROM newer)
+    {candidates.format(fresh="true")} AND t.gone_at IS NULL AND NOT EXISTS (SELECT FROM newer)
     UNION ALL
-    {candidates} AND t.gone_at IS NOT NULL AND t.gone_at <> this.collected_at
+    {candidates.format(fresh="false")} AND t.gone_at IS NOT NULL AND t.gone_at <> this.collected_at
           AND EXISTS (SELECT FROM newer)
           AND coalesce({order}, '') >= coalesce((SELECT sort_key FROM previous), '')),
 vanished AS (
@@ -307,7 +307,7 @@ vanished AS (
     SET gone_at = this.collected_at, document_id = coalesce((
         SELECT p.document_id FROM previous p WHERE p.sort_key > a.sort_key), t.document_id){extra}
     FROM absent a CROSS JOIN this WHERE t.id = a.id
-    RETURNING t.id)"""
+    RETURNING t.id, a.fresh, '' AS covering{told(shape)})"""
 
 
 def deleted_cte(shape: TableSchema, several: bool) -> str:
@@ -317,7 +317,7 @@ def deleted_cte(shape: TableSchema, several: bool) -> str:
     owner = "t.account_id = this.account_id AND " if shape.owner else ""
     owner += f"NOT ({table.derived}) AND " if table.derived else ""
     return f"""absent AS (
-    SELECT t.id FROM "{table.name}" t CROSS JOIN scopes s CROSS JOIN this
+    SELECT t.id, s.covering FROM "{table.name}" t CROSS JOIN scopes s CROSS JOIN this
     LEFT JOIN documents d ON d.id = t.document_id
     WHERE {owner}t.document_id IS NOT NULL{scoped}
       AND coalesce({order_of(table)}, '') < this.sort_key
@@ -325,7 +325,7 @@ def deleted_cte(shape: TableSchema, several: bool) -> str:
       AND {seen_condition(shape, several)}),
 vanished AS (
     DELETE FROM "{table.name}" t USING absent a WHERE t.id = a.id
-    RETURNING t.id)"""
+    RETURNING t.id, a.covering{told(shape)})"""
 
 
 class Extent(Enum):
@@ -352,17 +352,18 @@ def merge_sql(shape: TableSchema, extent: Extent) -> str:
         ctes += [scopes_cte(shape), newer_cte(table)]
     several = extent in (Extent.MORE, Extent.LAST)
     ctes += [compared_cte(shape, several), *written_ctes(shape, extent is not Extent.SOME)]
-    vanished, absent = NONE, NONE
+    vanishes, vanished, absent = False, NONE, NONE
     if extent in (Extent.WHOLE, Extent.LAST):
         gone = table.kind is Kind.SNAPSHOT
         ctes.append(gone_cte(shape, several) if gone else deleted_cte(shape, several))
         ctes.append(listed_cte(table))
-        vanished = "(SELECT count(*) FROM vanished)"
+        vanishes, vanished = True, "(SELECT count(*) FROM vanished)"
         absent = "(SELECT count(DISTINCT id) FROM absent)"
     elif extent is Extent.MORE:
         ctes.append(f"""remembered AS (
     INSERT INTO seen (table_name, row_id)
     SELECT '{table.name}', row_id FROM compared WHERE row_id IS NOT NULL)""")
+    ctes += [known_cte(table), changed_cte(shape, vanishes=vanishes)]
     revived = "was_gone_at IS NOT NULL AND NOT outdated"
     return f"""WITH {", ".join(ctes)},
 written AS (
@@ -386,10 +387,10 @@ def listed_cte(table: Table) -> str:
 
 RUN_SQL = """
 SELECT created, updated, gone
-FROM run_steps(CAST(:document AS integer), CAST(:steps AS jsonb))"""
+FROM run_steps(CAST(:document AS bigint), CAST(:steps AS jsonb))"""
 
 LOAD_SQL = """
 SELECT loaded_before, today, CAST(counted AS text)
 FROM load_document(CAST(:document AS jsonb), CAST(:steps AS jsonb), :begins, :ends)"""
 
-SEEN_SQL = "CREATE TEMPORARY TABLE seen (table_name text, row_id integer) ON COMMIT DROP"
+SEEN_SQL = "CREATE TEMPORARY TABLE seen (table_name text, row_id bigint) ON COMMIT DROP"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ COLUMN = re.compile(r"^ {4}([a-z]\w*) +(.+)$", re.MULTILINE)  # constraints are 
 ALTERED = re.compile(r"ALTER TABLE (\w+)\s")
 ADDED = re.compile(r"ADD COLUMN IF NOT EXISTS (\w+) (.*?)(?=,\s*ADD COLUMN|$)", re.DOTALL)
 KEY = re.compile(r"CREATE UNIQUE INDEX IF NOT EXISTS (\w+)_key\s+ON \1 \((.*)\)$", re.DOTALL)
-KEY_PART = re.compile(r"\(coalesce\((\w+), ''\)\)|lower\(\w+\)|(\w+)")
+KEY_PART = re.compile(r"\w+(?:\((?:[^()]|\([^()]*\))*\))?")  # a column, or a function of one
 INDEX = re.compile(r"CREATE (UNIQUE )?INDEX IF NOT EXISTS (\w+)\s+ON (\w+)")
 FUNCTION = re.compile(r"CREATE OR REPLACE FUNCTION (\w+)\(")
 
@@ -34,7 +34,7 @@ class OwnColumn:
     not_null: bool
     has_default: bool
     key_position: int = 0  # in the natural key, from 1; 0: not part of it
-    empty_in_key: bool = False  # in the key no value counts as an empty text
+    key_sql: str = "{}"  # what the key's index has of it, such as key_text({})
 
     @property
     def required(self) -> bool:
@@ -112,16 +112,15 @@ def read_schema(sql: str) -> Schema:
 def own_column(definition: str) -> OwnColumn:
     """What the text after a column's name demands of its values."""
     key = "PRIMARY KEY" in definition
-    default = " DEFAULT " in definition or definition.startswith(("SERIAL", "BIGSERIAL"))
+    default = " DEFAULT " in definition
     return OwnColumn(key or "NOT NULL" in definition, default)
 
 
 def with_key(columns: Mapping[str, OwnColumn], key: str) -> dict[str, OwnColumn]:
     """The columns of a table, those of its natural key with their places in it."""
     placed = dict(columns)
-    for position, part in enumerate(KEY_PART.finditer(key), 1):
-        name = part[1] or part[2]
-        if name:
-            own = columns[name]
-            placed[name] = OwnColumn(own.not_null, own.has_default, position, bool(part[1]))
+    for position, part in enumerate(KEY_PART.findall(key), 1):
+        [name] = (word for word in re.findall(r"\w+", part) if word in columns)
+        key_sql = re.sub(rf"\b{name}\b", "{}", part)
+        placed[name] = replace(columns[name], key_position=position, key_sql=key_sql)
     return placed

@@ -50,6 +50,7 @@ class Table:
     path: str = ""  # of its rows in the document, if not the category: what must be complete there
     derived: str = ""  # PERIOD: of its rows t, those that follow from others: no listing ends them
     gone_value: tuple[str, str] | None = None  # a column and what it says once the thing is gone
+    moving: tuple[str, ...] = ()  # columns that move all the time: a new value is no change
 
     @property
     def order(self) -> str:

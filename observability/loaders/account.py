@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from observability.database.catalogue import TableSchema
+from observability.database.changes import INSERT_SQL, difference
 from observability.database.merge import NONE, listed_cte, names, rows_of, this_cte
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
@@ -18,6 +19,10 @@ def accounts_sql(shape: TableSchema, complete: bool) -> str:
     one that did not pass is in no listing, the row remembers the newest of them, also unchanged.
     """
     data, order = shape.data, shape.table.order
+    stated = f"""{INSERT_SQL}
+    SELECT w.id, this.id, 'accounts', w.id, '{{}}', 'updated', w.old_values, w.new_values
+    FROM written w CROSS JOIN this
+    WHERE w.changed AND w.is_known"""
     differs = f"({names(data, 'o.')}) IS DISTINCT FROM ({names(data, 'r.')})"
     listing = """SELECT FROM listings l WHERE l.account_id = this.account_id
         AND l.table_name = 'accounts' AND l.scope = ''"""
@@ -29,15 +34,19 @@ def accounts_sql(shape: TableSchema, complete: bool) -> str:
     listed = f", scopes AS (SELECT '' AS covering), {listed_cte(shape.table)}" if complete else ""
     return f"""WITH {this_cte(shape.table)},
 due AS (
-    SELECT r.*, o.id, {differs} AS changed, o.updated_at AS was_updated_at
+    SELECT r.*, o.id, {differs} AS changed, o.updated_at AS was_updated_at,
+           d.old_values, d.new_values, EXISTS ({listing}) AS is_known
     FROM this CROSS JOIN {rows_of(shape.fields)} r JOIN accounts o ON o.id = this.account_id
+    CROSS JOIN LATERAL {difference(data, "o", "r")} d
     WHERE o.document_id IS NULL OR ({decides})),
 written AS (
     UPDATE accounts t SET {", ".join(f'"{c}" = r."{c}"' for c in data)},
            document_id = this.id,
            updated_at = CASE WHEN r.changed THEN now() ELSE r.was_updated_at END
     FROM due r CROSS JOIN this WHERE t.id = r.id
-    RETURNING r.changed){listed}
+    RETURNING t.id, r.changed, r.old_values, r.new_values, r.is_known),
+told AS (
+    {stated}){listed}
 SELECT count(*) - (SELECT count(DISTINCT id) FROM due), count(*) FILTER (WHERE changed), {NONE}
 FROM written"""
 
@@ -53,9 +62,9 @@ def products_sql(shape: TableSchema) -> str:
     ORDER BY lower(r.name), r.name COLLATE "C"),
 written AS (
     INSERT INTO products (name) SELECT n.name FROM named n
-    WHERE NOT EXISTS (SELECT FROM products p WHERE lower(p.name) = lower(n.name)
+    WHERE NOT EXISTS (SELECT FROM products p WHERE key_text(lower(p.name)) = key_text(lower(n.name))
                       AND p.name COLLATE "C" <= n.name COLLATE "C")
-    ON CONFLICT (lower(name)) DO UPDATE SET name = excluded.name, updated_at = now()
+    ON CONFLICT (key_text(lower(name))) DO UPDATE SET name = excluded.name, updated_at = now()
     WHERE excluded.name COLLATE "C" < products.name COLLATE "C"
     RETURNING xmax = 0 AS created)
 SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created), {NONE}
@@ -69,13 +78,13 @@ def without_product_sql() -> tuple[str, str]:
     loading; no document lists it.
     """
     account = "SELECT d.id, d.account_id FROM documents d WHERE d.id = $1"
-    none = "SELECT p.id FROM products p WHERE lower(p.name) = 'none'"
+    none = "SELECT p.id FROM products p WHERE key_text(lower(p.name)) = 'none'"
     lone = """NOT EXISTS (SELECT FROM product_accounts l WHERE l.account_id = this.account_id)"""
     made = f"""WITH this AS ({account}),
 made AS (
     INSERT INTO products (name) SELECT '{UNSET}' FROM this
     WHERE {lone} AND NOT EXISTS ({none})
-    ON CONFLICT (lower(name)) DO NOTHING RETURNING id)
+    ON CONFLICT (key_text(lower(name))) DO NOTHING RETURNING id)
 SELECT count(*), {NONE}, {NONE} FROM made"""
     linked = f"""WITH this AS ({account}),
 due AS (SELECT p.id, this.account_id, this.id FROM this CROSS JOIN ({none}) p WHERE {lone}),
@@ -163,7 +172,8 @@ LOADER = Loader(
             parent=Parent("products", "product_id", {"name": "name"}, by_name=True),
             by_day=True,
             late=True,
-            derived="t.product_id IN (SELECT id FROM products WHERE lower(name) = 'none')",
+            derived="t.product_id IN"
+            " (SELECT id FROM products WHERE key_text(lower(name)) = 'none')",
         ),
     ),
 )

@@ -17,5 +17,7 @@ LOADER = Loader(
     function=load_compute_optimizer_data,
     rows=("compute_optimizer",),
     required=False,
-    tables=(snapshot("compute_optimizer"),),
+    tables=(
+        snapshot("compute_optimizer", moving=("cpu_utilization_max", "memory_utilization_avg")),
+    ),
 )

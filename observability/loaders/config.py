@@ -54,6 +54,7 @@ LOADER = Loader(
             parent=Parent("config_reports", "config_report_id", {"date_from": "date_from"}),
             aws_times=("created_at",),
             gone_value=("status", "RESOLVED"),
+            moving=("config_rule_invoked_time", "created_at"),
         ),
     ),
 )

@@ -45,7 +45,15 @@ LOADER = Loader(
     function=load_inventory_data,
     rows=tuple(INVENTORY_TABLES),
     tables=(
-        snapshot("inventory_instances", path="inventory.instances"),
+        snapshot(
+            "inventory_instances",
+            path="inventory.instances",
+            moving=(
+                "last_ping_date_time",
+                "association_execution_date",
+                "association_success_date",
+            ),
+        ),
         Table(
             "inventory_applications",
             Kind.PART,

@@ -16,5 +16,5 @@ LOADER = Loader(
     category="resilience_hub",
     function=load_resilience_hub_data,
     rows=("resilience_hub",),
-    tables=(snapshot("resilience_hub_apps"),),
+    tables=(snapshot("resilience_hub_apps", moving=("last_assessment_time",)),),
 )

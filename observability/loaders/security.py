@@ -19,10 +19,11 @@ def security_sql(shape: TableSchema) -> str:
     FROM documents d CROSS JOIN {rows_of(shape.fields)} r
     WHERE d.id = $1
       AND NOT EXISTS (SELECT FROM security s
-                      WHERE s.account_id = d.account_id AND s.service = r.service)),
+                      WHERE s.account_id = d.account_id
+                        AND key_text(s.service) = key_text(r.service))),
 created AS (
     INSERT INTO security (account_id, service, document_id) SELECT * FROM due
-    ON CONFLICT (account_id, service) DO NOTHING RETURNING id),
+    ON CONFLICT (account_id, key_text(service)) DO NOTHING RETURNING id),
 written AS (SELECT (SELECT count(*) FROM created) AS n, (SELECT count(*) FROM due) AS due)
 SELECT CASE WHEN n < due THEN n - due ELSE n END, {NONE}, {NONE} FROM written"""
 
@@ -144,6 +145,11 @@ class HubGroups:
             yield Row("security", where, {"service": name}, fallback={"service": product})
 
 
+MOVING = {
+    "cloudtrail_logs": ("latest_delivery_time", "latest_event_time"),
+    "secrets_manager_secrets": ("last_accessed_date",),
+}
+
 LOADER = Loader(
     category="security",
     function=load_security_data,
@@ -163,7 +169,16 @@ LOADER = Loader(
             version="updated_at",
             aws_times=("created_at", "updated_at"),
         ),
-        *(snapshot(name, path=path) for path, name in SNAPSHOTS.items()),
-        Table("inspector_findings", Kind.EVENT, version="updated_at", aws_times=("updated_at",)),
+        *(
+            snapshot(name, path=path, moving=MOVING.get(name, ()))
+            for path, name in SNAPSHOTS.items()
+        ),
+        Table(
+            "inspector_findings",
+            Kind.EVENT,
+            version="updated_at",
+            aws_times=("updated_at",),
+            moving=("last_observed_at",),
+        ),
     ),
 )

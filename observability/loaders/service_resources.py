@@ -17,5 +17,5 @@ LOADER = Loader(
     function=load_service_resources_data,
     rows=("service_resources",),
     required=False,
-    tables=(snapshot("service_resources"),),
+    tables=(snapshot("service_resources", moving=("available_ip_count",)),),
 )

@@ -32,5 +32,5 @@ LOADER = Loader(
     function=load_support_tickets_data,
     rows=("support_tickets", "support_tickets.tickets"),
     required=False,
-    tables=(Table("support_tickets", Kind.EVENT),),
+    tables=(Table("support_tickets", Kind.EVENT, moving=("date_from", "date_to")),),
 )

@@ -16,5 +16,5 @@ LOADER = Loader(
     category="trusted_advisor",
     function=load_trusted_advisor_data,
     rows=("trusted_advisor",),
-    tables=(snapshot("trusted_advisor_checks"),),
+    tables=(snapshot("trusted_advisor_checks", moving=("timestamp",)),),
 )

@@ -44,7 +44,7 @@ PRODUCTS_SQL = """
 INSERT INTO products AS p (name, owner, position, description)
 SELECT DISTINCT ON (lower(name)) name, coalesce(owner, 'System'), position, description
 FROM {name}.products ORDER BY lower(name), coalesce(owner, 'System') = 'System', id
-ON CONFLICT (lower(name)) DO UPDATE
+ON CONFLICT (key_text(lower(name))) DO UPDATE
 SET owner = CASE p.owner WHEN 'System' THEN excluded.owner ELSE p.owner END,
     position = coalesce(p.position, excluded.position),
     description = coalesce(p.description, excluded.description)"""

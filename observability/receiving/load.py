@@ -155,9 +155,6 @@ class Load:
         The values alone are tried once more. If PostgreSQL takes them, a generated column, an index
         or a trigger that somebody added to the table does not: its error has the same states.
         """
-        if refused.key_of is not None:
-            rows = self.spool.long_keys(refused.key_of)
-            return Rejected(*rows) if rows else DatabaseFault(str(refused))
         values = "[" + ",".join(step.values for step in steps) + "]"
         try:
             self.db.execute(RUN_SQL, {"document": 0, "steps": values})

@@ -35,7 +35,6 @@ from observability.receiving.casting import (
     storable,
 )
 from observability.receiving.facts import DocumentProblems, Facts
-from observability.receiving.long_keys import LongKeys
 from observability.receiving.room import Room, temporary_file, unlimited
 
 ENCODED_AT_ONCE = 64
@@ -80,7 +79,6 @@ class TableSpool:
         self.unknown: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()  # by column of a value, '' for a whole row
         self.orphans: dict[str, set[str]] = {}
-        self.long_keys = LongKeys(shape)
 
     @property
     def rows(self) -> int:
@@ -110,7 +108,6 @@ class TableSpool:
         waiting, self.waiting, self.waiting_characters = self.waiting, [], 0
         if not waiting:
             return []
-        self.long_keys.look_at(waiting)
         rows = [row.values for row in waiting]
         count_unknown(self.unknown, rows, self.casts.one)
         with suppress(RecursionError, ValueError):
@@ -381,10 +378,6 @@ class Spool:
             if number == len(table.batches):
                 return
             yield table.batches[number], table.finished and number + 1 == len(table.batches)
-
-    def long_keys(self, table: str) -> list[str]:
-        """The rows whose keys are likely to be too long for a table's index, '' for any's."""
-        return [place for t in self.tables.values() for place in t.long_keys.places(table)]
 
     def unknown_fields(self) -> dict[str, int]:
         counts: Counter[str] = Counter()

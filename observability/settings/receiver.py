@@ -45,6 +45,7 @@ GROUPS = {
 MOST_WORKERS = 256
 """Each has a connection to the database while it loads, and threads and a file of its own."""
 LONGEST_PATIENCE = 86_400.0
+LONGEST_MEMORY = 3_650
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,10 @@ class Settings:
     patience: float = setting(
         number("SECONDS", 0.0, LONGEST_PATIENCE), "limits",
         "seconds to wait, per document, for a database that is not ready", default=180.0,
+    )  # fmt: skip
+    changes_days: int = setting(
+        number("DAYS", 1, LONGEST_MEMORY), "limits", "days to keep what loading has changed",
+        variable="CHANGES_DAYS", default=90,
     )  # fmt: skip
 
     max_size: int = setting(

@@ -102,6 +102,12 @@ class Settings:
         "collect ri_sp_savings too, for which Cost Explorer charges (environment: 1 for on)",
         variable="RESERVED_CAPACITY", default=False,
     )  # fmt: skip
+    cost_tags: tuple[str, ...] = setting(
+        names("KEYS"), "what",
+        "collect cost_by_tag too, for these cost allocation tags, comma-separated keys; Cost"
+        " Explorer charges for each",
+        variable="COST_TAGS", default=(),
+    )  # fmt: skip
     accounts: tuple[Target, ...] = setting(
         ACCOUNTS, "accounts", "collect these accounts, comma-separated ids",
         variable="ACCOUNTS", non_empty=True, event=True, default=(),

@@ -29,13 +29,14 @@ from observability.rows import Reject, Row, RowMapper, get_path, listed, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
-    from mypy_boto3_ce.literals import DimensionType, GranularityType
+    from mypy_boto3_ce.literals import DimensionType, GranularityType, GroupDefinitionTypeType
     from mypy_boto3_ce.type_defs import DateIntervalTypeDef, ExpressionTypeDef
 
 
 service_row = RowMapper(
     service="Keys.0", usage_types="Keys.1", cost="Metrics.UnblendedCost.Amount",
-    currency="Metrics.UnblendedCost.Unit", utilization="Metrics.UsageQuantity.Amount",
+    amortized_cost="Metrics.AmortizedCost.Amount", currency="Metrics.UnblendedCost.Unit",
+    utilization="Metrics.UsageQuantity.Amount",
     utilization_unit="Metrics.UsageQuantity.Unit",
 )  # fmt: skip
 
@@ -180,18 +181,19 @@ def cost_days(window: Window) -> DateIntervalTypeDef:
 def cost_groups(
     client: CostExplorerClient,
     period: DateIntervalTypeDef,
-    dimensions: tuple[str, str],
+    keys: tuple[str, ...],
     only: ExpressionTypeDef,
     granularity: GranularityType = "DAILY",
     reject: Reject | None = None,
+    kind: GroupDefinitionTypeType = "DIMENSION",
 ) -> Iterator[tuple[Row, Mapping[str, Any]]]:
-    """(dates, group) of costs by two dimensions, the most that AWS groups by (GetCostAndUsage)."""
+    """(dates, group) of costs by dimensions, of which AWS takes two, or a tag (GetCostAndUsage)."""
     for page in tokens(
         lambda **token: client.get_cost_and_usage(
             TimePeriod=period,
             Granularity=granularity,
-            Metrics=["UnblendedCost", "UsageQuantity"],
-            GroupBy=[{"Type": "DIMENSION", "Key": name} for name in dimensions],
+            Metrics=["UnblendedCost", "AmortizedCost", "UsageQuantity"],
+            GroupBy=[{"Type": kind, "Key": key} for key in keys],
             Filter=only,
             **token,
         ),

@@ -52,6 +52,9 @@ STATEMENTS = (
         random() * 10, 'USD', id
     FROM documents, generate_series(1, %(services)s) s, generate_series(1, %(usage_types)s) n
     WHERE account_id %% 2 = 1""",
+    """INSERT INTO cost_by_tag (account_id, date_from, tag_key, tag_value, cost, document_id)
+    SELECT account_id, period_start, 'team', 'team ' || n, 1, id
+    FROM documents, generate_series(1, 3) n WHERE account_id %% 2 = 1""",
     """INSERT INTO ri_sp_daily_savings (account_id, date_from, date_to, reservation_type,
         subscription_id, utilization_percentage, reservation_cost, end_date, state)
     SELECT account_id, period_start, period_end, 'SavingsPlan', 'sp-' || n, 90, 24,
@@ -119,6 +122,17 @@ STATEMENTS = (
     """INSERT INTO inventory_patches (account_id, instance_id, title, state)
     SELECT account_id, id, 'patch ' || n, CASE WHEN n > 45 THEN 'Missing' ELSE 'Installed' END
     FROM inventory_instances, generate_series(1, 50) n""",
+    """INSERT INTO changes (account_id, document_id, table_name, row_id, row_key, change,
+        old_values, new_values, created_at)
+    SELECT account_id, id, 'kms_keys', n, jsonb_build_object('key_id', 'key ' || n), 'updated',
+        '{"enabled": true}', '{"enabled": false}', collected_at
+    FROM documents, generate_series(1, 10) n WHERE collected_at > now() - interval '90 days'""",
+    """INSERT INTO daily_counts (account_id, day, measure, dimension, value, document_id)
+    SELECT account_id, period_start, 'open_findings', severity, id %% 100, id
+    FROM documents, unnest('{CRITICAL,HIGH,MEDIUM,LOW,INFORMATIONAL}'::text[]) severity""",
+    """INSERT INTO daily_counts (account_id, day, measure, dimension, value, document_id)
+    SELECT account_id, period_start, 'resources', 'type ' || n, id %% 100, id
+    FROM documents, generate_series(1, 15) n""",
     "INSERT INTO products (id, name) SELECT n, 'Product ' || n FROM generate_series(1, 20) n",
     """INSERT INTO product_accounts (account_id, product_id)
     SELECT a, 1 + (a / 2 + n) %% 20

@@ -62,7 +62,7 @@ def statements(connection: Connection, db: RecordingDB) -> Iterator[Statement]:
             continue
         for step in json.loads(parameters["steps"]):
             values = (str(document), json.dumps(step["rows"]), json.dumps(step["scopes"]))
-            yield Statement(step["sql"], ("integer", "jsonb", "jsonb"), values, is_step=True)
+            yield Statement(step["sql"], ("bigint", "jsonb", "jsonb"), values, is_step=True)
 
 
 def scans_of_big_tables(connection: Connection, db: RecordingDB, big: int) -> tuple[int, list[str]]:

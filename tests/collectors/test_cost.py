@@ -105,6 +105,10 @@ def reports_are_true(document: Document, place: Place, anomalies: Mapping[date, 
         named = {held["service"]: Decimal(held["cost"]) for held in report["top_services"]}
         assert named == costs
         assert list(named.values()) == sorted(named.values(), reverse=True)
+        spread = day_cost(place.account, day, amortized=True)
+        told = {held["service"]: Decimal(held["amortized_cost"]) for held in report["top_services"]}
+        assert told == spread != costs
+        assert Decimal(report["amortized_cost"]) == sum(spread.values())
         assert report["anomalies_detected"] == anomalies[day]
 
 

@@ -14,13 +14,15 @@ from tests.runs import Row
 def services(place: Place) -> Iterator[Row]:
     """A row per service, usage type and day."""
     for day in place.cost_days if place.home else ():
-        for (service, usage_type), (cost, usage, unit) in spent(place.account, day).items():
+        for (service, usage_type), found in spent(place.account, day).items():
+            cost, amortized, usage, unit = found
             yield {
                 "service": service,
                 "usage_types": usage_type,
                 "date_from": day,
                 "date_to": day + timedelta(days=1),
                 "cost": money(cost),
+                "amortized_cost": money(amortized),
                 "currency": "USD",
                 "utilization": Decimal(usage).scaleb(-USAGE_DIGITS),
                 "utilization_unit": unit,

@@ -90,21 +90,22 @@ def tag(held: Item, name: str) -> str | None:
 # Money
 
 
-def spent(account: Account, day: date) -> dict[tuple[str, str], tuple[int, int, str]]:
-    """Cost, usage and the usage's unit of a day by service and usage type."""
-    found: dict[tuple[str, str], tuple[int, int, str]] = {}
+def spent(account: Account, day: date) -> dict[tuple[str, str], tuple[int, int, int, str]]:
+    """Unblended and amortized cost, usage and its unit of a day by service and usage type."""
+    found: dict[tuple[str, str], tuple[int, int, int, str]] = {}
     for held in charges(account, day):
         name = held.line.service, held.line.usage_type
-        cost, usage, _ = found.get(name, (0, 0, ""))
-        found[name] = cost + held.cost, usage + held.usage, held.line.unit
+        cost, amortized, usage, _ = found.get(name, (0, 0, 0, ""))
+        costs = cost + held.cost, amortized + held.amortized
+        found[name] = *costs, usage + held.usage, held.line.unit
     return found
 
 
-def day_cost(account: Account, day: date) -> dict[str, Decimal]:
+def day_cost(account: Account, day: date, *, amortized: bool = False) -> dict[str, Decimal]:
     """What each service cost on a day."""
     found: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for (service, _), (cost, _, _) in spent(account, day).items():
-        found[service] += money(cost)
+    for (service, _), (cost, spread, _, _) in spent(account, day).items():
+        found[service] += money(spread if amortized else cost)
     return dict(found)
 
 

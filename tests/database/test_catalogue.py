@@ -163,7 +163,7 @@ FAULTS = {
         "kms_keys_id_seq",
     ),
     "rights that were taken": (
-        "CREATE OR REPLACE FUNCTION run_steps(document INTEGER, steps JSONB) RETURNS TABLE"
+        "CREATE OR REPLACE FUNCTION run_steps(document BIGINT, steps JSONB) RETURNS TABLE"
         " (created BIGINT, updated BIGINT, gone BIGINT) LANGUAGE plpgsql AS"
         " 'BEGIN RAISE insufficient_privilege USING MESSAGE = ''permission denied for table x'';"
         " END'",

@@ -16,7 +16,7 @@ from botocore.exceptions import (
 from urllib3.exceptions import SSLError as BrokenTls
 
 from observability.database.errors import aws_meaning, database_meaning
-from observability.errors import DatabaseFault, Rejected, Transient, ValueRefused
+from observability.errors import DatabaseFault, Rejected, Transient
 from observability.receiving.result import FileStatus
 from tests import documents
 from tests.documents import document
@@ -110,10 +110,6 @@ def test_only_values_are_refused() -> None:
     missing = 'null value in column "service" of relation "services" violates not-null constraint'
     meaning = database_meaning(answer(DATABASE, f"ERROR: {missing}; SQLState: 23502"))
     assert isinstance(meaning, Rejected)
-    long = 'index row size 4016 exceeds btree version 4 maximum 2704 for index "findings_key"'
-    meaning = database_meaning(answer(DATABASE, f"ERROR: {long}; SQLState: 54000"))
-    assert isinstance(meaning, ValueRefused)
-    assert meaning.key_of == "findings"
 
 
 @pytest.mark.parametrize(

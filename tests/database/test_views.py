@@ -46,6 +46,7 @@ def test_the_schema_is_applied_again_under_the_views_of_others(warehouse: Wareho
 ACCOUNTS, DAYS, BIG = 60, 40, 2_000
 ONE_ACCOUNT = f"account_id = '{FIRST + 7}'"
 ONE_WEEK = "day >= current_date - 7"
+SINCE_YESTERDAY = "changed_at > now() - interval '1 day'"
 
 FILTERS: Mapping[str, Sequence[str]] = {
     "document_statuses": (ONE_ACCOUNT,),
@@ -53,10 +54,14 @@ FILTERS: Mapping[str, Sequence[str]] = {
     "account_overview": (ONE_ACCOUNT, "true"),
     "cost_sources": (ONE_ACCOUNT, "true"),
     "daily_costs": (ONE_ACCOUNT, ONE_WEEK, f"{ONE_ACCOUNT} AND {ONE_WEEK}"),
+    "daily_tag_costs": (ONE_ACCOUNT, f"{ONE_ACCOUNT} AND {ONE_WEEK}"),
     "month_to_date_costs": (ONE_ACCOUNT, "true"),
     "weekly_cost_changes": (ONE_ACCOUNT, "difference > 0"),
     "current_reservations": (ONE_ACCOUNT, "true"),
     "savings_opportunities": (ONE_ACCOUNT,),
+    "unsettled_findings": (ONE_ACCOUNT,),
+    "fixed_findings": (ONE_ACCOUNT,),
+    "daily_measures": (ONE_ACCOUNT, f"measure = 'open_findings' AND {ONE_WEEK}"),
     "open_findings": (ONE_ACCOUNT, f"{ONE_ACCOUNT} AND severity = 'CRITICAL'"),
     "daily_compliance": (ONE_ACCOUNT, ONE_WEEK),
     "non_compliant_rules": (ONE_ACCOUNT,),
@@ -64,6 +69,7 @@ FILTERS: Mapping[str, Sequence[str]] = {
     "upcoming_events": (ONE_ACCOUNT,),
     "missing_patches": (ONE_ACCOUNT,),
     "existing_resources": (ONE_ACCOUNT,),
+    "recent_changes": (ONE_ACCOUNT, f"{ONE_ACCOUNT} AND {SINCE_YESTERDAY}", SINCE_YESTERDAY),
 }
 """What readers ask each view for; `true`: all of it, where it tells of the newest days only."""
 

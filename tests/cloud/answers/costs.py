@@ -36,7 +36,8 @@ FORECAST_MONTHS = {"DAILY": 3, "MONTHLY": 18}
 
 Period = tuple[date, date]
 Test = Callable[[dict[str, str]], bool]
-Sums = dict[tuple[str, ...], tuple[int, int, str]]
+Sums = dict[tuple[str, ...], tuple[int, int, int, str]]
+"""Unblended and amortized cost, usage and its unit of each group."""
 
 
 def refused(message: str) -> AwsError:
@@ -52,7 +53,7 @@ def get_cost_and_usage(call: Call) -> dict[str, Any]:
     key = (parameters_digest(call, "NextPageToken"), revisions(call))
     entries = memo(key, lambda: list(rows(call, keys)))
     chunk, more = page(call, entries, token="NextPageToken", size=None, default=GROUPS_PER_PAGE)
-    definitions = [{"Type": "DIMENSION", "Key": name} for name in keys]
+    definitions = call.params.get("GroupBy")
     return {
         **({"GroupDefinitions": definitions} if keys else {}),
         "ResultsByTime": list(results(call, chunk, metrics, grouped=bool(keys))),
@@ -79,14 +80,16 @@ def wanted_metrics(call: Call) -> list[str]:
 
 
 def group_keys(call: Call) -> list[str]:
-    """The dimensions to group by, two at most."""
+    """The dimensions and tags (behind them a $) to group by, two at most."""
     groups = call.params.get("GroupBy") or []
     if len(groups) > 2:
         raise refused("Cannot group by more than 2 dimensions, tags or cost categories.")
     for held in groups:
-        if held.get("Type") != "DIMENSION" or held.get("Key") not in DIMENSIONS:
+        if held.get("Type") != "TAG" and (
+            held.get("Type") != "DIMENSION" or held.get("Key") not in DIMENSIONS
+        ):
             raise refused(f"Group Definition type/key {held} is not supported here.")
-    return [held["Key"] for held in groups]
+    return [held["Key"] if held["Type"] == "DIMENSION" else f"{held['Key']}$" for held in groups]
 
 
 def rows(call: Call, keys: list[str]) -> Iterator[tuple[Period, tuple[str, ...] | None, Any]]:
@@ -97,7 +100,7 @@ def rows(call: Call, keys: list[str]) -> Iterator[tuple[Period, tuple[str, ...] 
         for group in sorted(sums):
             yield period, group, sums[group]
         if not sums:
-            yield period, None, (0, 0, "N/A")
+            yield period, None, (0, 0, 0, "N/A")
 
 
 def periods(call: Call) -> list[Period]:
@@ -177,16 +180,19 @@ def expression(held: dict[str, Any], dimensions: tuple[str, ...] = DIMENSIONS) -
 
 
 def summed(call: Call, period: Period, keys: list[str], test: Test) -> Sums:
-    """Cost, usage and the usage's unit of each group in a period."""
+    """Costs, usage and the usage's unit of each group in a period."""
     sums: Sums = {}
     for account in (call.account, *payees(call)):
         for held in bill(account, period):
             values = held.line.dimensions(account.id)
             if test(values):
-                group = tuple(values[name] for name in keys)
-                cost, usage, unit = sums.get(group, (0, 0, held.line.unit))
+                group = tuple(
+                    values[name] if name in values else name + held.line.tag(name) for name in keys
+                )
+                cost, amortized, usage, unit = sums.get(group, (0, 0, 0, held.line.unit))
                 unit = unit if unit == held.line.unit else "N/A"
-                sums[group] = cost + held.cost, usage + held.usage, unit
+                costs = cost + held.cost, amortized + held.amortized
+                sums[group] = *costs, usage + held.usage, unit
     return sums
 
 
@@ -218,11 +224,12 @@ def results(
         yield result
 
 
-def metric(name: str, cost: int, usage: int, unit: str) -> dict[str, str]:
+def metric(name: str, cost: int, amortized: int, usage: int, unit: str) -> dict[str, str]:
     """One metric's value, all digits kept."""
     if name in ("UsageQuantity", "NormalizedUsageAmount"):
         return {"Amount": digits(usage, USAGE_DIGITS), "Unit": unit}
-    return {"Amount": digits(cost, MONEY_DIGITS), "Unit": "USD"}
+    paid = amortized if "Amortized" in name else cost
+    return {"Amount": digits(paid, MONEY_DIGITS), "Unit": "USD"}
 
 
 def attributes(call: Call, keys: list[str]) -> list[Item]:

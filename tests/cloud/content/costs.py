@@ -49,6 +49,10 @@ class Line:
     region: str
     entity: str = "AWS"
 
+    def tag(self, key: str) -> str:
+        """The value of a cost allocation tag, if it is one and the line has it."""
+        return ("", "Web", "Data $")[len(self.usage_type) % 3] if key == "team$" else ""
+
     def dimensions(self, account_id: str) -> dict[str, str]:
         """The values by which costs are filtered and grouped."""
         kinds = {"Tax": "Tax", "Refund": "Refund"}
@@ -90,6 +94,11 @@ class Charge:
     line: Line
     cost: int
     usage: int
+
+    @property
+    def amortized(self) -> int:
+        """The cost with upfront payments spread; of an odd line there is a share of one."""
+        return self.cost + (self.cost // 8 if self.cost % 2 else 0)
 
 
 def charges(account: Account, day: date) -> Iterator[Charge]:

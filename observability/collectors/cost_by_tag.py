@@ -1,0 +1,75 @@
+"""cost_by_tag: cost per day by the values of cost allocation tags."""
+
+from __future__ import annotations
+
+import functools
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from observability.aws.errors import NothingToRead
+from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
+from observability.collecting.result import CategoryResult
+from observability.collecting.scan import Scan
+from observability.rows import RowMapper, shaped
+from observability.sources.cost_explorer import (
+    COST_EXPLORER_ERRORS,
+    cost_groups,
+    days_kept,
+    last_week,
+    own_costs,
+    time_period,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_ce import CostExplorerClient
+
+
+def tag_value(held: Any) -> str:
+    """The value in a group's key, `<tag>$<value>`; nothing of what does not have the tag.
+
+    https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_GetCostAndUsage.html
+    """
+    return str(held["Keys"][0]).partition("$")[2]
+
+
+tag_cost_row = RowMapper(
+    tag_value=tag_value, cost="Metrics.UnblendedCost.Amount",
+    amortized_cost="Metrics.AmortizedCost.Amount", currency="Metrics.UnblendedCost.Unit",
+)  # fmt: skip
+
+
+def get_cost_by_tag(scan: Scan, out: CategoryResult) -> None:
+    """Cost per day by the values of cost allocation tags (Cost Explorer, a request per tag).
+
+    The payer has to make a tag a cost allocation tag: until then nothing has a value of it.
+    """
+    if not scan.settings.cost_tags:
+        raise NothingToRead("no tag is named (--cost-tags)")
+    first = days_kept(scan.window)[0]
+    for tag in scan.settings.cost_tags:
+        out.try_read(functools.partial(read_tag, scan, out, tag, first), tag)
+
+
+def read_tag(scan: Scan, out: CategoryResult, tag: str, first: date) -> None:
+    """Emit the costs of a tag's values, from a day on to the end of the window."""
+    client: CostExplorerClient = scan.global_client("ce")
+    period = time_period(first, scan.window.end)
+    groups = cost_groups(client, period, (tag,), own_costs(scan), kind="TAG")
+    for row in shaped(groups, lambda found: tag_cost_row(found[1], tag_key=tag, **found[0])):
+        out.emit(row, day=date.fromisoformat(row["date_from"]))
+
+
+EXPECTED_ERRORS = (
+    *COST_EXPLORER_ERRORS,
+)  # fmt: skip
+
+COLLECTOR = Collector(
+    category="cost_by_tag",
+    collect=get_cost_by_tag,
+    scope=GLOBAL,
+    backfill=PERIOD,
+    switch="cost_tags",
+    actions=("ce:GetCostAndUsage",),
+    probes=(Probe("ce:GetCostAndUsage", last_week),),
+    expected_errors=EXPECTED_ERRORS,
+)

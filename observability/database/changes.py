@@ -1,0 +1,112 @@
+"""What a merge changed, written to `changes` by the statement that makes the change.
+
+What an account's first complete listing of a table or period brings is no change, nor is a column
+that always moves (`Table.moving`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from observability.database.catalogue import TableSchema
+from observability.database.tables import Kind, Table
+
+INSERT_SQL = """INSERT INTO changes
+        (account_id, document_id, table_name, row_id, row_key, change, old_values, new_values)"""
+
+
+def told_columns(shape: TableSchema) -> list[str]:
+    """The columns by which a change tells which row it is about, and of which listing."""
+    return [c for c in dict.fromkeys([*shape.key, *shape.table.scope]) if c != "account_id"]
+
+
+def told(shape: TableSchema) -> str:
+    """What a row t that is gone returns of itself, for `changes`."""
+    return "".join(f', t."{column}"' for column in told_columns(shape))
+
+
+def known_cte(table: Table) -> str:
+    """The listings that the account has stated before: all, or periods or parents; the scopes."""
+    if table.kind is Kind.EVENT:
+        return f"""known AS MATERIALIZED (
+    SELECT '' AS covering FROM this WHERE EXISTS (
+        SELECT FROM documents o JOIN logs l ON l.document_id = o.id
+        WHERE o.account_id = this.account_id AND o.id <> this.id AND o.loaded_at IS NOT NULL
+          AND l."{table.category}_status" = 'Pass'))"""
+    incoming = "SELECT covering FROM incoming UNION " if table.scope else ""
+    return f"""known AS MATERIALIZED (
+    SELECT s.covering FROM ({incoming}SELECT covering FROM scopes) s CROSS JOIN this
+    WHERE EXISTS (SELECT FROM listings l
+                  WHERE l.account_id = this.account_id AND l.table_name = '{table.name}'
+                    AND l.scope = s.covering))"""
+
+
+def as_object(columns: Iterable[str], alias: str) -> str:
+    """A JSONB object of columns."""
+    pairs = ", ".join(f"'{column}', {alias}.\"{column}\"" for column in columns)
+    return f"jsonb_build_object({pairs})"
+
+
+def difference(columns: Sequence[str], old: str, new: str) -> str:
+    """Of these columns those that differ, as old_values and new_values; a function of schema.sql.
+
+    What is in a function is planned where it is called, and not with each of the statements.
+    """
+    return f"difference({as_object(columns, old)}, {as_object(columns, new)})"
+
+
+def row_key(shape: TableSchema) -> tuple[str, str]:
+    """What identifies a told row x, as JSONB, and the join that this takes: of parents, no ids."""
+    parent = shape.table.parent
+    named = [c for c in shape.key if c != "account_id" and not (parent and c == parent.column)]
+    pairs, join = [f"'{name}', x.\"{name}\"" for name in named], ""
+    if parent and parent.column in shape.key:
+        join = f'LEFT JOIN "{parent.table}" p ON p.id = x."{parent.column}"'
+        pairs += [f"'{field}', p.\"{column}\"" for field, column in parent.fields.items()]
+    return f"shortened(jsonb_build_object({', '.join(pairs)}))", join
+
+
+def changed_cte(shape: TableSchema, *, vanishes: bool) -> str:
+    """Write what was created, updated, returned and, if the statement knows, what is gone."""
+    table = shape.table
+    told = "".join(f', {{0}}."{column}"' for column in told_columns(shape))
+    columns = ", ".join(f'w."{column}"' for column in table.scope)
+    covering = f"concat_ws('|', {columns})" if columns else "''"
+    snapshot = table.kind is Kind.SNAPSHOT
+    counted = counted_columns(shape)
+    returned = "c.was_gone_at IS NOT NULL AND NOT c.outdated"
+    stored, ours = (", ".join(f'{alias}."{c}"' for c in counted) for alias in ("t", "c"))
+    differs = f"({stored}) IS DISTINCT FROM ({ours})" if counted else "false"
+    none = "CAST(NULL AS jsonb) AS old_values, CAST(NULL AS jsonb) AS new_values"
+    selects = [
+        f"""SELECT w.id AS row_id, 'created' AS change, {covering} AS covering,
+               {none}{told.format("w")}
+        FROM inserted w{" WHERE w.gone_at IS NULL" if snapshot else ""}""",
+        f"""SELECT c.row_id, CASE WHEN {returned} THEN 'returned' ELSE 'updated' END, c.covering,
+               d.old_values, d.new_values{told.format("c")}
+        FROM compared c JOIN "{table.name}" t ON t.id = c.row_id
+        CROSS JOIN LATERAL {difference(counted, "t", "c")} d
+        WHERE c.replaces AND (c.differs OR {returned}) AND ({differs} OR {returned})""",
+    ]
+    if vanishes:
+        fresh = " WHERE v.fresh" if snapshot else ""
+        selects.append(f"""SELECT v.id, 'gone', v.covering, {none}{told.format("v")}
+        FROM vanished v{fresh}""")
+    key, join = row_key(shape)
+    union = "\n        UNION ALL\n        ".join(selects)
+    return f"""changed AS (
+    {INSERT_SQL}
+    SELECT this.account_id, this.id, '{table.name}', x.row_id, {key}, x.change, x.old_values,
+           x.new_values
+    FROM known CROSS JOIN this JOIN (
+        {union}) x ON x.covering = known.covering {join}
+    WHERE EXISTS (SELECT FROM known))"""
+
+
+def counted_columns(shape: TableSchema) -> list[str]:
+    """The columns of which a new value is a change."""
+    table = shape.table
+    left_out = {*table.moving, table.version, *shape.key}
+    left_out |= {table.parent.column} if table.parent else set()
+    left_out |= {table.gone_value[0]} if table.gone_value else set()
+    return [column for column in shape.data if column not in left_out]
