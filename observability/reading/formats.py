@@ -98,15 +98,14 @@ def draw(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:
         return False
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        side: Mapping[str, str] = {"justify": "right"} if column.kind == NUMBER else LEFT
-        table.add_column(Text(printable(column.name)), overflow="fold", **side)  # type: ignore[arg-type]
+        head = Text(printable(column.name))
+        table.add_column(
+            head, overflow="fold", justify="right" if column.kind == NUMBER else "left"
+        )
     for row in rows:
         table.add_row(*map(Text, row))
     Console().print(table)
     return True
-
-
-LEFT: Mapping[str, str] = MappingProxyType({})
 
 
 def write_plain(columns: Sequence[Column], rows: Sequence[Sequence[str]], out: TextIO) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from decimal import Decimal
@@ -67,6 +68,23 @@ def test_a_table_is_aligned_and_no_value_drives_the_terminal(run_receiver: Run) 
         "   1000  b",
         "(2 rows)",
     ]
+
+
+def test_a_terminal_gets_a_table_in_which_nothing_is_markup(
+    receiver_environment: dict[str, str],
+) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        done = subprocess.run(
+            [sys.executable, str(RECEIVER), "--query", "SELECT '[bold]x' AS name, 5 AS n"],
+            env=receiver_environment, stdout=theirs, timeout=60, check=False,
+        )  # fmt: skip
+        os.close(theirs)
+        shown = terminal.read(65_536).decode()
+    assert done.returncode == 0
+    assert "[bold]x" in shown
+    assert "─" in shown
+    assert "(1 row)" in shown
 
 
 def test_a_table_of_many_rows_says_that_it_is_cut(run_receiver: Run) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal[
-    "text", "account", "money", "change", "figure", "count", "day", "time", "bar", "severity"
-]
+Kind = Literal["text", "account", "money", "change", "figure", "count", "day", "time", "bar"]
 """How a cell is shown: `account` takes (name, number), `change` (difference, previous);
 a `figure` is a text that stands at the right."""
 
@@ -80,6 +78,3 @@ class Section:
     @property
     def filled(self) -> bool:
         return bool(self.charts or any(table.rows for table in self.tables))
-
-
-Answer = Mapping[str, Any]
