@@ -45,7 +45,6 @@ from observability.database.catalogue import TableSchema
 from observability.database.client import DBManager as DBManager
 from observability.database.client import log_silent_accounts
 from observability.database.errors import without_values
-from observability.database.upkeep import forget_changes
 from observability.errors import (
     Blocked,
     DatabaseFault,
@@ -66,7 +65,6 @@ from observability.receiving.attempts import watched
 from observability.receiving.batches import load_messages, load_tasks
 from observability.receiving.bucket import Changed, check_key, find_file
 from observability.receiving.bucket import S3Manager as S3Manager
-from observability.receiving.coverage import load_expected_accounts
 from observability.receiving.events import (
     ObjectName,
     is_batch,
@@ -96,6 +94,7 @@ from observability.receiving.result import (
 )
 from observability.receiving.room import Disk, Room
 from observability.receiving.spool import Spool
+from observability.receiving.sweep import finish_sweep, log_calls
 from observability.settings.receiver import SCRIPT, Settings, blame, parser
 from observability.stopping import STOP, Stopped, backoff, lambda_deadline, wait
 
@@ -349,8 +348,7 @@ def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
     retried = receiver.s3.put_back() if retry else []
     results = load_all(receiver, list_data(receiver))
     receiver.s3.forget(retried, results)
-    results += load_expected_accounts(receiver.s3, receiver.db)
-    forget_changes(receiver.db)
+    results += finish_sweep(receiver.s3, receiver.db)
     log_silent_accounts(receiver.db)
     return results
 
@@ -383,11 +381,8 @@ def run(flags: argparse.Namespace) -> int:
     results = load_all(receiver, files)
     receiver.s3.forget(retried, results)
     if swept := not (flags.file or flags.dry_run or STOP.by):
-        results += load_expected_accounts(receiver.s3, receiver.db)
-        forget_changes(receiver.db)
-    calls = receiver.s3.calls.counts + receiver.db.calls.counts
-    said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
-    log_event("INFO", f"calls: {said}", calls=dict(calls))
+        results += finish_sweep(receiver.s3, receiver.db)
+    log_calls(receiver.s3, receiver.db)
     print(summary(results, time.monotonic() - started, len(files) - len(results)))
     if swept:
         publish_report(settings, receiver.s3.put, receiver.db.deadline)
