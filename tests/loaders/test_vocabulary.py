@@ -125,7 +125,7 @@ DELETE FROM products WHERE name = 'None';
 INSERT INTO products (name, position) VALUES ('Shop', 0);
 INSERT INTO product_accounts (product_id, account_id, document_id, gone_at)
     SELECT p.id, a.id, a.document_id, now() FROM products p, accounts a;
-UPDATE accounts SET customer_name = NULL, category = NULL;
+UPDATE accounts SET customer_name = NULL, category = '';
 """
 """From today's schema to the one before, for what differs."""
 
