@@ -218,9 +218,12 @@ ALTER TABLE accounts
     ALTER COLUMN partner_name SET DEFAULT 'None', ALTER COLUMN customer_name SET DEFAULT 'None',
     ALTER COLUMN category SET DEFAULT 'None', ALTER COLUMN account_type SET DEFAULT 'None';
 UPDATE accounts
-SET partner_name = coalesce(partner_name, 'None'), customer_name = coalesce(customer_name, 'None'),
-    category = coalesce(category, 'None'), account_type = coalesce(account_type, 'None')
-WHERE num_nulls(partner_name, customer_name, category, account_type) > 0;
+SET partner_name = coalesce(nullif(partner_name, ''), 'None'),
+    customer_name = coalesce(nullif(customer_name, ''), 'None'),
+    category = coalesce(nullif(category, ''), 'None'),
+    account_type = coalesce(nullif(account_type, ''), 'None')
+WHERE num_nulls(nullif(partner_name, ''), nullif(customer_name, ''), nullif(category, ''),
+                nullif(account_type, '')) > 0;
 CREATE UNIQUE INDEX IF NOT EXISTS accounts_key ON accounts (account_id, region);
 
 CREATE TABLE IF NOT EXISTS documents (

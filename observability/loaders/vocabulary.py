@@ -11,9 +11,11 @@ KINDS = {"Ec2Instance": "EC2", "EbsVolume": "EBS", "LambdaFunction": "Lambda"}
 
 
 def waf_rule(row: Values) -> Values:
-    """rate_limit once was the number of requests."""
-    row = renamed(row, "waf_version", {"WAFv2": "v2"})
+    """rate_limit once was the number of requests, where the version was named WAFv2."""
     requests = row.get("rate_limit")
+    if row.get("waf_version") == "WAFv2" and requests is None:
+        return {**row, "waf_version": "v2", "rate_limit": False}
+    row = renamed(row, "waf_version", {"WAFv2": "v2"})
     if "rate_limit_requests" in row or not is_number(requests):
         return row
     return {**row, "rate_limit": True, "rate_limit_requests": requests}

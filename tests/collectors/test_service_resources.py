@@ -223,7 +223,8 @@ RESOURCES: dict[str, list[Row]] = {
     "functions": [
         {
             "resource_type": "Function",
-            "resource_id": f"arn:aws:lambda:us-west-2:123456789012:function:{name}",
+            "resource_id": name,
+            "arn": f"arn:aws:lambda:us-west-2:123456789012:function:{name}",
             "resource_name": name,
             "engine": "nodejs10.x",
             "vpc_id": None,

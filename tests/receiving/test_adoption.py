@@ -99,6 +99,7 @@ ROWS: dict[str, list[tuple[Any, ...]]] = {
     "SELECT city FROM contact_info": [("Berlin",)],
     "SELECT contact_type, full_name FROM alternate_contacts": [("billing", "Ada")],
     "SELECT name, owner, position FROM products ORDER BY 1": [
+        ("None", "System", None),  # the second account's document names no product
         ("Search", "System", None),
         ("Shop", "Ada", "first"),
     ],
