@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,8 @@ from tests.documents import document
 from tests.paths import ROOT
 from tests.warehouse import Warehouse
 
-YESTERDAY = documents.key(datetime.now(UTC).date())
+DAY = datetime.now(UTC).date() - timedelta(days=1)
+YESTERDAY = documents.key(DAY)
 
 
 def reports(warehouse: Warehouse) -> dict[str, dict[str, object]]:
@@ -27,7 +28,7 @@ def reports(warehouse: Warehouse) -> dict[str, dict[str, object]]:
 def test_a_report_is_written_to_a_file_and_nothing_is_loaded(
     run_receiver: Run, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    put(warehouse, YESTERDAY, document(datetime.now(UTC).date()))
+    put(warehouse, YESTERDAY, document(DAY))
     target = tmp_path / "report.html"
     done = run_receiver("--report", str(target), BUCKET=None)
     assert (done.returncode, done.stderr) == (0, "")
@@ -45,7 +46,7 @@ def test_after_a_sweep_the_report_is_in_the_bucket(
     flags: tuple[str, ...],
 ) -> None:
     today = datetime.now(UTC).date()
-    put(warehouse, YESTERDAY, document(today))
+    put(warehouse, YESTERDAY, document(DAY))
     more = {} if flags else {"REPORT": "1"}
     done = run_receiver(*flags, **more)
     assert done.returncode == 0, done.stderr
@@ -60,7 +61,7 @@ def test_after_a_sweep_the_report_is_in_the_bucket(
 
 
 def test_what_is_no_sweep_makes_no_report(run_receiver: Run, warehouse: Warehouse) -> None:
-    put(warehouse, YESTERDAY, document(datetime.now(UTC).date()))
+    put(warehouse, YESTERDAY, document(DAY))
     assert run_receiver("--dry-run", REPORT="1").returncode == 0
     assert run_receiver("--check", REPORT="1").returncode == 0
     assert run_receiver("--file", YESTERDAY, REPORT="1").returncode == 0
@@ -83,7 +84,7 @@ def test_only_the_report_needs_its_packages(
     flags: list[str],
 ) -> None:  # fmt: skip
     """Without them everything else runs, and before any work a line says what to install."""
-    put(warehouse, YESTERDAY, document(datetime.now(UTC).date()))
+    put(warehouse, YESTERDAY, document(DAY))
     program = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.modules[{package!r}] = None;"
         f" import receiver; sys.exit(receiver.main({flags!r}))"
@@ -103,7 +104,7 @@ def test_only_the_report_needs_its_packages(
 
 def test_an_empty_name_loads_nothing(run_receiver: Run, warehouse: Warehouse) -> None:
     """Say of a variable of a shell that is not set."""
-    put(warehouse, YESTERDAY, document(datetime.now(UTC).date()))
+    put(warehouse, YESTERDAY, document(DAY))
     done = run_receiver("--report", "")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "receiver.py: --report is empty: give a file, or s3\n"

@@ -104,7 +104,7 @@ def test_the_report_is_whole_at_every_width(
     assert watched.requests == [written.as_uri()]
     rows = page.evaluate(CONTENT)
     assert [*rows] == [*SECTIONS]
-    assert [name for name, number in rows.items() if not number] == ["changes"]
+    assert {name for name, number in rows.items() if not number} <= {"changes"}
     assert page.locator("figure svg").count() > 3
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
