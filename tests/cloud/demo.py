@@ -32,6 +32,7 @@ from tests.cloud.story import DAYS, ONE_DAY
 
 REPORT, ENVIRONMENT, LOG = "report.html", "cloud.env", "log.txt"
 QUERY = "SELECT account_name, delivery, failing FROM account_overview"
+QUERY_LINE = f'.venv/bin/python receiver.py --query "{QUERY}"'
 
 DOCUMENTS = """
 SELECT count(DISTINCT d.id), sum(CAST(c.value ->> 'CREATED' AS integer)),
@@ -69,15 +70,10 @@ def summary(connection: psycopg.Connection[Any], end: date) -> Iterator[tuple[st
         return connection.execute(query.encode(), {"end": end}).fetchone()
 
     documents, created, updated, gone = first(DOCUMENTS)
-    yield (
-        "loaded",
-        (f"{documents} documents: {created} rows created, {updated} updated, {gone} gone"),
-    )
+    yield "loaded", f"{documents} documents: {created} rows created, {updated} updated, {gone} gone"
     last, before = first(COSTS)
-    yield (
-        "costs",
-        (f"{last:,.0f} USD in 7 days, {100 * last / before - 100:+.0f} % against the 7 before"),
-    )
+    change = f"{100 * last / before - 100:+.0f} %" if last and before else "no comparison"
+    yield "costs", f"{last or 0:,.0f} USD in 7 days, {change} against the 7 before"
     yield "findings", "{} critical and {} high are open".format(*first(FINDINGS))
     yield "gone", first(GONE)[0] or "nothing"
     for name, delivery, day, failing in connection.execute(FRESHNESS.encode()).fetchall():
@@ -129,11 +125,6 @@ def write_report(stage: Stage, folder: Path) -> None:
     say("report", str(folder / REPORT))
 
 
-def query_line() -> str:
-    """How to ask the database through the Data API."""
-    return f'.venv/bin/python receiver.py --query "{QUERY}"'
-
-
 def stay_up(stage: Stage, folder: Path) -> None:
     """Print how to use the cloud, and wait for Ctrl-C."""
     exports = stage.environment.items()
@@ -142,7 +133,7 @@ def stay_up(stage: Stage, folder: Path) -> None:
     print(*lines, sep="\n")
     print(f"\n# In another shell: . {folder / ENVIRONMENT}")
     print(".venv/bin/python", "sender.py", *SENDER)
-    print(query_line())
+    print(QUERY_LINE)
     print(shlex.join((str(stage.embedded.postgres.program("psql")), stage.dsn)))
     if (folder / REPORT).exists():
         print(f"# Report: {folder / REPORT}")
@@ -193,7 +184,7 @@ def main() -> None:
                 return
         except PlayError as error:
             sys.exit(f"{error}; see {folder / LOG}")
-    say("query", f"make cloud, and in another shell . {folder / ENVIRONMENT}; {query_line()}")
+    say("query", f"make cloud, and in another shell . {folder / ENVIRONMENT}; {QUERY_LINE}")
     say("done", f"in {time.monotonic() - started:.0f} s; all is kept in {folder}/")
 
 
