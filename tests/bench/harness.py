@@ -81,8 +81,12 @@ def run(embedded: EmbeddedCloud, script: str, *arguments: str, **environment: st
 
 
 def subprocess_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without its AWS account, and what is given."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    """This process's environment without its AWS account, and what is given.
+
+    Python keeps what it compiled, as it does for users unless they forbid it.
+    """
+    left_out = ("AWS_", "PYTHONDONTWRITEBYTECODE")
+    inherited = {n: value for n, value in os.environ.items() if not n.startswith(left_out)}
     return inherited | dict(environment)
 
 

@@ -122,8 +122,10 @@ def test_stored_rows_are_found_by_their_whole_key(
 
 
 def equal(column: str, condition: str) -> bool:
-    """Whether an index is searched by a value of this column."""
-    return bool(re.search(rf"\((COALESCE\()?\"?{column}\"?(, ''::text\))? = ", condition))
+    """Whether an index is searched by a value of this column, or by the digest of a long one."""
+    itself = rf"\((COALESCE\()?\"?{column}\"?(, ''::text\))? = "
+    digest = rf"\(CASE WHEN \(octet_length\((COALESCE\()?\"?{column}\b.*? END = "
+    return bool(re.search(f"{itself}|{digest}", condition))
 
 
 def index_conditions(plan: Any, index: str) -> Iterator[str]:

@@ -286,9 +286,10 @@ def test_every_promise_names_tests_that_exist() -> None:
 
 
 def spoken() -> str:
-    """All texts in the scripts and in botocore's errors, pieces of one text joined."""
+    """All texts in the scripts, schema.sql's and botocore's errors, pieces of one text joined."""
     sources = [path.read_text() for path in OURS] + [inspect.getsource(botocore.exceptions)]
-    texts = []
+    raised = re.findall(r"RAISE EXCEPTION ''(.*?)''", (ROOT / "schema.sql").read_text())
+    texts = [text.replace("%", "…") for text in raised]
     for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             texts.append(node.value)
