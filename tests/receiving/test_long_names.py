@@ -21,7 +21,7 @@ NAMES = {
     "name", "version", "architecture", "title", "product_code", "category", "check_name", "case_id",
     "service", "usage_types", "service_name", "resource_type", "resource_id", "rule_name",
     "evaluation_mode", "web_acl_name", "scope", "reservation_type", "subscription_id",
-    "finding_id", "key_attributes", "product", "region", "group",
+    "finding_id", "key_attributes", "product", "region", "group", "tag_key", "tag_value",
 }  # fmt: skip
 """Fields of documents that identify a row, in whichever list."""
 
