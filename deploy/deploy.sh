@@ -162,7 +162,7 @@ narrowed() {
     fi
     mkdir -p build
     SKIP=$skip ONLY=$only NO_PERSONAL_DATA=$personal "$PYTHON" deploy/policies.py \
-        --template deploy/spoke.yaml > build/spoke.yaml
+        deploy/spoke.yaml > build/spoke.yaml
 }
 
 # keepable STACKSET: names of its parameters that the template still has; only these have a value

@@ -5,8 +5,8 @@
                                                             member.yaml, between two comments
 
 `--check` writes nothing and exits with 1 where a template is not what the collectors declare.
-`--template FILE` writes nothing either: it prints that template, without the actions of what SKIP,
-ONLY and NO_PERSONAL_DATA in the environment switch off, as they do for the sender.
+With a template's name it writes nothing either: it prints that template, without the actions of
+what SKIP, ONLY and NO_PERSONAL_DATA in the environment switch off, as they do for the sender.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from observability.collectors import CATEGORIES, COLLECTORS
 from observability.errors import UsageError
-from observability.settings.sender import Settings, read_settings
+from observability.settings.sender import switched_off
 
 TEMPLATES = tuple(Path(__file__).with_name(name) for name in ("spoke.yaml", "member.yaml"))
 INDENT = " " * 14
@@ -37,15 +37,16 @@ REASON = (
 )
 
 
-NO_SETTINGS = Settings(region="us-east-1")
-"""Under which everything is read."""
+Off = tuple[frozenset[str], bool]
+"""Categories that are switched off, and whether personal data are left out."""
+NOTHING_OFF: Off = (frozenset(), False)
 
 
-def actions_by_resources(settings: Settings) -> dict[Resources, list[str]]:
+def actions_by_resources(off: Off) -> dict[Resources, list[str]]:
     """The actions of all collectors that are switched on, by what they are about."""
     wanted: dict[str, Resources] = {}
-    for collector in (one for one in COLLECTORS if one.category not in settings.skip):
-        without = collector.personal if settings.no_personal_data else ()
+    for collector in (one for one in COLLECTORS if one.category not in off[0]):
+        without = collector.personal if off[1] else ()
         kept = [action for action in collector.actions if action not in without]
         wanted |= {action: collector.resources.get(action, ANY) for action in kept}
     found: dict[Resources, list[str]] = defaultdict(list)
@@ -80,29 +81,29 @@ def statement(resources: Resources, actions: list[str]) -> Iterator[str]:
         yield from (f"    - !Sub arn:${{AWS::Partition}}:{resource}" for resource in resources)
 
 
-def statements(settings: Settings) -> str:
+def statements(off: Off) -> str:
     """The statements of the policy as a piece of YAML, those without a resource first."""
-    found = actions_by_resources(settings)
+    found = actions_by_resources(off)
     ordered = sorted(found, key=lambda resources: (resources != ANY, statement_id(resources)))
     lines = (line for resources in ordered for line in statement(resources, found[resources]))
     return "".join(f"{INDENT}{line}\n" for line in lines)
 
 
-def renewed(text: str, settings: Settings = NO_SETTINGS) -> str:
+def renewed(text: str, off: Off = NOTHING_OFF) -> str:
     """A template's text with the statements as they have to be."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return before + BEGIN + statements(settings) + END + after
+    return before + BEGIN + statements(off) + END + after
 
 
 def print_narrowed(template: Path) -> int:
     """Print a template without the actions of what the environment switches off."""
     try:
-        settings = read_settings({"region": NO_SETTINGS.region}, CATEGORIES, uploads=False)
+        off = switched_off(CATEGORIES)
     except UsageError as error:
         print(f"policies.py: {error}", file=sys.stderr)
         return 2
-    print(renewed(template.read_text(), settings), end="")
+    print(renewed(template.read_text(), off), end="")
     return 0
 
 
@@ -110,7 +111,7 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="Write the sender's read policy into templates.")
     parser.add_argument("--check", action="store_true", help="only tell what is not up to date")
-    parser.add_argument("--template", metavar="FILE", help="only print this template, narrowed")
+    parser.add_argument("template", nargs="?", help="only print this template, narrowed")
     arguments = parser.parse_args()
     if arguments.template:
         return print_narrowed(Path(arguments.template))

@@ -33,8 +33,7 @@ def document(
         "cost": cost_part(day),
         "cost_by_tag": [
             {
-                "date_from": day.isoformat(),
-                "date_to": after,
+                "day": day.isoformat(),
                 "tag_key": "team",
                 "tag_value": "Web",
                 "cost": "1.2345678901",
@@ -543,6 +542,7 @@ def resources_part(account: str, region: str) -> Document:
     resource = {
         "resource_type": "instance",
         "resource_id": "i-1",
+        "arn": f"arn:aws:ec2:{region}:{account}:instance/i-1",
         "resource_name": "web",
         "region": region,
         "availability_zone": f"{region}a",

@@ -119,7 +119,7 @@ def loaded(running_cloud: EmbeddedCloud, schema_database: str) -> Iterator[Loade
     account = running_cloud.add(generate("288888888803", Size.small(), 7, today, REGIONS))
     running_cloud.cloud.organizations.append(Organization(account))
     database = running_cloud.create_database(template=schema_database)
-    flags = ("--regions", ",".join(REGIONS), "--reserved-capacity")
+    flags = ("--regions", ",".join(REGIONS), "--reserved-capacity", "--cost-tags", "team,project")
     yield collect_and_load(running_cloud, account, database, *flags)
     running_cloud.data_api.release_sessions()
     running_cloud.postgres.drop_database(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from observability.aws.errors import NothingToRead
 from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.rows import RowMapper, shaped
+from observability.rows import Row, RowMapper, shaped
 from observability.sources.cost_explorer import (
     COST_EXPLORER_ERRORS,
     cost_groups,
@@ -55,8 +56,14 @@ def read_tag(scan: Scan, out: CategoryResult, tag: str, first: date) -> None:
     client: CostExplorerClient = scan.global_client("ce")
     period = time_period(first, scan.window.end)
     groups = cost_groups(client, period, (tag,), own_costs(scan), kind="TAG")
-    for row in shaped(groups, lambda found: tag_cost_row(found[1], tag_key=tag, **found[0])):
-        out.emit(row, day=date.fromisoformat(row["date_from"]))
+    for row in shaped(groups, functools.partial(row_of, tag)):
+        out.emit(row, day=date.fromisoformat(row["day"]))
+
+
+def row_of(tag: str, found: tuple[Row, Mapping[str, Any]]) -> Row:
+    """A day and a value of a tag."""
+    dates, group = found
+    return tag_cost_row(group, tag_key=tag, day=dates["date_from"])
 
 
 EXPECTED_ERRORS = (

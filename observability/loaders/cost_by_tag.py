@@ -12,7 +12,7 @@ def load_cost_by_tag_data(parts: Parts) -> Loaded:
     for loaded in straight(parts, {"cost_by_tag": "cost_by_tag"}):
         if isinstance(loaded, Row):
             yield loaded
-            key = {name: loaded.values.get(name) for name in ("date_from", "tag_key")}
+            key = {name: loaded.values.get(name) for name in ("day", "tag_key")}
             yield Complete(loaded.table, key)
 
 
@@ -21,5 +21,5 @@ LOADER = Loader(
     function=load_cost_by_tag_data,
     rows=("cost_by_tag",),
     required=False,
-    tables=(Table("cost_by_tag", Kind.PERIOD, ("date_from", "tag_key")),),
+    tables=(Table("cost_by_tag", Kind.PERIOD, ("day", "tag_key")),),
 )

@@ -238,14 +238,7 @@ def read_settings(
     """
     optional = () if uploads else UPLOADING
     values = read_all(SETTINGS, given, environment_for(given), optional)
-    for name in ("only", "skip"):
-        values[name] = frozenset(values[name])
-        if unknown := values[name] - {*categories}:
-            told = ", ".join(sorted(unknown))
-            raise UsageError(f"{BY_NAME[name].label}: no such category: {told}; see --list")
-    if not given.get("only") and values["only"]:
-        values["skip"] |= {*categories} - values["only"]
-        values["only"] = frozenset()
+    check_categories(values, given, categories)
     values["regions"] = values["regions"] or (values["region"],)
     if not {values["region"], ALL_REGIONS} & {*values["regions"]}:
         home = f"the home region {values['region']}, whose document has what is global"
@@ -258,6 +251,31 @@ def read_settings(
     if path := values.pop("accounts_file"):
         values["accounts"] = read_accounts_file(Path(path))
     return Settings(**values)
+
+
+def switched_off(categories: Collection[str]) -> tuple[frozenset[str], bool]:
+    """The categories that the environment switches off, and whether personal data are left out."""
+    names = ("only", "skip", "no_personal_data")
+    values = read_all([BY_NAME[name] for name in names], {}, os.environ)
+    check_categories(values, {}, categories)
+    return values["skip"], values["no_personal_data"]
+
+
+def check_categories(
+    values: dict[str, Any], given: Mapping[str, Any], categories: Collection[str]
+) -> None:
+    """What --only and --skip name, as sets; UsageError for what is no category.
+
+    Where only the variable ONLY is given, what it does not name is switched off.
+    """
+    for name in ("only", "skip"):
+        values[name] = frozenset(values[name])
+        if unknown := values[name] - {*categories}:
+            told = ", ".join(sorted(unknown))
+            raise UsageError(f"{BY_NAME[name].label}: no such category: {told}; see --list")
+    if not given.get("only") and values["only"]:
+        values["skip"] |= {*categories} - values["only"]
+        values["only"] = frozenset()
 
 
 def environment_for(given: Mapping[str, Any]) -> Mapping[str, str]:

@@ -52,7 +52,7 @@ STATEMENTS = (
         random() * 10, 'USD', id
     FROM documents, generate_series(1, %(services)s) s, generate_series(1, %(usage_types)s) n
     WHERE account_id %% 2 = 1""",
-    """INSERT INTO cost_by_tag (account_id, date_from, tag_key, tag_value, cost, document_id)
+    """INSERT INTO cost_by_tag (account_id, day, tag_key, tag_value, cost, document_id)
     SELECT account_id, period_start, 'team', 'team ' || n, 1, id
     FROM documents, generate_series(1, 3) n WHERE account_id %% 2 = 1""",
     """INSERT INTO ri_sp_daily_savings (account_id, date_from, date_to, reservation_type,

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from observability.collectors import CATEGORIES
+from observability.sending.bucket import SENDER as UPLOADED_BY
 from tests.cli.commands import LINE, Run, document_at, objects, yesterday
 from tests.cloud import Account, EmbeddedCloud
 from tests.conftest import REGIONS
@@ -144,7 +145,8 @@ def test_a_backfill_leaves_a_document_alone_that_waits_to_be_loaded(
     day = str(datetime.now(UTC).date() - timedelta(days=3))
     key = f"data/{account.id}/{HOME}/{day}_DAILY.json"
     s3 = embedded.client("s3", embedded.analytics.id)
-    s3.put_object(Bucket=environment["BUCKET"], Key=key, Body=b'{"complete": true}')
+    ours = {"Body": b'{"complete": true}', "Metadata": {UPLOADED_BY: "1.1"}}
+    s3.put_object(Bucket=environment["BUCKET"], Key=key, **ours)
     done = run_sender("--start", day, "--end", day, "--only", "health")
     assert done.returncode == 1
     assert key in done.stderr

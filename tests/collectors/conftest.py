@@ -10,7 +10,7 @@ import pytest
 
 from tests.cloud import Account, EmbeddedCloud, Size, generate
 from tests.collectors.examples import answer
-from tests.collectors.reading import EVERYTHING, Send, answering, without_bucket
+from tests.collectors.reading import COST_TAGS, EVERYTHING, Send, answering, without_bucket
 from tests.collectors.registry import stated
 from tests.conftest import REGIONS, MakeAccount
 from tests.runs import Document, Sent, send
@@ -29,7 +29,7 @@ def whole(
 ) -> Document:
     """The first document of the account, in its home region, with nothing denied."""
     environment = without_bucket(running_cloud, account)
-    return send(environment, tmp_path_factory.mktemp("whole"), EVERYTHING).document
+    return send(environment, tmp_path_factory.mktemp("whole"), *EVERYTHING).document
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def empty(
     today = datetime.now(UTC).date()
     account = running_cloud.add(generate("288888888802", Size.empty(), 7, today, REGIONS))
     environment = without_bucket(running_cloud, account)
-    sent = send(environment, tmp_path_factory.mktemp("empty"), EVERYTHING)
+    sent = send(environment, tmp_path_factory.mktemp("empty"), *EVERYTHING)
     return sent.code, sent.document
 
 
@@ -50,7 +50,7 @@ def only(embedded: EmbeddedCloud, account: Account, tmp_path: Path) -> Send:
 
     def run(*categories: str) -> Sent:
         environment = without_bucket(embedded, account)
-        return send(environment, tmp_path, "--only", ",".join(categories))
+        return send(environment, tmp_path, "--only", ",".join(categories), *COST_TAGS)
 
     return run
 

@@ -18,7 +18,8 @@ TOKENS = {
 
 Send = Callable[..., Sent]
 
-EVERYTHING = "--reserved-capacity"
+COST_TAGS = ("--cost-tags", "team,project")
+EVERYTHING = ("--reserved-capacity", *COST_TAGS)
 """The flag with which a run leaves no category out."""
 
 

@@ -104,7 +104,7 @@ def test_every_page_of_every_listing_is_read(
 def test_other_regions_have_what_is_regional_and_nothing_twice(
     embedded: EmbeddedCloud, account: Account, tmp_path: Path
 ) -> None:
-    flags = ("--regions", f"{OTHER},{HOME}", EVERYTHING)
+    flags = ("--regions", f"{OTHER},{HOME}", *EVERYTHING)
     sent = send(without_bucket(embedded, account), tmp_path, *flags)
     home, other = sent.documents
     assert [made["meta"]["region"] for made in sent.documents] == [HOME, OTHER]
@@ -174,7 +174,7 @@ def test_every_api_that_a_run_asks_has_been_thought_of(
     embedded: EmbeddedCloud, account: Account, tmp_path: Path
 ) -> None:
     requests = record(embedded, account)
-    send(without_bucket(embedded, account), tmp_path, EVERYTHING)
+    send(without_bucket(embedded, account), tmp_path, *EVERYTHING)
     assert names(requests).keys() == {*DENIALS, "sts:GetCallerIdentity"}
 
 
@@ -282,7 +282,7 @@ def test_other_accounts_that_an_administrator_sees_are_left_out(
     hub = embedded.client("securityhub", administrator.id, HOME)
     seen = {held["AwsAccountId"] for held in hub.get_findings()["Findings"]}
     assert seen == {member.id, administrator.id}
-    sent = send(without_bucket(embedded, administrator), tmp_path, EVERYTHING)
+    sent = send(without_bucket(embedded, administrator), tmp_path, *EVERYTHING)
     place = place_of(administrator, sent.document)
     assert sent.code == 0
     is_true(sent.document, place, *CATEGORIES)

@@ -79,7 +79,7 @@ def test_an_odd_item_in_every_listing_costs_no_other_item(
     odd: Any, embedded: EmbeddedCloud, account: Account, whole: Document, tmp_path: Path
 ) -> None:
     embedded.switches.edits.append(spoil(odd))
-    sent = send(without_bucket(embedded, account), tmp_path, EVERYTHING)
+    sent = send(without_bucket(embedded, account), tmp_path, *EVERYTHING)
     found = lists(sent.document)
     for path, before in lists(whole).items():
         effect = COUNTED.get(path, lambda row: row)

@@ -126,13 +126,13 @@ def test_past_days_have_a_document_each_with_what_belongs_to_it(
     first = last - timedelta(days=4)
     requests = record(embedded, account)
     environment = without_bucket(embedded, account)
-    sent = send(environment, tmp_path, EVERYTHING, "--start", str(first), "--end", str(last))
+    sent = send(environment, tmp_path, *EVERYTHING, "--start", str(first), "--end", str(last))
     assert sent.code == 0
     days = [first + timedelta(days=ahead) for ahead in range(5)]
     assert [period(made) for made in sent.documents] == [
         (day, day + timedelta(days=1)) for day in days
     ]
-    assert names(requests)["ce:GetCostAndUsage"] == 1
+    assert names(requests)["ce:GetCostAndUsage"] == 1 + 2  # the tags
     assert not names(requests)["ce:GetCostForecast"]
     until = datetime.combine(last + timedelta(days=1), time(), UTC)
     for day, made in zip(days, sent.documents, strict=True):
@@ -142,7 +142,7 @@ def test_past_days_have_a_document_each_with_what_belongs_to_it(
             "until": min(until, midnight + timedelta(days=1, microseconds=-1)),
         }
         place = place_of(account, made, costs_from=day, **bounds)
-        is_true(made, place, "service", "marketplace", "health", "ri_sp_savings")
+        is_true(made, place, "service", "marketplace", "health", "ri_sp_savings", "cost_by_tag")
         for part in ("security_hub", "guard_duty", "inspector"):
             list_is_true(made, place, f"security.{part}")
         reports_are_true(made, place, anomalies_of(account, [day]))
@@ -152,7 +152,7 @@ def test_past_days_say_nothing_of_what_exists_now(
     embedded: EmbeddedCloud, account: Account, tmp_path: Path
 ) -> None:
     day = str(datetime.now(UTC).date() - timedelta(days=3))
-    flags = (EVERYTHING, "--start", day, "--end", day)
+    flags = (*EVERYTHING, "--start", day, "--end", day)
     sent = send(without_bucket(embedded, account), tmp_path, *flags)
     now = {name for name, held in SENDER_CATEGORIES.items() if held.backfill == NOW}
     assert {name for name, status in sent.statuses.items() if status == "Skipped"} == now

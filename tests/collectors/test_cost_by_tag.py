@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from observability.collectors.cost_by_tag import tag_cost_row
 from tests.cloud import EmbeddedCloud, Size
 from tests.cloud.content.costs import charges
 from tests.collectors.reading import calls, paid
-from tests.collectors.truth import Place, money, same_rows
+from tests.collectors.truth import Place, Truth, money, same_rows
 from tests.conftest import MakeAccount
 from tests.runs import Row, period, send
 
@@ -28,8 +27,7 @@ def tag_costs(place: Place) -> Iterator[Row]:
                 sums[1] += held.amortized
         for (key, value), (cost, amortized) in found.items():
             yield {
-                "date_from": str(day),
-                "date_to": str(day + timedelta(days=1)),
+                "day": str(day),
                 "tag_key": key,
                 "tag_value": value,
                 "cost": money(cost),
@@ -38,7 +36,10 @@ def tag_costs(place: Place) -> Iterator[Row]:
             }
 
 
-KEY = ("date_from", "tag_key", "tag_value")
+KEY = ("day", "tag_key", "tag_value")
+
+
+TRUTH: Mapping[str, Truth] = {"cost_by_tag": Truth(tag_costs, "cost_by_tag", KEY)}
 
 
 def test_costs_are_read_by_each_tag_that_is_named(

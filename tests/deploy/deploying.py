@@ -54,6 +54,10 @@ def keys(embedded: EmbeddedCloud, bucket: str) -> list[str]:
 
 # CloudFormation, as far as moto's goes
 
+LOOKING = {"s3:GetObject"}
+"""What the sender asks for to see whose document waits, and does without where it may not: no role
+of deploy/ may read a document."""
+
 IMAGE = f"{ANALYTICS}.dkr.ecr.us-east-1.amazonaws.com/observability-sender@sha256:{'0' * 64}"
 
 

@@ -326,7 +326,7 @@ def queried(warehouse: Warehouse) -> Warehouse:
         each = document(day)
         soon = (datetime.now(UTC) + timedelta(days=9)).isoformat()
         each["security"]["certificate_manager"][0]["not_after"] = soon
-        each["cost_by_tag"][0] |= {"date_from": str(day)}
+        each["cost_by_tag"][0] |= {"day": str(day)}
         each["logs"]["message"] = [{"FAIL": "health: health:DescribeEvents denied"}]
         return each
 

@@ -34,7 +34,7 @@ def test_other_producers_documents_are_loaded_whole(warehouse: Warehouse) -> Non
     result = warehouse.load(other_producer(), documents.key())
     assert result.outcome is FileStatus.LOADED
     assert result.totals["CREATED"] == result.totals["TOTAL"]
-    assert warehouse.query("SELECT FROM products") == []
+    assert warehouse.query("SELECT name FROM products") == [{"name": "None"}]
     tickets = warehouse.query("SELECT case_id, date_from FROM support_tickets")
     assert tickets == [{"case_id": "case-1", "date_from": date(2026, 11, 21)}]
     messages = "SELECT message_type, message FROM log_messages ORDER BY position"

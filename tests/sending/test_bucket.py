@@ -67,7 +67,7 @@ def test_an_upload_whose_answer_is_lost_is_done_once_more(
 @pytest.mark.parametrize(
     ("changes", "words", "expected"),
     [
-        ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "InvalidClientTokenId", 1),
+        ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "InvalidClientTokenId", 2),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "NoCredentials", 2),
     ],
 )
