@@ -13,7 +13,8 @@ from cfnlint.decode import cfn_yaml
 DEPLOY = Path(__file__).parents[1] / "deploy"
 HUB, SPOKE, ARTIFACTS = DEPLOY / "hub.yaml", DEPLOY / "spoke.yaml", DEPLOY / "artifacts.yaml"
 ORGANIZATION, MEMBER = DEPLOY / "organization.yaml", DEPLOY / "member.yaml"
-ALL = (HUB, SPOKE, ARTIFACTS, ORGANIZATION, MEMBER)
+ALARMS = DEPLOY / "alarms.yaml"
+ALL = (HUB, SPOKE, ARTIFACTS, ORGANIZATION, MEMBER, ALARMS)
 
 REFERENCE = re.compile(r"\$\{(!?)([^}]+)\}")
 
