@@ -148,7 +148,15 @@ STAND_INS: dict[str, Any] = {
 UNMET = {"HasReplica", "HasBudget"}
 """Conditions that the defaults do not meet."""
 
-NAMES = {"RepositoryName", "RoleName", "FunctionName", "LogGroupName", "Family", "QueueName", "BucketName"}
+NAMES = {
+    "RepositoryName",
+    "RoleName",
+    "FunctionName",
+    "LogGroupName",
+    "Family",
+    "QueueName",
+    "BucketName",
+}
 
 
 def names_in(value: Any) -> Iterator[tuple[str, Any]]:
@@ -230,7 +238,8 @@ def test_a_template_deploys_in_moto_as_far_as_moto_goes(
     assert {held["LogicalResourceId"] for held in made} - {""} == {
         key
         for key, held in wanted["Resources"].items()
-        if held["Type"] not in NOT_IN_MOTO and key not in STAND_INS
+        if held["Type"] not in NOT_IN_MOTO
+        and key not in STAND_INS
         and held.get("Condition") not in UNMET
     }
     client.delete_stack(StackName=name)

@@ -79,7 +79,9 @@ def test_an_account_that_never_delivered_is_told_after_two_days(
         fetch=False,
     )
     assert sweep(warehouse, caplog) == {}
-    warehouse.query("UPDATE expected_accounts SET created_at = now() - interval '3 days'", fetch=False)
+    warehouse.query(
+        "UPDATE expected_accounts SET created_at = now() - interval '3 days'", fetch=False
+    )
     assert sweep(warehouse, caplog) == {"never_delivered": 1, "new_problems": 1}
 
 
@@ -91,6 +93,8 @@ def test_a_line_names_so_many_and_counts_the_others(
         "INSERT INTO expected_accounts (account_id, state, listed_by, listed_at) VALUES " + values,
         fetch=False,
     )
-    warehouse.query("UPDATE expected_accounts SET created_at = now() - interval '3 days'", fetch=False)
+    warehouse.query(
+        "UPDATE expected_accounts SET created_at = now() - interval '3 days'", fetch=False
+    )
     assert sweep(warehouse, caplog)["never_delivered"] == NAMED + 7
     assert ", and 7 more" in caplog.text
