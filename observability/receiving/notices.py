@@ -52,10 +52,12 @@ new AS (
 over AS (
     DELETE FROM notices n
     WHERE NOT EXISTS (SELECT FROM found f WHERE f.kind = n.kind AND f.subject = n.subject))
-SELECT f.kind, count(*), count(n.subject),
-       array_to_string((array_agg(f.subject ORDER BY n.subject IS NULL, f.subject))[1:{NAMED}], ', ')
-FROM found f LEFT JOIN new n ON n.kind = f.kind AND n.subject = f.subject
-GROUP BY f.kind"""
+SELECT kind, count(*), count(*) FILTER (WHERE is_new),
+       string_agg(subject, ', ' ORDER BY place) FILTER (WHERE place <= {NAMED})
+FROM (SELECT f.kind, f.subject, n.subject IS NOT NULL AS is_new,
+             row_number() OVER (PARTITION BY f.kind ORDER BY n.subject IS NULL, f.subject) AS place
+      FROM found f LEFT JOIN new n ON n.kind = f.kind AND n.subject = f.subject) AS told
+GROUP BY kind"""
 """Per kind how many there are, how many are new since the last sweep, and those, new ones first.
 
 After thirty days an account or a region is taken as closed.

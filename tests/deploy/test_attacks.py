@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from tests.cloud import EmbeddedCloud, Size
-from tests.conftest import MakeAccount
 from tests import templates
+from tests.cloud import EmbeddedCloud, Size
 from tests.cloud.iam import Ask, is_allowed
+from tests.conftest import MakeAccount
 from tests.deploy.deploying import S3, Attack, refusal
 from tests.enforcement import (
     ADMINISTRATOR,

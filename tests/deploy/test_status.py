@@ -68,7 +68,7 @@ def test_what_is_not_well_is_told_and_is_the_exit_code(
     name, outputs = system["name"], system["outputs"]
     url = system["sqs"].get_queue_url(QueueName=outputs["DeadLettersName"])["QueueUrl"]
     system["sqs"].send_message(QueueUrl=url, MessageBody="{}")
-    system["kms"].schedule_key_deletion(KeyId=outputs["DatabaseKeyArn"])
+    system["kms"].schedule_key_deletion(KeyId=outputs["DatabaseKeyArn"].rpartition("/")[2])
     code, lines, _ = status(embedded, name)
     assert code == 1
     assert lines[name] == ("ok", "CREATE_COMPLETE")

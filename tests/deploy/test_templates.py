@@ -140,6 +140,7 @@ and the database's settings. moto does not resolve a policy's conditions or chec
 STAND_INS: dict[str, Any] = {
     "Cluster": f"arn:aws:rds:us-east-1:{ANALYTICS}:cluster:hub",
     "Instance": "an instance of Aurora, which moto makes through the API of RDS only",
+    "ReaderSecret": f"arn:aws:secretsmanager:us-east-1:{ANALYTICS}:secret:reader-AbCdEf",
     "ReceiverSecret": f"arn:aws:secretsmanager:us-east-1:{ANALYTICS}:secret:receiver-AbCdEf",
 }
 """Resources that moto lacks and others refer to, and what stands in for a reference."""
@@ -218,6 +219,9 @@ def test_a_template_deploys_in_moto_as_far_as_moto_goes(
         "HubAccountId": ANALYTICS,
         "ImageUri": IMAGE,
         "NoticesArn": f"arn:aws:sns:us-east-1:{ANALYTICS}:notices",
+        "DatabaseKeyArn": embedded.key_arn,
+        **dict.fromkeys(("ReceiverName", "ReceiverLog", "RotatorName"), "a-name"),
+        **dict.fromkeys(("QueueName", "DeadLettersName"), "a-queue"),
         **network(embedded),
     }
     client = embedded.client("cloudformation", ANALYTICS)
