@@ -361,7 +361,7 @@ destroy_hub() {
     aws cloudformation wait stack-delete-complete --stack-name "$NAME"
     if [ "${PURGE:-}" = 1 ]; then
         confirm "Delete $bucket and every version of every document in it?"
-        # The policy went with the stack, but for what a stack could not delete.
+        # It lets nobody else delete versions, if it is still there.
         aws s3api delete-bucket-policy --bucket "$bucket"
         "$PYTHON" -c 'import sys, boto3
 bucket = boto3.resource("s3").Bucket(sys.argv[1])

@@ -63,8 +63,9 @@ def resolve(value: Any, names: Names) -> Any:
 def substituted(text: str | list[Any], names: Names) -> str:
     """What Fn::Sub makes of a text, or of a text and names of its own."""
     if isinstance(text, list):
-        text, own = text
-        names = {**names, **{name: resolve(held, names) for name, held in own.items()}}
+        whole, own = text
+        more = {name: resolve(held, names) for name, held in own.items()}
+        return substituted(whole, {**names, **more})
     return REFERENCE.sub(lambda found: f"${{{found[2]}}}" if found[1] else names[found[2]], text)
 
 
