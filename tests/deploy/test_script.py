@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,11 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
         TemplateBody=templates.ARTIFACTS.read_text(),
         Parameters=[{"ParameterKey": "OrganizationId", "ParameterValue": "o-abcdefghij"}],
     )
+    told = client.describe_stacks(StackName="one-packages")["Stacks"][0]["Outputs"]
+    [packages] = [held["OutputValue"] for held in told if held["OutputKey"] == "BucketName"]
+    versioned: Any = {"Status": "Enabled"}  # which moto's CloudFormation leaves out
+    s3 = embedded.moto.client("s3", ANALYTICS, "us-east-1")
+    s3.put_bucket_versioning(Bucket=packages, VersioningConfiguration=versioned)
     outputs = {
         name: {"Value": value}
         for name, value in (("BucketName", "documents"), ("DocumentsKeyArn", embedded.key_arn))
