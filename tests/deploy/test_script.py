@@ -49,7 +49,10 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     client.create_stack(
         StackName="one-packages",
         TemplateBody=templates.ARTIFACTS.read_text(),
-        Parameters=[{"ParameterKey": "OrganizationId", "ParameterValue": "o-abcdefghij"}],
+        Parameters=[
+            {"ParameterKey": "OrganizationId", "ParameterValue": "o-abcdefghij"},
+            {"ParameterKey": "SystemName", "ParameterValue": "one"},
+        ],
     )
     told = client.describe_stacks(StackName="one-packages")["Stacks"][0]["Outputs"]
     [packages] = [held["OutputValue"] for held in told if held["OutputKey"] == "BucketName"]
