@@ -31,7 +31,7 @@ def test_check_shows_that_everything_can_be_read(
     off = {("account", "organizations:DescribeAccount")}
     assert {name for name, (readable, _) in found.items() if readable != "yes"} == off
     by_category = {category for category, _ in found}
-    shared_with_cost = {"service"}
+    shared_with_cost = {"cost_by_tag", "service"}
     assert by_category == CATEGORIES.keys() - shared_with_cost
     assert objects(embedded, environment["BUCKET"]) == {}
 
