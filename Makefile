@@ -14,7 +14,7 @@ endif
 BIN := $(VENV)/bin
 
 .PHONY: docs help demo cloud demo-org test bench bench-others soak lint lock latest policies clean deploy-hub deploy-spokes \
-    deploy-organization destroy-hub destroy-spokes
+    deploy-organization destroy-hub destroy-spokes status checkov
 
 # V=1 prints all that the scripts print; DATA=folder keeps database, bucket and report there.
 DATA ?= demo-data
@@ -56,6 +56,16 @@ bench-others: ## install what `make bench` compares with
 
 deploy-hub deploy-spokes deploy-organization: $(READY) ## deploy a template (deploy/README.md)
 	BIN=$(BIN) deploy/deploy.sh $(@:deploy-%=%)
+
+status: $(READY) ## show the state of all that is deployed
+	@BIN=$(BIN) deploy/deploy.sh status
+
+# An environment of its own: checkov needs a boto3 that is too old to be beside ours. Each exception
+# is in deploy/checkov.yaml, with its reason.
+checkov: ## check the templates with checkov
+	$(PYTHON) -m venv build/checkov
+	build/checkov/bin/python $(PIP_INSTALL) checkov
+	build/checkov/bin/checkov --config-file deploy/checkov.yaml
 
 # What the sender may read, from what its collectors declare.
 policies: $(READY) ## write the read policies in deploy/ anew

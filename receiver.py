@@ -43,7 +43,6 @@ from observability.aws.errors import aws_errors
 from observability.command import exit_code, print_problems, run_command, start_log
 from observability.database.catalogue import TableSchema
 from observability.database.client import DBManager as DBManager
-from observability.database.client import log_silent_accounts
 from observability.database.errors import without_values
 from observability.errors import (
     Blocked,
@@ -80,6 +79,7 @@ from observability.receiving.identity import check_identity, document_row
 from observability.receiving.known import KnownShapes
 from observability.receiving.load import Load, find_loaded
 from observability.receiving.named import find_each
+from observability.receiving.notices import log_problems
 from observability.receiving.process import PartQueue, check_whole, dispatch_all, run_loader
 from observability.receiving.reader import DocumentReader
 from observability.receiving.result import (
@@ -349,7 +349,7 @@ def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
     results = load_all(receiver, list_data(receiver))
     receiver.s3.forget(retried, results)
     results += finish_sweep(receiver.s3, receiver.db)
-    log_silent_accounts(receiver.db)
+    log_problems(receiver.db)
     return results
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deploy.sh hub | spokes | organization | destroy-hub | destroy-spokes: see README.md beside it.
+# deploy.sh hub | spokes | organization | status | destroy-hub | destroy-spokes: see README.md beside it.
 #
 # Runs the AWS CLI with whatever credentials and region it is configured with. Settings come from
 # the environment; a setting of a stack or StackSet that is not given keeps its value from the last
@@ -85,32 +85,45 @@ stack() {
     fi
 }
 
-# package NAME: build it, put it where functions read it, and print its key there
+# package NAME: build it, put it where functions read it, and print its key and version there.
+# What is there is never put again: the bucket refuses it.
 package() {
-    local bucket hash key
+    local bucket hash key version
     bucket=$(output "$NAME-packages" BucketName) || return
     hash=$("$PYTHON" deploy/build.py) || return
     hash=$(printf '%s\n' "$hash" | grep "/$1.zip$" | cut -c1-16)
     key="$1-$hash.zip"
-    aws s3 cp --only-show-errors "build/$1.zip" "s3://$bucket/$key" >&2 || return
-    printf '%s\n' "$key"
+    version=$(aws s3api list-object-versions --bucket "$bucket" --prefix "$key" --output text \
+        --query 'Versions[?IsLatest].VersionId') || return
+    case $version in
+        "" | None)
+            version=$(aws s3api put-object --bucket "$bucket" --key "$key" --body "build/$1.zip" \
+                --if-none-match '*' --query VersionId --output text) || return ;;
+    esac
+    printf '%s %s\n' "$key" "$version"
 }
 
-hub() {
-    local before key owner packages
-    before=$(made "$NAME")
-    [ -n "$before" ] || need ORGANIZATION_ID
-    owner=$(given OrganizationId=ORGANIZATION_ID)
-    # Unquoted, here and below: each pair is a word, and none of these values has a space.
-    # shellcheck disable=SC2086
-    stack "$NAME-packages" deploy/artifacts.yaml $owner
-    packages=$(output "$NAME-packages" BucketName)
-    key=$(package receiver)
-    # shellcheck disable=SC2046,SC2086
-    stack "$NAME" deploy/hub.yaml "SystemName=$NAME" "CodeBucket=$packages" "CodeKey=$key" $owner \
-        $(given AlarmEmail=EMAIL MaximumCapacity=MAXIMUM_CAPACITY \
-            PauseAfterSeconds=PAUSE_AFTER LoadedDays=LOADED_DAYS BackupDays=BACKUP_DAYS \
-            Report=REPORT ReportDays=REPORT_DAYS SnapshotArn=SNAPSHOT SKIP=SKIP ONLY=ONLY)
+# newest VERSION ...: the newest of them
+newest() { printf '%s\n' "$@" | sort -V | tail -1; }
+
+# engine: the version of the database, as it is, as the template has it, or as ENGINE_VERSION says:
+# AWS raises it by itself, and nothing can lower it
+engine() {
+    local there ours
+    ours=$(sed -n '/^  EngineVersion:/,/Default/s/.*Default: "\(.*\)"/\1/p' deploy/hub.yaml)
+    there=$(aws rds describe-db-clusters --output text \
+        --query "DBClusters[?DBClusterIdentifier=='$NAME'].EngineVersion") || return
+    newest "$ours" "${ENGINE_VERSION:-$ours}" "${there:-$ours}"
+}
+
+# protect STACK: CloudFormation then refuses to delete it
+protect() {
+    aws cloudformation update-termination-protection --stack-name "$1" \
+        --enable-termination-protection >/dev/null
+}
+
+# schema: apply schema.sql, which only ever adds to what is there
+schema() {
     say "== schema"
     local bucket cluster database secret
     bucket=$(output "$NAME" BucketName)
@@ -121,17 +134,61 @@ hub() {
         --cluster-arn "$cluster" --database "$database" --secret-arn "$secret"
 }
 
+hub() {
+    local before built key version owner packages database
+    before=$(made "$NAME")
+    [ -n "$before" ] || need ORGANIZATION_ID
+    owner=$(given OrganizationId=ORGANIZATION_ID)
+    # Unquoted, here and below: each pair is a word, and none of these values has a space.
+    # shellcheck disable=SC2086
+    stack "$NAME-packages" deploy/artifacts.yaml "SystemName=$NAME" $owner
+    protect "$NAME-packages"
+    packages=$(output "$NAME-packages" BucketName)
+    built=$(package receiver)
+    read -r key version <<<"$built"
+    database=$(engine)
+    # An old receiver works with a new schema, a new one not with an old one.
+    [ -z "$before" ] || schema
+    # shellcheck disable=SC2046,SC2086
+    stack "$NAME" deploy/hub.yaml "SystemName=$NAME" "CodeBucket=$packages" "CodeKey=$key" \
+        "CodeVersion=$version" "EngineVersion=$database" $owner \
+        $(given AlarmEmail=EMAIL MaximumCapacity=MAXIMUM_CAPACITY \
+            PauseAfterSeconds=PAUSE_AFTER LoadedDays=LOADED_DAYS BackupDays=BACKUP_DAYS \
+            Report=REPORT ReportDays=REPORT_DAYS SendersMayPut=SENDERS_MAY_PUT BreakGlassRoleArn=BREAK_GLASS_ROLE \
+            ReceiverInEcs=RECEIVER_IN_ECS ReplicaBucketArn=REPLICA_BUCKET \
+            ReplicaKeyArn=REPLICA_KEY SnapshotArn=SNAPSHOT SKIP=SKIP ONLY=ONLY)
+    protect "$NAME"
+    [ -n "$before" ] || schema
+    # Readers may read what is new, too: a rotation grants it.
+    aws secretsmanager rotate-secret --secret-id "$(output "$NAME" ReaderSecretArn)" >/dev/null
+    alarms
+}
+
+# alarms: who watches the hub; a stack of its own, since a template has 51,200 bytes at most
+alarms() {
+    local pair settings=("SystemName=$NAME")
+    for pair in ReceiverName ReceiverLog RotatorName QueueName DeadLettersName BucketName NoticesArn \
+        DocumentsKeyArn DatabaseKeyArn; do
+        settings+=("$pair=$(output "$NAME" "$pair")")
+    done
+    while IFS= read -r pair; do
+        settings+=("$pair")
+    done < <(given BudgetEmail=EMAIL MonthlyBudget=MONTHLY_BUDGET BucketGigabytes=BUCKET_GIGABYTES)
+    stack "$NAME-alarms" deploy/alarms.yaml "${settings[@]}"
+    protect "$NAME-alarms"
+}
+
 # parameters [NAME ...]: those of the StackSet as a JSON list, which leaves commas alone; of these
 # names, those that are not given keep their value
 parameters() {
-    local bucket key kms_key packages
+    local bucket built kms_key packages
     packages=$(output "$NAME-packages" BucketName) || return
     bucket=$(output "$NAME" BucketName) || return
     kms_key=$(output "$NAME" DocumentsKeyArn) || return
-    key=$(package sender) || return
+    built=$(package sender) || return
     {
         printf '%s\n' "SystemName=$NAME" "BucketName=$bucket" "DocumentsKeyArn=$kms_key" \
-            "CodeBucket=$packages" "CodeKey=$key"
+            "CodeBucket=$packages" "CodeKey=${built% *}" "CodeVersion=${built#* }"
         given CUSTOMER=CUSTOMER PARTNER=PARTNER CATEGORY=CATEGORY ENVIRONMENT=ENVIRONMENT \
             PRODUCT=PRODUCT REGIONS=REGIONS ReservedCapacity=RESERVED_CAPACITY \
             CostTags=COST_TAGS AtOnce=AT_ONCE SKIP=SKIP ONLY=ONLY \
@@ -260,6 +317,15 @@ organization() {
         TimeLimitSeconds=TIME_LIMIT SKIP=SKIP ONLY=ONLY NoPersonalData=NO_PERSONAL_DATA \
         Cpu=TASK_CPU Memory=TASK_MEMORY Schedule=SCHEDULE)
     stack "$NAME-organization" deploy/organization.yaml "${settings[@]}"
+    protect "$NAME-organization"
+    [ "$(parameter "$NAME" SendersMayPut)" != true ] || say "Members may still put documents of \
+their own, before the task does. If none has a sender: make deploy-hub SENDERS_MAY_PUT=false"
+}
+
+# parameter STACK NAME: its value; nothing where the stack has no such parameter
+parameter() {
+    aws cloudformation describe-stacks --stack-name "$1" --output text \
+        --query "Stacks[0].Parameters[?ParameterKey=='$2'].ParameterValue"
 }
 
 destroy_spokes() {
@@ -279,6 +345,15 @@ destroy_hub() {
     say "The stack $NAME goes. Its bucket $bucket, its keys and logs, and a last snapshot of the"
     say "database stay. With PURGE=1 the bucket goes, too, with every document in it."
     confirm "Remove the hub?"
+    local name
+    for name in "$NAME-alarms" "$NAME"; do
+        [ -z "$(made "$name")" ] || aws cloudformation update-termination-protection \
+            --stack-name "$name" --no-enable-termination-protection >/dev/null
+    done
+    if [ -n "$(made "$NAME-alarms")" ]; then
+        aws cloudformation delete-stack --stack-name "$NAME-alarms"
+        aws cloudformation wait stack-delete-complete --stack-name "$NAME-alarms"
+    fi
     aws cloudformation deploy --stack-name "$NAME" --template-file deploy/hub.yaml \
         --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset \
         --parameter-overrides ProtectDatabase=false
@@ -286,6 +361,8 @@ destroy_hub() {
     aws cloudformation wait stack-delete-complete --stack-name "$NAME"
     if [ "${PURGE:-}" = 1 ]; then
         confirm "Delete $bucket and every version of every document in it?"
+        # It lets nobody else delete versions, if it is still there.
+        aws s3api delete-bucket-policy --bucket "$bucket"
         "$PYTHON" -c 'import sys, boto3
 bucket = boto3.resource("s3").Bucket(sys.argv[1])
 bucket.object_versions.delete()
@@ -299,5 +376,9 @@ case ${1:-} in
     organization) organization ;;
     destroy-hub) destroy_hub ;;
     destroy-spokes) destroy_spokes ;;
-    *) say "usage: deploy.sh hub | spokes | organization | destroy-hub | destroy-spokes"; exit 2 ;;
+    status) "$PYTHON" deploy/status.py "$NAME" ;;
+    *)
+        say "usage: deploy.sh hub | spokes | organization | status | destroy-hub | destroy-spokes"
+        exit 2
+        ;;
 esac

@@ -1,9 +1,12 @@
-"""Rotate the receiver's database password, and make its user first if there is none.
+"""Rotate a database password, and make its user first if there is none.
 
 AWS Secrets Manager calls `lambda_handler` four times per rotation, with the steps createSecret,
-setSecret, testSecret and finishSecret. The statements go through the RDS Data API as the master,
-so nothing here needs a network. The database is told a SCRAM verifier instead of the password:
-what is in a statement may end up in a log.
+setSecret, testSecret and finishSecret. Two users take turns (`receiver`, `receiver_b`): the next
+one gets a password while the current one goes on working, so no call is refused in between.
+
+The statements go through the RDS Data API as the master, so nothing here needs a network. The
+database is told a SCRAM verifier instead of the password: what is in a statement may end up in a
+log.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from observability.aws.clients import open_client, open_session
+from observability.database.schema import own_schema
 
 ITERATIONS = 4096
 """Of PBKDF2, PostgreSQL's own number."""
@@ -33,13 +37,42 @@ PATIENCE = 120.0
 RIGHTS = (
     'GRANT CONNECT ON DATABASE "{database}" TO "{user}"',
     'GRANT USAGE ON SCHEMA public TO "{user}"',
+)
+"""What every user needs."""
+
+WRITER = (
     'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{user}"',
     'GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO "{user}"',
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public"
     ' GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "{user}"',
     'ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO "{user}"',
 )
-"""Rows of the tables that are and of those to come; no table can be made, changed or dropped."""
+"""The receiver's: rows of the tables that are and of those to come, as the first rotation is before
+the schema. No table can be made, changed or dropped."""
+
+SECOND = "_b"
+"""Ends the name of the second of two users."""
+
+PERSONAL: Mapping[str, tuple[str, ...]] = {
+    "account_overview": ("account_email",),
+    "accounts": ("account_email",),
+    "alternate_contacts": (),
+    "contact_info": (),
+    "support_tickets": ("subject", "submitted_by"),
+}
+"""What readers do not see: these columns, or where none is named the whole table."""
+
+COLUMNS_SQL = """
+SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+WHERE attrelid = to_regclass('public.' || :name) AND attnum > 0 AND NOT attisdropped
+  AND attname <> ALL (string_to_array(:personal, ','))"""
+
+TABLES_SQL = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'"
+
+VIEWS_SQL = """
+SELECT relname::text FROM pg_class
+WHERE relkind = 'v' AND relnamespace = 'public'::regnamespace AND relowner = (
+    SELECT relowner FROM pg_class WHERE oid = to_regclass('public.documents'))"""
 
 
 def lambda_handler(event: Mapping[str, str], context: object) -> None:
@@ -63,6 +96,7 @@ def create(secret: str, version: str) -> None:
             raise
     made = client("secretsmanager").get_random_password(PasswordLength=40, ExcludePunctuation=True)
     login = read(secret, VersionStage="AWSCURRENT") | {"password": made["RandomPassword"]}
+    login["username"] = other_user(login["username"])
     client("secretsmanager").put_secret_value(
         SecretId=secret,
         ClientRequestToken=version,
@@ -76,19 +110,41 @@ def install(secret: str, version: str) -> None:
     login = read(secret, VersionId=version, VersionStage="AWSPENDING")
     if not re.fullmatch("[a-z][a-z0-9_]*", login["username"]):
         raise ValueError("the user's name is none that can be written into a statement")
+    user = login["username"]
     known = "SELECT 1 FROM pg_roles WHERE rolname = :name"
-    found = execute(
-        known, master(), [{"name": "name", "value": {"stringValue": login["username"]}}]
-    )
-    for statement in statements(login["username"], login["password"], bool(found["records"])):
-        execute(statement, master())
+    verb = "ALTER" if rows(known, name=user) else "CREATE"
+    execute(f"{verb} ROLE \"{user}\" LOGIN PASSWORD '{verifier(login['password'])}'", master())
+    reads = login.get("rights") == "read"
+    for right in (*RIGHTS, *(reader_rights() if reads else WRITER)):
+        execute(right.format(user=user, database=os.environ["DB_NAME"]), master())
 
 
-def statements(user: str, password: str, exists: bool) -> Iterator[str]:
-    """What gives a user its password and its rights."""
-    verb = "ALTER" if exists else "CREATE"
-    yield f"{verb} ROLE \"{user}\" LOGIN PASSWORD '{verifier(password)}'"
-    yield from (right.format(user=user, database=os.environ["DB_NAME"]) for right in RIGHTS)
+def other_user(user: str) -> str:
+    """The one whose turn is next."""
+    return user.removesuffix(SECOND) if user.endswith(SECOND) else f"{user}{SECOND}"
+
+
+def own_tables() -> list[str]:
+    """The tables of schema.sql that are there; people's own are none of ours."""
+    there = {name for (name,) in rows(TABLES_SQL)}
+    return [name for name in own_schema().tables if name in there]
+
+
+def reader_rights() -> Iterator[str]:
+    """All that our tables and views say, but contacts and what people wrote to support."""
+    for name in (*own_tables(), *(view for (view,) in rows(VIEWS_SQL))):
+        if name not in PERSONAL:
+            yield f'GRANT SELECT ON {name} TO "{{user}}"'
+        elif PERSONAL[name]:
+            columns = rows(COLUMNS_SQL, name=name, personal=",".join(PERSONAL[name]))[0][0]
+            yield f'GRANT SELECT ({columns}) ON {name} TO "{{user}}"'
+
+
+def rows(sql: str, **parameters: str) -> list[tuple[str, ...]]:
+    """The rows of a query by the master, as texts."""
+    given = [{"name": name, "value": {"stringValue": text}} for name, text in parameters.items()]
+    answer = execute(sql, master(), given)
+    return [tuple(cell.get("stringValue", "") for cell in row) for row in answer["records"]]
 
 
 def verifier(password: str, salt: bytes | None = None) -> str:

@@ -542,7 +542,6 @@ def resources_part(account: str, region: str) -> Document:
     resource = {
         "resource_type": "instance",
         "resource_id": "i-1",
-        "arn": f"arn:aws:ec2:{region}:{account}:instance/i-1",
         "resource_name": "web",
         "region": region,
         "availability_zone": f"{region}a",
@@ -564,7 +563,7 @@ def resources_part(account: str, region: str) -> Document:
     }
     return {
         "service_resources": [
-            {"service_name": "EC2", **resource},
+            {"service_name": "EC2", "arn": f"arn:aws:ec2:{region}:{account}:i/i-1", **resource},
             {"service_name": "S3", "resource_type": "bucket", "resource_id": "logs"},
         ],
         "compute_optimizer": [

@@ -17,6 +17,7 @@ from tests.cloud.permissions import Permission, Uploads, needed
 
 ORGANIZATION = "o-abcdefghij"
 SENDER, RECEIVER = "observability-sender", "hub-ReceiverRole"
+BREAK_GLASS = "observability-break-glass"
 TASK, READER = "observability-organization", "ObservabilityReader"
 EXTERNAL_ID = "sesame"
 ADMINISTRATOR: Sequence[Statement] = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
@@ -24,15 +25,16 @@ ADMINISTRATOR: Sequence[Statement] = [{"Effect": "Allow", "Action": "*", "Resour
 
 class Deployment:
     """deploy/hub.yaml and organization.yaml in the hub, spoke.yaml and member.yaml in all others,
-    as deployed over an embedded cloud.
+    as deployed over an embedded cloud, the hub with parameters other than its defaults.
 
     Attributes:
         outsiders: accounts that are not of the organization.
         generous: accounts whose administrator has allowed their sender everything.
     """
 
-    def __init__(self, embedded: EmbeddedCloud, bucket: str) -> None:
+    def __init__(self, embedded: EmbeddedCloud, bucket: str, **parameters: str) -> None:
         self.embedded, self.bucket = embedded, bucket
+        self.parameters = parameters
         self.hub = embedded.analytics.id
         self.outsiders: set[str] = set()
         self.generous: set[str] = set()
@@ -43,6 +45,7 @@ class Deployment:
         self._key_policy = templates.statements(templates.HUB, "DocumentsKey", names)
         self._secrets_key_policy = templates.statements(templates.HUB, "DatabaseKey", names)
         self._receiver = templates.statements(templates.HUB, "ReceiverRole", names)
+        self._break_glass = templates.statements(templates.HUB, "BreakGlassRole", names)
         self._task = templates.statements(templates.ORGANIZATION, "TaskRole", self._task_names())
 
     def switch_on(self, *accounts: str) -> None:
@@ -86,15 +89,17 @@ class Deployment:
         return is_allowed(ask, self._identity_policy(identity), policy)
 
     def _identity_policy(self, identity: Identity) -> Sequence[Statement]:
-        role = identity.role_arn.rpartition("/")[2]
-        if role == RECEIVER and identity.account == self.hub:
-            return self._receiver
-        if role == TASK and identity.account == self.hub:
-            return self._task
+        return self._role_policy(identity.account, identity.role_arn.rpartition("/")[2])
+
+    def _role_policy(self, account: str, role: str) -> Sequence[Statement]:
+        """The policy of a role; one that the templates do not make is an administrator."""
+        of_hub = {RECEIVER: self._receiver, BREAK_GLASS: self._break_glass, TASK: self._task}
+        if account == self.hub and role in of_hub:
+            return of_hub[role]
         if role == READER:
-            return templates.statements(templates.MEMBER, "Role", self._names(identity.account))
-        if role == SENDER and identity.account not in self.generous:
-            return self.sender_policy(identity.account)
+            return templates.statements(templates.MEMBER, "Role", self._names(account))
+        if role == SENDER and account not in self.generous:
+            return self.sender_policy(account)
         return ADMINISTRATOR
 
     def sender_policy(self, account: str) -> Sequence[dict[str, Any]]:
@@ -104,18 +109,18 @@ class Deployment:
             self._senders[account] = templates.statements(templates.SPOKE, "SenderRole", names)
         return self._senders[account]
 
-    def may_put(self, account: str, key: str, *, tls: bool) -> bool:
-        """Whether an account and the bucket, the key aside, let a sender put a document."""
+    def may(self, account: str, role: str, action: str, key: str, *, tls: bool = True) -> bool:
+        """Whether a role's policy and the bucket's, the key aside, allow an action on an object."""
         context = {
             "aws:securetransport": str(tls).lower(),
             "s3:x-amz-server-side-encryption": "aws:kms",
             "s3:x-amz-server-side-encryption-aws-kms-key-id": self.embedded.key_arn,
+            **self._whose(self.hub),
         }
         place = f"arn:aws:s3:::{self.bucket}/{key}"
-        sender = f"arn:aws:iam::{account}:role/{SENDER}"
-        ask = Ask("s3:PutObject", place, self.hub, sender, ORGANIZATION, context)
-        identity = ADMINISTRATOR if account in self.generous else self.sender_policy(account)
-        return is_allowed(ask, identity, self._bucket_policy)
+        arn = f"arn:aws:iam::{account}:role/{role}"
+        ask = Ask(action, place, self.hub, arn, ORGANIZATION, context)
+        return is_allowed(ask, self._role_policy(account, role), self._bucket_policy)
 
     def _resource_policy(
         self, request: ApiRequest, permission: Permission
@@ -136,8 +141,9 @@ class Deployment:
         return owner, delegating(owner) if is_key else None
 
     def _whose(self, owner: str) -> dict[str, str]:
-        """The organization of the account that a resource belongs to."""
-        return {"aws:resourceorgid": "o-elsewhere0" if owner in self.outsiders else ORGANIZATION}
+        """The account that a resource belongs to, and its organization."""
+        organization = "o-elsewhere0" if owner in self.outsiders else ORGANIZATION
+        return {"aws:resourceaccount": owner, "aws:resourceorgid": organization}
 
     def trust(self, account: str) -> Sequence[Statement]:
         """Who may assume the role of member.yaml in an account; the role itself is the resource."""
@@ -185,7 +191,7 @@ class Deployment:
         }
 
     def _hub_names(self) -> dict[str, str]:
-        return self._names(self.hub) | {
+        return templates.defaults(templates.HUB) | self._names(self.hub) | self.parameters | {
             "OrganizationId": ORGANIZATION,
             "Bucket": self.bucket,
             "Bucket.Arn": f"arn:aws:s3:::{self.bucket}",
@@ -196,7 +202,9 @@ class Deployment:
             "ReceiverLog.Arn": f"arn:aws:logs:us-east-1:{self.hub}:log-group:receiver:*",
             "ReceiverRole.Arn": f"arn:aws:iam::{self.hub}:role/{RECEIVER}",
             "ReceiverSecret": self.embedded.secret_arn,
-        }
+            "BreakGlassRole.Arn": f"arn:aws:iam::{self.hub}:role/{BREAK_GLASS}",
+            "ReplicationRole.Arn": f"arn:aws:iam::{self.hub}:role/hub-ReplicationRole",
+        }  # fmt: skip
 
     def _task_names(self) -> dict[str, str]:
         parameters = templates.load(templates.ORGANIZATION)["Parameters"]

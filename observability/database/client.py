@@ -145,21 +145,3 @@ def cell(value: Mapping[str, Any]) -> Any:
     if value.get("isNull"):
         return None
     return next(iter(value.values()))
-
-
-SILENT_SQL = """
-SELECT a.account_id FROM documents d JOIN accounts a ON a.id = d.account_id
-WHERE NOT EXISTS (
-    SELECT FROM expected_accounts e WHERE e.account_id = a.account_id
-    AND (e.gone_at IS NOT NULL OR e.state NOT IN ('ACTIVE', 'EXCLUDED')))
-GROUP BY a.account_id
-HAVING max(d.last_modified) < now() - interval '2 days'
-   AND max(d.last_modified) > now() - interval '30 days'
-ORDER BY 1"""
-
-
-def log_silent_accounts(db: DBManager) -> None:
-    """Say which accounts have sent nothing for two days; after thirty they are taken as closed."""
-    silent = [record[0] for record in db.execute(SILENT_SQL, {})]
-    about = f"no document for two days: {', '.join(silent) or 'none'}"
-    log_event("FAIL" if silent else "INFO", about, silent_accounts=len(silent))

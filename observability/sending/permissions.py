@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 from observability.aws.errors import aws_errors, classify_error, describe_error
+from observability.aws.session import Aws
 from observability.collecting.collector import REGIONAL, Collector, Probe
 from observability.collecting.organization import assume_account_role
 from observability.collecting.run import Run
 from observability.collecting.scan import Scan
 from observability.collectors import CATEGORIES, COLLECTORS
-from observability.contract import FAIL, SKIPPED
+from observability.contract import DATA_PREFIXES, FAIL, SKIPPED
 from observability.log import Log, printable
 from observability.sending.accounts import find_targets
+from observability.sending.bucket import document_key
 from observability.settings.sender import Settings, read_settings
 from observability.settings.values import Target
 
@@ -91,9 +94,34 @@ def check(settings: Settings, log: Log) -> int:
     """--check: what this identity can read; 1 if an essential category cannot be."""
     if settings.several:
         return check_accounts(settings, log)
-    found = AWSBoto3Permissions(Scan.for_check(settings, log)).test()
-    table([("CATEGORY", "CALL", "READABLE", "REASON"), *found])
-    return int(any(held[2] == "no" and CATEGORIES[held[0]].essential for held in found))
+    scan = Scan.for_check(settings, log)
+    found = AWSBoto3Permissions(scan).test()
+    uploads = [try_upload(scan.aws, settings)] if settings.bucket and settings.kms_key else []
+    table([("CATEGORY", "CALL", "READABLE", "REASON"), *found, *uploads])
+    missing = any(held[2] == "no" and CATEGORIES[held[0]].essential for held in found)
+    return int(missing or any(held[2] == "no" for held in uploads))
+
+
+def try_upload(caller: Aws, settings: Settings) -> tuple[str, str, str, str]:
+    """Whether a document could be put: an upload in parts is begun and aborted.
+
+    Nothing is stored and no event sent by that, and S3 checks bucket and key as for a document
+    (S3: CreateMultipartUpload, AbortMultipartUpload).
+    """
+    client = caller.client("s3", settings.region)
+    key = document_key(DATA_PREFIXES[0], caller.account, settings.region, datetime.now(UTC).date())
+    place = {"Bucket": str(settings.bucket), "Key": key}
+    how = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.kms_key}
+    try:
+        begun = client.create_multipart_upload(**place, **how)
+        client.abort_multipart_upload(**place, UploadId=begun["UploadId"])
+    except aws_errors() as error:
+        return UPLOAD, "s3:PutObject", "no", describe_error(error)
+    return UPLOAD, "s3:PutObject", "yes", ""
+
+
+UPLOAD = "(upload)"
+"""In the place of a category: the bucket and the key of the documents."""
 
 
 def check_accounts(settings: Settings, log: Log) -> int:

@@ -31,7 +31,7 @@ def test_check_shows_that_everything_can_be_read(
     off = {("account", "organizations:DescribeAccount")}
     assert {name for name, (readable, _) in found.items() if readable != "yes"} == off
     by_category = {category for category, _ in found}
-    shared_with_cost = {"service", "cost_by_tag"}
+    shared_with_cost = {"cost_by_tag", "service"}
     assert by_category == CATEGORIES.keys() - shared_with_cost
     assert objects(embedded, environment["BUCKET"]) == {}
 
@@ -92,8 +92,32 @@ def test_results_that_find_no_room_are_told_in_one_line(flag: str) -> None:
 
 def test_check_asks_only_what_only_names(run_sender: Run) -> None:
     assert {category for category, _ in checked(run_sender("--check", "--only", "health"))} == {
-        "health"
+        "health",
+        "(upload)",
     }
     assert {*checked(run_sender("--check", "--only", "service"))} == {
         ("service", "ce:GetCostAndUsage")
     }
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"), [("s3", "CreateMultipartUpload"), ("kms", "GenerateDataKey")]
+)
+def test_check_tries_bucket_and_key_and_leaves_nothing_there(
+    service: str,
+    operation: str,
+    run_sender: Run,
+    embedded: EmbeddedCloud,
+    environment: dict[str, str],
+) -> None:
+    done = run_sender("--check")
+    assert (done.returncode, checked(done)["(upload)", "s3:PutObject"]) == (0, ("yes", ""))
+    bucket = environment["BUCKET"]
+    s3 = embedded.client("s3", embedded.analytics.id)
+    assert not s3.list_multipart_uploads(Bucket=bucket).get("Uploads")
+    assert objects(embedded, bucket) == {}
+    embedded.switches.deny(service, operation)
+    done = run_sender("--check")
+    assert done.returncode == 1
+    readable, reason = checked(done)["(upload)", "s3:PutObject"]
+    assert (readable, "denied" in reason) == ("no", True)

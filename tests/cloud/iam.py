@@ -174,6 +174,8 @@ OPERATORS: Mapping[str, tuple[Callable[[str, str], bool], bool]] = {
 
 def met(operator: str, key: str, values: Sequence[str], keys: Mapping[str, str]) -> bool:
     """Whether one condition is met: by any of its values, or by none if it is negated."""
+    if operator == "Null":
+        return any(same_truth(str(key not in keys), value) for value in values)
     if operator not in OPERATORS:
         raise ValueError(f"the condition operator {operator} is not understood")
     compare, negated = OPERATORS[operator]

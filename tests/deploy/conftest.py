@@ -104,9 +104,19 @@ def rotation() -> ModuleType:
 # The script behind the make targets
 
 
+PROTECTED = b"""<UpdateTerminationProtectionResponse
+    xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><UpdateTerminationProtectionResult>
+    <StackId>arn:aws:cloudformation:us-east-1:111122223333:stack/any/1</StackId>
+    </UpdateTerminationProtectionResult></UpdateTerminationProtectionResponse>"""
+
+
 @pytest.fixture
-def deploy(embedded: EmbeddedCloud) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs deploy.sh in the hub's account, all questions answered with yes, no setting given."""
+def deploy(embedded: EmbeddedCloud) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Runs deploy.sh in the hub's account, all questions answered with yes, no setting given.
+
+    moto does not know UpdateTerminationProtection, so it is answered here.
+    """
+    rule = embedded.switches.answer_raw("cloudformation", "UpdateTerminationProtection", PROTECTED)
     access = {
         name: value
         for name, value in embedded.environment(ANALYTICS).items()
@@ -128,7 +138,8 @@ def deploy(embedded: EmbeddedCloud) -> Callable[..., subprocess.CompletedProcess
             check=False,
         )
 
-    return run
+    yield run
+    embedded.switches.remove(rule)
 
 
 # (b) the policies are enforced

@@ -6,10 +6,21 @@ import json
 
 import pytest
 
+from tests import templates
 from tests.cloud import EmbeddedCloud, Size
+from tests.cloud.iam import Ask, is_allowed
 from tests.conftest import MakeAccount
 from tests.deploy.deploying import S3, Attack, refusal
-from tests.enforcement import RECEIVER, Deployment, client
+from tests.enforcement import (
+    ADMINISTRATOR,
+    BREAK_GLASS,
+    ORGANIZATION,
+    RECEIVER,
+    SENDER,
+    TASK,
+    Deployment,
+    client,
+)
 
 
 def put(
@@ -151,19 +162,119 @@ def test_only_senders_of_the_organization_may_put(
     assert refusal(attempt, s3, embedded, "", "", "") == 403
 
 
-def test_only_the_receiver_reads_and_files_documents_in_the_hub(
-    embedded: EmbeddedCloud, deployment: Deployment, two_spokes: tuple[str, str]
-) -> None:
+PREFIXES = ("accounts", "data", "forgotten", "loaded", "rejected")
+READING = ("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectVersionForReplication")
+CHANGING = ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion")
+
+
+def allowed(deployment: Deployment, role: str, account: str = "") -> set[tuple[str, str]]:
+    """What a role may do to documents: (action, prefix), by its own policy and the bucket's.
+
+    A role that the templates do not make is an administrator.
+    """
+    account = account or deployment.hub
+    pairs = ((action, prefix) for action in (*READING, *CHANGING) for prefix in PREFIXES)
+    return {(a, p) for a, p in pairs if deployment.may(account, role, a, f"{p}/{account}/x.json")}
+
+
+def every(*pairs: str) -> set[tuple[str, str]]:
+    """`GetObject data loaded`: that action on those prefixes."""
+    found = (pair.split() for pair in pairs)
+    return {(f"s3:{action}", prefix) for action, *prefixes in found for prefix in prefixes}
+
+
+def test_only_who_needs_them_gets_at_documents_in_the_hub(deployment: Deployment) -> None:
     """Not even the hub's administrator, short of changing the bucket's policy."""
-    own, other = two_spokes
-    s3 = embedded.client("s3", deployment.hub)
-    receiver = client(deployment.role(deployment.hub, RECEIVER), "s3")
-    deployment.switch_on()
-    held = ("read another's document", "put into loaded/", "put into rejected/", "list accounts")
-    for name in held:
-        asked = (s3, embedded, deployment.bucket, own, other)
-        assert refusal(ATTACKS[name], *asked) == 403, name
-    assert receiver.get_object(Bucket=deployment.bucket, Key=document(own))["ContentLength"] == 2
+    assert allowed(deployment, "administrator") == set()
+    assert allowed(deployment, "hub-ReplicationRole") == set()  # there is no replica
+    assert allowed(deployment, TASK) == every("PutObject data")
+    assert allowed(deployment, RECEIVER) == every(
+        "GetObject accounts data loaded rejected",
+        "PutObject data forgotten loaded rejected",
+        "DeleteObject data loaded rejected",
+    )
+    everything = {(f"s3:{a}", p) for a in ("GetObject", "GetObjectVersion") for p in PREFIXES}
+    changes = {(action, prefix) for action in CHANGING for prefix in PREFIXES}
+    assert allowed(deployment, BREAK_GLASS) == everything | changes
+
+
+def test_the_task_lists_the_accounts_of_its_own_organization_only(deployment: Deployment) -> None:
+    hub = deployment.hub
+    assert deployment.may(hub, TASK, "s3:PutObject", f"accounts/{hub}.json")
+    assert not deployment.may(hub, TASK, "s3:PutObject", "accounts/444455556666.json")
+    assert not deployment.may(hub, "administrator", "s3:PutObject", f"accounts/{hub}.json")
+
+
+@pytest.mark.parametrize("putting", [True, False])
+def test_members_may_not_be_before_the_task_where_it_reads_for_them(
+    putting: bool, embedded: EmbeddedCloud, bucket: str
+) -> None:
+    """The hub's own account has a sender in either case, since the task does not read it."""
+    deployment = Deployment(embedded, bucket, SendersMayPut=str(putting).lower())
+    own = "444455556666"
+    deployment.generous |= {own, deployment.hub}
+    assert deployment.may(own, SENDER, "s3:PutObject", document(own)) is putting
+    assert deployment.may(deployment.hub, SENDER, "s3:PutObject", document(deployment.hub))
+    assert deployment.may(deployment.hub, TASK, "s3:PutObject", document(own))
+
+
+def test_a_break_glass_role_of_ones_own_takes_the_place_of_the_templates(
+    embedded: EmbeddedCloud, bucket: str
+) -> None:
+    own = f"arn:aws:iam::{embedded.analytics.id}:role/aws-reserved/sso/Emergency"
+    deployment = Deployment(embedded, bucket, BreakGlassRoleArn=own)
+    key = "loaded/444455556666/x.json"
+    assert deployment.may(deployment.hub, "aws-reserved/sso/Emergency", "s3:GetObject", key)
+    assert not deployment.may(deployment.hub, BREAK_GLASS, "s3:GetObject", key)
+
+
+def test_a_rule_of_replication_reads_only_for_the_replica_that_is_configured(
+    embedded: EmbeddedCloud, bucket: str
+) -> None:
+    replica = {"ReplicaBucketArn": "arn:aws:s3:::copies", "ReplicaKeyArn": "arn:aws:kms:x:1:key/1"}
+    deployment = Deployment(embedded, bucket, **replica)
+    copying = {("s3:GetObjectVersionForReplication", prefix) for prefix in PREFIXES}
+    assert allowed(deployment, "hub-ReplicationRole") == copying
+    assert allowed(deployment, "another-role") == set()
+
+
+def test_nobody_overwrites_or_deletes_a_package() -> None:
+    names = {"Bucket.Arn": "arn:aws:s3:::packages", "OrganizationId": ORGANIZATION}
+    policy = templates.statements(templates.ARTIFACTS, "BucketPolicy", names)
+    who = "arn:aws:iam::111122223333:role/administrator"
+
+    def may(action: str, **context: str) -> bool:
+        asked = {"aws:securetransport": "true"} | context
+        place = "arn:aws:s3:::packages/sender-0.zip"
+        ask = Ask(f"s3:{action}", place, "111122223333", who, ORGANIZATION, asked)
+        return is_allowed(ask, ADMINISTRATOR, policy)
+
+    assert may("PutObject", **{"s3:if-none-match": "*"})
+    assert may("GetObjectVersion")
+    assert not [a for a in ("PutObject", "DeleteObject", "DeleteObjectVersion") if may(a)]
+
+
+def test_a_sender_is_held_to_the_hubs_bucket_of_the_hubs_account(deployment: Deployment) -> None:
+    """A bucket of the same name in another account is another bucket."""
+    own = "444455556666"
+    place = f"arn:aws:s3:::{deployment.bucket}/{document(own)}"
+    for owner, wanted in ((deployment.hub, True), ("999988887777", False)):
+        context = {"aws:resourceaccount": owner}
+        sender = f"arn:aws:iam::{own}:role/{SENDER}"
+        open_bucket = [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]
+        ask = Ask("s3:PutObject", place, owner, sender, ORGANIZATION, context)
+        assert is_allowed(ask, deployment.sender_policy(own), open_bucket) is wanted
+
+
+def test_the_receivers_role_is_ecs_own_only_where_that_is_asked_for(deployment: Deployment) -> None:
+    role = templates.load(templates.HUB)["Resources"]["ReceiverRole"]["Properties"]
+    trust = role["AssumeRolePolicyDocument"]["Statement"]
+    for wanted, services in (("false", {"lambda"}), ("true", {"lambda", "ecs-tasks"})):
+        given = {"ReceiverInEcs": wanted, "AWS::AccountId": deployment.hub}
+        names = templates.conditions(templates.HUB, templates.defaults(templates.HUB) | given)
+        held = templates.resolve(trust, names)
+        told = {statement["Principal"]["Service"] for statement in held}
+        assert told == {f"{service}.amazonaws.com" for service in services}
 
 
 def test_the_buckets_policy_holds_senders_to_their_prefix_without_the_keys(
@@ -171,14 +282,14 @@ def test_the_buckets_policy_holds_senders_to_their_prefix_without_the_keys(
 ) -> None:
     own, other = "444455556666", "777788889999"
     deployment.generous.add(own)
-    assert deployment.may_put(own, document(own), tls=True)
-    assert not deployment.may_put(own, document(other), tls=True)
+    assert deployment.may(own, SENDER, "s3:PutObject", document(own))
+    assert not deployment.may(own, SENDER, "s3:PutObject", document(other))
 
 
 def test_documents_travel_by_tls_only(deployment: Deployment) -> None:
     own = "444455556666"
-    assert deployment.may_put(own, document(own), tls=True)
-    assert not deployment.may_put(own, document(own), tls=False)
+    assert deployment.may(own, SENDER, "s3:PutObject", document(own))
+    assert not deployment.may(own, SENDER, "s3:PutObject", document(own), tls=False)
 
 
 def objects(embedded: EmbeddedCloud, deployment: Deployment) -> str:

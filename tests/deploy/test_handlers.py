@@ -332,7 +332,7 @@ def test_metric_filters_read_what_the_receiver_logs(
     invoke: Invoke, embedded: EmbeddedCloud, hub: dict[str, str], upload: Upload
 ) -> None:
     """CloudWatch counts lines by these fields: each line has to be JSON with them at its top."""
-    resources = templates.load(templates.HUB)["Resources"]
+    resources = templates.load(templates.ALARMS)["Resources"]
     pattern = resources["FailedLoads"]["Properties"]["FilterPattern"]
     wanted = set(re.findall(r'\$\.outcome = "(\w+)"', pattern))
     upload("300000000901", body=b"{}")

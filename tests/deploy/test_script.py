@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -44,11 +45,20 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     [made] = client.describe_stacks(StackName="first-packages")["Stacks"]
     assert made["StackStatus"] == "CREATE_COMPLETE"
     assert (done.returncode, "has no output BucketName" in done.stderr) == (1, True)
+    assert "UpdateTerminationProtection" in {call.operation for call in embedded.calls}
     client.create_stack(
         StackName="one-packages",
         TemplateBody=templates.ARTIFACTS.read_text(),
-        Parameters=[{"ParameterKey": "OrganizationId", "ParameterValue": "o-abcdefghij"}],
+        Parameters=[
+            {"ParameterKey": "OrganizationId", "ParameterValue": "o-abcdefghij"},
+            {"ParameterKey": "SystemName", "ParameterValue": "one"},
+        ],
     )
+    told = client.describe_stacks(StackName="one-packages")["Stacks"][0]["Outputs"]
+    [packages] = [held["OutputValue"] for held in told if held["OutputKey"] == "BucketName"]
+    versioned: Any = {"Status": "Enabled"}  # which moto's CloudFormation leaves out
+    s3 = embedded.moto.client("s3", ANALYTICS, "us-east-1")
+    s3.put_bucket_versioning(Bucket=packages, VersioningConfiguration=versioned)
     outputs = {
         name: {"Value": value}
         for name, value in (("BucketName", "documents"), ("DocumentsKeyArn", embedded.key_arn))
@@ -75,17 +85,26 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     assert given["BucketName"] == "documents"
     assert re.fullmatch(r"sender-[0-9a-f]{16}\.zip", given["CodeKey"])
     assert given["CodeKey"] in keys(embedded, given["CodeBucket"])
+    assert given["CodeVersion"] == version_of(embedded, given["CodeBucket"], given["CodeKey"])
     done = deploy("spokes", NAME="one", PARTNER="", CATEGORY="Shop")
     assert done.returncode == 0, done.stderr
     assert "create-stack-instances" not in done.stderr
     found = client.describe_stack_set(StackSetName="one-spokes")["StackSet"]["Parameters"]
     kept = {held["ParameterKey"]: held["ParameterValue"] for held in found}
     assert kept == given | {"PARTNER": "", "CATEGORY": "Shop"}
+    assert version_of(embedded, given["CodeBucket"], given["CodeKey"]) == given["CodeVersion"]
     template = client.describe_stack_set(StackSetName="one-spokes")["StackSet"]["TemplateBody"]
     assert "health:DescribeEvents" in template
     assert "support:" not in template, "the role may do what is switched off"
     done = deploy("hub", NAME="one")  # needs no setting either, and has nothing to change
     assert (done.stderr.split("\n")[0], "No updates" in done.stderr) == ("== one-packages", True)
+
+
+def version_of(embedded: EmbeddedCloud, bucket: str, key: str) -> str:
+    """The only version of a package: it is put once, however often it is deployed."""
+    s3 = embedded.moto.client("s3", ANALYTICS, "us-east-1")
+    [held] = s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
+    return str(held["VersionId"])
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,9 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 SHELL = "".join(body for language, body in FENCE.findall(FOR_USERS) if language == "sh")
 SHELL = SHELL.replace("\\\n", " ")
 COMMANDS = re.findall(r"\b(sender\.py|receiver\.py)([^|>&#;\n]*)", SHELL)
-PROSE = FENCE.sub("", FOR_USERS)
+OTHERS = re.compile(r"`(?:aws |[^`\n]*deploy/\w+\.py)[^`]*`")
+"""Commands of other programs in a line of text."""
+PROSE = OTHERS.sub("", FENCE.sub("", FOR_USERS))
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 

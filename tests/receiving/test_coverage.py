@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from observability.database.client import log_silent_accounts
 from observability.receiving.coverage import expect_targets, load_expected_accounts
+from observability.receiving.notices import log_problems
 from observability.receiving.result import FileStatus
 from observability.settings.accounts_file import read_accounts_file
 from tests.database.estates import BANK, SHOP, load, quiet
@@ -135,7 +135,7 @@ def test_what_has_left_is_not_silent(
         FROM a""", fetch=False)  # fmt: skip
     put(warehouse, listing(account(SHOP)))
     put(warehouse, listing(account(BANK, "CLOSED"), account(SHOP), at=NOW + timedelta(seconds=9)))
-    log_silent_accounts(warehouse.receiver.db)
+    log_problems(warehouse.receiver.db)
     told = caplog.text
     assert SHOP in told
     assert BANK not in told
