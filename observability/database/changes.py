@@ -71,7 +71,7 @@ def changed_cte(shape: TableSchema, *, vanishes: bool) -> str:
     table = shape.table
     told = "".join(f', {{0}}."{column}"' for column in told_columns(shape))
     columns = ", ".join(f'w."{column}"' for column in table.scope)
-    covering = f"concat_ws('|', {columns})" if columns else "''"
+    covering = f"key_text(concat_ws('|', {columns}))" if columns else "''"
     snapshot = table.kind is Kind.SNAPSHOT
     counted = counted_columns(shape)
     returned = "c.was_gone_at IS NOT NULL AND NOT c.outdated"

@@ -77,7 +77,7 @@ def order_of(table: Table) -> str:
 
 def scope_text(table: Table, alias: str) -> str:
     columns = ", ".join(f'{alias}."{column}"' for column in table.scope)
-    return f"concat_ws('|', {columns})" if columns else "''"
+    return f"key_text(concat_ws('|', {columns}))" if columns else "''"
 
 
 def incoming_cte(shape: TableSchema) -> str:
