@@ -205,7 +205,8 @@ had() {
     local value
     value=$(aws cloudformation describe-stack-set --stack-set-name "$1" --call-as "$CALL_AS" \
         --query "StackSet.Parameters[?ParameterKey=='$2'].ParameterValue" --output text) || return
-    [ "$value" = None ] || printf '%s\n' "$value"
+    # None is what the CLI prints for nothing; a value has categories with commas, or 0 and 1.
+    [[ ! $value =~ ^[a-z_,01]+$ ]] || printf '%s\n' "$value"
 }
 
 # narrowed STACKSET [made]: the template of the sender whose role may not do what is switched off,

@@ -48,7 +48,8 @@ def get_cost_by_tag(scan: Scan, out: CategoryResult) -> None:
         raise NothingToRead("no tag is named (--cost-tags)")
     first = days_kept(scan.window)[0]
     for tag in scan.settings.cost_tags:
-        out.try_read(functools.partial(read_tag, scan, out, tag, first), tag)
+        read = functools.partial(read_tag, scan, out, tag, first)
+        out.try_read(read, tag, fills=out.lists)
 
 
 def read_tag(scan: Scan, out: CategoryResult, tag: str, first: date) -> None:

@@ -71,11 +71,11 @@ SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created), {NO
 FROM written"""
 
 
-def without_product_sql() -> tuple[str, str]:
+def without_product_sql(*, named: bool) -> tuple[str, str]:
     """Two statements: make the product None, and link the account to it while it has no other.
 
     So the link follows from the others, those that people made among them, whatever the order of
-    loading; no document lists it. The product is there once any document is loaded.
+    loading; no document lists it. The product is there once a document has not `named` any.
     """
     account = "SELECT d.id, d.account_id FROM documents d WHERE d.id = $1"
     none = "SELECT p.id FROM products p WHERE key_text(lower(p.name)) = 'none'"
@@ -83,7 +83,7 @@ def without_product_sql() -> tuple[str, str]:
     made = f"""WITH this AS ({account}),
 made AS (
     INSERT INTO products (name) SELECT '{UNSET}' FROM this
-    WHERE NOT EXISTS ({none})
+    WHERE {not named} AND NOT EXISTS ({none})
     ON CONFLICT (key_text(lower(name))) DO NOTHING RETURNING id)
 SELECT count(*), {NONE}, {NONE} FROM made"""
     linked = f"""WITH this AS ({account}),

@@ -251,7 +251,7 @@ class Load:
         if not spool.batches and self.is_complete_listing(spool):
             yield self.merge(spool, extent, "[]", 0)
         if name == "product_accounts":
-            statements = without_product_sql()
+            statements = without_product_sql(named=bool(spool.batches))
             for table, sql in zip(("products", name), statements, strict=True):
                 yield Step(table, sql, "[]", 0, spool.shape)
 

@@ -96,7 +96,8 @@ def test_check_asks_only_what_only_names(run_sender: Run) -> None:
         "(upload)",
     }
     assert {*checked(run_sender("--check", "--only", "service"))} == {
-        ("service", "ce:GetCostAndUsage")
+        ("service", "ce:GetCostAndUsage"),
+        ("(upload)", "s3:PutObject"),
     }
 
 

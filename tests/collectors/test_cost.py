@@ -70,9 +70,9 @@ DENIALS: Mapping[str, Denial] = {
 SWITCHED_OFF: Mapping[str, Off] = {
     "ce": Off(
         "Cost Explorer is not enabled",
-        ("cost", "service", "ri_sp_savings"),
+        ("cost", "cost_by_tag", "service", "ri_sp_savings"),
         ("marketplace",),
-        NO_COSTS | {"ri_sp_savings": gone},
+        NO_COSTS | {"cost_by_tag": gone, "ri_sp_savings": gone},
     ),
     "cost-optimization-hub": Off(
         "Cost Optimization Hub is not enabled",

@@ -17,7 +17,6 @@ echo "$*" >> "$ASKED"
 case "$*" in
     *list-stack-sets*) echo observability-spokes ;;
     *describe-stack-set-operation*) echo "$STATUS" ;;
-    *ParameterValue*) echo None ;;
     *describe-stack-set\\ *) echo '["CUSTOMER"]' ;;
     *get-template-summary*) echo CUSTOMER ;;
     *list-stack-instances*) seq 100000000001 $((100000000000 + ACCOUNTS)) | tr '\\n' '\\t' ;;
