@@ -1,6 +1,6 @@
 # `make demo` and `make test` need Python 3.11 or later and make, nothing else: each prepares .venv
-# with exactly what tests/requirements.lock says. With LATEST=1 they use an environment of its own,
-# in which what requirements.txt names, and needs, is the newest that it allows.
+# with exactly what tests/requirements.lock says. With LATEST=1 they use a separate environment with
+# the newest packages that requirements.txt allows.
 
 PYTHON ?= python3
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
@@ -20,19 +20,19 @@ BIN := $(VENV)/bin
 DATA ?= demo-data
 VERBOSE := $(if $(V),--verbose)
 
-demo: $(READY) ## play two weeks of a company on this machine, with an embedded cloud
+demo: $(READY) ## run both scripts for two weeks of an invented company, on a simulated AWS
 	@$(BIN)/python -m tests.cloud.demo --data $(DATA) $(VERBOSE)
 
-cloud: $(READY) ## keep the cloud of make demo up until Ctrl-C, to try things by hand
+cloud: $(READY) ## start the simulated AWS of make demo again, until Ctrl-C
 	@$(BIN)/python -m tests.cloud.demo --data $(DATA) $(VERBOSE) --up
 
-demo-org: $(READY) ## show one run over an organization in which not all can be read
+demo-org: $(READY) ## show one run over an organization with accounts that fail
 	@$(BIN)/python -m tests.cloud.demo_organization $(VERBOSE)
 
 soak: $(READY) ## load documents for minutes, with faults and kills in between
 	$(BIN)/python -m tests.soak
 
-# Three at once on two cores, since many tests wait: for limits, budgets, and what hangs.
+# Three processes on two cores, since many tests wait for limits and time-outs.
 # TESTS=tests/collectors: these only.
 test: lint ## lint, then run all tests, or those of TESTS=...
 	$(BIN)/python -m pytest -n 3 --dist loadgroup $(TESTS)
@@ -60,7 +60,7 @@ deploy-hub deploy-spokes deploy-organization: $(READY) ## deploy a template (dep
 status: $(READY) ## show the state of all that is deployed
 	@BIN=$(BIN) deploy/deploy.sh status
 
-# An environment of its own: checkov needs a boto3 that is too old to be beside ours. Each exception
+# A separate environment: checkov needs an older boto3 than ours. Each exception
 # is in deploy/checkov.yaml, with its reason.
 checkov: ## check the templates with checkov
 	$(PYTHON) -m venv build/checkov
@@ -71,7 +71,7 @@ checkov: ## check the templates with checkov
 policies: $(READY) ## write the read policies in deploy/ anew
 	$(BIN)/python deploy/policies.py
 
-# The parts of README.md and docs/ that the code knows.
+# The parts of README.md and docs/ that follow from the code.
 docs: $(READY) ## write the generated parts of README.md and docs/ anew
 	$(BIN)/python -m tests.docs.generate
 	$(BIN)/python -m tests.docs.aws_answers
@@ -100,7 +100,7 @@ lock: ## renew tests/requirements.lock
 	build/lock/bin/python -m pip --disable-pip-version-check freeze >>build/lock/lock
 	mv build/lock/lock tests/requirements.lock
 
-# Asked anew each time, for what is newest changes by the day.
+# Upgraded each time, since newer packages appear every day.
 latest: build/latest/.ready ## prepare the environment of LATEST=1
 	build/latest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager -r requirements.txt
 

@@ -4,18 +4,18 @@
     S3 data/ ─ read, validate, encode ─► one call or transaction per file ─► S3 loaded/
                   (17 loaders)             (RDS Data API)                 └► S3 rejected/ + reason
 
-The flow of one file, in the order of this page:
+The flow of one file:
 
-    DocumentReader   parses the S3 object as it arrives and deals its rows out by category
+    DocumentReader   parses the S3 object as it arrives and hands its rows to the loaders
     load_*_data      one loader per category: rows of the document → rows of tables
     Spool            casts and checks every value against the catalogue, cuts batches of ≤ 3.5 MiB
     merge_sql        one statement per batch: insert, update what changed, mark what is gone
     load_document    (schema.sql) loads a document in one call; a larger one in several
-    DBManager        one call at a time, transactions, and what errors mean
+    DBManager        calls of the RDS Data API, transactions, and the meaning of errors
     S3Manager        finding, reading and moving files; a move is bound to the ETag that was loaded
 
 Types and keys of columns are read from the database's catalogue: they are stated in schema.sql
-and nowhere else. Every row of a file hangs on the account and region in its S3 key.
+and nowhere else. Every row of a file belongs to the account and region in its S3 key.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Receiver:
     db: DBManager
     shapes: KnownShapes
     dry_run: bool = False
-    again: bool = False  # load also what this version has loaded before
+    again: bool = False  # load a file even if this version has loaded it before
     off: frozenset[str] = frozenset()  # categories that are not loaded
 
     @cached_property
@@ -116,14 +116,14 @@ class Receiver:
         return Disk.of_this_machine(self.settings.workers)
 
     def load_file(self, file: File) -> FileResult:
-        """Load one file and move it; what may pass is tried again within the file's patience."""
+        """Load one file and move it; temporary failures are retried for `patience` seconds."""
         started = time.monotonic()
         deadline = started + self.settings.patience
         for attempt in count():
             try:
                 self.db.check_time()
                 check_head(file, self.settings.max_size)
-                early = file.size > EARLY_BYTES  # of others load_document finds it out by itself
+                early = file.size > EARLY_BYTES  # for smaller files, load_document (SQL) checks it
                 if early and not self.again and (known := find_loaded(self.db, self.s3, file)):
                     return self.settle(file, *known, before=True)
                 with watched(self.db, self.settings.bucket, file):
@@ -154,7 +154,7 @@ class Receiver:
         if self.dry_run:
             return FileResult(file.key, FileStatus.LOADABLE, counters)
         if not self.s3.move(file, dated=dated) and self.s3.find(file.key):
-            raise Changed(file.key)  # if nothing is left, somebody has moved it
+            raise Changed(file.key)  # no object: another receiver has moved it
         return FileResult(file.key, FileStatus.LOADED, counters)
 
     def try_file(self, file: File, chunks: Iterator[bytes], started: float) -> FileResult:
@@ -171,14 +171,14 @@ class Receiver:
         return replace(settled, left_out=left_out)
 
     def load_document(self, file: File, chunks: Iterator[bytes]) -> FileResult:
-        """Load the document that chunks are of, which is no object of its own."""
+        """Load a document from chunks that are not an S3 object (--adopt-schema)."""
         load, left_out = self.read_and_load(file, chunks, self.shapes.read())
         return FileResult(file.key, FileStatus.LOADED, load.counters, left_out=left_out)
 
     def read_and_load(
         self, file: File, chunks: Iterator[bytes], shapes: Sequence[TableSchema]
     ) -> tuple[Load, Counter[str]]:
-        """Read a document and load it; also tells what was left out of one without meta."""
+        """Read a document and load it; also returns what was left out of one without meta."""
         room = Room(self.disk, self.settings.document_time)
         spooled = Spool(shapes, self.off, room, early=file.size > EARLY_BYTES)
         with closing(spooled) as spool, ThreadPoolExecutor(1, "reader") as pool:
@@ -196,7 +196,7 @@ class Receiver:
         return load, spool.all_left_out() if not spool.facts.meta else Counter()
 
     def load_spool(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
-        """Load once enough is read; raises DocumentProblems or Rejected."""
+        """Load as soon as enough has been read; raises DocumentProblems or Rejected."""
         spool.wait(spool.loadable)
         if spool.ended:
             reading.result()
@@ -207,7 +207,7 @@ class Receiver:
         return load
 
     def refuse(self, file: File, refused: Rejected) -> FileResult:
-        """Move a document to rejected/; one that has taken its place is to be loaded next."""
+        """Move a document to rejected/; a newer one under the same key is loaded next."""
         result = FileResult(file.key, FileStatus.REJECTED, reasons=refused.reasons)
         if not self.dry_run and not self.s3.reject(file, refused.reasons):
             log_event("INFO", f"{file.key}: replaced while it was refused; the newer one is next")
@@ -239,13 +239,13 @@ def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
 
 
 def load_safely(receiver: Receiver, file: File) -> FileResult:
-    """The boundary of the pool: whatever happens to a file is logged, and stays its own."""
+    """Load one file in the pool; errors are logged, and affect no other file."""
     with log_fields(account=file.account, region=file.region):
         return try_to_load(receiver, file)
 
 
 def try_to_load(receiver: Receiver, file: File) -> FileResult:
-    """Load one file; what became of it, which is logged."""
+    """Load one file, and log the result; returns it, whatever was raised."""
     started = time.monotonic()
     try:
         result = receiver.load_file(file)
@@ -265,7 +265,7 @@ def try_to_load(receiver: Receiver, file: File) -> FileResult:
 def load_all(receiver: Receiver, files: Iterable[File]) -> list[FileResult]:
     """Load files concurrently; those of one account and region in order of their day.
 
-    Accounts come in any order, so that receivers that run at once share the work.
+    Accounts come in random order, so that receivers that run in parallel share the work.
     """
     groups: dict[tuple[str, str], list[File]] = {}
     for file in files:
@@ -288,7 +288,7 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[FileResult]:
 
 
 def connect(settings: Settings, **how: bool) -> Receiver:
-    """A receiver that knows nothing of the database yet."""
+    """A receiver that has not read the database's catalogue yet."""
     off = settings.off(OPTIONAL)
     db = DBManager(settings)
     return Receiver(settings, S3Manager(settings), db, KnownShapes(db), off=off, **how)
@@ -302,16 +302,17 @@ def start(settings: Settings, **how: bool) -> Receiver:
 
 
 kept = lru_cache(maxsize=1)(connect)
-"""The receiver that a process of Lambda keeps for the events that follow."""
+"""The receiver that a Lambda process keeps for its next events."""
 
 
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
-    """Load the documents that an event names, in whichever envelopes, or all that wait.
+    """Load the documents that an event names, or everything under data/ (a sweep).
 
-    An empty event or a schedule's sweeps; {"retry_rejected": true} puts back what was refused, and
-    sweeps. For SQS it returns the partial batch response: what was not loaded or not understood is
-    delivered again. For other events it raises RuntimeError then. What is left when the time is
-    nearly used up stays under data/ for the next time.
+    The event may be nested in those of other services, such as SQS. An empty event or that of a
+    schedule starts a sweep; {"retry_rejected": true} moves refused documents back first. For SQS it
+    returns the partial batch response, so that messages that failed are delivered again. For other
+    events it raises RuntimeError if something failed. What is not loaded when the time is nearly
+    used up stays under data/.
     """
     log_to(sys.stderr, as_json=True)
     settings = Settings.of({})
@@ -343,7 +344,7 @@ RESERVE = 90.0
 
 
 def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
-    """Load all that waits under data/, and with `retry` what was refused."""
+    """Load everything under data/, with `retry` also what was refused before."""
     receiver.shapes.read()
     retried = receiver.s3.put_back() if retry else []
     results = load_all(receiver, list_data(receiver))
@@ -354,7 +355,7 @@ def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
 
 
 def load_named(receiver: Receiver, objects: Iterable[ObjectName]) -> list[FileResult]:
-    """Load objects; a database that pauses is woken only if there are any."""
+    """Load objects; a paused database is resumed only if there are any."""
     files, unseen = find_each(receiver.s3, {named.key: named for named in objects}.values())
     return unseen + load_all(receiver, files)
 
@@ -364,10 +365,10 @@ def list_data(receiver: Receiver) -> Iterator[File]:
 
 
 def run(flags: argparse.Namespace) -> int:
-    """What the command line asks for; returns the exit code."""
+    """Do what the command line asks for; returns the exit code."""
     settings = Settings.of(vars(flags))
     prepare_report(settings)
-    if flags.file is not None:  # if it is empty, say of a variable, all would be loaded
+    if flags.file is not None:  # an empty key, say of an unset variable, must not load everything
         check_key(flags.file, settings)
     if action := chosen_action(flags):
         return action(settings, flags, start)
@@ -395,7 +396,7 @@ def run(flags: argparse.Namespace) -> int:
 
 
 def load(flags: argparse.Namespace) -> int:
-    """Run what the command line asks for; what may pass is a failure of this run."""
+    """Read or load; temporary failures and refusals are exit code 1, not 2."""
     try:
         return read(flags) if only_reads(flags) else run(flags)
     except (DatabaseFault, Rejected, Transient) as error:
@@ -409,7 +410,7 @@ def main(arguments: Sequence[str] | None = None, script: str = SCRIPT) -> int:
     """The command line; returns the exit code."""
     flags = parser(script).parse_args(arguments)
     start_log(flags)
-    gc.freeze()  # what rows are made of has no cycles: look for those seldom
+    gc.freeze()  # rows have no reference cycles, so collect garbage rarely
     gc.set_threshold(100_000, 50, 100)
 
     return exit_code(
@@ -418,7 +419,7 @@ def main(arguments: Sequence[str] | None = None, script: str = SCRIPT) -> int:
 
 
 def command() -> NoReturn:
-    """Run as a command: a signal ends it once the files that it has begun are done."""
+    """Run as a command: a signal ends it after the files that are being loaded."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, STOP.ask)
     run_command(lambda script: main(script=script), left="what is not loaded stays in data/")

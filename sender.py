@@ -2,15 +2,15 @@
 """Collect what AWS knows about an account and ship it to S3 as one JSON document.
 
     settings  ->  who am I (STS)  ->  which days does the bucket have already
-              ->  collectors, all at once: get from AWS, shape into rows, emit (spooled to disk)
+              ->  collectors, all at once: get from AWS, shape into rows, write to a temporary file
               ->  logs (statuses, messages, calls)  ->  document  ->  S3, encrypted with SSE-KMS
 
-A plain run reads yesterday, the last complete UTC day: what exists now, what changed since the
-last document, and what the last few days cost, because AWS restates costs. --start and --end
+A daily run reads yesterday, the last complete UTC day: what exists now, what changed since the
+last document, and the costs of the last few days, because AWS corrects them. --start and --end
 read past days instead, one document per day; what AWS cannot tell about a past day is Skipped
-there. A run that fails in part ships what it has, says which categories failed, and exits 1.
+there. A run that fails in part uploads what it has, says which categories failed, and exits with 1.
 
-stdout has the result (paths and a summary, or the document), stderr has the story.
+stdout has the result (paths and a summary, or the document), stderr has the log.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def run(
 
 
 def run_accounts(run: Run, settings: Settings, progress: Progress, summary: RunSummary) -> None:
-    """Collect several accounts, so many at once; the caller lists, assumes roles and uploads."""
+    """Collect several accounts at the same time; the caller lists, assumes roles and uploads."""
     log = run.caller.log
 
     left: dict[str, str] = {}
@@ -130,7 +130,7 @@ def run_accounts(run: Run, settings: Settings, progress: Progress, summary: RunS
         left[account] = why
 
     targets = find_targets(run.caller, settings, note)
-    random.shuffle(targets)  # if time runs out, let it not be for the same accounts each day
+    random.shuffle(targets)  # if time runs out, other accounts are left out each day
     summary.accounts = run.slots.accounts = len(targets)
     log.say("INFO", f"{len(targets)} accounts, {settings.at_once} regions at once")
     if len(targets) >= SharedReads.LEAST and not settings.per_account_reads:
@@ -155,7 +155,7 @@ def run_accounts(run: Run, settings: Settings, progress: Progress, summary: RunS
 def run_target(
     run: Run, settings: Settings, target: Target, progress: Progress, summary: RunSummary
 ) -> None:
-    """Collect one account of several: whatever goes wrong in it is told and stays in it."""
+    """Collect one account of several; an error is logged, and affects no other account."""
     log = run.caller.log.of(account=target.account)
 
     def on_error(error: Exception) -> None:
@@ -171,7 +171,7 @@ def run_target(
 def read_target(
     run: Run, settings: Settings, target: Target, progress: Progress, summary: RunSummary
 ) -> None:
-    """Collect one account of several, under its own tags and within its own time."""
+    """Collect one account of several, with its own tags and its own time limit."""
     if run.caller.deadline <= time.monotonic():
         raise DeadlineExceeded("the run's time is used up; the next run reads this account")
     tags: Row = dict(tags_of(run.caller, run.tags, settings, target))
@@ -188,9 +188,9 @@ def read_target(
 def run_account(
     account: AccountRun, settings: Settings, progress: Progress, summary: RunSummary
 ) -> None:
-    """Collect the regions of an account, as many at once as it has turns, and ship its documents.
+    """Collect the regions of an account and upload its documents; the home region comes first.
 
-    The home region begins.
+    How many regions are read at the same time is decided by the slots of the run.
     """
     aws, slots = account.aws, account.run.slots
     enabled = Lazy(functools.partial(enabled_regions, aws))
@@ -228,7 +228,7 @@ def read_region(
     summary: RunSummary,
     earlier: Sequence[Future[None]],
 ) -> None:
-    """Collect one region of an account: whatever goes wrong in it is told and stays in it."""
+    """Collect one region of an account; an error is logged, and affects no other region."""
 
     aws, closed = account.aws, account.closed
 
@@ -259,7 +259,10 @@ def run_region(
     summary: RunSummary,
     earlier: Sequence[Future[None]],
 ) -> None:
-    """Collect one region and ship its documents, in a dry run after those of `earlier` regions."""
+    """Collect one region and upload its documents.
+
+    A dry run prints them once the `earlier` regions are done, so that their order is fixed.
+    """
     window, notes = choose_window(account.run, aws.account, settings, region)
     scan = Scan(account, aws, settings, region, window, notes)
     place = f"account {aws.account}, region {region}"
@@ -279,7 +282,7 @@ def run_region(
 def collect(
     scan: Scan, builders: DocumentBuilders, progress: Progress
 ) -> dict[str, CategoryResult]:
-    """Run the collectors that apply, all at once; what became of each category."""
+    """Run all collectors that apply at the same time; returns the result of each category."""
     results = {
         collector.category: CategoryResult(
             collector.category, builders, required=collector.essential, lists=collector.told
@@ -316,7 +319,7 @@ def ship(
         for piece in encode(document(scan, builder, results)):
             body.write(piece)
         if settings.dry_run:
-            with summary.lock:  # what is read at once is written one document after the other
+            with summary.lock:  # regions run in parallel, but print one document at a time
                 put_locally(body, settings.output, more=bool(summary.documents))
                 summary.documents += 1
             return
@@ -338,8 +341,8 @@ def ship(
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
     """AWS Lambda: the event may give what EVENT_FIELDS names; the environment gives the rest.
 
-    Raises on any failure, so that retries and alarms see it. Calls end in time for what was
-    collected to be uploaded before Lambda's own limit.
+    Raises on any failure, so that retries and alarms see it. Calls to AWS stop early enough to
+    upload what was collected before Lambda's own time limit.
     """
     log_to(sys.stderr, as_json=True)
     log = Log()
@@ -353,7 +356,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
 
 
 def collect_and_ship(settings: Settings, log: Log, *, live: bool, quiet: bool) -> int:
-    """The run itself; paths of the documents and a summary on stdout."""
+    """Run, and print the paths of the documents and a summary to stdout; returns the exit code."""
     started = time.monotonic()
     summary = run(settings, log, LiveProgress(sys.stderr) if live else Progress())
     timing = f"{time.monotonic() - started:.3f} s, {summary.calls.total()} calls"
@@ -361,13 +364,13 @@ def collect_and_ship(settings: Settings, log: Log, *, live: bool, quiet: bool) -
     stream = sys.stderr if settings.dry_run and not settings.output else sys.stdout
     if settings.output and summary.documents:
         print(settings.output)
-    if not (quiet and stream is sys.stderr):  # which then has failures only
+    if not (quiet and stream is sys.stderr):  # with --quiet, stderr has failures only
         print(*map(printable, summary.lines(several=settings.several)), sep="\n", file=stream)
     return int(bool(summary.problems))
 
 
 def act(flags: argparse.Namespace) -> int:
-    """What the command line asks for; returns the exit code."""
+    """Do what the command line asks for; returns the exit code."""
     if flags.list:
         return list_collectors()
     uploads = not (flags.dry_run or flags.check)

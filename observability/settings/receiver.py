@@ -74,7 +74,7 @@ class Settings:
         variable="READER_SECRET_ARN",
     )  # fmt: skip
     region: str | None = setting(
-        REGION, "bucket", "region of bucket and cluster; default: boto3's own, say of AWS_PROFILE",
+        REGION, "bucket", "region of bucket and cluster; default: as boto3 finds it",
         variable="REGION",
     )  # fmt: skip
     kms_key: str | None = setting(
@@ -172,12 +172,12 @@ ACTIONS = (
     ),
     Setting(
         "forget", text("KEY"), "action",
-        "take this document under loaded/ out again: move it to rejected/, and load all others of "
-        "its account anew", exclusive=True,
+        "remove the document at this key under loaded/: move it to rejected/, and load all others "
+        "of its account again", exclusive=True,
     ),
     Setting(
         "expect", text("FILE"), "action",
-        "take the accounts of this CSV file for those that should deliver, and exit",
+        "take this CSV file as the list of accounts that should deliver, and exit",
         exclusive=True,
     ),
     Setting(
@@ -187,7 +187,8 @@ ACTIONS = (
     ),
     Setting(
         "expire", text("DAYS"), "action",
-        "delete what is gone, and log messages, changes and counts, after so many days, and exit",
+        "delete what has been gone for so many days, and log messages, changes and counts that are "
+        "older, and exit",
         exclusive=True,
     ),
     Setting(

@@ -99,13 +99,14 @@ class Settings:
     )
     reserved_capacity: bool = setting(
         SWITCH, "what",
-        "collect ri_sp_savings too, for which Cost Explorer charges (environment: 1 for on)",
+        "collect reservations and savings plans (ri_sp_savings) too, for which Cost Explorer"
+        " charges (environment: 1 for on)",
         variable="RESERVED_CAPACITY", default=False,
     )  # fmt: skip
     cost_tags: tuple[str, ...] = setting(
         names("KEYS"), "what",
-        "collect cost_by_tag too, for these cost allocation tags, comma-separated keys; Cost"
-        " Explorer charges for each",
+        "collect costs by these cost allocation tags (cost_by_tag) too, comma-separated keys;"
+        " Cost Explorer charges for each",
         variable="COST_TAGS", default=(),
     )  # fmt: skip
     accounts: tuple[Target, ...] = setting(
@@ -149,7 +150,7 @@ class Settings:
     per_account_reads: bool = setting(
         SWITCH, "accounts",
         "read everything account by account, also what the payer or a delegated administrator"
-        " can read for all of them, say where these see other data than the members",
+        " can read for all of them, for example if these see other data than the members",
         default=False,
     )  # fmt: skip
     resume: bool = setting(
@@ -166,8 +167,9 @@ class Settings:
     )  # fmt: skip
     only: frozenset[str] = setting(
         names("CATEGORIES"), "what",
-        "collect these categories only, comma-separated; see --list. The option is for a single run"
-        " and says nothing of the others; the variable switches them off, as SKIP does",
+        "collect these categories only, comma-separated; see --list. The option is for a single"
+        " run, whose document says nothing about the others; the variable switches the others off,"
+        " as SKIP does",
         variable="ONLY", non_empty=True, event=True, default=frozenset(),
     )  # fmt: skip
     skip: frozenset[str] = setting(

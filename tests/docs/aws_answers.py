@@ -69,39 +69,40 @@ LEFT_OUT = {
 HEAD = """\
 # What AWS's answers become
 
-The sender takes an error of AWS for something other than a failure only if its code and its words
-say so. This page is written from that table (`python -m tests.docs.aws_answers`).
+This page lists which errors of AWS the sender does not count as failures, and what it does about
+them. It is written from the code (`python -m tests.docs.aws_answers`).
 
-- **Fail**: whatever no row below says. The message names the call, AWS's code and AWS's words. A
-  denial is one, in whatever words: {denied}.
-- **Skipped** (off, not here, not yet, too old): there is nothing to be had, and nothing is wrong.
-  What is one part of a category is skipped by itself, and so is one item of a list.
-- **NULL** (no value, vanished, refused to everybody): only a list says what exists. A detail that
-  AWS does not tell leaves NULL in the row of what was listed. That is no failure, and is said once
-  as INFO.
-- **Which lists are complete** is apart from the status: `meta.complete` names them. A detail that
-  is denied fails its category, and its list is complete all the same, so that what is no longer
-  listed is marked as gone. A list is not complete if a page of it was not read, or if its rows are
-  made of details that were not told, such as the patches of a machine or the use of a day.
-- **A batch** that AWS refuses for one of its items (Trusted Advisor's summaries, GuardDuty's
-  findings) is read without it, which is said.
-- **A parameter** that a region does not know, and that only shows more, is left out, which is said.
+- **Fail**: every error that is not in the table below. The message names the call, AWS's code and
+  AWS's words. So are denied calls, unless the table says otherwise: {denied}.
+- **Skipped** (off, not here, not yet, too old): there is nothing to read, and nothing is wrong. If
+  this applies to one part of a category or to one item of a list, only that is skipped.
+- **NULL** (no value, vanished, refused to everybody): the item was listed, so it has a row, but AWS
+  does not return a detail of it. This is not a failure; the log says it once as INFO.
+- **Complete lists**: `meta.complete` in the document names them, whatever the status of the
+  category. If a detail is denied, the category fails, but its list is complete: what is no longer
+  listed is marked as gone. A list is not complete if a page of it was not read, or if its rows
+  consist of details that AWS did not return, such as the patches of a machine or the use of a day.
+- **A batch** that AWS refuses because of one item (Trusted Advisor's summaries, GuardDuty's
+  findings) is read again without that item, and the log says so.
+- **A parameter** that a region does not know is left out if it only asks for more, and the log says
+  so.
 - **A region is not enabled** only if the account's own list says so (Account: ListRegions, else
-  EC2: DescribeRegions). {refused} of a region that is enabled are a failure.
-- **An account that is not activated**, or whose plan lacks the service, is a failure: {inactive}.
-- **No connection** is "not here" where botocore's lists of the partition say that the region does
-  not have the service, or know nothing of the service while others answer in the region. GovCloud
-  and China are not asked for what their partition lacks.
-- **A body that is no answer** (a page of a proxy, what was cut off, what its protocol does not
-  allow) is the error `{unreadable}`: tried again, then a failure.
-- **Throttling** is waited for as long as the run has time: {throttled}.
-- **What passes** is tried three times: {passing}.
+  EC2: DescribeRegions). In a region that is enabled, these are failures: {refused}.
+- **An account or a service that is not activated** is a failure: {inactive}.
+- **No connection** means "not here" if botocore's lists say that the region does not have the
+  service, or do not know the service while other services answer in the region. In GovCloud and
+  China, services that the partition lacks are not called.
+- **An answer that cannot be parsed** (a page of a proxy, or an answer that was cut off) is the
+  error `{unreadable}`. The call is repeated, then it is a failure.
+- **Throttled calls** are repeated as long as the run has time: {throttled}.
+- **Temporary errors** are tried three times: {passing}.
 
 ## By service
 
-What each service may answer. Everything else is a failure. "any" stands for what every service may
-answer: the last rows of the table below, and no connection where the region has no such service.
-"none" stands for: no such answer is known, or nothing is asked of a single item.
+What each service may answer that is not a failure, and its denials. "any" stands for what every
+service may answer: the last rows of the table below, and no connection where the region does not
+have the service. "none" means that no such answer is known, or that the service is not asked about
+single items.
 
 {services}
 

@@ -191,7 +191,8 @@ def sender_policy(_query: Query) -> str:
 
 def plain(columns: str) -> str:
     """The columns of a key, without what makes no value count as an empty text."""
-    return re.sub(r"\(?coalesce\((\w+), ''(?:::text)?\)\)?", r"\1", columns, flags=re.I)
+    plain_texts = re.sub(r"coalesce\((\w+), ''(?:::text)?\)", r"\1", columns, flags=re.I)
+    return re.sub(r"(?<=, )\((\w+)\)", r"\1", plain_texts)
 
 
 def keys(schema: str) -> dict[str, str]:
