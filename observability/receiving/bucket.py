@@ -85,7 +85,7 @@ class S3Manager:
         return aws_meaning(error, "S3")
 
     def lies_under(self, place: str, rest: str) -> bool:
-        """Whether a document is in loaded/ or rejected/, where it may be listed but not read."""
+        """Whether a document is in a place where it may be listed, but perhaps not read."""
         first = next(self.list_files(f"{place}/{rest}"), None)
         return first is not None and first.rest == rest
 
@@ -209,15 +209,15 @@ class S3Manager:
         how = told(file, {mark: as_mark(rest)})
         return self.copy(file, f"{place}/{rest}", IfNoneMatch="*", **how)
 
-    def reject(self, file: File, reasons: Sequence[str]) -> bool:
-        """Move a document to rejected/, with the reasons in an object beside it."""
+    def reject(self, file: File, reasons: Sequence[str], place: str = "rejected") -> bool:
+        """Move a document to rejected/ or elsewhere, with the reasons in an object beside it."""
         if file.metadata is None:
             file = self.find(file.key) or file
-        name = self.keep(file, "rejected", REFUSED)
+        name = self.keep(file, place, REFUSED)
         if not name:
             return False
         lines = "".join(f"{printable(reason)}\n" for reason in reasons).encode(errors="replace")
-        self.put(f"rejected/{name}{REASON}", lines, "text/plain; charset=utf-8")
+        self.put(f"{place}/{name}{REASON}", lines, "text/plain; charset=utf-8")
         return self.delete(file)
 
     def put(self, key: str, body: bytes, content_type: str) -> None:

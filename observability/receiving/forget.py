@@ -10,6 +10,8 @@ from observability.receiving.files import KEY, File
 from observability.receiving.removal import erase_rows
 
 REASON = "taken out by --forget"
+FORGOTTEN = "forgotten"
+"""Apart from what was refused, which --retry-rejected loads again."""
 
 PRODUCTS_SQL = """
 DELETE FROM products p WHERE p.description IS NULL AND p.position IS NULL
@@ -18,7 +20,7 @@ DELETE FROM products p WHERE p.description IS NULL AND p.position IS NULL
 
 
 def forget_document(s3: S3Manager, db: DBManager, key: str, *, dry_run: bool) -> None:
-    """Move a loaded document to rejected/, delete its account's rows, and put the others back.
+    """Move a loaded document to forgotten/, delete its account's rows, and put the others back.
 
     What is put back under data/ is to be loaded next. Rows of one document cannot be told from
     those of others, as a document may have changed, ended or deleted what others had said; so all
@@ -31,7 +33,7 @@ def forget_document(s3: S3Manager, db: DBManager, key: str, *, dry_run: bool) ->
         raise UsageError(f"--forget {key or repr(key)}: give the key of a document under loaded/")
     account = named[1]
     there = next((f for f in s3.list_files(key) if f.key == key), None)
-    if not there and not s3.lies_under("rejected", rest):
+    if not there and not s3.lies_under(FORGOTTEN, rest):
         raise UsageError(f"--forget {key}: there is no such object in the bucket {s3.bucket}")
     if next(s3.list_files(f"data/{account}/"), None):
         raise UsageError(f"--forget: documents of {account} wait: load them first")
@@ -39,7 +41,7 @@ def forget_document(s3: S3Manager, db: DBManager, key: str, *, dry_run: bool) ->
     log_event("INFO", f"{key}: is taken out, {len(others)} documents of {account} are loaded again")
     if dry_run:
         return
-    if there and not s3.reject(there, [REASON]):
+    if there and not s3.reject(there, [REASON], FORGOTTEN):
         raise UsageError(f"--forget {key}: the object was replaced meanwhile; try again")
     make_anew(s3, db, account, others)
 

@@ -19,7 +19,7 @@ AT_ONCE = 20_000
 """Rows that one statement deletes: it takes seconds, and the Data API allows 45."""
 OBJECTS_AT_ONCE = 1000
 """What S3 deletes in one request (DeleteObjects)."""
-PREFIXES = ("data", "loaded", "rejected")
+PREFIXES = ("data", "loaded", "rejected", "forgotten")
 LEAST_DAYS = 35
 """A sender may still restate what is younger."""
 

@@ -172,7 +172,7 @@ ACTIONS = (
     ),
     Setting(
         "forget", text("KEY"), "action",
-        "remove the document at this key under loaded/: move it to rejected/, and load all others "
+        "remove the document at this key under loaded/: move it to forgotten/, and load all others "
         "of its account again", exclusive=True,
     ),
     Setting(

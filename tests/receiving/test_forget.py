@@ -75,8 +75,9 @@ def test_a_document_that_is_taken_out_leaves_no_row_and_hides_none(
     assert lies not in keys(warehouse, "loaded/")
     assert len(keys(warehouse, "loaded/")) == len(made_documents())
     assert keys(warehouse, "data/") == []
-    refused = WRONG.replace("data/", "rejected/")
-    assert keys(warehouse, "rejected/") == [refused, f"{refused}.reason.txt"]
+    forgotten = WRONG.replace("data/", "forgotten/")
+    assert keys(warehouse, "forgotten/") == [forgotten, f"{forgotten}.reason.txt"]
+    assert keys(warehouse, "rejected/") == []  # from where it would come again
     assert run(warehouse, "--forget", lies) == 0  # as after a run that was broken off
     assert warehouse.rows() == rows
 
