@@ -210,9 +210,15 @@ class S3Manager:
         return self.copy(file, f"{place}/{rest}", IfNoneMatch="*", **how)
 
     def reject(self, file: File, reasons: Sequence[str]) -> bool:
-        """Move a document to rejected/, with the reasons in an object beside it."""
+        """Move a document to rejected/, with the reasons in an object beside it.
+
+        False where a newer one has taken its place, of which nothing is known yet.
+        """
         if file.metadata is None:
-            file = self.find(file.key) or file
+            try:
+                file = self.look(file)
+            except Changed:
+                return False
         name = self.keep(file, "rejected", REFUSED)
         if not name:
             return False

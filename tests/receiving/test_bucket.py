@@ -9,12 +9,14 @@ import socketserver
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 from urllib.parse import urlsplit
 
 import pytest
 
 import receiver
+from observability.limits import MIB
 from observability.receiving.result import FileStatus, failed
 from tests import documents
 from tests.cloud import ApiRequest
@@ -202,6 +204,22 @@ def test_a_good_object_that_replaces_a_refused_one_is_not_refused(
     results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
     assert [r.outcome for r in results] == [FileStatus.REJECTED, FileStatus.LOADED]
     assert failed(results)
+    assert keys(warehouse, "data/") == []
+    assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
+
+
+@pytest.mark.parametrize("operation", ["HeadObject", "CopyObject"])
+def test_a_good_object_that_replaces_one_that_is_too_large_is_not_refused(
+    warehouse: Warehouse, operation: str
+) -> None:
+    """It is refused by its size, so nothing but the listing has told of it."""
+    few = replace(warehouse.receiver, settings=replace(warehouse.settings, max_size=1))
+    warehouse.s3.put_object(Bucket=warehouse.bucket, Key=KEY, Body=bytes(2 * MIB))
+    warehouse.embedded.switches.intercept(
+        "s3", operation, lambda _request: put(warehouse, document(NEXT)), times=1
+    )
+    results = receiver.load_all(few, list(receiver.list_data(few)))
+    assert [r.outcome for r in results] == [FileStatus.REJECTED, FileStatus.LOADED]
     assert keys(warehouse, "data/") == []
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
 
