@@ -38,14 +38,14 @@ def once_sql(shape: TableSchema) -> str:
     JOIN accounts a ON a.account_id = own.account_id
     WHERE d.id = $1 AND EXISTS (SELECT FROM accounts other
                                 WHERE other.account_id = own.account_id AND other.id <> own.id)),
-vanished AS (
-    DELETE FROM "{table}" t
-    USING regions r, jsonb_to_recordset($3) AS s({typed}), documents d
+due AS MATERIALIZED (
+    SELECT DISTINCT t.id FROM "{table}" t, regions r, jsonb_to_recordset($3) AS s({typed}),
+           documents d
     WHERE t.account_id = r.id AND {period} AND d.id = t.document_id AND NOT d.with_meta
       AND EXISTS (
         SELECT FROM regions o JOIN "{table}" u ON u.account_id = o.id
         LEFT JOIN documents e ON e.id = u.document_id
         WHERE o.id <> r.id AND ({names(columns, "u.")}) = ({names(columns, "t.")})
-          AND (coalesce(e.with_meta, true) OR o.region < r.region))
-    RETURNING t.id)
-SELECT {NONE}, {NONE}, count(*) FROM vanished"""
+          AND (coalesce(e.with_meta, true) OR o.region < r.region))),
+vanished AS (DELETE FROM "{table}" t USING due WHERE t.id = due.id RETURNING t.id)
+SELECT count(*) - (SELECT count(*) FROM due), {NONE}, count(*) FROM vanished"""

@@ -93,18 +93,34 @@ def test_the_link_to_no_product_is_missed_too(warehouse: Warehouse) -> None:
     assert_waits(warehouse, load(warehouse, made, date(2026, 11, 21)), "product_accounts")
 
 
-def test_rows_that_a_rule_leaves_out_are_missed(warehouse: Warehouse) -> None:
-    """A rule may turn an UPDATE into nothing, without a word."""
+@pytest.mark.parametrize("condition", ["WHERE old.enabled", ""])
+def test_rows_that_a_rule_leaves_out_are_missed(
+    warehouse: Warehouse, condition: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A rule may turn an UPDATE into nothing, without a word, or so that PostgreSQL refuses it."""
     assert load(warehouse, document(), date(2026, 11, 21)).outcome is FileStatus.LOADED
     for file in warehouse.receiver.s3.list_files("loaded/"):
         warehouse.receiver.s3.delete(file)
     warehouse.query(
-        "CREATE RULE keep AS ON UPDATE TO kms_keys WHERE old.enabled DO INSTEAD NOTHING",
+        f"CREATE RULE keep AS ON UPDATE TO kms_keys {condition} DO INSTEAD NOTHING",
         fetch=False,
     )
     result = load(warehouse, changed(), DAY)
     assert result.outcome is FileStatus.FAILED
     assert "kms_keys" in result.reasons[0]
+    assert "Traceback" not in caplog.text
+
+
+def test_costs_that_a_trigger_keeps_in_another_region_are_missed(warehouse: Warehouse) -> None:
+    """Documents of the sample repeat them, and those of one region are to go."""
+    first, second = (document(meta=False, region=name) for name in ("us-east-1", "eu-west-1"))
+    for made in (first, second):
+        made["service"] = made["service"][:1]
+    warehouse.load(first, key=documents.key(date(2026, 11, 21), region="us-east-1"))
+    for file in warehouse.receiver.s3.list_files("loaded/"):
+        warehouse.receiver.s3.delete(file)
+    trigger(warehouse, "services", "DELETE")
+    assert_waits(warehouse, load(warehouse, second, date(2026, 11, 21)), "services")
 
 
 STATES = ("P0001", "P0099", "ZZ999", "45000", "22023", "22P02", "U0001")
