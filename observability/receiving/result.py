@@ -34,7 +34,6 @@ class FileResult:
     reasons: Sequence[str] = ()
     seconds: float = 0.0
     left_out: Counter[str] = field(default_factory=Counter)  # values by table.column, rows by table
-    dated: bool = False  # whether the document says when it was collected
     replaced_by: File | None = None  # a newer one, which nobody has loaded yet
 
     @property
