@@ -76,7 +76,7 @@ from observability.receiving.files import File
 from observability.receiving.forget import forget_document
 from observability.receiving.gate import check_head
 from observability.receiving.identity import check_identity, document_row
-from observability.receiving.known import KnownShapes
+from observability.receiving.known import KnownSchemas
 from observability.receiving.load import Load, find_loaded
 from observability.receiving.named import find_each
 from observability.receiving.notices import log_problems
@@ -106,7 +106,7 @@ class Receiver:
     settings: Settings
     s3: S3Manager
     db: DBManager
-    shapes: KnownShapes
+    schemas: KnownSchemas
     dry_run: bool = False
     again: bool = False  # load also what this version has loaded before
     off: frozenset[str] = frozenset()  # categories that are not loaded
@@ -159,12 +159,12 @@ class Receiver:
 
     def try_file(self, file: File, chunks: Iterator[bytes], started: float) -> FileResult:
         """One try: read, load, move. Raises Rejected, Blocked, Transient or Changed."""
-        shapes = self.shapes.read()
+        schemas = self.schemas.read()
         refusals: tuple[type[Exception], ...] = (Rejected, DatabaseFault, *aws_errors())
         try:
-            load, left_out = self.read_and_load(file, chunks, shapes)
+            load, left_out = self.read_and_load(file, chunks, schemas)
         except refusals as error:
-            if self.shapes.out_of_date(shapes, started):
+            if self.schemas.out_of_date(schemas, started):
                 raise Transient("the database has another schema than before") from error
             raise
         settled = self.settle(file, load.counters, load.dated, load.before)
@@ -172,15 +172,15 @@ class Receiver:
 
     def load_document(self, file: File, chunks: Iterator[bytes]) -> FileResult:
         """Load the document that chunks are of, which is no object of its own."""
-        load, left_out = self.read_and_load(file, chunks, self.shapes.read())
+        load, left_out = self.read_and_load(file, chunks, self.schemas.read())
         return FileResult(file.key, FileStatus.LOADED, load.counters, left_out=left_out)
 
     def read_and_load(
-        self, file: File, chunks: Iterator[bytes], shapes: Sequence[TableSchema]
+        self, file: File, chunks: Iterator[bytes], schemas: Sequence[TableSchema]
     ) -> tuple[Load, Counter[str]]:
         """Read a document and load it; also tells what was left out of one without meta."""
         room = Room(self.disk, self.settings.document_time)
-        spooled = Spool(shapes, self.off, room, early=file.size > EARLY_BYTES)
+        spooled = Spool(schemas, self.off, room, early=file.size > EARLY_BYTES)
         with closing(spooled) as spool, ThreadPoolExecutor(1, "reader") as pool:
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
@@ -291,13 +291,13 @@ def connect(settings: Settings, **how: bool) -> Receiver:
     """A receiver that knows nothing of the database yet."""
     off = settings.off(OPTIONAL)
     db = DBManager(settings)
-    return Receiver(settings, S3Manager(settings), db, KnownShapes(db), off=off, **how)
+    return Receiver(settings, S3Manager(settings), db, KnownSchemas(db), off=off, **how)
 
 
 def start(settings: Settings, **how: bool) -> Receiver:
     """Connect; raises UsageError where the schema is missing or too old."""
     receiver = connect(settings, **how)
-    receiver.shapes.read()
+    receiver.schemas.read()
     return receiver
 
 
@@ -344,7 +344,7 @@ RESERVE = 90.0
 
 def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
     """Load all that waits under data/, and with `retry` what was refused."""
-    receiver.shapes.read()
+    receiver.schemas.read()
     retried = receiver.s3.put_back() if retry else []
     results = load_all(receiver, list_data(receiver))
     receiver.s3.forget(retried, results)

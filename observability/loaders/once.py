@@ -23,15 +23,15 @@ SELECT {NONE}, count(*) * 0, {NONE} FROM locked"""
 """Documents of two regions may load at once, and must see each other's rows."""
 
 
-def once_sql(shape: TableSchema) -> str:
+def once_sql(schema: TableSchema) -> str:
     """Delete rows of documents without meta that another region of the account states as well.
 
     $3 are the periods of this document. Of two regions without meta the one stays whose name sorts
     first; documents with meta stay before all others.
     """
-    table, columns = shape.table.name, ONCE[shape.table.name]
-    scope = shape.table.scope
-    typed = ", ".join(f'"{column}" {shape.columns[column].type}' for column in scope)
+    table, columns = schema.table.name, ONCE[schema.table.name]
+    scope = schema.table.scope
+    typed = ", ".join(f'"{column}" {schema.columns[column].type}' for column in scope)
     period = f"({names(scope, 't.')}) = ({names(scope, 's.')})"
     return f"""WITH regions AS MATERIALIZED (
     SELECT a.id, a.region FROM documents d JOIN accounts own ON own.id = d.account_id

@@ -12,11 +12,11 @@ from observability.loaders.rows import Complete, EndOfTable, Held, Loaded, Part,
 from observability.loaders.vocabulary import todays
 
 
-def security_sql(shape: TableSchema) -> str:
+def security_sql(schema: TableSchema) -> str:
     """Make the rows that findings hang on; their counts come last."""
     return f"""WITH due AS (
     SELECT DISTINCT d.account_id, r.service, d.id
-    FROM documents d CROSS JOIN {rows_of(shape.fields)} r
+    FROM documents d CROSS JOIN {rows_of(schema.fields)} r
     WHERE d.id = $1
       AND NOT EXISTS (SELECT FROM security s
                       WHERE s.account_id = d.account_id
