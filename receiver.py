@@ -8,7 +8,7 @@ The flow of one file, in the order of this page:
 
     DocumentReader   parses the S3 object as it arrives and deals its rows out by category
     load_*_data      one loader per category: rows of the document → rows of tables
-    Spool            casts and checks every value against the catalogue, cuts batches of ≤ 3.5 MiB
+    DocumentSpool    casts and checks every value against the catalogue, cuts batches of ≤ 3.5 MiB
     merge_sql        one statement per batch: insert, update what changed, mark what is gone
     load_document    (schema.sql) loads a document in one call; a larger one in several
     DBManager        one call at a time, transactions, and what errors mean
@@ -93,9 +93,9 @@ from observability.receiving.result import (
     summary,
 )
 from observability.receiving.room import Disk, Room
-from observability.receiving.spool import Spool
+from observability.receiving.spool import DocumentSpool
 from observability.receiving.sweep import finish_sweep, log_calls
-from observability.settings.receiver import SCRIPT, Settings, blame, parser
+from observability.settings.receiver import SCRIPT, Settings, parser, with_setting
 from observability.stopping import STOP, Stopped, backoff, lambda_deadline, wait
 
 
@@ -180,7 +180,7 @@ class Receiver:
     ) -> tuple[Load, Counter[str]]:
         """Read a document and load it; also tells what was left out of one without meta."""
         room = Room(self.disk, self.settings.document_time)
-        spooled = Spool(schemas, self.off, room, early=file.size > EARLY_BYTES)
+        spooled = DocumentSpool(schemas, self.off, room, early=file.size > EARLY_BYTES)
         with closing(spooled) as spool, ThreadPoolExecutor(1, "reader") as pool:
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
@@ -195,7 +195,7 @@ class Receiver:
                 log_event("INFO", f"{file.key}: {name} has no column, ignored {times} times")
         return load, spool.all_left_out() if not spool.facts.meta else Counter()
 
-    def load_spool(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
+    def load_spool(self, file: File, spool: DocumentSpool, reading: Future[Facts]) -> Load:
         """Load once enough is read; raises DocumentProblems or Rejected."""
         spool.wait(spool.loadable)
         if spool.ended:
@@ -215,7 +215,7 @@ class Receiver:
         return result
 
 
-def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
+def process_file_data(chunks: Iterator[bytes], spool: DocumentSpool) -> Facts:
     """Read a document and run its loaders concurrently: the account, the categories, the logs.
 
     Raises Rejected with everything that is wrong with the document.
@@ -316,7 +316,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     log_to(sys.stderr, as_json=True)
     settings = Settings.of({})
     receiver = kept(settings)
-    receiver.db.begin(lambda_deadline(context, RESERVE))
+    receiver.db.begin(lambda_deadline(context, CALL_RESERVE))
     load_objects = partial(load_named, receiver)
     if messages := messages_of(event):
         return load_messages(messages, settings.bucket, load_objects)
@@ -338,7 +338,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
 RETRY = {"retry_rejected": True}
 """The event that asks for what --retry-rejected does."""
 
-RESERVE = 90.0
+CALL_RESERVE = 90.0
 """Seconds before Lambda's own limit at which no new call is made: one may take 60."""
 
 
@@ -389,7 +389,7 @@ def run(flags: argparse.Namespace) -> int:
     if flags.dry_run:
         print("dry run: everything was rolled back, nothing was moved")
     if STOP.by:
-        gone = sum(result.outcome in SETTLED for result in results if not flags.dry_run)
+        gone = sum(result.status in SETTLED for result in results if not flags.dry_run)
         raise Stopped(STOP.by, f"{len(files) - gone} files stay in data/")
     return int(failed(results))
 
@@ -413,7 +413,7 @@ def main(arguments: Sequence[str] | None = None, script: str = SCRIPT) -> int:
     gc.set_threshold(100_000, 50, 100)
 
     return exit_code(
-        script, lambda: load(flags), lambda error: print_problems(script, blame(error))
+        script, lambda: load(flags), lambda error: print_problems(script, with_setting(error))
     )
 
 

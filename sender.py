@@ -35,7 +35,7 @@ if sys.flags.isolated and (Path(__file__).parent / "observability").is_dir():
 
 from observability.aws.cache import Lazy
 from observability.aws.errors import DeadlineExceeded, aws_errors, describe_error
-from observability.aws.limits import RESERVE
+from observability.aws.limits import UPLOAD_RESERVE
 from observability.aws.session import Aws
 from observability.collecting.collector import NOT_ASKED, why_not
 from observability.collecting.organization import assume_account_role, tags_of
@@ -344,7 +344,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     log_to(sys.stderr, as_json=True)
     log = Log()
     flags = read_event(event or {})
-    deadline = lambda_deadline(context, RESERVE)
+    deadline = lambda_deadline(context, UPLOAD_RESERVE)
     summary = run(read_settings(flags, CATEGORIES), log, Progress(), deadline)
     log.say("INFO", summary.line)
     if summary.problems:

@@ -124,7 +124,7 @@ def name_of(item: object) -> str:
     return "one without a name"
 
 
-def plain(amount: Decimal) -> str:
+def decimal_text(amount: Decimal) -> str:
     """A decimal with all its digits and no exponent."""
     return format(amount, "f")
 

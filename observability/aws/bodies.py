@@ -84,7 +84,9 @@ def refuse_foreign_body(**event: Any) -> None:
     body = response["body"]
     if not isinstance(body, bytes):
         return  # a stream, which who reads it checks
-    if why := flaw(event["operation_model"], response["status_code"], response["headers"], body):
+    if why := why_foreign(
+        event["operation_model"], response["status_code"], response["headers"], body
+    ):
         response.update(status_code=BAD_GATEWAY, body=b"")
         event["customized_response_dict"]["Error"] = {"Code": UNREADABLE, "Message": why}
 
@@ -95,7 +97,7 @@ def count_as_server_error(response: tuple[Any, dict[str, Any]] | None, **_: Any)
         response[0].status_code = BAD_GATEWAY
 
 
-def flaw(
+def why_foreign(
     operation: OperationModel, status: int, headers: Mapping[str, str], body: bytes
 ) -> str | None:
     """Why a body is no answer to an operation; None if it may be one."""

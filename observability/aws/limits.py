@@ -84,10 +84,10 @@ class RegionSlots:
 
 
 LONGEST_WAIT = 20.0
-RESERVE = 60.0
+UPLOAD_RESERVE = 60.0
 """Seconds kept at the end of a run for calls under way to end and for the upload."""
 
-GRACE = 2 * RESERVE
+GRACE = 2 * UPLOAD_RESERVE
 """Seconds after a run's time in which what it has collected may still be shipped."""
 
 CONCURRENCY = {

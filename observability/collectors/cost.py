@@ -14,7 +14,7 @@ from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
 from observability.contract import INTERVAL
-from observability.rows import Row, RowMapper, get_path, listed, plain, shaped
+from observability.rows import Row, RowMapper, decimal_text, get_path, listed, shaped
 from observability.sources.cost_explorer import (
     COST_EXPLORER_ERRORS,
     days_told,
@@ -98,19 +98,21 @@ def cost_report(
     percentage = difference / abs(previous) * 100 if difference is not None and previous else None
     ranked = sorted(services.items(), key=lambda held: (-held[1], held[0]))
     return {
-        "current_period_cost": plain(current),
-        "previous_period_cost": None if previous is None else plain(previous),
-        "cost_difference": None if difference is None else plain(difference),
-        "cost_difference_percentage": None if percentage is None else plain(round(percentage, 4)),
+        "current_period_cost": decimal_text(current),
+        "previous_period_cost": None if previous is None else decimal_text(previous),
+        "cost_difference": None if difference is None else decimal_text(difference),
+        "cost_difference_percentage": None
+        if percentage is None
+        else decimal_text(round(percentage, 4)),
         "period": {"start": str(day), "end": str(day + timedelta(days=1)), "granularity": INTERVAL},
-        "amortized_cost": plain(sum(spread.values(), Decimal()))
+        "amortized_cost": decimal_text(sum(spread.values(), Decimal()))
         if spread or not services
         else None,
         "top_services": [
             {
                 "service": name,
-                "cost": plain(cost),
-                "amortized_cost": plain(spread[name]) if name in spread else None,
+                "cost": decimal_text(cost),
+                "amortized_cost": decimal_text(spread[name]) if name in spread else None,
             }
             for name, cost in ranked
         ],

@@ -16,7 +16,7 @@ from observability.collecting.scan import Scan
 from observability.collecting.window import Window
 from observability.contract import FAIL
 from observability.dates import day_of, days, midnight, to_iso
-from observability.rows import Row, get_path, listed, plain, shaped
+from observability.rows import Row, decimal_text, get_path, listed, shaped
 from observability.sources.cost_explorer import COST_EXPLORER_ERRORS, days_told, read_costs
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ def product_costs(rows: Iterable[Row]) -> Mapping[tuple[str, str], Row]:
     costs: dict[tuple[str, str], Row] = {}
     for row in rows:
         known = costs.setdefault((row["service"], row["date_from"]), {"cost_consumed": "0"})
-        known["cost_consumed"] = plain(Decimal(known["cost_consumed"]) + Decimal(row["cost"]))
+        known["cost_consumed"] = decimal_text(
+            Decimal(known["cost_consumed"]) + Decimal(row["cost"])
+        )
         known["currency"] = row["currency"]
     return costs
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.plain import connect, observe
+from observability.aws.receiver_clients import connect, observe
 from observability.database.errors import aws_meaning
 from observability.errors import Blocked, Forbidden, Transient, UsageError
 from observability.limits import METADATA_BYTES, MIB, NAME_BYTES
@@ -250,7 +250,7 @@ class S3Manager:
 
         Only now: until it is loaded, the copy in rejected/ is the safe one.
         """
-        loaded = {result.key for result in results if result.outcome is FileStatus.LOADED}
+        loaded = {result.key for result in results if result.status is FileStatus.LOADED}
         for file in retried:
             if f"data/{file.rest}" in loaded:
                 reasons = self.find(file.key + REASON)

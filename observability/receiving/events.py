@@ -216,7 +216,7 @@ def batch_answer(
     told = []
     for task, named in names.items():
         found = [by_key[key] for key in named.keys if key in by_key]
-        code = BATCH_RESULTS.get(found[-1].outcome, "PermanentFailure") if found else ""
+        code = BATCH_RESULTS.get(found[-1].status, "PermanentFailure") if found else ""
         text = "; ".join(found[-1].reasons[:3]) if found else "it names no object under data/"
         told.append(
             {"taskId": task, "resultCode": code or "PermanentFailure", "resultString": text[:900]}

@@ -17,7 +17,7 @@ from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, me
 from observability.database.tables import Kind, Table
 from observability.errors import DatabaseFault, Rejected, ValueRefused
 from observability.limits import DOCUMENTS_A_DAY
-from observability.loaders import AWAITED
+from observability.loaders import LOADED_FIRST
 from observability.loaders.account import accounts_sql, products_sql, without_product_sql
 from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
 from observability.loaders.once import LOCK_ACCOUNT_SQL, ONCE, once_sql
@@ -29,7 +29,7 @@ from observability.receiving.files import File
 from observability.receiving.gate import check_number
 from observability.receiving.identity import speaks_of_now
 from observability.receiving.result import Counters
-from observability.receiving.spool import Spool, TableSpool
+from observability.receiving.spool import DocumentSpool, TableSpool
 
 LOADED_SQL = """
 SELECT CAST(d.counters AS text), d.collected_at <> d.last_modified,
@@ -85,7 +85,7 @@ class Load:
     """
 
     db: DBManager
-    spool: Spool
+    spool: DocumentSpool
     document: dict[str, Any]
     again: bool = False  # also what this version has loaded before
     transaction: str | None = None
@@ -200,7 +200,7 @@ class Load:
         for name, spool in self.spool.tables.items():
             if spool.schema.table.kind is not Kind.OWNER:
                 yield from self.merges(name, spool)
-            elif name not in AWAITED:
+            elif name not in LOADED_FIRST:
                 for batch, _ in self.spool.batches(spool):
                     yield self.owner(spool, spool.read(batch), batch.rows)
         findings = self.spool.tables["security"]
@@ -226,7 +226,7 @@ class Load:
 
     def owners(self, table: Table) -> Iterator[Step]:
         """What rows of a table hang on and has been met since this was last asked."""
-        if table.parent and table.parent.table in AWAITED:
+        if table.parent and table.parent.table in LOADED_FIRST:
             spool = self.spool.tables[table.parent.table]
             while (more := spool.read_more())[1]:
                 yield self.owner(spool, *more)

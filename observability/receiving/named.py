@@ -33,8 +33,8 @@ def find_each(s3: S3Manager, objects: Iterable[ObjectName]) -> tuple[list[File],
             small = told.account and told.etag and told.size <= EARLY_BYTES
             file = told if small else s3.find(key)
         except expected as error:
-            outcome = FileStatus.DEFERRED if isinstance(error, Transient) else FileStatus.FAILED
-            unseen.append(FileResult(key, outcome, reasons=(str(error),)))
+            status = FileStatus.DEFERRED if isinstance(error, Transient) else FileStatus.FAILED
+            unseen.append(FileResult(key, status, reasons=(str(error),)))
             log_result(unseen[-1])
         else:
             if file:

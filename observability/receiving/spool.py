@@ -22,7 +22,7 @@ from observability.limits import (
     TEXT_BYTES,
     UNKNOWN_NAMES,
 )
-from observability.loaders import AWAITED
+from observability.loaders import LOADED_FIRST
 from observability.loaders.rows import Complete, EndOfTable, Fault, Orphans, Row
 from observability.receiving.casting import (
     EMPTY,
@@ -238,7 +238,7 @@ class TableSpool:
         return f"[{texts}]", sum(batch.rows for batch in fresh)
 
 
-class Spool:
+class DocumentSpool:
     """All tables of one document on their way, and everything that is wrong with it."""
 
     def __init__(
@@ -272,7 +272,7 @@ class Spool:
         table = self.tables[loaded.table]
         if isinstance(loaded, Row):
             self.add_faults(table.add(loaded))
-            if loaded.table in AWAITED:
+            if loaded.table in LOADED_FIRST:
                 self.add_faults(table.cut())
         elif isinstance(loaded, EndOfTable):
             self.finish(table)
@@ -364,7 +364,9 @@ class Spool:
     def large(self) -> bool:
         """Whether a table takes several batches."""
         return any(
-            len(table.batches) > 1 for name, table in self.tables.items() if name not in AWAITED
+            len(table.batches) > 1
+            for name, table in self.tables.items()
+            if name not in LOADED_FIRST
         )
 
     def loadable(self) -> bool:

@@ -43,7 +43,7 @@ def received(warehouse: Warehouse) -> FileResult:
     """Start a receiver as its command does, and load the one document."""
     loading = receiver.start(warehouse.settings)
     [result] = receiver.load_all(loading, receiver.list_data(loading))
-    assert result.outcome is FileStatus.LOADED
+    assert result.status is FileStatus.LOADED
     return result
 
 
@@ -79,7 +79,7 @@ def explained(warehouse: Warehouse) -> Iterator[tuple[psycopg.Connection[Any], p
     db = plans.RecordingDB(settings)
     loading = receiver.Receiver(settings, S3Manager(settings), db, KnownSchemas(db))
     [result] = receiver.load_all(loading, receiver.list_data(loading))
-    assert result.outcome is FileStatus.LOADED
+    assert result.status is FileStatus.LOADED
     with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:
         yield connection, db
 

@@ -126,7 +126,7 @@ def test_any_order_and_repetition_gives_the_same_rows(
     for order in orders:
         warehouse.empty()
         for key, each in order:
-            assert warehouse.load(each, key).outcome is FileStatus.LOADED
+            assert warehouse.load(each, key).status is FileStatus.LOADED
         ends.append(warehouse.rows())
     for table in ends[0]:
         assert ends[0][table] == ends[1][table], table

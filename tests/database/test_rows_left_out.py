@@ -54,7 +54,7 @@ def load(warehouse: Warehouse, made: Document, day: date) -> FileResult:
 
 
 def assert_waits(warehouse: Warehouse, result: FileResult, *words: str) -> None:
-    assert result.outcome is FileStatus.FAILED, (result.outcome, result.reasons)
+    assert result.status is FileStatus.FAILED, (result.status, result.reasons)
     for word in words:
         assert word in result.reasons[0]
     assert [file.key for file in warehouse.receiver.s3.list_files("")] == [result.key]
@@ -76,7 +76,7 @@ CHANGES = {**dict.fromkeys(UPDATED, "UPDATE"), **GONE}
 
 @pytest.mark.parametrize("table", CHANGES)
 def test_changes_that_a_trigger_leaves_out_are_missed(warehouse: Warehouse, table: str) -> None:
-    assert load(warehouse, document(), date(2026, 11, 21)).outcome is FileStatus.LOADED
+    assert load(warehouse, document(), date(2026, 11, 21)).status is FileStatus.LOADED
     for file in warehouse.receiver.s3.list_files("loaded/"):
         warehouse.receiver.s3.delete(file)
     before = warehouse.rows()
@@ -98,7 +98,7 @@ def test_rows_that_a_rule_leaves_out_are_missed(
     warehouse: Warehouse, condition: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A rule may turn an UPDATE into nothing, without a word, or so that PostgreSQL refuses it."""
-    assert load(warehouse, document(), date(2026, 11, 21)).outcome is FileStatus.LOADED
+    assert load(warehouse, document(), date(2026, 11, 21)).status is FileStatus.LOADED
     for file in warehouse.receiver.s3.list_files("loaded/"):
         warehouse.receiver.s3.delete(file)
     warehouse.query(
@@ -106,7 +106,7 @@ def test_rows_that_a_rule_leaves_out_are_missed(
         fetch=False,
     )
     result = load(warehouse, changed(), DAY)
-    assert result.outcome is FileStatus.FAILED
+    assert result.status is FileStatus.FAILED
     assert "kms_keys" in result.reasons[0]
     assert "Traceback" not in caplog.text
 
@@ -140,6 +140,6 @@ def test_what_a_pooled_session_has_lost_is_tried_again(warehouse: Warehouse, sta
     words = f'ERROR: prepared statement "S_1" does not exist; SQLState: {state}'
     faults = warehouse.embedded.data_api.faults
     faults.fail("DatabaseErrorException", words, path="/Execute", sql="load_document", times=2)
-    assert load(warehouse, document(), date(2026, 11, 21)).outcome is FileStatus.LOADED
+    assert load(warehouse, document(), date(2026, 11, 21)).status is FileStatus.LOADED
     assert faults.injected
     assert len(warehouse.query("SELECT FROM documents")) == 1

@@ -40,7 +40,7 @@ def load(warehouse: Warehouse, made: Document, key: str = "") -> FileResult:
     region = made["account"].get("region", HERE)
     key = key or f"data/{ACCOUNT}/{region}/{made['config']['date_from']}_DAILY.json"
     result = warehouse.receiver.load_file(put(warehouse, made, key))
-    assert result.outcome is FileStatus.LOADED, result.reasons
+    assert result.status is FileStatus.LOADED, result.reasons
     return result
 
 
@@ -98,7 +98,7 @@ def test_regions_that_load_at_once_see_each_other(warehouse: Warehouse) -> None:
     files = [put(warehouse, theirs(r), f"data/{ACCOUNT}/{r}/{DAY}_DAILY.json") for r in regions]
     with ThreadPoolExecutor(len(files)) as pool:
         results = list(pool.map(warehouse.receiver.load_file, files))
-    assert [result.outcome for result in results] == [FileStatus.LOADED] * 4
+    assert [result.status for result in results] == [FileStatus.LOADED] * 4
     assert [region for region, _ in costs(warehouse)] == ["ap-south-1"]
 
 

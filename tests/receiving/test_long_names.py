@@ -59,7 +59,7 @@ def keys_of_text(schemas: Iterable[TableSchema]) -> Iterator[tuple[str, str]]:
 def test_a_name_of_32000_characters_is_loaded_wherever_it_stands(warehouse: Warehouse) -> None:
     for day in DAYS:
         result = warehouse.load(endless(day), documents.key(day))
-        assert result.outcome is FileStatus.LOADED, result.reasons
+        assert result.status is FileStatus.LOADED, result.reasons
     again = warehouse.load(endless(DAYS[1]), documents.key(DAYS[1]))
     assert (again.totals["CREATED"], again.totals["UPDATED"], again.totals["GONE"]) == (0, 0, 0)
     short = [

@@ -10,7 +10,7 @@ from observability.aws.session import Aws
 from observability.collecting.collector import EVENT, Part, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.collecting.spool import Spool
+from observability.collecting.spool import SpooledRows
 from observability.dates import day_of, zulu
 from observability.rows import Row, RowMapper, get_path, iso_time, listed, shaped
 from observability.sources.findings import Administered, Reading, findings
@@ -105,7 +105,7 @@ def security_hub_filters(reading: Reading) -> AwsSecurityFindingFiltersTypeDef:
     return among | {"UpdatedAt": [span]}
 
 
-def finding_groups(lists: Mapping[str, Spool]) -> list[Row]:
+def finding_groups(lists: Mapping[str, SpooledRows]) -> list[Row]:
     """Security Hub's findings by product, with counts of what the document has of each."""
     return [
         {
