@@ -363,7 +363,7 @@ def list_data(receiver: Receiver) -> Iterator[File]:
     return receiver.s3.list_files("data/")
 
 
-def run(flags: argparse.Namespace) -> int:
+def act(flags: argparse.Namespace) -> int:
     """What the command line asks for; returns the exit code."""
     settings = Settings.of(vars(flags))
     prepare_report(settings)
@@ -394,10 +394,10 @@ def run(flags: argparse.Namespace) -> int:
     return int(failed(results))
 
 
-def load(flags: argparse.Namespace) -> int:
+def run(flags: argparse.Namespace) -> int:
     """Run what the command line asks for; what may pass is a failure of this run."""
     try:
-        return read(flags) if only_reads(flags) else run(flags)
+        return read(flags) if only_reads(flags) else act(flags)
     except (DatabaseFault, Rejected, Transient) as error:
         if STOP.by:
             raise Stopped(STOP.by) from None
@@ -413,7 +413,7 @@ def main(arguments: Sequence[str] | None = None, script: str = SCRIPT) -> int:
     gc.set_threshold(100_000, 50, 100)
 
     return exit_code(
-        script, lambda: load(flags), lambda error: print_problems(script, with_setting(error))
+        script, lambda: run(flags), lambda error: print_problems(script, with_setting(error))
     )
 
 

@@ -93,28 +93,28 @@ from observability.settings.values import Target
 from observability.stopping import interrupt, lambda_deadline
 
 
-def run(
+def run_all(
     settings: Settings, log: Log, progress: Progress, deadline: float | None = None
 ) -> RunSummary:
     """Collect and ship the documents of one account, or of several at once."""
-    this = Run(settings, log, deadline)
+    run = Run(settings, log, deadline)
     summary = RunSummary()
     wide = settings.several or settings.regions != (settings.region,)
     try:
-        this.caller.identify()
+        run.caller.identify()
         if not settings.several:
-            this.caller.log = log.with_fields(account=this.caller.account)
-        check_regions(this.caller, settings)
-        check_bucket(this.caller, settings)
+            run.caller.log = log.with_fields(account=run.caller.account)
+        check_regions(run.caller, settings)
+        check_bucket(run.caller, settings)
         with progress.over(summary) if wide else contextlib.nullcontext():
             if settings.several:
-                run_accounts(this, settings, progress, summary)
+                run_accounts(run, settings, progress, summary)
             else:
-                run_account(AccountRun(this, this.caller), settings, progress, summary)
+                run_account(AccountRun(run, run.caller), settings, progress, summary)
     finally:
-        this.caller.stopped.set()
-        end_uploads(this)
-        this.caller.close()
+        run.caller.stopped.set()
+        end_uploads(run)
+        run.caller.close()
     return summary
 
 
@@ -345,7 +345,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     log = Log()
     flags = read_event(event or {})
     deadline = lambda_deadline(context, UPLOAD_RESERVE)
-    summary = run(read_settings(flags, CATEGORIES), log, Progress(), deadline)
+    summary = run_all(read_settings(flags, CATEGORIES), log, Progress(), deadline)
     log.say("INFO", summary.line)
     if summary.problems:
         raise RuntimeError(f"failed: {summary.line}")
@@ -355,7 +355,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
 def collect_and_ship(settings: Settings, log: Log, *, live: bool, quiet: bool) -> int:
     """The run itself; paths of the documents and a summary on stdout."""
     started = time.monotonic()
-    summary = run(settings, log, LiveProgress(sys.stderr) if live else Progress())
+    summary = run_all(settings, log, LiveProgress(sys.stderr) if live else Progress())
     timing = f"{time.monotonic() - started:.3f} s, {summary.calls.total()} calls"
     log.say("TIMING", timing, logging.INFO)
     stream = sys.stderr if settings.dry_run and not settings.output else sys.stdout
