@@ -79,7 +79,7 @@ class RegionSlots:
     def _is_free(self, account: str) -> bool:
         share, rest = divmod(self.at_once, max(1, min(self.at_once, self.accounts)))
         taken = self._taken[account]
-        more = [held for held in self._taken.values() if held > share]
+        more = [count for count in self._taken.values() if count > share]
         return taken < share or (taken == share and len(more) < rest)
 
 

@@ -113,7 +113,7 @@ class SharedReads:
         pages = client.get_paginator("list_delegated_administrators").paginate(
             ServicePrincipal=principal
         )
-        found = next((held for page in pages for held in page["DelegatedAdministrators"]), None)
+        found = next((item for page in pages for item in page["DelegatedAdministrators"]), None)
         if not found:
             raise SharedReadUnavailable("it has no delegated administrator")
         aws = assume_account_role(self.caller, self.settings, found["Id"])

@@ -34,7 +34,7 @@ FORECAST_CONFIDENCE = 80
 """Percent: the actual cost is expected to lie between the bounds that often."""
 
 forecast_row = RowMapper(
-    period=lambda held: {name.lower(): day[:10] for name, day in held["TimePeriod"].items()},
+    period=lambda item: {name.lower(): day[:10] for name, day in item["TimePeriod"].items()},
     amount="MeanValue",
     prediction_interval_lower_bound="PredictionIntervalLowerBound",
     prediction_interval_upper_bound="PredictionIntervalUpperBound",
@@ -96,7 +96,7 @@ def cost_report(
     previous = sum(totals.get(str(before), {}).values(), Decimal()) if before >= first else None
     difference = None if previous is None else current - previous
     percentage = difference / abs(previous) * 100 if difference is not None and previous else None
-    ranked = sorted(services.items(), key=lambda held: (-held[1], held[0]))
+    ranked = sorted(services.items(), key=lambda item: (-item[1], item[0]))
     return {
         "current_period_cost": decimal_text(current),
         "previous_period_cost": None if previous is None else decimal_text(previous),
@@ -162,7 +162,7 @@ def read_anomalies(scan: Scan, out: CategoryResult) -> list[tuple[str, str]]:
         if not earliest or earliest[1] <= start:
             raise
         every = list_anomalies(scan, earliest[1])
-    found = [held for held in every if is_own(scan.account, held)]
+    found = [item for item in every if is_own(scan.account, item)]
     out.raise_if_incomplete()  # their number is what is wanted
     out.rows += len(found)
     return [(a.get("AnomalyStartDate", "")[:10], a.get("AnomalyEndDate", "9")[:10]) for a in found]
@@ -200,7 +200,7 @@ def read_savings(scan: Scan, out: CategoryResult) -> Row:
     ):
         savings = page.get("estimatedTotalDedupedSavings") if savings is None else savings
         groups = listed([page], "items", "group")
-        count += sum(held.get("recommendationCount", 0) for held in groups)
+        count += sum(item.get("recommendationCount", 0) for item in groups)
     out.raise_if_incomplete()
     out.rows += 1
     return {"potential_monthly_savings": savings, "saving_opportunities_count": count}

@@ -130,7 +130,7 @@ def affected_accounts(aws: Aws, arn: str) -> list[str]:
     pages = client.get_paginator("describe_affected_accounts_for_organization").paginate(
         eventArn=arn, PaginationConfig={"PageSize": 100}
     )
-    if not (found := [held for page in pages for held in page.get("affectedAccounts", ())]):
+    if not (found := [item for page in pages for item in page.get("affectedAccounts", ())]):
         raise SharedReadUnavailable(f"AWS does not tell whom {arn} is about")
     return found
 

@@ -244,7 +244,7 @@ def shared_queries(
     among: ExpressionTypeDef, services: Mapping[str, set[str]]
 ) -> dict[str, ExpressionTypeDef]:
     """Filters by service: of all usage types of a single service (""), then of the other ones."""
-    mixed = sorted(usage_type for usage_type, held in services.items() if len(held) > 1)
+    mixed = sorted(usage_type for usage_type, named in services.items() if len(named) > 1)
     if not mixed:
         return {"": among}
     several = sorted({service for usage_type in mixed for service in services[usage_type]})

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 
-def name_tag(held: Mapping[str, Any]) -> str | None:
+def name_tag(item: Mapping[str, Any]) -> str | None:
     """The value of the tag Name."""
-    return next((t.get("Value") for t in held.get("Tags", ()) if t.get("Key") == "Name"), None)
+    return next((t.get("Value") for t in item.get("Tags", ()) if t.get("Key") == "Name"), None)
 
 
 def kind_of(service: str, kind: str, **columns: str | Callable[[Any], Any]) -> RowMapper:

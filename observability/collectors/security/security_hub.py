@@ -37,7 +37,7 @@ finding_row = RowMapper(
     compliance_status="Compliance.Status", region="Region", workflow_state="WorkflowState",
     record_state="RecordState", product_name="ProductName", company_name="CompanyName",
     product_arn="ProductArn", generator_id="GeneratorId",
-    generator=lambda held: get_path(held, "GeneratorDetails.Name") or product(held),
+    generator=lambda item: get_path(item, "GeneratorDetails.Name") or product(item),
 )  # fmt: skip
 """A Security Hub finding (ASFF); the first resource stands for all that it names."""
 
@@ -57,7 +57,7 @@ def hub_members(aws: Aws, region: str) -> dict[str, str]:
     """The accounts whose findings an administrator sees (Security Hub: ListMembers)."""
     client: SecurityHubClient = aws.client("securityhub", region)
     pages = client.get_paginator("list_members").paginate(OnlyAssociated=True)
-    found = {held["AccountId"]: "" for held in listed(pages, "Members", "AccountId")}
+    found = {item["AccountId"]: "" for item in listed(pages, "Members", "AccountId")}
     return {aws.account: "", **found}
 
 
