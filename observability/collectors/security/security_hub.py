@@ -67,8 +67,8 @@ def hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     pages = client.get_paginator("get_findings").paginate(
         Filters=security_hub_filters(reading), PaginationConfig={"PageSize": 100}
     )
-    identified = (finding for finding in listed(pages, "Findings") if finding.get("Id"))
-    yield from shaped(identified, lambda finding: (finding["AwsAccountId"], finding_row(finding)))
+    found = listed(pages, "Findings", "Id")
+    yield from shaped(found, lambda finding: (finding["AwsAccountId"], finding_row(finding)))
 
 
 HUB = Administered("Security Hub", "securityhub", 20, hub_members, hub_findings)
