@@ -2,7 +2,7 @@
 """Load what sender.py put under data/ into Aurora PostgreSQL, then move it to loaded/.
 
     S3 data/ ─ read, validate, encode ─► one call or transaction per file ─► S3 loaded/
-                  (17 loaders)             (RDS Data API)                 └► S3 rejected/ + reason
+                  (LOADERS, at once)        (RDS Data API)                 └► S3 rejected/ + reason
 
 The flow of one file, in the order of this page:
 

@@ -282,7 +282,7 @@ def collect(
     """Run the collectors that apply, all at once; what became of each category."""
     results = {
         collector.category: CategoryResult(
-            collector.category, builders, required=collector.essential, lists=collector.told
+            collector.category, builders, required=collector.essential, lists=collector.all_lists
         )
         for collector in COLLECTORS
     }

@@ -118,8 +118,8 @@ def why_foreign(
     if not foreign:
         return None
     kind = headers.get("content-type", "").partition(";")[0] or "of no type"
-    told = " ".join(body.decode(errors="replace").split())[:EXCERPT]
-    return f"it is not AWS's: status {status}, {kind}, {told!r}"
+    excerpt = " ".join(body.decode(errors="replace").split())[:EXCERPT]
+    return f"it is not AWS's: status {status}, {kind}, {excerpt!r}"
 
 
 def has_body(operation: OperationModel) -> bool:
@@ -138,16 +138,16 @@ def is_json_answer(
     somebody else; an empty one is an answer.
     """
     try:
-        told = json.loads(body.decode())
+        answer = json.loads(body.decode())
     except (ValueError, RecursionError):
         return False
-    if not isinstance(told, dict):
+    if not isinstance(answer, dict):
         return False
-    if not told or status >= 300 or any(name in headers for name in REQUEST_IDS):
+    if not answer or status >= 300 or any(name in headers for name in REQUEST_IDS):
         return True
     shape = operation.output_shape
     return not shape or any(
-        member.serialization.get("name", name) in told for name, member in shape.members.items()
+        member.serialization.get("name", name) in answer for name, member in shape.members.items()
     )
 
 

@@ -15,14 +15,14 @@ INSERT_SQL = """INSERT INTO changes
         (account_id, document_id, table_name, row_id, row_key, change, old_values, new_values)"""
 
 
-def told_columns(schema: TableSchema) -> list[str]:
+def change_columns(schema: TableSchema) -> list[str]:
     """The columns by which a change tells which row it is about, and of which listing."""
     return [c for c in dict.fromkeys([*schema.key, *schema.table.scope]) if c != "account_id"]
 
 
-def told(schema: TableSchema) -> str:
+def change_values(schema: TableSchema) -> str:
     """What a row t that is gone returns of itself, for `changes`."""
-    return "".join(f', t."{column}"' for column in told_columns(schema))
+    return "".join(f', t."{column}"' for column in change_columns(schema))
 
 
 def known_cte(table: Table) -> str:
@@ -69,7 +69,7 @@ def row_key(schema: TableSchema) -> tuple[str, str]:
 def changed_cte(schema: TableSchema, *, vanishes: bool) -> str:
     """Write what was created, updated, returned and, if the statement knows, what is gone."""
     table = schema.table
-    told = "".join(f', {{0}}."{column}"' for column in told_columns(schema))
+    values = "".join(f', {{0}}."{column}"' for column in change_columns(schema))
     columns = ", ".join(f'w."{column}"' for column in table.scope)
     covering = f"key_text(concat_ws('|', {columns}))" if columns else "''"
     snapshot = table.kind is Kind.SNAPSHOT
@@ -80,17 +80,17 @@ def changed_cte(schema: TableSchema, *, vanishes: bool) -> str:
     none = "CAST(NULL AS jsonb) AS old_values, CAST(NULL AS jsonb) AS new_values"
     selects = [
         f"""SELECT w.id AS row_id, 'created' AS change, {covering} AS covering,
-               {none}{told.format("w")}
+               {none}{values.format("w")}
         FROM inserted w{" WHERE w.gone_at IS NULL" if snapshot else ""}""",
         f"""SELECT c.row_id, CASE WHEN {returned} THEN 'returned' ELSE 'updated' END, c.covering,
-               d.old_values, d.new_values{told.format("c")}
+               d.old_values, d.new_values{values.format("c")}
         FROM compared c JOIN "{table.name}" t ON t.id = c.row_id
         CROSS JOIN LATERAL {difference(counted, "t", "c")} d
         WHERE c.replaces AND (c.differs OR {returned}) AND ({differs} OR {returned})""",
     ]
     if vanishes:
         fresh = " WHERE v.fresh" if snapshot else ""
-        selects.append(f"""SELECT v.id, 'gone', v.covering, {none}{told.format("v")}
+        selects.append(f"""SELECT v.id, 'gone', v.covering, {none}{values.format("v")}
         FROM vanished v{fresh}""")
     key, join = row_key(schema)
     union = "\n        UNION ALL\n        ".join(selects)

@@ -11,7 +11,7 @@ from enum import Enum
 from functools import lru_cache
 
 from observability.database.catalogue import Column, TableSchema
-from observability.database.changes import changed_cte, known_cte, told, told_columns
+from observability.database.changes import change_columns, change_values, changed_cte, known_cte
 from observability.database.tables import Kind, Table
 
 NONE = "CAST(0 AS bigint)"
@@ -239,7 +239,7 @@ def written_ctes(schema: TableSchema, complete: bool) -> list[str]:
     creates = " AND NOT j.outdated" if table.kind in (Kind.PERIOD, Kind.PART) else ""
     moves = " AND (j.differs OR j.was_gone_at IS NOT NULL OR j.taken_over)" if complete else ""
     updates = [f'"{c}" = {value}' for c, value in values.items() if c != "account_id"]
-    returned = ["id", *told_columns(schema)]
+    returned = ["id", *change_columns(schema)]
     returned += ["gone_at"] if table.kind is Kind.SNAPSHOT else []
     return [
         f"""inserted AS (
@@ -307,7 +307,7 @@ vanished AS (
     SET gone_at = this.collected_at, document_id = coalesce((
         SELECT p.document_id FROM previous p WHERE p.sort_key > a.sort_key), t.document_id){extra}
     FROM absent a CROSS JOIN this WHERE t.id = a.id
-    RETURNING t.id, a.fresh, '' AS covering{told(schema)})"""
+    RETURNING t.id, a.fresh, '' AS covering{change_values(schema)})"""
 
 
 def deleted_cte(schema: TableSchema, several: bool) -> str:
@@ -325,7 +325,7 @@ def deleted_cte(schema: TableSchema, several: bool) -> str:
       AND {seen_condition(schema, several)}),
 vanished AS (
     DELETE FROM "{table.name}" t USING absent a WHERE t.id = a.id
-    RETURNING t.id, a.covering{told(schema)})"""
+    RETURNING t.id, a.covering{change_values(schema)})"""
 
 
 class Extent(Enum):

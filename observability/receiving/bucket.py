@@ -206,7 +206,7 @@ class S3Manager:
 
     def copy_to(self, file: File, place: str, mark: str, rest: str) -> bool:
         """Copy a document to a name that no object has; False if one has it, or it is gone."""
-        how = told(file, {mark: as_mark(rest)})
+        how = copy_facts(file, {mark: as_mark(rest)})
         return self.copy(file, f"{place}/{rest}", IfNoneMatch="*", **how)
 
     def reject(self, file: File, reasons: Sequence[str]) -> bool:
@@ -258,7 +258,7 @@ class S3Manager:
                     self.delete(reasons)
 
 
-def told(file: File, more: Mapping[str, str]) -> dict[str, Any]:
+def copy_facts(file: File, more: Mapping[str, str]) -> dict[str, Any]:
     """What a copy tells S3 of a document: what its uploader told, and what it was when it came.
 
     Neither a type nor tags of an uploader's: S3 would hand the former to browsers, and for the

@@ -91,8 +91,10 @@ def summary(results: Sequence[FileResult], seconds: float, not_begun: int = 0) -
     outcomes = Counter(result.status.value for result in results)
     outcomes += Counter({"not begun": not_begun})
     total = sum(tables.values(), Counter())
-    told = ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items())) or "nothing to do"
-    lines.append(f"{len(results)} files ({told}), {total['TOTAL']} rows, {seconds:.1f} s")
+    by_status = (
+        ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items())) or "nothing to do"
+    )
+    lines.append(f"{len(results)} files ({by_status}), {total['TOTAL']} rows, {seconds:.1f} s")
     return "\n".join(lines)
 
 

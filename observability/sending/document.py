@@ -78,8 +78,8 @@ def complete_lists(results: Mapping[str, CategoryResult]) -> Iterator[str]:
     """
     for collector in COLLECTORS:
         complete = results[collector.category].complete
-        told = (name for name in collector.told if name in complete)
-        yield from (".".join(filter(None, (collector.category, name))) for name in told)
+        names = (name for name in collector.all_lists if name in complete)
+        yield from (".".join(filter(None, (collector.category, name))) for name in names)
 
 
 def category_content(builder: DocumentBuilder, collector: Collector, *, backfill: bool) -> Any:

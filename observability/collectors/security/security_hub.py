@@ -53,7 +53,7 @@ def is_open(row: Row) -> bool:
     return row["record_state"] != "ARCHIVED" and not settled
 
 
-def hub_members(aws: Aws, region: str) -> dict[str, str]:
+def security_hub_members(aws: Aws, region: str) -> dict[str, str]:
     """The accounts whose findings an administrator sees (Security Hub: ListMembers)."""
     client: SecurityHubClient = aws.client("securityhub", region)
     pages = client.get_paginator("list_members").paginate(OnlyAssociated=True)
@@ -61,7 +61,7 @@ def hub_members(aws: Aws, region: str) -> dict[str, str]:
     return {aws.account: "", **found}
 
 
-def hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
+def security_hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     """Findings of accounts (Security Hub: GetFindings)."""
     client: SecurityHubClient = reading.aws.client("securityhub", reading.region)
     pages = client.get_paginator("get_findings").paginate(
@@ -71,7 +71,9 @@ def hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     yield from shaped(found, lambda finding: (finding["AwsAccountId"], finding_row(finding)))
 
 
-HUB = Administered("Security Hub", "securityhub", 20, hub_members, hub_findings)
+FINDINGS = Administered(
+    "Security Hub", "securityhub", 20, security_hub_members, security_hub_findings
+)
 """AWS takes 20 values per filter."""
 
 
@@ -80,7 +82,7 @@ def get_security_hub(scan: Scan, out: CategoryResult) -> None:
 
     The update time is the provider's: AWS does not move it when somebody sets a workflow status.
     """
-    for row in findings(scan, out, HUB, lambda: {scan.account: ""}):
+    for row in findings(scan, out, FINDINGS, lambda: {scan.account: ""}):
         labels = (row["severity"], "open" if is_open(row) else "resolved")
         part = f"{SECURITY_HUB}/{row['product_name'] or row['product_arn'].rpartition('/')[2]}"
         out.emit(row, part, day=day_of(row["updated_at"]), labels=labels)
