@@ -2,13 +2,13 @@
 """Load what sender.py put under data/ into Aurora PostgreSQL, then move it to loaded/.
 
     S3 data/ ─ read, validate, encode ─► one call or transaction per file ─► S3 loaded/
-                  (17 loaders)             (RDS Data API)                 └► S3 rejected/ + reason
+                  (LOADERS, at once)        (RDS Data API)                 └► S3 rejected/ + reason
 
 The flow of one file:
 
     DocumentReader   parses the S3 object as it arrives and hands its rows to the loaders
     load_*_data      one loader per category: rows of the document → rows of tables
-    Spool            casts and checks every value against the catalogue, cuts batches of ≤ 3.5 MiB
+    DocumentSpool    casts and checks every value against the catalogue, cuts batches of ≤ 3.5 MiB
     merge_sql        one statement per batch: insert, update what changed, mark what is gone
     load_document    (schema.sql) loads a document in one call; a larger one in several
     DBManager        calls of the RDS Data API, transactions, and the meaning of errors
@@ -76,7 +76,7 @@ from observability.receiving.files import File
 from observability.receiving.forget import forget_document
 from observability.receiving.gate import check_head
 from observability.receiving.identity import check_identity, document_row
-from observability.receiving.known import KnownShapes
+from observability.receiving.known import KnownSchemas
 from observability.receiving.load import Load, find_loaded
 from observability.receiving.named import find_each
 from observability.receiving.notices import log_problems
@@ -93,9 +93,9 @@ from observability.receiving.result import (
     summary,
 )
 from observability.receiving.room import Disk, Room
-from observability.receiving.spool import Spool
+from observability.receiving.spool import DocumentSpool
 from observability.receiving.sweep import finish_sweep, log_calls
-from observability.settings.receiver import SCRIPT, Settings, blame, parser
+from observability.settings.receiver import SCRIPT, Settings, parser, with_setting
 from observability.stopping import STOP, Stopped, backoff, lambda_deadline, wait
 
 
@@ -106,7 +106,7 @@ class Receiver:
     settings: Settings
     s3: S3Manager
     db: DBManager
-    shapes: KnownShapes
+    schemas: KnownSchemas
     dry_run: bool = False
     again: bool = False  # load a file even if this version has loaded it before
     off: frozenset[str] = frozenset()  # categories that are not loaded
@@ -159,12 +159,12 @@ class Receiver:
 
     def try_file(self, file: File, chunks: Iterator[bytes], started: float) -> FileResult:
         """One try: read, load, move. Raises Rejected, Blocked, Transient or Changed."""
-        shapes = self.shapes.read()
+        schemas = self.schemas.read()
         refusals: tuple[type[Exception], ...] = (Rejected, DatabaseFault, *aws_errors())
         try:
-            load, left_out = self.read_and_load(file, chunks, shapes)
+            load, left_out = self.read_and_load(file, chunks, schemas)
         except refusals as error:
-            if self.shapes.out_of_date(shapes, started):
+            if self.schemas.out_of_date(schemas, started):
                 raise Transient("the database has another schema than before") from error
             raise
         settled = self.settle(file, load.counters, load.dated, load.before)
@@ -172,15 +172,15 @@ class Receiver:
 
     def load_document(self, file: File, chunks: Iterator[bytes]) -> FileResult:
         """Load a document from chunks that are not an S3 object (--adopt-schema)."""
-        load, left_out = self.read_and_load(file, chunks, self.shapes.read())
+        load, left_out = self.read_and_load(file, chunks, self.schemas.read())
         return FileResult(file.key, FileStatus.LOADED, load.counters, left_out=left_out)
 
     def read_and_load(
-        self, file: File, chunks: Iterator[bytes], shapes: Sequence[TableSchema]
+        self, file: File, chunks: Iterator[bytes], schemas: Sequence[TableSchema]
     ) -> tuple[Load, Counter[str]]:
         """Read a document and load it; also returns what was left out of one without meta."""
         room = Room(self.disk, self.settings.document_time)
-        spooled = Spool(shapes, self.off, room, early=file.size > EARLY_BYTES)
+        spooled = DocumentSpool(schemas, self.off, room, early=file.size > EARLY_BYTES)
         with closing(spooled) as spool, ThreadPoolExecutor(1, "reader") as pool:
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
@@ -195,7 +195,7 @@ class Receiver:
                 log_event("INFO", f"{file.key}: {name} has no column, ignored {times} times")
         return load, spool.all_left_out() if not spool.facts.meta else Counter()
 
-    def load_spool(self, file: File, spool: Spool, reading: Future[Facts]) -> Load:
+    def load_spool(self, file: File, spool: DocumentSpool, reading: Future[Facts]) -> Load:
         """Load as soon as enough has been read; raises DocumentProblems or Rejected."""
         spool.wait(spool.loadable)
         if spool.ended:
@@ -215,7 +215,7 @@ class Receiver:
         return result
 
 
-def process_file_data(chunks: Iterator[bytes], spool: Spool) -> Facts:
+def process_file_data(chunks: Iterator[bytes], spool: DocumentSpool) -> Facts:
     """Read a document and run its loaders concurrently: the account, the categories, the logs.
 
     Raises Rejected with everything that is wrong with the document.
@@ -291,13 +291,13 @@ def connect(settings: Settings, **how: bool) -> Receiver:
     """A receiver that has not read the database's catalogue yet."""
     off = settings.off(OPTIONAL)
     db = DBManager(settings)
-    return Receiver(settings, S3Manager(settings), db, KnownShapes(db), off=off, **how)
+    return Receiver(settings, S3Manager(settings), db, KnownSchemas(db), off=off, **how)
 
 
 def start(settings: Settings, **how: bool) -> Receiver:
     """Connect; raises UsageError where the schema is missing or too old."""
     receiver = connect(settings, **how)
-    receiver.shapes.read()
+    receiver.schemas.read()
     return receiver
 
 
@@ -317,7 +317,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     log_to(sys.stderr, as_json=True)
     settings = Settings.of({})
     receiver = kept(settings)
-    receiver.db.begin(lambda_deadline(context, RESERVE))
+    receiver.db.begin(lambda_deadline(context, CALL_RESERVE))
     load_objects = partial(load_named, receiver)
     if messages := messages_of(event):
         return load_messages(messages, settings.bucket, load_objects)
@@ -339,13 +339,13 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
 RETRY = {"retry_rejected": True}
 """The event that asks for what --retry-rejected does."""
 
-RESERVE = 90.0
+CALL_RESERVE = 90.0
 """Seconds before Lambda's own limit at which no new call is made: one may take 60."""
 
 
 def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
     """Load everything under data/, with `retry` also what was refused before."""
-    receiver.shapes.read()
+    receiver.schemas.read()
     retried = receiver.s3.put_back() if retry else []
     results = load_all(receiver, list_data(receiver))
     receiver.s3.forget(retried, results)
@@ -364,7 +364,7 @@ def list_data(receiver: Receiver) -> Iterator[File]:
     return receiver.s3.list_files("data/")
 
 
-def run(flags: argparse.Namespace) -> int:
+def act(flags: argparse.Namespace) -> int:
     """Do what the command line asks for; returns the exit code."""
     settings = Settings.of(vars(flags))
     prepare_report(settings)
@@ -390,15 +390,15 @@ def run(flags: argparse.Namespace) -> int:
     if flags.dry_run:
         print("dry run: everything was rolled back, nothing was moved")
     if STOP.by:
-        gone = sum(result.outcome in SETTLED for result in results if not flags.dry_run)
+        gone = sum(result.status in SETTLED for result in results if not flags.dry_run)
         raise Stopped(STOP.by, f"{len(files) - gone} files stay in data/")
     return int(failed(results))
 
 
-def load(flags: argparse.Namespace) -> int:
+def run(flags: argparse.Namespace) -> int:
     """Read or load; temporary failures and refusals are exit code 1, not 2."""
     try:
-        return read(flags) if only_reads(flags) else run(flags)
+        return read(flags) if only_reads(flags) else act(flags)
     except (DatabaseFault, Rejected, Transient) as error:
         if STOP.by:
             raise Stopped(STOP.by) from None
@@ -414,7 +414,7 @@ def main(arguments: Sequence[str] | None = None, script: str = SCRIPT) -> int:
     gc.set_threshold(100_000, 50, 100)
 
     return exit_code(
-        script, lambda: load(flags), lambda error: print_problems(script, blame(error))
+        script, lambda: run(flags), lambda error: print_problems(script, with_setting(error))
     )
 
 

@@ -1684,7 +1684,8 @@ ALTER TABLE service_resources ADD COLUMN IF NOT EXISTS arn TEXT;
 DELETE FROM service_resources WHERE id IN (
     SELECT id FROM (
         SELECT id, row_number() OVER (PARTITION BY account_id, service_name, resource_type,
-                   resource_name ORDER BY gone_at DESC NULLS FIRST, id DESC) AS place
+                   CASE WHEN resource_id LIKE 'arn:%' THEN resource_name ELSE resource_id END
+                   ORDER BY gone_at DESC NULLS FIRST, id DESC) AS place
         FROM service_resources WHERE resource_name IS NOT NULL
          AND service_name IN ('ELB', 'AutoScaling', 'Lambda')) AS named
     WHERE place > 1);
@@ -1887,7 +1888,7 @@ message_type  kind of message, such as INFO, SUCCESS, FAIL or ERROR
 ');
 
 -- Databases of older versions: what hangs on a row goes with it, and documents may be deleted. Our
--- tables are those with a natural key; foreign keys of other tables are people's.
+-- tables are those with a natural key; foreign keys of other tables and columns are people's.
 DO 'DECLARE held RECORD;
 BEGIN
     FOR held IN
@@ -1896,7 +1897,11 @@ BEGIN
         JOIN pg_class t ON t.oid = c.conrelid JOIN pg_class p ON p.oid = c.confrelid
         JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = current_schema
         JOIN pg_class k ON k.relnamespace = n.oid AND k.relname = t.relname || ''_key''
-        WHERE c.contype = ''f'' AND c.confdeltype = ''a''
+        JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = c.conkey[1]
+        WHERE c.contype = ''f'' AND c.confdeltype = ''a'' AND cardinality(c.conkey) = 1
+          AND a.attname IN (''account_id'', ''document_id'', ''product_id'', ''security_id'',
+                            ''cost_report_id'', ''config_report_id'', ''instance_id'', ''log_id'',
+                            ''savings_document_id'', ''anomalies_document_id'')
           AND p.relname IN (''accounts'', ''documents'', ''products'', ''security'', ''cost_reports'',
                             ''config_reports'', ''inventory_instances'', ''logs'')
     LOOP

@@ -35,7 +35,7 @@ if sys.flags.isolated and (Path(__file__).parent / "observability").is_dir():
 
 from observability.aws.cache import Lazy
 from observability.aws.errors import DeadlineExceeded, aws_errors, describe_error
-from observability.aws.limits import RESERVE
+from observability.aws.limits import UPLOAD_RESERVE
 from observability.aws.session import Aws
 from observability.collecting.collector import NOT_ASKED, why_not
 from observability.collecting.organization import assume_account_role, tags_of
@@ -93,28 +93,28 @@ from observability.settings.values import Target
 from observability.stopping import interrupt, lambda_deadline
 
 
-def run(
+def run_all(
     settings: Settings, log: Log, progress: Progress, deadline: float | None = None
 ) -> RunSummary:
     """Collect and ship the documents of one account, or of several at once."""
-    this = Run(settings, log, deadline)
+    run = Run(settings, log, deadline)
     summary = RunSummary()
     wide = settings.several or settings.regions != (settings.region,)
     try:
-        this.caller.identify()
+        run.caller.identify()
         if not settings.several:
-            this.caller.log = log.with_fields(account=this.caller.account)
-        check_regions(this.caller, settings)
-        check_bucket(this.caller, settings)
+            run.caller.log = log.with_fields(account=run.caller.account)
+        check_regions(run.caller, settings)
+        check_bucket(run.caller, settings)
         with progress.over(summary) if wide else contextlib.nullcontext():
             if settings.several:
-                run_accounts(this, settings, progress, summary)
+                run_accounts(run, settings, progress, summary)
             else:
-                run_account(AccountRun(this, this.caller), settings, progress, summary)
+                run_account(AccountRun(run, run.caller), settings, progress, summary)
     finally:
-        this.caller.stopped.set()
-        end_uploads(this)
-        this.caller.close()
+        run.caller.stopped.set()
+        end_uploads(run)
+        run.caller.close()
     return summary
 
 
@@ -285,7 +285,7 @@ def collect(
     """Run all collectors that apply at the same time; returns the result of each category."""
     results = {
         collector.category: CategoryResult(
-            collector.category, builders, required=collector.essential, lists=collector.told
+            collector.category, builders, required=collector.essential, lists=collector.all_lists
         )
         for collector in COLLECTORS
     }
@@ -347,8 +347,8 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
     log_to(sys.stderr, as_json=True)
     log = Log()
     flags = read_event(event or {})
-    deadline = lambda_deadline(context, RESERVE)
-    summary = run(read_settings(flags, CATEGORIES), log, Progress(), deadline)
+    deadline = lambda_deadline(context, UPLOAD_RESERVE)
+    summary = run_all(read_settings(flags, CATEGORIES), log, Progress(), deadline)
     log.say("INFO", summary.line)
     if summary.problems:
         raise RuntimeError(f"failed: {summary.line}")
@@ -358,7 +358,7 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
 def collect_and_ship(settings: Settings, log: Log, *, live: bool, quiet: bool) -> int:
     """Run, and print the paths of the documents and a summary to stdout; returns the exit code."""
     started = time.monotonic()
-    summary = run(settings, log, LiveProgress(sys.stderr) if live else Progress())
+    summary = run_all(settings, log, LiveProgress(sys.stderr) if live else Progress())
     timing = f"{time.monotonic() - started:.3f} s, {summary.calls.total()} calls"
     log.say("TIMING", timing, logging.INFO)
     stream = sys.stderr if settings.dry_run and not settings.output else sys.stdout

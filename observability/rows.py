@@ -28,7 +28,7 @@ def get_path(value: Any, path: str) -> Any:
 
 def iso_time(path: str) -> Callable[[Any], str | None]:
     """The instant at a path."""
-    return lambda held: to_iso(get_path(held, path))
+    return lambda item: to_iso(get_path(item, path))
 
 
 class RowMapper:
@@ -37,19 +37,19 @@ class RowMapper:
     def __init__(self, **columns: str | Callable[[Any], Any]) -> None:
         self.columns = columns
 
-    def __call__(self, held: Any, **known: Any) -> Row:
+    def __call__(self, item: Any, **known: Any) -> Row:
         """The row, with what is `known` from elsewhere; AWS has no value where it is None.
 
         TypeError of what has no members: a list of AWS may have a null in it.
         """
-        if not isinstance(held, Mapping):
-            raise TypeError(f"{type(held).__name__} is no structure")
+        if not isinstance(item, Mapping):
+            raise TypeError(f"{type(item).__name__} is no structure")
         row = {
-            column: source(held)
+            column: source(item)
             if callable(source)
-            else held.get(source)
+            else item.get(source)
             if "." not in source
-            else get_path(held, source)
+            else get_path(item, source)
             for column, source in self.columns.items()
         }
         return row | known
@@ -124,7 +124,7 @@ def name_of(item: object) -> str:
     return "one without a name"
 
 
-def plain(amount: Decimal) -> str:
+def decimal_text(amount: Decimal) -> str:
     """A decimal with all its digits and no exponent."""
     return format(amount, "f")
 

@@ -118,7 +118,7 @@ def load(family: Family, *, leave_out: tuple[str, ...] = RUNS) -> Rows:
         for name, value in family.embedded.environment(family.embedded.analytics.id).items():
             patch.setenv(name, value)
         results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert {result.outcome for result in results} == {FileStatus.LOADED}
+    assert {result.status for result in results} == {FileStatus.LOADED}
     rows = warehouse.rows()
     warehouse.empty()
     s3, bucket = warehouse.s3, warehouse.bucket

@@ -73,7 +73,7 @@ def assert_as_undisturbed(warehouse: Warehouse, *made: tuple[str, Document]) -> 
         warehouse.embedded.switches.reset()
         warehouse.empty()
         for key, each in made:
-            assert warehouse.load(each, key).outcome is FileStatus.LOADED
+            assert warehouse.load(each, key).status is FileStatus.LOADED
         UNDISTURBED[name] = warehouse.rows()
     assert rows == UNDISTURBED[name]
     assert rows["kms_keys"]

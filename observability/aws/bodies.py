@@ -84,7 +84,9 @@ def refuse_foreign_body(**event: Any) -> None:
     body = response["body"]
     if not isinstance(body, bytes):
         return  # a stream, which who reads it checks
-    if why := flaw(event["operation_model"], response["status_code"], response["headers"], body):
+    if why := why_foreign(
+        event["operation_model"], response["status_code"], response["headers"], body
+    ):
         response.update(status_code=BAD_GATEWAY, body=b"")
         event["customized_response_dict"]["Error"] = {"Code": UNREADABLE, "Message": why}
 
@@ -95,7 +97,7 @@ def count_as_server_error(response: tuple[Any, dict[str, Any]] | None, **_: Any)
         response[0].status_code = BAD_GATEWAY
 
 
-def flaw(
+def why_foreign(
     operation: OperationModel, status: int, headers: Mapping[str, str], body: bytes
 ) -> str | None:
     """Why a body is no answer to an operation; None if it may be one."""
@@ -116,8 +118,8 @@ def flaw(
     if not foreign:
         return None
     kind = headers.get("content-type", "").partition(";")[0] or "of no type"
-    told = " ".join(body.decode(errors="replace").split())[:EXCERPT]
-    return f"it is not AWS's: status {status}, {kind}, {told!r}"
+    excerpt = " ".join(body.decode(errors="replace").split())[:EXCERPT]
+    return f"it is not AWS's: status {status}, {kind}, {excerpt!r}"
 
 
 def has_body(operation: OperationModel) -> bool:
@@ -136,16 +138,16 @@ def is_json_answer(
     somebody else; an empty one is an answer.
     """
     try:
-        told = json.loads(body.decode())
+        answer = json.loads(body.decode())
     except (ValueError, RecursionError):
         return False
-    if not isinstance(told, dict):
+    if not isinstance(answer, dict):
         return False
-    if not told or status >= 300 or any(name in headers for name in REQUEST_IDS):
+    if not answer or status >= 300 or any(name in headers for name in REQUEST_IDS):
         return True
     shape = operation.output_shape
     return not shape or any(
-        member.serialization.get("name", name) in told for name, member in shape.members.items()
+        member.serialization.get("name", name) in answer for name, member in shape.members.items()
     )
 
 

@@ -79,15 +79,15 @@ class RegionSlots:
     def _is_free(self, account: str) -> bool:
         share, rest = divmod(self.at_once, max(1, min(self.at_once, self.accounts)))
         taken = self._taken[account]
-        more = [held for held in self._taken.values() if held > share]
+        more = [count for count in self._taken.values() if count > share]
         return taken < share or (taken == share and len(more) < rest)
 
 
 LONGEST_WAIT = 20.0
-RESERVE = 60.0
+UPLOAD_RESERVE = 60.0
 """Seconds kept at the end of a run for calls under way to end and for the upload."""
 
-GRACE = 2 * RESERVE
+GRACE = 2 * UPLOAD_RESERVE
 """Seconds after a run's time in which what it has collected may still be shipped."""
 
 CONCURRENCY = {

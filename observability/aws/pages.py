@@ -53,12 +53,12 @@ def widened(ask: Callable[..., Iterable[Page]], **wider: Any) -> Iterator[Page]:
         try:
             first = next(pages, None)
         except aws_errors() as error:
-            told = get_path(getattr(error, "response", None), "Error") or {}
-            message = str(told.get("Message"))
+            facts = get_path(getattr(error, "response", None), "Error") or {}
+            message = str(facts.get("Message"))
             named = next((name for name in wider if name.lower() in message.lower()), None)
-            if told.get("Code") not in REFUSES_PARAMETER or named is None:
+            if facts.get("Code") not in REFUSES_PARAMETER or named is None:
                 raise
-            call, known = told.get("Call", "the service"), known_part(wider.pop(named), message)
+            call, known = facts.get("Call", "the service"), known_part(wider.pop(named), message)
             if known:
                 wider[named] = known
             if note := NOTE.get():

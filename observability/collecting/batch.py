@@ -39,8 +39,8 @@ def read_batch(
         except aws_errors() as error:
             if not is_refusal(error) or len(refused) == MOST_REFUSED:
                 raise
-            told = str(get_path(getattr(error, "response", None), "Error.Message"))
-            named = next((one for one in batch if one in told), None)
+            message = str(get_path(getattr(error, "response", None), "Error.Message"))
+            named = next((one for one in batch if one in message), None)
             half = len(batch) // 2
             if named or not half:
                 refused[named or batch[0]] = (bool(named), error)

@@ -78,7 +78,7 @@ class Collector(NamedTuple):
     expected_errors: tuple[ExpectedError, ...] = ()
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def all_lists(self) -> tuple[str, ...]:
         """All that may be complete in its document or not; "" is its only list, or its fields."""
         return ("",) if self.lists is None else (*self.fields, *self.lists)
 

@@ -76,7 +76,7 @@ def read_tags(caller: Aws, account: str) -> Mapping[str, str]:
     """
     client: OrganizationsClient = caller.client("organizations", caller.global_region)
     pages = client.get_paginator("list_tags_for_resource").paginate(ResourceId=account)
-    found = {held["Key"].lower(): held["Value"] for page in pages for held in page["Tags"]}
+    found = {item["Key"].lower(): item["Value"] for page in pages for item in page["Tags"]}
     found["product"] = found.get("product", "").replace(":", ",")
     return {name: found[name] for name in TAGS if found.get(name)}
 

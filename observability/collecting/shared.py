@@ -15,7 +15,7 @@ from observability.aws.session import Aws
 from observability.collecting.organization import assume_account_role, payer
 from observability.collecting.parallel import run_isolated
 from observability.collecting.result import CategoryResult
-from observability.collecting.spool import DocumentBuilders, Spool, Store
+from observability.collecting.spool import DocumentBuilders, SpooledRows, Store
 from observability.collecting.window import Window
 from observability.dates import midnight
 from observability.rows import NOTE, REJECT
@@ -113,7 +113,7 @@ class SharedReads:
         pages = client.get_paginator("list_delegated_administrators").paginate(
             ServicePrincipal=principal
         )
-        found = next((held for page in pages for held in page["DelegatedAdministrators"]), None)
+        found = next((item for page in pages for item in page["DelegatedAdministrators"]), None)
         if not found:
             raise SharedReadUnavailable("it has no delegated administrator")
         aws = assume_account_role(self.caller, self.settings, found["Id"])
@@ -126,9 +126,9 @@ class SharedReads:
         """Whether changes since an instant are those that are read for all accounts."""
         return since == midnight(self.window.costs_from)
 
-    def spools(self, accounts: Iterable[str]) -> dict[str, Spool]:
+    def spools(self, accounts: Iterable[str]) -> dict[str, SpooledRows]:
         """A list of rows for each account."""
-        return {account: Spool(self.store) for account in accounts}
+        return {account: SpooledRows(self.store) for account in accounts}
 
     def close(self) -> None:
         """Give back what it holds."""

@@ -64,7 +64,7 @@ def to_json(value: object) -> bytes:
         return SURROGATE.sub(REPLACEMENT, text).encode()
 
 
-class Spool:
+class SpooledRows:
     """A list of rows as JSON text on disk: it grows without memory growing with it.
 
     Who iterates over it is told what is missing from it, `rejected`.
@@ -127,15 +127,15 @@ class DocumentBuilder:
         self.start, self.end = period
         self._store = store
         self.heads: dict[str, Row] = collections.defaultdict(dict)
-        self.lists: dict[str, dict[str, Spool]] = collections.defaultdict(dict)
+        self.lists: dict[str, dict[str, SpooledRows]] = collections.defaultdict(dict)
         self._lock = threading.Lock()
 
-    def spool(self, category: str, part: str) -> Spool:
+    def spool(self, category: str, part: str) -> SpooledRows:
         """The list of that part of a category, made at first use."""
         known = self.lists[category].get(part)
         if known is None:
             with self._lock:
-                known = self.lists[category].setdefault(part, Spool(self._store))
+                known = self.lists[category].setdefault(part, SpooledRows(self._store))
         return known
 
 

@@ -85,7 +85,7 @@ def read_contacts(scan: Scan, out: CategoryResult) -> Row:
     alternates = map_items(
         scan.aws, CONTACT_TYPES, alternate, out, absent=none, fills=["alternate_contacts"]
     )
-    known = {kind.lower(): held or None for kind, held in alternates}
+    known = {kind.lower(): contact or None for kind, contact in alternates}
     return {"contact_info": contact or None, "alternate_contacts": known}
 
 

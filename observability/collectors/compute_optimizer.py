@@ -37,12 +37,12 @@ def optimize_instances(scan: Scan, out: CategoryResult) -> None:
         out.emit_all(shaped(found, instance_advice))
 
 
-def instance_advice(held: Mapping[str, Any]) -> Row:
+def instance_advice(item: Mapping[str, Any]) -> Row:
     """What is advised about an instance."""
-    best = best_of(held.get("recommendationOptions"))
-    return advice("EC2", held["instanceArn"], held, best) | {
-        "resource_name": held.get("instanceName"),
-        "current_instance_type": held.get("currentInstanceType"),
+    best = best_of(item.get("recommendationOptions"))
+    return advice("EC2", item["instanceArn"], item, best) | {
+        "resource_name": item.get("instanceName"),
+        "current_instance_type": item.get("currentInstanceType"),
         "recommended_instance_type": best.get("instanceType"),
     }
 
@@ -58,14 +58,14 @@ def optimize_volumes(scan: Scan, out: CategoryResult) -> None:
         out.emit_all(shaped(found, volume_advice))
 
 
-def volume_advice(held: Mapping[str, Any]) -> Row:
+def volume_advice(item: Mapping[str, Any]) -> Row:
     """What is advised about a volume; it is named by its tag, else by its id."""
-    best = best_of(held.get("volumeRecommendationOptions"))
-    names = [pair["value"] for pair in held.get("tags", ()) if pair["key"] == "Name"]
-    return advice("EBS", held["volumeArn"], held, best) | {
-        "resource_name": names[0] if names else held["volumeArn"].rpartition("/")[2],
-        "current_volume_type": get_path(held, "currentConfiguration.volumeType"),
-        "current_volume_size": get_path(held, "currentConfiguration.volumeSize"),
+    best = best_of(item.get("volumeRecommendationOptions"))
+    names = [pair["value"] for pair in item.get("tags", ()) if pair["key"] == "Name"]
+    return advice("EBS", item["volumeArn"], item, best) | {
+        "resource_name": names[0] if names else item["volumeArn"].rpartition("/")[2],
+        "current_volume_type": get_path(item, "currentConfiguration.volumeType"),
+        "current_volume_size": get_path(item, "currentConfiguration.volumeSize"),
         "recommended_volume_type": get_path(best, "configuration.volumeType"),
         "recommended_volume_size": get_path(best, "configuration.volumeSize"),
     }
@@ -81,12 +81,12 @@ def optimize_functions(scan: Scan, out: CategoryResult) -> None:
     out.emit_all(shaped(found, function_advice))
 
 
-def function_advice(held: Mapping[str, Any]) -> Row:
+def function_advice(item: Mapping[str, Any]) -> Row:
     """What is advised about a function."""
-    best = best_of(held.get("memorySizeRecommendationOptions"))
-    return advice("Lambda", held["functionArn"], held, best) | {
-        "resource_name": held["functionArn"].split(":")[6],
-        "current_memory_size": held.get("currentMemorySize"),
+    best = best_of(item.get("memorySizeRecommendationOptions"))
+    return advice("Lambda", item["functionArn"], item, best) | {
+        "resource_name": item["functionArn"].split(":")[6],
+        "current_memory_size": item.get("currentMemorySize"),
         "recommended_memory_size": best.get("memorySize"),
     }
 
@@ -103,24 +103,24 @@ def best_of(options: Iterable[Mapping[str, Any]] | None) -> Mapping[str, Any]:
     return min(options or ({},), key=lambda option: option.get("rank", 0), default={})
 
 
-def advice(kind: str, arn: str, held: Mapping[str, Any], best: Mapping[str, Any]) -> Row:
+def advice(kind: str, arn: str, item: Mapping[str, Any], best: Mapping[str, Any]) -> Row:
     """What all recommendations have; savings in dollars (China's are in yuan: not told)."""
     savings = get_path(best, "savingsOpportunity.estimatedMonthlySavings") or {}
     metrics = {
         (str(metric.get("name")).lower(), str(metric.get("statistic")).lower()): metric.get("value")
-        for metric in held.get("utilizationMetrics", ())
+        for metric in item.get("utilizationMetrics", ())
     }
     dollars = savings.get("value") if savings.get("currency") == "USD" else None
     return {
         "resource_type": kind,
         "resource_arn": arn,
-        "finding": held.get("finding"),
+        "finding": item.get("finding"),
         "savings_opportunity_percentage": get_path(
             best, "savingsOpportunity.savingsOpportunityPercentage"
         ),
         "estimated_monthly_savings_usd": dollars,
         "performance_risk": best.get("performanceRisk"),
-        "current_performance_risk": held.get("currentPerformanceRisk"),
+        "current_performance_risk": item.get("currentPerformanceRisk"),
         "cpu_utilization_max": metrics.get(("cpu", "maximum")),
         "memory_utilization_avg": metrics.get(("memory", "average")),
         "migration_effort": best.get("migrationEffort"),

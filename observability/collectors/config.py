@@ -15,7 +15,7 @@ from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.window import Window
-from observability.rows import Row, RowMapper, get_path, iso_time, listed, plain, shaped
+from observability.rows import Row, RowMapper, decimal_text, get_path, iso_time, listed, shaped
 from observability.sources.config import (
     CONFIG_ERRORS,
     NOT_RECORDING,
@@ -84,7 +84,7 @@ def compliance_report(window: Window, states: Mapping[str, str]) -> Row:
     return {
         "date_from": str(window.start),
         "date_to": str(window.end),
-        "compliance_score": plain(round(Decimal(100) * good / (good + bad), 2))
+        "compliance_score": decimal_text(round(Decimal(100) * good / (good + bad), 2))
         if good + bad
         else None,
         "total_rules": good + bad,

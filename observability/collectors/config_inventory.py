@@ -30,8 +30,8 @@ def first_of(*paths: str) -> Callable[[Any], Any]:
     Advanced queries write whole numbers as 100.0.
     """
 
-    def first(held: Any) -> Any:
-        values = (get_path(held, f"configuration.{path}") for path in paths)
+    def first(item: Any) -> Any:
+        values = (get_path(item, f"configuration.{path}") for path in paths)
         found = next((value for value in values if value is not None), None)
         return int(found) if isinstance(found, float) and found.is_integer() else found
 
@@ -56,7 +56,7 @@ COMPLIANCE_KINDS = ("AWS::Config::ResourceCompliance", "AWS::Config::Conformance
 
 recorded_row = RowMapper(
     resource_type="resourceType", resource_id="resourceId", resource_name="resourceName",
-    resource_subtype=lambda held: held["resourceType"].rpartition("::")[2], region="awsRegion",
+    resource_subtype=lambda item: item["resourceType"].rpartition("::")[2], region="awsRegion",
 )  # fmt: skip
 """What is known of every recorded resource; the subtype of AWS::EC2::Instance is Instance."""
 
@@ -110,16 +110,16 @@ def queried(scan: Scan) -> Iterator[Row]:
     yield from shaped(identified(found, "resourceId"), queried_row)
 
 
-def queried_row(held: Mapping[str, Any]) -> Row:
+def queried_row(item: Mapping[str, Any]) -> Row:
     """A resource as the advanced query tells it."""
-    return recorded_row(held, **configured_row(held))
+    return recorded_row(item, **configured_row(item))
 
 
 def discovered(scan: Scan) -> Iterator[Row]:
     """Resources by type (GetDiscoveredResourceCounts, ListDiscoveredResources)."""
     client: ConfigServiceClient = scan.client("config")
     pages = tokens(lambda **t: client.get_discovered_resource_counts(limit=100, **t), "nextToken")
-    kinds = {held["resourceType"]: None for held in listed(pages, "resourceCounts", "resourceType")}
+    kinds = {item["resourceType"]: None for item in listed(pages, "resourceCounts", "resourceType")}
     for kind in (kind for kind in kinds if kind not in COMPLIANCE_KINDS):
         region = GLOBAL if kind.startswith("AWS::IAM::") else scan.region
         found = client.get_paginator("list_discovered_resources").paginate(

@@ -14,7 +14,7 @@ from observability.collecting.collector import GLOBAL, PERIOD, Collector, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Collect, Scan, run_parts
 from observability.contract import INTERVAL
-from observability.rows import Row, RowMapper, get_path, listed, plain, shaped
+from observability.rows import Row, RowMapper, decimal_text, get_path, listed, shaped
 from observability.sources.cost_explorer import (
     COST_EXPLORER_ERRORS,
     days_told,
@@ -34,7 +34,7 @@ FORECAST_CONFIDENCE = 80
 """Percent: the actual cost is expected to lie between the bounds that often."""
 
 forecast_row = RowMapper(
-    period=lambda held: {name.lower(): day[:10] for name, day in held["TimePeriod"].items()},
+    period=lambda item: {name.lower(): day[:10] for name, day in item["TimePeriod"].items()},
     amount="MeanValue",
     prediction_interval_lower_bound="PredictionIntervalLowerBound",
     prediction_interval_upper_bound="PredictionIntervalUpperBound",
@@ -96,21 +96,23 @@ def cost_report(
     previous = sum(totals.get(str(before), {}).values(), Decimal()) if before >= first else None
     difference = None if previous is None else current - previous
     percentage = difference / abs(previous) * 100 if difference is not None and previous else None
-    ranked = sorted(services.items(), key=lambda held: (-held[1], held[0]))
+    ranked = sorted(services.items(), key=lambda item: (-item[1], item[0]))
     return {
-        "current_period_cost": plain(current),
-        "previous_period_cost": None if previous is None else plain(previous),
-        "cost_difference": None if difference is None else plain(difference),
-        "cost_difference_percentage": None if percentage is None else plain(round(percentage, 4)),
+        "current_period_cost": decimal_text(current),
+        "previous_period_cost": None if previous is None else decimal_text(previous),
+        "cost_difference": None if difference is None else decimal_text(difference),
+        "cost_difference_percentage": None
+        if percentage is None
+        else decimal_text(round(percentage, 4)),
         "period": {"start": str(day), "end": str(day + timedelta(days=1)), "granularity": INTERVAL},
-        "amortized_cost": plain(sum(spread.values(), Decimal()))
+        "amortized_cost": decimal_text(sum(spread.values(), Decimal()))
         if spread or not services
         else None,
         "top_services": [
             {
                 "service": name,
-                "cost": plain(cost),
-                "amortized_cost": plain(spread[name]) if name in spread else None,
+                "cost": decimal_text(cost),
+                "amortized_cost": decimal_text(spread[name]) if name in spread else None,
             }
             for name, cost in ranked
         ],
@@ -160,7 +162,7 @@ def read_anomalies(scan: Scan, out: CategoryResult) -> list[tuple[str, str]]:
         if not earliest or earliest[1] <= start:
             raise
         every = list_anomalies(scan, earliest[1])
-    found = [held for held in every if is_own(scan.account, held)]
+    found = [item for item in every if is_own(scan.account, item)]
     out.raise_if_incomplete()  # their number is what is wanted
     out.rows += len(found)
     return [(a.get("AnomalyStartDate", "")[:10], a.get("AnomalyEndDate", "9")[:10]) for a in found]
@@ -198,7 +200,7 @@ def read_savings(scan: Scan, out: CategoryResult) -> Row:
     ):
         savings = page.get("estimatedTotalDedupedSavings") if savings is None else savings
         groups = listed([page], "items", "group")
-        count += sum(held.get("recommendationCount", 0) for held in groups)
+        count += sum(item.get("recommendationCount", 0) for item in groups)
     out.raise_if_incomplete()
     out.rows += 1
     return {"potential_monthly_savings": savings, "saving_opportunities_count": count}

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from mypy_boto3_ce import CostExplorerClient
 
 
-def tag_value(held: Any) -> str:
+def tag_value(item: Any) -> str:
     """The value in a group's key, `<tag>$<value>`; nothing of what does not have the tag.
 
     https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_GetCostAndUsage.html
     """
-    return str(held["Keys"][0]).partition("$")[2]
+    return str(item["Keys"][0]).partition("$")[2]
 
 
 tag_cost_row = RowMapper(

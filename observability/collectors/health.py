@@ -14,7 +14,7 @@ from observability.collecting.parallel import map_items
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.shared import SharedReads
-from observability.collecting.spool import Spool
+from observability.collecting.spool import SpooledRows
 from observability.dates import day_of, midnight
 from observability.rows import Row, RowMapper, iso_time, listed, shaped
 
@@ -54,7 +54,7 @@ def read_events(scan: Scan) -> Iterator[Row]:
     return shaped(listed(pages, "events", "arn"), event_row)
 
 
-def shared_events(scan: Scan) -> Spool | None:
+def shared_events(scan: Scan) -> SpooledRows | None:
     """An account's events as they are read for the organization; None if they are not shared."""
     shared, window = scan.run.shared, scan.window
     if not shared or window.backfill or not shared.covers(window.since):
@@ -63,7 +63,7 @@ def shared_events(scan: Scan) -> Spool | None:
     return rows.pop(scan.account, None) if rows else None  # each account wants its rows once
 
 
-def organization_events(shared: SharedReads) -> dict[str, Spool]:
+def organization_events(shared: SharedReads) -> dict[str, SpooledRows]:
     """The events of each account that were updated, read from the organization's view.
 
     Health: DescribeEventsForOrganization, then DescribeAffectedAccountsForOrganization for each
@@ -130,7 +130,7 @@ def affected_accounts(aws: Aws, arn: str) -> list[str]:
     pages = client.get_paginator("describe_affected_accounts_for_organization").paginate(
         eventArn=arn, PaginationConfig={"PageSize": 100}
     )
-    if not (found := [held for page in pages for held in page.get("affectedAccounts", ())]):
+    if not (found := [item for page in pages for item in page.get("affectedAccounts", ())]):
         raise SharedReadUnavailable(f"AWS does not tell whom {arn} is about")
     return found
 

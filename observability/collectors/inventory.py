@@ -41,7 +41,7 @@ application_row = RowMapper(
 )  # fmt: skip
 patch_row = RowMapper(
     title="Title", classification="Classification", severity="Severity", state="State",
-    installed_time=lambda held: to_iso(held["InstalledTime"]) if was_installed(held) else None,
+    installed_time=lambda item: to_iso(item["InstalledTime"]) if was_installed(item) else None,
     kb_id="KBId", cve_ids="CVEIds",
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ from observability.collecting.scan import Scan
 from observability.collecting.window import Window
 from observability.contract import FAIL
 from observability.dates import day_of, days, midnight, to_iso
-from observability.rows import Row, get_path, listed, plain, shaped
+from observability.rows import Row, decimal_text, get_path, listed, shaped
 from observability.sources.cost_explorer import COST_EXPLORER_ERRORS, days_told, read_costs
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def get_marketplace(scan: Scan, out: CategoryResult) -> None:
     none: list[Any] = []
 
     def rows_of(found: tuple[Mapping[str, Any], list[Any] | None]) -> list[Row]:
-        product, held = found
-        known = held is not None or (out.item_skipped and costs is not None)
-        return [*marketplace_rows(window, product, held, costs)] if known else []
+        product, entitled = found
+        known = entitled is not None or (out.item_skipped and costs is not None)
+        return [*marketplace_rows(window, product, entitled, costs)] if known else []
 
     products = bought(scan)
     found = map_items(scan.aws, products, entitlements, out, absent=none, fills=out.lists)
@@ -71,7 +71,7 @@ def bought(scan: Scan) -> list[Mapping[str, Any]]:
         "NextToken",
     )
     return list(
-        {held["ProductSKU"]: held for held in listed(pages, "Licenses", "ProductSKU")}.values()
+        {item["ProductSKU"]: item for item in listed(pages, "Licenses", "ProductSKU")}.values()
     )
 
 
@@ -80,7 +80,9 @@ def product_costs(rows: Iterable[Row]) -> Mapping[tuple[str, str], Row]:
     costs: dict[tuple[str, str], Row] = {}
     for row in rows:
         known = costs.setdefault((row["service"], row["date_from"]), {"cost_consumed": "0"})
-        known["cost_consumed"] = plain(Decimal(known["cost_consumed"]) + Decimal(row["cost"]))
+        known["cost_consumed"] = decimal_text(
+            Decimal(known["cost_consumed"]) + Decimal(row["cost"])
+        )
         known["currency"] = row["currency"]
     return costs
 
@@ -98,7 +100,7 @@ def marketplace_rows(
     perpetual; one that lasts beyond the day makes the product ACTIVE.
     """
     begin = day_of(to_iso(get_path(product, "Validity.Begin"))) or window.costs_from
-    ends = [held.get("ExpirationDate") for held in entitlements or ()]
+    ends = [item.get("ExpirationDate") for item in entitlements or ()]
     unpaid: Row = {"cost_consumed": None, "currency": None}
     for day in days(max(begin, window.costs_from), window.end):
         after = day + timedelta(days=1)

@@ -42,7 +42,7 @@ PLAN_STATES: tuple[SavingsPlanStateType, ...] = (
 
 def family(column: str) -> Callable[[Any], str | None]:
     """The family of the type of instance in a column: m6i of m6i.large, db.m7g of db.m7g.large."""
-    return lambda held: str(held.get(column) or "").rpartition(".")[0] or None
+    return lambda item: str(item.get(column) or "").rpartition(".")[0] or None
 
 
 reserved_instance_row = RowMapper(
@@ -62,12 +62,12 @@ reserved_database_row = RowMapper(
     usage_price="UsagePrice", recurring_cost="RecurringCharges.0.RecurringChargeAmount",
     recurring_frequency="RecurringCharges.0.RecurringChargeFrequency", currency="CurrencyCode",
     start_date=iso_time("StartTime"), duration_seconds="Duration", state="State",
-    end_date=lambda held: to_iso(held["StartTime"] + timedelta(seconds=held["Duration"])),
+    end_date=lambda item: to_iso(item["StartTime"] + timedelta(seconds=item["Duration"])),
 )  # fmt: skip
 savings_plan_row = RowMapper(
     subscription_id="savingsPlanId", offering_id="offeringId", savings_plan_arn="savingsPlanArn",
     instance_family="ec2InstanceFamily", offering_class="savingsPlanType",
-    product_types=lambda held: ",".join(held.get("productTypes", ())), region="region",
+    product_types=lambda item: ",".join(item.get("productTypes", ())), region="region",
     commitment="commitment", upfront_cost="upfrontPaymentAmount",
     recurring_cost="recurringPaymentAmount", currency="currency", start_date=iso_time("start"),
     end_date=iso_time("end"), returnable_until=iso_time("returnableUntil"),
@@ -132,18 +132,18 @@ def read_reservations(
     """
     list_region = functools.partial(listing, scan)
     regions = open_regions(scan, out)
-    held = {
+    leases = {
         lease: row | {"region": region, "service": service, "reservation_type": "Reserved Instance"}
         for region, rows in map_items(scan.aws, regions, list_region, out, fills=out.lists)
         for lease, row in (rows or {}).items()
     }
     unknown: set[str] = set()
     use = functools.partial(reservation_use, scan, service)
-    days = days_in_force(scan.window, held.values())
+    days = days_in_force(scan.window, leases.values())
     for day, groups in map_items(scan.aws, days, use, out, fills=out.lists):
         for lease, used in shaped(groups or (), lease_use):
-            if lease in held:
-                emit_savings(out, day, held[lease] | used)
+            if lease in leases:
+                emit_savings(out, day, leases[lease] | used)
             else:
                 unknown.add(lease)
     if unknown:
@@ -224,7 +224,7 @@ def plan_uses_by_day(scan: Scan, out: CategoryResult, span: Iterable[date]) -> P
         return [*listed(pages, "SavingsPlansUtilizationDetails", "SavingsPlanArn")]
 
     for day, found in map_items(scan.aws, span, read, out, fills=out.lists):
-        yield from ((day, held["SavingsPlanArn"], held) for held in found or ())
+        yield from ((day, item["SavingsPlanArn"], item) for item in found or ())
 
 
 def plan_uses_by_plan(scan: Scan, out: CategoryResult, plans: Iterable[str]) -> PlanUses:
@@ -240,16 +240,16 @@ def plan_uses_by_plan(scan: Scan, out: CategoryResult, plans: Iterable[str]) -> 
         )
         return [*listed([answer], "SavingsPlansUtilizationsByTime")]
 
-    def dated(held: Mapping[str, Any]) -> tuple[date, Mapping[str, Any]]:
-        return date.fromisoformat(held["TimePeriod"]["Start"][:10]), held
+    def dated(item: Mapping[str, Any]) -> tuple[date, Mapping[str, Any]]:
+        return date.fromisoformat(item["TimePeriod"]["Start"][:10]), item
 
     for arn, found in map_items(scan.aws, plans, read, out, fills=out.lists):
-        yield from ((day, arn, held) for day, held in shaped(found or (), dated))
+        yield from ((day, arn, item) for day, item in shaped(found or (), dated))
 
 
 def in_force(row: Row, day: date) -> bool:
     """Whether what was bought held on a day, or on a part of it."""
-    first, after = (midnight(held).isoformat() for held in (day, day + timedelta(days=1)))
+    first, after = (midnight(one).isoformat() for one in (day, day + timedelta(days=1)))
     return bool((row["start_date"] or after) < after and (row["end_date"] or "") > first)
 
 

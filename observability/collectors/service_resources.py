@@ -33,9 +33,9 @@ def joined(zones: Iterable[str]) -> str | None:
     return ",".join(sorted(zones)) or None
 
 
-def active(held: Mapping[str, Any]) -> str:
+def active(item: Mapping[str, Any]) -> str:
     """The state of what AWS gives one only at times, or never: it is there."""
-    return str(held.get("State") or held.get("Status") or "Active")
+    return str(item.get("State") or item.get("Status") or "Active")
 
 
 volume_row = kind_of(
@@ -64,7 +64,7 @@ bucket_row = kind_of(
 load_balancer_row = kind_of(
     "ELB", "LoadBalancer", resource_id="LoadBalancerName", resource_name="LoadBalancerName",
     arn="LoadBalancerArn",
-    availability_zone=lambda held: joined(map(zone_name, held.get("AvailabilityZones", ()))),
+    availability_zone=lambda item: joined(map(zone_name, item.get("AvailabilityZones", ()))),
     state="State.Code", vpc_id="VpcId", type="Type", scheme="Scheme",
     creation_date=iso_time("CreatedTime"),
 )  # fmt: skip
@@ -72,14 +72,14 @@ scaling_group_row = kind_of(
     "AutoScaling", "AutoScalingGroup", resource_id="AutoScalingGroupName",
     resource_name="AutoScalingGroupName", arn="AutoScalingGroupARN", state=active,
     min_size="MinSize", max_size="MaxSize",
-    availability_zone=lambda held: joined(held.get("AvailabilityZones", ())),
-    instance_count=lambda held: len(held.get("Instances", ())),
+    availability_zone=lambda item: joined(item.get("AvailabilityZones", ())),
+    instance_count=lambda item: len(item.get("Instances", ())),
     creation_date=iso_time("CreatedTime"),
 )  # fmt: skip
 function_row = kind_of(
     "Lambda", "Function", resource_id="FunctionName", resource_name="FunctionName",
     arn="FunctionArn", state=active, engine="Runtime", type="PackageType",
-    vpc_id=lambda held: get_path(held, "VpcConfig.VpcId") or None,
+    vpc_id=lambda item: get_path(item, "VpcConfig.VpcId") or None,
 )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def read_subnets(scan: Scan) -> Iterator[Row]:
     client: EC2Client = scan.client("ec2")
     pages = client.get_paginator("describe_subnets").paginate(PaginationConfig={"PageSize": 1000})
     found = listed(pages, "Subnets", "SubnetId")
-    own = (held for held in found if held.get("OwnerId", scan.account) == scan.account)
+    own = (item for item in found if item.get("OwnerId", scan.account) == scan.account)
     yield from shaped(own, subnet_row)
 
 

@@ -15,14 +15,14 @@ INSERT_SQL = """INSERT INTO changes
         (account_id, document_id, table_name, row_id, row_key, change, old_values, new_values)"""
 
 
-def told_columns(shape: TableSchema) -> list[str]:
+def change_columns(schema: TableSchema) -> list[str]:
     """The columns by which a change tells which row it is about, and of which listing."""
-    return [c for c in dict.fromkeys([*shape.key, *shape.table.scope]) if c != "account_id"]
+    return [c for c in dict.fromkeys([*schema.key, *schema.table.scope]) if c != "account_id"]
 
 
-def told(shape: TableSchema) -> str:
+def change_values(schema: TableSchema) -> str:
     """What a row t that is gone returns of itself, for `changes`."""
-    return "".join(f', t."{column}"' for column in told_columns(shape))
+    return "".join(f', t."{column}"' for column in change_columns(schema))
 
 
 def known_cte(table: Table) -> str:
@@ -55,44 +55,44 @@ def difference(columns: Sequence[str], old: str, new: str) -> str:
     return f"difference({as_object(columns, old)}, {as_object(columns, new)})"
 
 
-def row_key(shape: TableSchema) -> tuple[str, str]:
+def row_key(schema: TableSchema) -> tuple[str, str]:
     """What identifies a told row x, as JSONB, and the join that this takes: of parents, no ids."""
-    parent = shape.table.parent
-    named = [c for c in shape.key if c != "account_id" and not (parent and c == parent.column)]
+    parent = schema.table.parent
+    named = [c for c in schema.key if c != "account_id" and not (parent and c == parent.column)]
     pairs, join = [f"'{name}', x.\"{name}\"" for name in named], ""
-    if parent and parent.column in shape.key:
+    if parent and parent.column in schema.key:
         join = f'LEFT JOIN "{parent.table}" p ON p.id = x."{parent.column}"'
         pairs += [f"'{field}', p.\"{column}\"" for field, column in parent.fields.items()]
     return f"shortened(jsonb_build_object({', '.join(pairs)}))", join
 
 
-def changed_cte(shape: TableSchema, *, vanishes: bool) -> str:
+def changed_cte(schema: TableSchema, *, vanishes: bool) -> str:
     """Write what was created, updated, returned and, if the statement knows, what is gone."""
-    table = shape.table
-    told = "".join(f', {{0}}."{column}"' for column in told_columns(shape))
+    table = schema.table
+    values = "".join(f', {{0}}."{column}"' for column in change_columns(schema))
     columns = ", ".join(f'w."{column}"' for column in table.scope)
     covering = f"key_text(concat_ws('|', {columns}))" if columns else "''"
     snapshot = table.kind is Kind.SNAPSHOT
-    counted = counted_columns(shape)
+    counted = counted_columns(schema)
     returned = "c.was_gone_at IS NOT NULL AND NOT c.outdated"
     stored, ours = (", ".join(f'{alias}."{c}"' for c in counted) for alias in ("t", "c"))
     differs = f"({stored}) IS DISTINCT FROM ({ours})" if counted else "false"
     none = "CAST(NULL AS jsonb) AS old_values, CAST(NULL AS jsonb) AS new_values"
     selects = [
         f"""SELECT w.id AS row_id, 'created' AS change, {covering} AS covering,
-               {none}{told.format("w")}
+               {none}{values.format("w")}
         FROM inserted w{" WHERE w.gone_at IS NULL" if snapshot else ""}""",
         f"""SELECT c.row_id, CASE WHEN {returned} THEN 'returned' ELSE 'updated' END, c.covering,
-               d.old_values, d.new_values{told.format("c")}
+               d.old_values, d.new_values{values.format("c")}
         FROM compared c JOIN "{table.name}" t ON t.id = c.row_id
         CROSS JOIN LATERAL {difference(counted, "t", "c")} d
         WHERE c.replaces AND (c.differs OR {returned}) AND ({differs} OR {returned})""",
     ]
     if vanishes:
         fresh = " WHERE v.fresh" if snapshot else ""
-        selects.append(f"""SELECT v.id, 'gone', v.covering, {none}{told.format("v")}
+        selects.append(f"""SELECT v.id, 'gone', v.covering, {none}{values.format("v")}
         FROM vanished v{fresh}""")
-    key, join = row_key(shape)
+    key, join = row_key(schema)
     union = "\n        UNION ALL\n        ".join(selects)
     return f"""changed AS (
     {INSERT_SQL}
@@ -103,10 +103,10 @@ def changed_cte(shape: TableSchema, *, vanishes: bool) -> str:
     WHERE EXISTS (SELECT FROM known))"""
 
 
-def counted_columns(shape: TableSchema) -> list[str]:
+def counted_columns(schema: TableSchema) -> list[str]:
     """The columns of which a new value is a change."""
-    table = shape.table
-    left_out = {*table.moving, table.version, *shape.key}
+    table = schema.table
+    left_out = {*table.moving, table.version, *schema.key}
     left_out |= {table.parent.column} if table.parent else set()
     left_out |= {table.gone_value[0]} if table.gone_value else set()
-    return [column for column in shape.data if column not in left_out]
+    return [column for column in schema.data if column not in left_out]

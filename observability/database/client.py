@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.plain import connect, observe
+from observability.aws.receiver_clients import connect, observe
 from observability.database.catalogue import CATALOGUE_SQL, Catalogue, own_names, read_catalogue
 from observability.database.errors import RESUMING, database_meaning
 from observability.database.schema import own_schema

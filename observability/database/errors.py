@@ -29,8 +29,10 @@ statement that a pooled session has lost, rollback, resources, locks, operator.
 """
 LOGIN_STATES = ("28P01", "28000")
 """The database's password is not the secret's: for some seconds of each rotation."""
-FAULT_STATES = ("21", "23", "2200H", "42501", "428C9", "54")
-"""Constraints, sequences, rights, columns and limits that are not about a value."""
+FAULT_STATES = ("0A000", "21", "23", "2200H", "42501", "428C9", "54")
+"""Constraints, sequences, rights, columns and limits that are not about a value. 0A000 is of a rule
+that somebody added: PostgreSQL then cannot tell which rows were written.
+"""
 POSTGRESQL_CLASSES = re.compile(
     "0[0-389ABFLPZ]|10|2[0-8BDF]|34|3[89BDF]|4[024]|5[34578]|72|F0|HV|XX", re.ASCII
 )

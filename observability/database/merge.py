@@ -11,7 +11,7 @@ from enum import Enum
 from functools import lru_cache
 
 from observability.database.catalogue import Column, TableSchema
-from observability.database.changes import changed_cte, known_cte, told, told_columns
+from observability.database.changes import change_columns, change_values, changed_cte, known_cte
 from observability.database.tables import Kind, Table
 
 NONE = "CAST(0 AS bigint)"
@@ -36,18 +36,18 @@ def rows_of(fields: Mapping[str, Column]) -> str:
     return f"(SELECT {', '.join(typed)}, e.place FROM {source})"
 
 
-def values_sql(shape: TableSchema) -> str:
+def values_sql(schema: TableSchema) -> str:
     """Cast the rows of $2 and do nothing with them: the error of a value, and of nothing else."""
-    return f"SELECT count(r), {NONE}, {NONE} FROM {rows_of(shape.fields)} r"
+    return f"SELECT count(r), {NONE}, {NONE} FROM {rows_of(schema.fields)} r"
 
 
-def parent_join(shape: TableSchema, alias: str) -> str:
+def parent_join(schema: TableSchema, alias: str) -> str:
     """Join the parent as p to incoming rows called `alias`, by what its natural key's index has."""
-    parent = shape.table.parent
+    parent = schema.table.parent
     assert parent
     found = [] if parent.by_name else ["p.account_id = this.account_id"]
     for name, column in parent.fields.items():
-        key, value = shape.found_by[name], said(shape.table, alias, name)
+        key, value = schema.found_by[name], said(schema.table, alias, name)
         theirs = f'p."{column}"'
         found.append(f"{key.in_key(theirs)} = {key.in_key(value)}")
     return f'JOIN "{parent.table}" p ON {" AND ".join(found)}'
@@ -80,25 +80,25 @@ def scope_text(table: Table, alias: str) -> str:
     return f"key_text(concat_ws('|', {columns}))" if columns else "''"
 
 
-def incoming_cte(shape: TableSchema) -> str:
+def incoming_cte(schema: TableSchema) -> str:
     """The batch, typed, with the parent's id, one row per natural key.
 
     Of two rows with one key an event's later version stays, else the first.
     """
-    table, parent = shape.table, shape.table.parent
-    fields = (f for f in shape.fields if not parent or f != parent.column)
+    table, parent = schema.table, schema.table.parent
+    fields = (f for f in schema.fields if not parent or f != parent.column)
     picked = [f'{said(table, "r", f)} AS "{f}"' for f in fields]
     picked += [f'p.id AS "{parent.column}"'] if parent else []
-    picked += [*names(shape.owner, "this.").split(), "r.place"]
-    join = f"LEFT {parent_join(shape, 'r')}" if parent else ""
+    picked += [*names(schema.owner, "this.").split(), "r.place"]
+    join = f"LEFT {parent_join(schema, 'r')}" if parent else ""
     later = ""
     if table.version:
         later = f"{version_of(table, 'i', '(SELECT collected_at FROM this)')} DESC NULLS LAST, "
-    key = ", ".join(shape.key_of("i."))
+    key = ", ".join(schema.key_of("i."))
     return f"""incoming AS (
     SELECT DISTINCT ON ({key}) i.*, {scope_text(table, "i")} AS covering FROM (
         SELECT {", ".join(picked)}
-        FROM this CROSS JOIN {rows_of(shape.fields)} r {join}) i
+        FROM this CROSS JOIN {rows_of(schema.fields)} r {join}) i
     ORDER BY {key}, {later}place)"""
 
 
@@ -112,17 +112,17 @@ def version_of(table: Table, alias: str, collected_at: str) -> str:
     return f"CASE WHEN {stated} > {collected_at} THEN {collected_at} ELSE {stated} END"
 
 
-def scopes_cte(shape: TableSchema) -> str:
+def scopes_cte(schema: TableSchema) -> str:
     """What the document states the whole of: everything, or the periods or parents of $3."""
-    table, parent = shape.table, shape.table.parent
+    table, parent = schema.table, schema.table.parent
     if not table.scope:
         return "scopes AS (SELECT '' AS covering)"
     if parent:
-        fields = shape.found_by
+        fields = schema.found_by
         picked = f'p.id AS "{parent.column}", CAST(p.id AS text) AS covering'
-        join = parent_join(shape, "s")
+        join = parent_join(schema, "s")
     else:
-        fields = {c: shape.columns[c] for c in table.scope}
+        fields = {c: schema.columns[c] for c in table.scope}
         picked = f"{names(table.scope, 's.')}, {scope_text(table, 's')} AS covering"
         join = ""
     typed = ", ".join(f'"{name}" {column.type}' for name, column in fields.items())
@@ -151,14 +151,14 @@ def seen_before(table: Table) -> str:
     return f"SELECT row_id FROM seen WHERE table_name = '{table.name}'"
 
 
-def replaces(shape: TableSchema, several: bool) -> str:
+def replaces(schema: TableSchema, several: bool) -> str:
     """The condition under which the incoming row i replaces the stored row t of the document d.
 
     Of two versions of an event the later replaces, of two alike the newer document's: not all that
     people change (a finding's workflow status) moves AWS's own update time. What exists now, and
     was stated by a document with meta, is for such documents alone to state.
     """
-    table = shape.table
+    table = schema.table
     newer = f"{order_of(table)} < this.sort_key"
     if table.kind is Kind.SNAPSHOT:
         newer = f"CASE WHEN d.with_meta = this.with_meta THEN {newer} ELSE this.with_meta END"
@@ -190,20 +190,20 @@ def merged(column: str) -> str:
         WHEN w.partial THEN coalesce({incoming}, {stored}) ELSE {incoming} END AS "{column}\""""
 
 
-def compared_cte(shape: TableSchema, several: bool) -> str:
+def compared_cte(schema: TableSchema, several: bool) -> str:
     """Each incoming row beside the stored one: is it new, does it win, does it differ?"""
-    table = shape.table
+    table = schema.table
     gone = "t.gone_at" if table.kind is Kind.SNAPSHOT else "CAST(NULL AS timestamptz)"
     ignored = table.gone_value[0] if table.gone_value else None
-    data = [column for column in shape.data if column != ignored]
-    pairs = zip(shape.key_of("t."), shape.key_of("i."), strict=True)
+    data = [column for column in schema.data if column != ignored]
+    pairs = zip(schema.key_of("t."), schema.key_of("i."), strict=True)
     key = " AND ".join(f"{stored} = {ours}" for stored, ours in pairs)
-    touched = ", t.updated_at AS was_updated_at" if shape.stamped else ""
+    touched = ", t.updated_at AS was_updated_at" if schema.stamped else ""
     differs = f"({names(data, 't.')}) IS DISTINCT FROM ({names(data, 'm.')})"
     values, fills = "SELECT i.*", "false"
     if table.kind is Kind.EVENT:
-        kept = names([*shape.owner, "covering"], "i.")
-        values = f"SELECT {', '.join([kept, *map(merged, shape.data)])}"
+        kept = names([*schema.owner, "covering"], "i.")
+        values = f"SELECT {', '.join([kept, *map(merged, schema.data)])}"
         fills = f"NOT coalesce(d.with_meta, true) AND {differs}"
     return f"""compared AS MATERIALIZED (
     SELECT m.*, t.id AS row_id, t.document_id AS was_from, {gone} AS was_gone_at,
@@ -214,32 +214,32 @@ def compared_cte(shape: TableSchema, several: bool) -> str:
     LEFT JOIN newer n ON n.covering = i.covering
     LEFT JOIN "{table.name}" t ON {key}
     LEFT JOIN documents d ON d.id = t.document_id
-    CROSS JOIN LATERAL (SELECT {replaces(shape, several)} AS replaces,
+    CROSS JOIN LATERAL (SELECT {replaces(schema, several)} AS replaces,
         NOT (this.with_meta AND coalesce(d.with_meta, true)) AS partial) w
     CROSS JOIN LATERAL ({values}) m)"""
 
 
-def written_ctes(shape: TableSchema, complete: bool) -> list[str]:
+def written_ctes(schema: TableSchema, complete: bool) -> list[str]:
     """Insert what is new and update what changed, and nothing else.
 
     An unchanged row is touched only where its document cannot vouch for the whole listing: then
     the row itself must remember the newest document that had it. Two statements, because INSERT
     … ON CONFLICT takes an id out of the sequence for each row that it then only updates.
     """
-    table = shape.table
-    values = {column: value_of(shape, column) for column in shape.owner + shape.data}
+    table = schema.table
+    values = {column: value_of(schema, column) for column in schema.owner + schema.data}
     values["document_id"] = "this.id"
     if table.kind is Kind.EVENT:
         values["document_id"] = "CASE WHEN j.fills THEN j.was_from ELSE this.id END"
     if table.kind is Kind.SNAPSHOT:
         values["gone_at"] = "j.next_at"
-    if shape.stamped:
+    if schema.stamped:
         same = "j.row_id IS NOT NULL AND NOT j.differs AND j.was_gone_at IS NULL"
         values["updated_at"] = f"CASE WHEN {same} THEN j.was_updated_at ELSE now() END"
     creates = " AND NOT j.outdated" if table.kind in (Kind.PERIOD, Kind.PART) else ""
     moves = " AND (j.differs OR j.was_gone_at IS NOT NULL OR j.taken_over)" if complete else ""
     updates = [f'"{c}" = {value}' for c, value in values.items() if c != "account_id"]
-    returned = ["id", *told_columns(shape)]
+    returned = ["id", *change_columns(schema)]
     returned += ["gone_at"] if table.kind is Kind.SNAPSHOT else []
     return [
         f"""inserted AS (
@@ -259,38 +259,38 @@ def written_ctes(shape: TableSchema, complete: bool) -> list[str]:
     ]
 
 
-def value_of(shape: TableSchema, column: str) -> str:
+def value_of(schema: TableSchema, column: str) -> str:
     """What is stored in a column of a written row j."""
-    if shape.table.gone_value and column == shape.table.gone_value[0]:
-        gone = shape.table.gone_value[1]
+    if schema.table.gone_value and column == schema.table.gone_value[0]:
+        gone = schema.table.gone_value[1]
         return f"CASE WHEN j.next_at IS NULL THEN j.\"{column}\" ELSE '{gone}' END"
     return f'j."{column}"'
 
 
-def seen_condition(shape: TableSchema, several: bool) -> str:
+def seen_condition(schema: TableSchema, several: bool) -> str:
     """Whether the listing lacks the stored row t; NOT IN looks it up in a hash of what was seen."""
     seen = "SELECT row_id FROM compared WHERE row_id IS NOT NULL"
     if several:
-        seen += f" UNION ALL {seen_before(shape.table)}"
+        seen += f" UNION ALL {seen_before(schema.table)}"
     return f"t.id NOT IN ({seen})"
 
 
-def gone_cte(shape: TableSchema, several: bool) -> str:
+def gone_cte(schema: TableSchema, several: bool) -> str:
     """Mark what a complete listing lacks as gone since its time.
 
     Living rows are the newest listing's to decide. A listing that arrives late may only move the
     time of what was last listed just before it.
     """
-    table = shape.table
+    table = schema.table
     extra = f", \"{table.gone_value[0]}\" = '{table.gone_value[1]}'" if table.gone_value else ""
-    if shape.stamped:
+    if schema.stamped:
         extra += ", updated_at = now()"
     order = order_of(table)
     candidates = f"""SELECT t.id, {{fresh}} AS fresh, coalesce({order}, '') AS sort_key
         FROM "{table.name}" t CROSS JOIN this LEFT JOIN documents d ON d.id = t.document_id
         WHERE t.account_id = this.account_id AND t.document_id IS NOT NULL
           AND coalesce({order}, '') < this.sort_key
-          AND {seen_condition(shape, several)}"""
+          AND {seen_condition(schema, several)}"""
     return f"""previous AS (
     SELECT l.sort_key, l.document_id FROM listings l CROSS JOIN this
     WHERE l.account_id = this.account_id AND l.table_name = '{table.name}' AND l.scope = ''
@@ -307,14 +307,14 @@ vanished AS (
     SET gone_at = this.collected_at, document_id = coalesce((
         SELECT p.document_id FROM previous p WHERE p.sort_key > a.sort_key), t.document_id){extra}
     FROM absent a CROSS JOIN this WHERE t.id = a.id
-    RETURNING t.id, a.fresh, '' AS covering{told(shape)})"""
+    RETURNING t.id, a.fresh, '' AS covering{change_values(schema)})"""
 
 
-def deleted_cte(shape: TableSchema, several: bool) -> str:
+def deleted_cte(schema: TableSchema, several: bool) -> str:
     """Delete what the newest complete statement about a period or parent no longer has."""
-    table = shape.table
+    table = schema.table
     scoped = "".join(f' AND t."{column}" = s."{column}"' for column in table.scope)
-    owner = "t.account_id = this.account_id AND " if shape.owner else ""
+    owner = "t.account_id = this.account_id AND " if schema.owner else ""
     owner += f"NOT ({table.derived}) AND " if table.derived else ""
     return f"""absent AS (
     SELECT t.id, s.covering FROM "{table.name}" t CROSS JOIN scopes s CROSS JOIN this
@@ -322,10 +322,10 @@ def deleted_cte(shape: TableSchema, several: bool) -> str:
     WHERE {owner}t.document_id IS NOT NULL{scoped}
       AND coalesce({order_of(table)}, '') < this.sort_key
       AND NOT EXISTS (SELECT FROM newer n WHERE n.covering = s.covering)
-      AND {seen_condition(shape, several)}),
+      AND {seen_condition(schema, several)}),
 vanished AS (
     DELETE FROM "{table.name}" t USING absent a WHERE t.id = a.id
-    RETURNING t.id, a.covering{told(shape)})"""
+    RETURNING t.id, a.covering{change_values(schema)})"""
 
 
 class Extent(Enum):
@@ -338,24 +338,24 @@ class Extent(Enum):
 
 
 @lru_cache(maxsize=1024)
-def merge_sql(shape: TableSchema, extent: Extent) -> str:
+def merge_sql(schema: TableSchema, extent: Extent) -> str:
     """Merge one batch of rows into a table, and count: created, updated, gone.
 
     Where fewer rows were written than were to be, `created` is their difference, below 0: a trigger
     or a policy that somebody added has left rows out, and PostgreSQL raises no error for that.
     """
-    table = shape.table
-    ctes = [this_cte(table), incoming_cte(shape)]
+    table = schema.table
+    ctes = [this_cte(table), incoming_cte(schema)]
     if table.kind is Kind.EVENT:
         ctes.append("newer AS (SELECT '' AS covering, now() AS collected_at WHERE false)")
     else:
-        ctes += [scopes_cte(shape), newer_cte(table)]
+        ctes += [scopes_cte(schema), newer_cte(table)]
     several = extent in (Extent.MORE, Extent.LAST)
-    ctes += [compared_cte(shape, several), *written_ctes(shape, extent is not Extent.SOME)]
+    ctes += [compared_cte(schema, several), *written_ctes(schema, extent is not Extent.SOME)]
     vanishes, vanished, absent = False, NONE, NONE
     if extent in (Extent.WHOLE, Extent.LAST):
         gone = table.kind is Kind.SNAPSHOT
-        ctes.append(gone_cte(shape, several) if gone else deleted_cte(shape, several))
+        ctes.append(gone_cte(schema, several) if gone else deleted_cte(schema, several))
         ctes.append(listed_cte(table))
         vanishes, vanished = True, "(SELECT count(*) FROM vanished)"
         absent = "(SELECT count(DISTINCT id) FROM absent)"
@@ -363,7 +363,7 @@ def merge_sql(shape: TableSchema, extent: Extent) -> str:
         ctes.append(f"""remembered AS (
     INSERT INTO seen (table_name, row_id)
     SELECT '{table.name}', row_id FROM compared WHERE row_id IS NOT NULL)""")
-    ctes += [known_cte(table), changed_cte(shape, vanishes=vanishes)]
+    ctes += [known_cte(table), changed_cte(schema, vanishes=vanishes)]
     revived = "was_gone_at IS NOT NULL AND NOT outdated"
     return f"""WITH {", ".join(ctes)},
 written AS (

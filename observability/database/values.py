@@ -29,7 +29,7 @@ LONGEST_TIME = 64  # characters; a fraction of a second may have any number of d
 INTEGER_BITS = {"integer": 31, "bigint": 63}
 
 
-def plain(value: Any) -> Any:
+def with_floats(value: Any) -> Any:
     """A JSON value whose numbers are numbers again, for JSONB; ValueError beyond a float."""
     if isinstance(value, Number):
         number = float(value)
@@ -37,14 +37,14 @@ def plain(value: Any) -> Any:
             raise ValueError("holds a number beyond what can be kept")
         return number
     if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
-    return [plain(v) for v in value] if isinstance(value, list) else value
+        return {k: with_floats(v) for k, v in value.items()}
+    return [with_floats(v) for v in value] if isinstance(value, list) else value
 
 
 def as_text(value: Any) -> Any:
     """TEXT takes any scalar; a list or object is stored as its JSON text."""
     if isinstance(value, list | dict):
-        return json.dumps(plain(value), ensure_ascii=False)
+        return json.dumps(with_floats(value), ensure_ascii=False)
     if isinstance(value, Number) and value in CONSTANTS:
         raise ValueError("is not a number")
     return value
@@ -54,7 +54,7 @@ def as_json(value: Any) -> Any:
     """JSONB takes any value; an empty text is none."""
     if value == "":
         raise ValueError("is empty")
-    return plain(value)
+    return with_floats(value)
 
 
 def as_integer(value: Any, bits: int) -> int:

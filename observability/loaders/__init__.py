@@ -38,7 +38,7 @@ TABLES = {table.name: table for table in in_order(LOADERS)}
 STORED = tuple(dict.fromkeys(table.stored_in or name for name, table in TABLES.items()))
 """The tables of the database that TABLES are stored in."""
 
-AWAITED = {
+LOADED_FIRST = {
     table.parent.table
     for table in TABLES.values()
     if table.parent and table.parent.table in TABLES

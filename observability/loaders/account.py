@@ -12,13 +12,13 @@ from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Loaded, Parts, Row
 
 
-def accounts_sql(shape: TableSchema, complete: bool) -> str:
+def accounts_sql(schema: TableSchema, complete: bool) -> str:
     """Give the account's row what this document knows of it.
 
     A document whose account category passed beats any that did not; of two alike, the newer. As
     one that did not pass is in no listing, the row remembers the newest of them, also unchanged.
     """
-    data, order = shape.data, shape.table.order
+    data, order = schema.data, schema.table.order
     stated = f"""{INSERT_SQL}
     SELECT w.id, this.id, 'accounts', w.id, '{{}}', 'updated', w.old_values, w.new_values
     FROM written w CROSS JOIN this
@@ -31,12 +31,12 @@ def accounts_sql(shape: TableSchema, complete: bool) -> str:
     else:
         decides = f"""NOT EXISTS ({listing}) AND this.sort_key >
         (SELECT d.{order} FROM documents d WHERE d.id = o.document_id)"""
-    listed = f", scopes AS (SELECT '' AS covering), {listed_cte(shape.table)}" if complete else ""
-    return f"""WITH {this_cte(shape.table)},
+    listed = f", scopes AS (SELECT '' AS covering), {listed_cte(schema.table)}" if complete else ""
+    return f"""WITH {this_cte(schema.table)},
 due AS (
     SELECT r.*, o.id, {differs} AS changed, o.updated_at AS was_updated_at,
            d.old_values, d.new_values, EXISTS ({listing}) AS is_known
-    FROM this CROSS JOIN {rows_of(shape.fields)} r JOIN accounts o ON o.id = this.account_id
+    FROM this CROSS JOIN {rows_of(schema.fields)} r JOIN accounts o ON o.id = this.account_id
     CROSS JOIN LATERAL {difference(data, "o", "r")} d
     WHERE o.document_id IS NULL OR ({decides})),
 written AS (
@@ -51,14 +51,14 @@ SELECT count(*) - (SELECT count(DISTINCT id) FROM due), count(*) FILTER (WHERE c
 FROM written"""
 
 
-def products_sql(shape: TableSchema) -> str:
+def products_sql(schema: TableSchema) -> str:
     """Make the products that have none yet.
 
     Names differ in case only: the one that sorts first is shown, whatever the order of loading.
     """
     return f"""WITH named AS (
     SELECT DISTINCT ON (lower(r.name)) r.name
-    FROM {rows_of(shape.fields)} r
+    FROM {rows_of(schema.fields)} r
     ORDER BY lower(r.name), r.name COLLATE "C"),
 written AS (
     INSERT INTO products (name) SELECT n.name FROM named n

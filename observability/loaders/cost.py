@@ -32,19 +32,19 @@ REPORT_KEY = ("period_start", "period_granularity", "region")
 REPORT = Parent("cost_reports", "cost_report_id", {f"report_{c}": c for c in REPORT_KEY})
 
 
-def partial_update_sql(shape: TableSchema) -> str:
+def partial_update_sql(schema: TableSchema) -> str:
     """What a document says of a report beside its costs; one that says nothing takes nothing away.
 
     Savings are about their own document's day, anomalies may not have been readable.
     """
-    columns, by = PARTIAL_UPDATES[shape.table.name], PARTIAL_UPDATED_BY[shape.table.name]
+    columns, by = PARTIAL_UPDATES[schema.table.name], PARTIAL_UPDATED_BY[schema.table.name]
     key = as_object(REPORT_KEY, "w")
     return f"""WITH {this_cte(REPORTS)},
 due AS (
     SELECT {names(columns, "r.")}, o.id,
            ({names(columns, "o.")}) IS DISTINCT FROM ({names(columns, "r.")}) AS differs,
            o.{by} IS NOT NULL AS was_said, d.old_values, d.new_values
-    FROM this CROSS JOIN {rows_of(shape.fields)} r JOIN cost_reports o
+    FROM this CROSS JOIN {rows_of(schema.fields)} r JOIN cost_reports o
       ON o.period_start = r.period_start AND o.period_granularity = r.period_granularity
     CROSS JOIN LATERAL {difference(columns, "o", "r")} d
     WHERE o.account_id = this.account_id

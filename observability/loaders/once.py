@@ -23,29 +23,29 @@ SELECT {NONE}, count(*) * 0, {NONE} FROM locked"""
 """Documents of two regions may load at once, and must see each other's rows."""
 
 
-def once_sql(shape: TableSchema) -> str:
+def once_sql(schema: TableSchema) -> str:
     """Delete rows of documents without meta that another region of the account states as well.
 
     $3 are the periods of this document. Of two regions without meta the one stays whose name sorts
     first; documents with meta stay before all others.
     """
-    table, columns = shape.table.name, ONCE[shape.table.name]
-    scope = shape.table.scope
-    typed = ", ".join(f'"{column}" {shape.columns[column].type}' for column in scope)
+    table, columns = schema.table.name, ONCE[schema.table.name]
+    scope = schema.table.scope
+    typed = ", ".join(f'"{column}" {schema.columns[column].type}' for column in scope)
     period = f"({names(scope, 't.')}) = ({names(scope, 's.')})"
     return f"""WITH regions AS MATERIALIZED (
     SELECT a.id, a.region FROM documents d JOIN accounts own ON own.id = d.account_id
     JOIN accounts a ON a.account_id = own.account_id
     WHERE d.id = $1 AND EXISTS (SELECT FROM accounts other
                                 WHERE other.account_id = own.account_id AND other.id <> own.id)),
-vanished AS (
-    DELETE FROM "{table}" t
-    USING regions r, jsonb_to_recordset($3) AS s({typed}), documents d
+due AS MATERIALIZED (
+    SELECT DISTINCT t.id FROM "{table}" t, regions r, jsonb_to_recordset($3) AS s({typed}),
+           documents d
     WHERE t.account_id = r.id AND {period} AND d.id = t.document_id AND NOT d.with_meta
       AND EXISTS (
         SELECT FROM regions o JOIN "{table}" u ON u.account_id = o.id
         LEFT JOIN documents e ON e.id = u.document_id
         WHERE o.id <> r.id AND ({names(columns, "u.")}) = ({names(columns, "t.")})
-          AND (coalesce(e.with_meta, true) OR o.region < r.region))
-    RETURNING t.id)
-SELECT {NONE}, {NONE}, count(*) FROM vanished"""
+          AND (coalesce(e.with_meta, true) OR o.region < r.region))),
+vanished AS (DELETE FROM "{table}" t USING due WHERE t.id = due.id RETURNING t.id)
+SELECT count(*) - (SELECT count(*) FROM due), {NONE}, count(*) FROM vanished"""

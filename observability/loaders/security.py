@@ -12,11 +12,11 @@ from observability.loaders.rows import Complete, EndOfTable, Held, Loaded, Part,
 from observability.loaders.vocabulary import todays
 
 
-def security_sql(shape: TableSchema) -> str:
+def security_sql(schema: TableSchema) -> str:
     """Make the rows that findings hang on; their counts come last."""
     return f"""WITH due AS (
     SELECT DISTINCT d.account_id, r.service, d.id
-    FROM documents d CROSS JOIN {rows_of(shape.fields)} r
+    FROM documents d CROSS JOIN {rows_of(schema.fields)} r
     WHERE d.id = $1
       AND NOT EXISTS (SELECT FROM security s
                       WHERE s.account_id = d.account_id
@@ -87,11 +87,11 @@ SECURITY_DEFAULTS = {"security.waf_rules": {"scope": "REGIONAL"}}
 
 def load_security_data(parts: Parts) -> Loaded:
     """Security Hub's findings under their service, and the lists of the eight other parts."""
-    hub = HubGroups()
+    groups = FindingGroups()
     before: tuple[str, ...] = ()
     for part in parts:
         if part.path.startswith("security.security_hub"):
-            yield from hub.rows(part)
+            yield from groups.rows(part)
             before = ("security", "findings")
         elif part.opened:
             yield from map(EndOfTable, before)
@@ -105,7 +105,7 @@ def load_security_data(parts: Parts) -> Loaded:
             yield Row(table, part.where, todays(table, row), part.size, fallback)
 
 
-class HubGroups:
+class FindingGroups:
     """Findings of Security Hub by service, whether its name comes before them or after."""
 
     def __init__(self) -> None:

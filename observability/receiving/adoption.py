@@ -152,8 +152,8 @@ def load_account(reader: SampleReader, account: SampleAccount, receiver: Loading
     """Load one account; what is wrong with it is told and stays its own."""
     started = time.monotonic()
     ids = "{" + ",".join(map(str, account.ids)) + "}"
-    told = reader.db.execute(NEWEST_SQL.format(name=reader.schema), {"ids": ids})[0][0]
-    newest = datetime.fromisoformat(told).astimezone(UTC)
+    stated = reader.db.execute(NEWEST_SQL.format(name=reader.schema), {"ids": ids})[0][0]
+    newest = datetime.fromisoformat(stated).astimezone(UTC)
     key = f"adopted/{reader.schema}/{account.number}/{account.region}"
     identity = (account.number, account.region, newest.date(), "ADOPTED")
     own = {"account": account.number, "region": account.region}
@@ -198,6 +198,8 @@ def create_view(db: DBManager, transaction: str, view: str, about: Sequence[str]
             db.execute(f'GRANT SELECT ON "{view}" TO {roles}', {}, transaction)
     except (ClientError, DatabaseFault, Rejected) as error:
         db.execute("ROLLBACK TO SAVEPOINT view", {}, transaction)
-        told = error.response["Error"]["Message"] if isinstance(error, ClientError) else str(error)
-        return f"the view {view} is not created: {' '.join(told.split())}"
+        message = (
+            error.response["Error"]["Message"] if isinstance(error, ClientError) else str(error)
+        )
+        return f"the view {view} is not created: {' '.join(message.split())}"
     return None

@@ -18,7 +18,7 @@ def load_messages(messages: Iterable[Mapping[str, Any]], bucket: str, load: Load
         for message in messages
     }
     results = load(objects_of(read.values()))
-    again = {result.key for result in results if result.outcome not in SETTLED}
+    again = {result.key for result in results if result.status not in SETTLED}
     return returned(m for m, n in read.items() if not n.understood or again.intersection(n.keys))
 
 

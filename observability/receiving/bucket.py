@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from observability.aws.plain import connect, observe
+from observability.aws.receiver_clients import connect, observe
 from observability.database.errors import aws_meaning
 from observability.errors import Blocked, Forbidden, Transient, UsageError
 from observability.limits import METADATA_BYTES, MIB, NAME_BYTES
@@ -206,13 +206,19 @@ class S3Manager:
 
     def copy_to(self, file: File, place: str, mark: str, rest: str) -> bool:
         """Copy a document to a name that no object has; False if one has it, or it is gone."""
-        how = told(file, {mark: as_mark(rest)})
+        how = copy_facts(file, {mark: as_mark(rest)})
         return self.copy(file, f"{place}/{rest}", IfNoneMatch="*", **how)
 
     def reject(self, file: File, reasons: Sequence[str], place: str = "rejected") -> bool:
-        """Move a document to rejected/ or elsewhere, with the reasons in an object beside it."""
+        """Move a document to rejected/ or elsewhere, with the reasons in an object beside it.
+
+        False where a newer one has taken its place, of which nothing is known yet.
+        """
         if file.metadata is None:
-            file = self.find(file.key) or file
+            try:
+                file = self.look(file)
+            except Changed:
+                return False
         name = self.keep(file, place, REFUSED)
         if not name:
             return False
@@ -244,7 +250,7 @@ class S3Manager:
 
         Only now: until it is loaded, the copy in rejected/ is the safe one.
         """
-        loaded = {result.key for result in results if result.outcome is FileStatus.LOADED}
+        loaded = {result.key for result in results if result.status is FileStatus.LOADED}
         for file in retried:
             if f"data/{file.rest}" in loaded:
                 reasons = self.find(file.key + REASON)
@@ -252,7 +258,7 @@ class S3Manager:
                     self.delete(reasons)
 
 
-def told(file: File, more: Mapping[str, str]) -> dict[str, Any]:
+def copy_facts(file: File, more: Mapping[str, str]) -> dict[str, Any]:
     """What a copy tells S3 of a document: what its uploader told, and what it was when it came.
 
     Neither a type nor tags of an uploader's: S3 would hand the former to browsers, and for the

@@ -65,12 +65,12 @@ class Casting(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def casting(shape: TableSchema) -> Casting:
-    fields = shape.fields
+def casting(schema: TableSchema) -> Casting:
+    fields = schema.fields
     return Casting(
         {name: caster(column) for name, column in fields.items()},
         {name: column_caster(column) for name, column in fields.items()},
-        [n for n, column in fields.items() if column.required and n not in shape.table.defaults],
+        [n for n, column in fields.items() if column.required and n not in schema.table.defaults],
     )
 
 

@@ -213,17 +213,17 @@ def batch_answer(
     docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-invoke-lambda.html
     """
     by_key = {result.key: result for result in results}
-    told = []
+    answers = []
     for task, named in names.items():
         found = [by_key[key] for key in named.keys if key in by_key]
-        code = BATCH_RESULTS.get(found[-1].outcome, "PermanentFailure") if found else ""
+        code = BATCH_RESULTS.get(found[-1].status, "PermanentFailure") if found else ""
         text = "; ".join(found[-1].reasons[:3]) if found else "it names no object under data/"
-        told.append(
+        answers.append(
             {"taskId": task, "resultCode": code or "PermanentFailure", "resultString": text[:900]}
         )
     return {
         "invocationSchemaVersion": event.get("invocationSchemaVersion", "1.0"),
         "treatMissingKeysAs": "PermanentFailure",
         "invocationId": event["invocationId"],
-        "results": told,
+        "results": answers,
     }

@@ -44,16 +44,16 @@ class File:
     def uploaded(self) -> datetime:
         """When the document first came: before it was moved, if its metadata tell. Never later."""
         try:
-            told = datetime.fromisoformat((self.metadata or {}).get(UPLOADED, "")).astimezone(UTC)
+            stated = datetime.fromisoformat((self.metadata or {}).get(UPLOADED, "")).astimezone(UTC)
         except (ValueError, OverflowError):
             return self.last_modified  # it has none, or one of somebody else's
-        return told if S3_BEGAN <= told < self.last_modified else self.last_modified
+        return stated if S3_BEGAN <= stated < self.last_modified else self.last_modified
 
     @property
     def first_etag(self) -> str:
         """The ETag with which it first came, if its metadata tell."""
-        told = (self.metadata or {}).get(FIRST_ETAG, "")
-        return told if ETAG.fullmatch(told) else self.etag
+        stated = (self.metadata or {}).get(FIRST_ETAG, "")
+        return stated if ETAG.fullmatch(stated) else self.etag
 
     @property
     def rest(self) -> str:

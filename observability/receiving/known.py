@@ -15,7 +15,7 @@ KEPT_SECONDS = 300.0
 change a column's type meanwhile."""
 
 
-class KnownShapes:
+class KnownSchemas:
     """The tables as the database's catalogue has them, read when they are first needed."""
 
     def __init__(self, db: DBManager, kept_seconds: float = KEPT_SECONDS) -> None:
@@ -23,7 +23,7 @@ class KnownShapes:
         self.kept_seconds = kept_seconds
         self.lock = threading.Lock()
         self.catalogue: Catalogue = {}
-        self.shapes: Sequence[TableSchema] = ()
+        self.schemas: Sequence[TableSchema] = ()
         self.read_at = -float("inf")
 
     def read(self) -> Sequence[TableSchema]:
@@ -31,7 +31,7 @@ class KnownShapes:
         with self.lock:
             if time.monotonic() - self.read_at > self.kept_seconds:
                 self.refresh()
-            return self.shapes
+            return self.schemas
 
     def out_of_date(self, used: Sequence[TableSchema], since: float) -> bool:
         """Whether the database has other tables than those that were used since a time (monotonic).
@@ -39,9 +39,9 @@ class KnownShapes:
         To be asked before a document is refused: somebody may have applied another schema.
         """
         with self.lock:
-            if self.shapes is used and self.read_at < since:
+            if self.schemas is used and self.read_at < since:
                 self.refresh()
-            return self.shapes is not used
+            return self.schemas is not used
 
     def refresh(self) -> None:
         """Read the catalogue; as long as it says the same, the tables stay the same objects, by
@@ -49,5 +49,5 @@ class KnownShapes:
         catalogue = self.db.catalogue()
         if catalogue != self.catalogue:
             self.catalogue = catalogue
-            self.shapes = [TableSchema.of(table, catalogue) for table in TABLES.values()]
+            self.schemas = [TableSchema.of(table, catalogue) for table in TABLES.values()]
         self.read_at = time.monotonic()

@@ -17,7 +17,7 @@ from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, me
 from observability.database.tables import Kind, Table
 from observability.errors import DatabaseFault, Rejected, ValueRefused
 from observability.limits import DOCUMENTS_A_DAY
-from observability.loaders import AWAITED
+from observability.loaders import LOADED_FIRST
 from observability.loaders.account import accounts_sql, products_sql, without_product_sql
 from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
 from observability.loaders.once import LOCK_ACCOUNT_SQL, ONCE, once_sql
@@ -29,7 +29,7 @@ from observability.receiving.files import File
 from observability.receiving.gate import check_number
 from observability.receiving.identity import speaks_of_now
 from observability.receiving.result import Counters
-from observability.receiving.spool import Spool, TableSpool
+from observability.receiving.spool import DocumentSpool, TableSpool
 
 LOADED_SQL = """
 SELECT CAST(d.counters AS text), d.collected_at <> d.last_modified,
@@ -85,7 +85,7 @@ class Load:
     """
 
     db: DBManager
-    spool: Spool
+    spool: DocumentSpool
     document: dict[str, Any]
     again: bool = False  # also what this version has loaded before
     transaction: str | None = None
@@ -175,7 +175,7 @@ class Load:
 
     def added(self, steps: Iterable[Step]) -> str:
         """What people have added to the tables of these steps that decides about rows."""
-        tables = {step.shape.table.stored_in or step.table for step in steps}
+        tables = {step.schema.table.stored_in or step.table for step in steps}
         found = self.db.execute(ADDED_SQL, {"own": own_names()})
         return ", ".join([name for name, table in found if table in tables][:5])
 
@@ -198,14 +198,14 @@ class Load:
     def steps(self) -> Iterator[Step]:
         """The statements of the document in order; a batch is read when its turn comes."""
         for name, spool in self.spool.tables.items():
-            if spool.shape.table.kind is not Kind.OWNER:
+            if spool.schema.table.kind is not Kind.OWNER:
                 yield from self.merges(name, spool)
-            elif name not in AWAITED:
+            elif name not in LOADED_FIRST:
                 for batch, _ in self.spool.batches(spool):
                     yield self.owner(spool, spool.read(batch), batch.rows)
         findings = self.spool.tables["security"]
         if findings.batches:
-            yield Step("security", RECOUNT_SQL, "[]", 0, findings.shape)
+            yield Step("security", RECOUNT_SQL, "[]", 0, findings.schema)
 
         yield from self.once()
 
@@ -213,28 +213,28 @@ class Load:
         """Costs that other regions of the account repeat: last, as parts hang on the reports."""
         for spool in (self.spool.tables[name] for name in ONCE):
             scopes = self.scopes(spool) if spool.batches else []
-            for sql in (LOCK_ACCOUNT_SQL, once_sql(spool.shape)) if scopes else ():
-                name = spool.shape.table.name
-                yield Step(name, sql, "[]", 0, spool.shape, f"[{','.join(scopes)}]")
+            for sql in (LOCK_ACCOUNT_SQL, once_sql(spool.schema)) if scopes else ():
+                name = spool.schema.table.name
+                yield Step(name, sql, "[]", 0, spool.schema, f"[{','.join(scopes)}]")
 
     def owner(self, spool: TableSpool, rows: str, count: int) -> Step:
-        name, shape = spool.shape.table.name, spool.shape
-        sql = self.owner_sql(name, shape)
+        name, schema = spool.schema.table.name, spool.schema
+        sql = self.owner_sql(name, schema)
         if name in PARTIAL_UPDATES:  # they say more of rows that are counted already
-            return Step("cost_reports", sql, rows, 0, shape)
-        return Step(name, sql, rows, count, shape)
+            return Step("cost_reports", sql, rows, 0, schema)
+        return Step(name, sql, rows, count, schema)
 
     def owners(self, table: Table) -> Iterator[Step]:
         """What rows of a table hang on and has been met since this was last asked."""
-        if table.parent and table.parent.table in AWAITED:
+        if table.parent and table.parent.table in LOADED_FIRST:
             spool = self.spool.tables[table.parent.table]
             while (more := spool.read_more())[1]:
                 yield self.owner(spool, *more)
 
-    def owner_sql(self, name: str, shape: TableSchema) -> str:
+    def owner_sql(self, name: str, schema: TableSchema) -> str:
         if name == "accounts":
-            return accounts_sql(shape, self.complete(shape.table))
-        return partial_update_sql(shape) if name in PARTIAL_UPDATES else security_sql(shape)
+            return accounts_sql(schema, self.complete(schema.table))
+        return partial_update_sql(schema) if name in PARTIAL_UPDATES else security_sql(schema)
 
     def merges(self, name: str, spool: TableSpool) -> Iterator[Step]:
         """A step per batch; one without rows where the document says that there are none."""
@@ -244,32 +244,32 @@ class Load:
             if number or not last:
                 extent = Extent.LAST if last else Extent.MORE
             if name == "product_accounts":
-                yield Step("products", products_sql(spool.shape), rows, batch.rows, spool.shape)
-            yield from self.owners(spool.shape.table)
+                yield Step("products", products_sql(spool.schema), rows, batch.rows, spool.schema)
+            yield from self.owners(spool.schema.table)
             yield self.merge(spool, extent, rows, batch.rows)
-        yield from self.owners(spool.shape.table)
+        yield from self.owners(spool.schema.table)
         if not spool.batches and self.is_complete_listing(spool):
             yield self.merge(spool, extent, "[]", 0)
         if name == "product_accounts":
             statements = without_product_sql(named=bool(spool.batches))
             for table, sql in zip(("products", name), statements, strict=True):
-                yield Step(table, sql, "[]", 0, spool.shape)
+                yield Step(table, sql, "[]", 0, spool.schema)
 
     def merge(self, spool: TableSpool, extent: Extent, rows: str, count: int) -> Step:
         known = extent if self.is_complete_listing(spool) else Extent.SOME
-        sql = merge_sql(spool.shape, known)
+        sql = merge_sql(spool.schema, known)
         scopes = f"[{','.join(self.scopes(spool))}]"
-        return Step(spool.shape.table.name, sql, rows, count, spool.shape, scopes)
+        return Step(spool.schema.table.name, sql, rows, count, spool.schema, scopes)
 
     def is_complete_listing(self, spool: TableSpool) -> bool:
         """Whether the document states the whole of the table, or of periods or parents in it."""
-        table = spool.shape.table
+        table = spool.schema.table
         covered = spool.covered and (self.scopes(spool) or not table.scope)
         return bool(covered) and table.kind is not Kind.EVENT and self.complete(table)
 
     def scopes(self, spool: TableSpool) -> list[str]:
         """The periods or parents that the document states the whole of, once all is read."""
-        scope = spool.shape.table.scope
+        scope = spool.schema.table.scope
         if scope:
             self.spool.wait(lambda: spool.finished)
         listed = dict(spool.scopes)
@@ -287,7 +287,7 @@ class Step:
     sql: str
     rows: str
     rows_count: int
-    shape: TableSchema
+    schema: TableSchema
     scopes: str = "[]"
 
     @cached_property
@@ -298,7 +298,7 @@ class Step:
     @property
     def values(self) -> str:
         """The same without writing: its values are cast, and no more."""
-        sql = values_sql(self.shape)
+        sql = values_sql(self.schema)
         return f'{{"sql":{json.dumps(sql)},"rows":{self.rows},"scopes":[]}}'
 
 

@@ -28,13 +28,13 @@ def find_each(s3: S3Manager, objects: Iterable[ObjectName]) -> tuple[list[File],
     expected: tuple[type[Exception], ...] = (Blocked, Forbidden, Transient, *aws_errors())
     for named in objects:
         key = named.key
-        told = file_at(key, named.etag, named.size, NOT_READ, s3.home)
+        stated = file_at(key, named.etag, named.size, NOT_READ, s3.home)
         try:
-            small = told.account and told.etag and told.size <= EARLY_BYTES
-            file = told if small else s3.find(key)
+            small = stated.account and stated.etag and stated.size <= EARLY_BYTES
+            file = stated if small else s3.find(key)
         except expected as error:
-            outcome = FileStatus.DEFERRED if isinstance(error, Transient) else FileStatus.FAILED
-            unseen.append(FileResult(key, outcome, reasons=(str(error),)))
+            status = FileStatus.DEFERRED if isinstance(error, Transient) else FileStatus.FAILED
+            unseen.append(FileResult(key, status, reasons=(str(error),)))
             log_result(unseen[-1])
         else:
             if file:

@@ -70,9 +70,9 @@ def log_problems(db: DBManager) -> None:
     for kind, (field, text) in PROBLEMS.items():
         total, _, named = found.get(kind, (0, 0, ""))
         more = f", and {total - NAMED} more" if total > NAMED else ""
-        told = f"{text}: {named or 'none'}{more}"
-        log_event("FAIL" if total else "INFO", told, **{field: total})
+        line = f"{text}: {named or 'none'}{more}"
+        log_event("FAIL" if total else "INFO", line, **{field: total})
     new = {kind: count for kind, (_, count, _) in found.items() if count}
-    told = ", ".join(f"{count} {PROBLEMS[kind][0]}" for kind, count in sorted(new.items()))
+    line = ", ".join(f"{count} {PROBLEMS[kind][0]}" for kind, count in sorted(new.items()))
     total = sum(new.values())
-    log_event("FAIL" if total else "INFO", f"new problems: {told or 'none'}", new_problems=total)
+    log_event("FAIL" if total else "INFO", f"new problems: {line or 'none'}", new_problems=total)

@@ -15,7 +15,7 @@ from observability.loaders.loader import Loader
 from observability.loaders.rows import Part
 from observability.receiving.facts import DocumentProblems
 from observability.receiving.reader import DocumentReader
-from observability.receiving.spool import Spool
+from observability.receiving.spool import DocumentSpool
 
 CHUNK_PARTS = 256
 
@@ -51,7 +51,7 @@ class PartQueue:
             yield from chunk
 
 
-def run_loader(loader: Loader, queue: PartQueue, spool: Spool) -> None:
+def run_loader(loader: Loader, queue: PartQueue, spool: DocumentSpool) -> None:
     try:
         for loaded in loader.function(queue):
             spool.take(loaded)
@@ -65,7 +65,9 @@ def run_loader(loader: Loader, queue: PartQueue, spool: Spool) -> None:
         spool.finish_category(loader.category)
 
 
-def dispatch_all(reader: DocumentReader, queues: Mapping[str, PartQueue], spool: Spool) -> None:
+def dispatch_all(
+    reader: DocumentReader, queues: Mapping[str, PartQueue], spool: DocumentSpool
+) -> None:
     """Deal the parts out as they are read, each category's last one at once."""
     for category, parts in groupby(reader.parts(), attrgetter("category")):
         for part in parts:
@@ -78,7 +80,7 @@ def dispatch_all(reader: DocumentReader, queues: Mapping[str, PartQueue], spool:
             queues[category].end()
 
 
-def dispatch(part: Part, queues: Mapping[str, PartQueue], spool: Spool) -> None:
+def dispatch(part: Part, queues: Mapping[str, PartQueue], spool: DocumentSpool) -> None:
     """Hand a part to its category's loader; keep what the document says about itself."""
     if spool.abandoned:
         raise DocumentProblems
@@ -101,7 +103,7 @@ def dispatch(part: Part, queues: Mapping[str, PartQueue], spool: Spool) -> None:
 FACTS = frozenset({"meta", "account", LOGS})
 
 
-def note_facts(part: Part, spool: Spool) -> None:
+def note_facts(part: Part, spool: DocumentSpool) -> None:
     facts = spool.facts
     if part.path == "meta":
         spool.know_meta(part.value)
@@ -115,7 +117,7 @@ def note_facts(part: Part, spool: Spool) -> None:
         }
 
 
-def check_whole(reader: DocumentReader, spool: Spool) -> None:
+def check_whole(reader: DocumentReader, spool: DocumentSpool) -> None:
     """Once all is read: Rejected with everything that is wrong with the document."""
     constants = [f"not JSON: {name} is not a JSON number" for name in sorted(reader.constants)]
     spool.add_faults(constants)

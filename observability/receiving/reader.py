@@ -48,7 +48,7 @@ class DocumentReader:
         )
         self.constants: set[str] = set()  # no numbers of JSON, which some write nevertheless
         self.text, self.position, self.consumed, self.ended = "", 0, 0, False
-        self.told = 0
+        self.asked_at = 0
         self.present: set[str] = set()
 
     def constant(self, name: str) -> Number:
@@ -66,9 +66,9 @@ class DocumentReader:
     def read_more_than(self, characters: int) -> bool:
         """Whether so many were read since this last was so."""
         here = self.consumed + self.position
-        if here - self.told <= characters:
+        if here - self.asked_at <= characters:
             return False
-        self.told = here
+        self.asked_at = here
         return True
 
     def not_an_object(self) -> str:

@@ -79,8 +79,8 @@ def erase_objects(s3: S3Manager, account: str) -> None:
         batch: Any = {"Objects": wanted[first : first + OBJECTS_AT_ONCE], "Quiet": True}
         answer = s3.client.delete_objects(Bucket=s3.bucket, Delete=batch)
         if refused := answer.get("Errors"):
-            told = f"{refused[0].get('Key')}: {refused[0].get('Code')}"
-            raise UsageError(f"S3 does not delete {len(refused)} objects, such as {told}")
+            listed = f"{refused[0].get('Key')}: {refused[0].get('Code')}"
+            raise UsageError(f"S3 does not delete {len(refused)} objects, such as {listed}")
 
 
 def expire(db: DBManager, days: int, *, dry_run: bool) -> int:
@@ -148,7 +148,7 @@ def until_short(part: Callable[[], int]) -> Iterator[int]:
 
 def tell(done: str, what: str, counts: Counter[str]) -> None:
     """A line of the story, and the result on stdout."""
-    told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if count)
-    line = f"{done} {what}: {told or 'there is nothing'}"
+    listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if count)
+    line = f"{done} {what}: {listed or 'there is nothing'}"
     log_event("INFO", line, counts=dict(counts))
     print(line)

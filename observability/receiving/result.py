@@ -29,12 +29,11 @@ class FileResult:
     """What became of a file. Counters are per table: CREATED, UPDATED, SKIPPED, GONE, TOTAL."""
 
     key: str
-    outcome: FileStatus
+    status: FileStatus
     counters: Counters = field(default_factory=dict)
     reasons: Sequence[str] = ()
     seconds: float = 0.0
     left_out: Counter[str] = field(default_factory=Counter)  # values by table.column, rows by table
-    dated: bool = False  # whether the document says when it was collected
     replaced_by: File | None = None  # a newer one, which nobody has loaded yet
 
     @property
@@ -61,12 +60,12 @@ COUNTED = ("CREATED", "UPDATED", "SKIPPED", "GONE", "TOTAL")
 def log_result(result: FileResult) -> None:
     """One line of the story per file, and its timing."""
     totals = result.totals
-    facts = {"key": result.key, "outcome": result.outcome.value, **totals}
+    facts = {"key": result.key, "outcome": result.status.value, **totals}
     numbers = " ".join(f"{name} {totals[name]}" for name in COUNTED)
-    about = numbers if LOG_KINDS[result.outcome] == "SUCCESS" else "; ".join(result.reasons[:5])
+    about = numbers if LOG_KINDS[result.status] == "SUCCESS" else "; ".join(result.reasons[:5])
     if len(result.reasons) > 5:
         about += f"; and {len(result.reasons) - 5} more"
-    log_event(LOG_KINDS[result.outcome], f"{result.outcome.value} {result.key}: {about}", **facts)
+    log_event(LOG_KINDS[result.status], f"{result.status.value} {result.key}: {about}", **facts)
     if result.left_out:
         text = f"{result.key}: left out of a document without meta: {listed(result.left_out)}"
         log_event("INFO", text, left_out=dict(result.left_out))
@@ -89,11 +88,13 @@ def summary(results: Sequence[FileResult], seconds: float, not_begun: int = 0) -
     left_out = sum((result.left_out for result in results), Counter[str]())
     if left_out:
         lines.append(f"left out of documents without meta: {listed(left_out)}")
-    outcomes = Counter(result.outcome.value for result in results)
+    outcomes = Counter(result.status.value for result in results)
     outcomes += Counter({"not begun": not_begun})
     total = sum(tables.values(), Counter())
-    told = ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items())) or "nothing to do"
-    lines.append(f"{len(results)} files ({told}), {total['TOTAL']} rows, {seconds:.1f} s")
+    by_status = (
+        ", ".join(f"{n} {outcome}" for outcome, n in sorted(outcomes.items())) or "nothing to do"
+    )
+    lines.append(f"{len(results)} files ({by_status}), {total['TOTAL']} rows, {seconds:.1f} s")
     return "\n".join(lines)
 
 
@@ -102,4 +103,4 @@ SETTLED = (FileStatus.LOADED, FileStatus.VANISHED, FileStatus.REJECTED)
 
 
 def failed(results: Iterable[FileResult]) -> bool:
-    return any(LOG_KINDS[result.outcome] not in ("SUCCESS", "INFO") for result in results)
+    return any(LOG_KINDS[result.status] not in ("SUCCESS", "INFO") for result in results)

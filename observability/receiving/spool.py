@@ -22,7 +22,7 @@ from observability.limits import (
     TEXT_BYTES,
     UNKNOWN_NAMES,
 )
-from observability.loaders import AWAITED
+from observability.loaders import LOADED_FIRST
 from observability.loaders.rows import Complete, EndOfTable, Fault, Orphans, Row
 from observability.receiving.casting import (
     EMPTY,
@@ -58,16 +58,16 @@ class TableSpool:
     """
 
     def __init__(
-        self, shape: TableSchema, progress: threading.Condition, early: bool, room: Room
+        self, schema: TableSchema, progress: threading.Condition, early: bool, room: Room
     ) -> None:
-        self.shape = shape
+        self.schema = schema
         self.early = early
         self.progress = progress
         self.room = room
         self.finished = False  # no row follows
         self.ready = 0  # batches that no row follows
         self.fetched = 0  # of those, for `read_more`
-        self.casts = casting(shape)
+        self.casts = casting(schema)
         self.file = temporary_file()
         self.waiting: list[Row] = []  # those that are not cast and encoded yet
         self.waiting_characters = 0
@@ -91,7 +91,7 @@ class TableSpool:
         if len(cast) == len(values) and values:
             self.scopes[json.dumps(cast)] = None
         if len(self.scopes) > PERIODS:
-            raise Rejected(f"{self.shape.table.name}: more than {PERIODS} periods in one document")
+            raise Rejected(f"{self.schema.table.name}: more than {PERIODS} periods in one document")
 
     def add(self, row: Row) -> list[str]:
         """Append a row; what is wrong with it or with those that waited for it."""
@@ -163,7 +163,7 @@ class TableSpool:
 
     def append(self, text: str, rows: int) -> None:
         """Add encoded rows to a batch; ValueError if they are larger than one or no UTF-8."""
-        assert not self.finished, f"a row of {self.shape.table.name} after its last one"
+        assert not self.finished, f"a row of {self.schema.table.name} after its last one"
         encoded = text.encode()
         size = size_in_request(text) + 1
         if size > BATCH_BYTES:
@@ -238,12 +238,12 @@ class TableSpool:
         return f"[{texts}]", sum(batch.rows for batch in fresh)
 
 
-class Spool:
+class DocumentSpool:
     """All tables of one document on their way, and everything that is wrong with it."""
 
     def __init__(
         self,
-        shapes: Iterable[TableSchema],
+        schemas: Iterable[TableSchema],
         off: frozenset[str] = frozenset(),
         room: Room | None = None,
         *,
@@ -253,9 +253,11 @@ class Spool:
         self.off = off  # categories that are not loaded
         self.room = room or unlimited()
         self.early = early  # it is loaded while it is still read
-        self.tables = {s.table.name: TableSpool(s, self.progress, early, self.room) for s in shapes}
+        self.tables = {
+            s.table.name: TableSpool(s, self.progress, early, self.room) for s in schemas
+        }
         for table in self.tables.values():
-            if table.shape.table.category in off:
+            if table.schema.table.category in off:
                 table.finish()
         self.facts = Facts()
         self.problems: list[str] = []
@@ -270,7 +272,7 @@ class Spool:
         table = self.tables[loaded.table]
         if isinstance(loaded, Row):
             self.add_faults(table.add(loaded))
-            if loaded.table in AWAITED:
+            if loaded.table in LOADED_FIRST:
                 self.add_faults(table.cut())
         elif isinstance(loaded, EndOfTable):
             self.finish(table)
@@ -343,7 +345,7 @@ class Spool:
     def finish_category(self, category: str) -> None:
         """Note that no row of a category follows."""
         for table in self.tables.values():
-            if table.shape.table.category == category:
+            if table.schema.table.category == category:
                 self.finish(table)
 
     def end(self) -> None:
@@ -362,7 +364,9 @@ class Spool:
     def large(self) -> bool:
         """Whether a table takes several batches."""
         return any(
-            len(table.batches) > 1 for name, table in self.tables.items() if name not in AWAITED
+            len(table.batches) > 1
+            for name, table in self.tables.items()
+            if name not in LOADED_FIRST
         )
 
     def loadable(self) -> bool:

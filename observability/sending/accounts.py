@@ -44,14 +44,14 @@ def organization_targets(
         listed = accounts_below(client, settings)
     else:
         pages = client.get_paginator("list_accounts").paginate()
-        listed = [held for page in pages for held in page["Accounts"]]
+        listed = [item for page in pages for item in page["Accounts"]]
     targets = {}
-    for held in listed:
-        state = held.get("State") or held["Status"]
+    for item in listed:
+        state = item.get("State") or item["Status"]
         if state == "ACTIVE":
-            targets[held["Id"]] = Target(held["Id"], listed=held)
+            targets[item["Id"]] = Target(item["Id"], listed=item)
         else:
-            note(state.lower().replace("_", " "), held["Id"])
+            note(state.lower().replace("_", " "), item["Id"])
     return list(targets.values())
 
 
@@ -61,7 +61,7 @@ def accounts_below(client: OrganizationsClient, settings: Settings) -> list[Acco
     Organizations: ListRoots, ListAccountsForParent, ListOrganizationalUnitsForParent.
     """
     pages = client.get_paginator("list_roots").paginate()
-    roots = [held["Id"] for page in pages for held in page["Roots"]]
+    roots = [item["Id"] for page in pages for item in page["Roots"]]
     for unit in settings.include_ou:
         check_unit(client, unit)
     waiting = list(settings.include_ou or roots)
@@ -74,10 +74,10 @@ def accounts_below(client: OrganizationsClient, settings: Settings) -> list[Acco
         if known or parent in settings.exclude_ou:
             continue
         accounts = client.get_paginator("list_accounts_for_parent").paginate(ParentId=parent)
-        found += [held for page in accounts for held in page["Accounts"]]
+        found += [item for page in accounts for item in page["Accounts"]]
         units = client.get_paginator("list_organizational_units_for_parent")
         below = units.paginate(ParentId=parent)
-        waiting += [held["Id"] for page in below for held in page["OrganizationalUnits"]]
+        waiting += [item["Id"] for page in below for item in page["OrganizationalUnits"]]
     if unknown := set(settings.exclude_ou) - met:
         raise UsageError(f"--exclude-ou: {', '.join(sorted(unknown))} is in none of the units read")
     return found

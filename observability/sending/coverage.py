@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from observability.aws.errors import aws_errors
 from observability.collecting.run import Run
+from observability.collecting.spool import to_json
 from observability.contract import DOCUMENT_FORMAT, accounts_key
 from observability.rows import Row
 from observability.sending.bucket import upload_to_s3, why_not_uploaded
@@ -47,7 +47,7 @@ def upload_expected_accounts(
     }
     key = accounts_key(run.caller.account)
     try:
-        upload_to_s3(run, settings, key, io.BytesIO(json.dumps(content).encode()))
+        upload_to_s3(run, settings, key, io.BytesIO(to_json(content)))
     except aws_errors() as error:
         failure = f"s3://{settings.bucket}/{key} is not uploaded: {why_not_uploaded(error)}"
         run.caller.log.say("ERROR", failure)

@@ -13,7 +13,7 @@ from observability import __version__
 from observability.collecting.collector import NOT_ASKED, Collector
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.collecting.spool import DocumentBuilder, Spool, to_json
+from observability.collecting.spool import DocumentBuilder, SpooledRows, to_json
 from observability.collectors import COLLECTORS
 from observability.collectors.security.security_hub import SECURITY_HUB, finding_groups
 from observability.contract import DOCUMENT_FORMAT, INTERVAL, LOGS, PASS
@@ -78,8 +78,8 @@ def complete_lists(results: Mapping[str, CategoryResult]) -> Iterator[str]:
     """
     for collector in COLLECTORS:
         complete = results[collector.category].complete
-        told = (name for name in collector.told if name in complete)
-        yield from (".".join(filter(None, (collector.category, name))) for name in told)
+        names = (name for name in collector.all_lists if name in complete)
+        yield from (".".join(filter(None, (collector.category, name))) for name in names)
 
 
 def category_content(builder: DocumentBuilder, collector: Collector, *, backfill: bool) -> Any:
@@ -99,7 +99,7 @@ def category_content(builder: DocumentBuilder, collector: Collector, *, backfill
 
 def encode(value: Any) -> Iterator[bytes]:
     """JSON text of a value whose lists may be on disk, piece by piece."""
-    if isinstance(value, Spool):
+    if isinstance(value, SpooledRows):
         yield b"["
         yield from value.chunks()
         yield b"]"

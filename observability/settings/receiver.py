@@ -215,7 +215,7 @@ def parser(script: str = SCRIPT) -> argparse.ArgumentParser:
     return build_parser(script, description, GROUPS, DECLARED)
 
 
-BLAMED = {
+WRONG_SETTINGS = {
     "HttpEndpointNotEnabledException": "AURORA_CLUSTER_ARN",
     "SecretsErrorException": "AURORA_SECRET_ARN",
     "SQLState: 3D000": "DB_NAME",
@@ -223,8 +223,8 @@ BLAMED = {
 """What AWS's error says where a setting is wrong, and the setting's variable."""
 
 
-def blame(error: Exception) -> str:
+def with_setting(error: Exception) -> str:
     """An error of AWS, after the setting that is wrong where that is known."""
-    names = (name for sign, name in BLAMED.items() if sign in str(error))
+    names = (name for sign, name in WRONG_SETTINGS.items() if sign in str(error))
     told = " ".join(str(error).splitlines())
     return "".join(f"{name} is wrong: " for name in names) + printable(told)

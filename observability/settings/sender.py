@@ -317,7 +317,7 @@ def check_output(values: Mapping[str, Any]) -> None:
         raise UsageError(f"--output {target}: there is no such folder")
 
 
-IN_VAIN = (
+WITHOUT_EFFECT = (
     ("--dry-run", ("resume",), "uploads nothing"),
     ("--check", ("resume",), "uploads nothing"),
     ("--check", ("start", "full", "lookback", "catch_up"), "only tries what can be read"),
@@ -332,7 +332,7 @@ def check_effects(given: Mapping[str, Any], *, several: bool) -> None:
     done = {BY_NAME[name].flag for name, held in given.items() if held}
     if several:
         done |= {f"{name} of several accounts" for name in done}
-    for what, fields, why in IN_VAIN:
+    for what, fields, why in WITHOUT_EFFECT:
         for flag in (BY_NAME[name].flag for name in fields):
             if what in done and flag in done:
                 raise UsageError(f"{flag} is not for {what}, which {why}")

@@ -22,7 +22,7 @@ from observability.aws.pages import tokens
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.shared import SharedReads
-from observability.collecting.spool import Spool
+from observability.collecting.spool import SpooledRows
 from observability.collecting.window import Window
 from observability.dates import days
 from observability.rows import Reject, Row, RowMapper, get_path, listed, shaped
@@ -59,7 +59,7 @@ def own_costs(scan: Scan) -> ExpressionTypeDef:
 class Costs(NamedTuple):
     """Costs per day, service and usage type, and the first day of which they are known."""
 
-    rows: Spool
+    rows: SpooledRows
     first: date
 
 
@@ -86,9 +86,9 @@ def read_costs(scan: Scan) -> Costs:
             first = later
 
 
-def own_rows(scan: Scan, first: date) -> Spool:
+def own_rows(scan: Scan, first: date) -> SpooledRows:
     """Costs from a day on to the end of the window, as the account reads them itself."""
-    rows = Spool(scan.store)
+    rows = SpooledRows(scan.store)
     client: CostExplorerClient = scan.global_client("ce")
     period, grouped = time_period(first, scan.window.end), ("SERVICE", "USAGE_TYPE")
     groups = cost_groups(client, period, grouped, own_costs(scan), reject=rows.reject)
@@ -205,7 +205,7 @@ def cost_groups(
                 yield {"date_from": first, "date_to": after}, group
 
 
-def shared_costs(shared: SharedReads) -> dict[str, Spool]:
+def shared_costs(shared: SharedReads) -> dict[str, SpooledRows]:
     """The costs of each account by service, usage type and day, read by their payer.
 
     AWS groups by two dimensions, and three are wanted. So one query tells which services a usage
@@ -244,7 +244,7 @@ def shared_queries(
     among: ExpressionTypeDef, services: Mapping[str, set[str]]
 ) -> dict[str, ExpressionTypeDef]:
     """Filters by service: of all usage types of a single service (""), then of the other ones."""
-    mixed = sorted(usage_type for usage_type, held in services.items() if len(held) > 1)
+    mixed = sorted(usage_type for usage_type, named in services.items() if len(named) > 1)
     if not mixed:
         return {"": among}
     several = sorted({service for usage_type in mixed for service in services[usage_type]})

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from observability.aws.pages import widened
 from observability.collecting.scan import Scan
-from observability.collecting.spool import Spool
+from observability.collecting.spool import SpooledRows
 from observability.rows import RowMapper, iso_time, listed, shaped
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 
-def name_tag(held: Mapping[str, Any]) -> str | None:
+def name_tag(item: Mapping[str, Any]) -> str | None:
     """The value of the tag Name."""
-    return next((t.get("Value") for t in held.get("Tags", ()) if t.get("Key") == "Name"), None)
+    return next((t.get("Value") for t in item.get("Tags", ()) if t.get("Key") == "Name"), None)
 
 
 def kind_of(service: str, kind: str, **columns: str | Callable[[Any], Any]) -> RowMapper:
@@ -32,10 +32,10 @@ ec2_row = kind_of(
 )  # fmt: skip
 
 
-def read_instances(scan: Scan) -> Spool:
+def read_instances(scan: Scan) -> SpooledRows:
     """EC2 instances (DescribeInstances), also hidden ones that AWS services manage."""
     client: EC2Client = scan.client("ec2")
-    rows = Spool(scan.store)
+    rows = SpooledRows(scan.store)
     ask = functools.partial(
         client.get_paginator("describe_instances").paginate, PaginationConfig={"PageSize": 1000}
     )

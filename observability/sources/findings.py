@@ -10,7 +10,7 @@ from observability.aws.session import Aws
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.collecting.shared import SharedReads
-from observability.collecting.spool import Spool
+from observability.collecting.spool import SpooledRows
 from observability.dates import midnight
 from observability.rows import Row
 
@@ -58,7 +58,7 @@ def findings(
         yield from (row for row in rows if not scan.window.repeats(since, row["updated_at"]))
 
 
-def administered_rows(scan: Scan, kind: Administered, since: datetime | None) -> Spool | None:
+def administered_rows(scan: Scan, kind: Administered, since: datetime | None) -> SpooledRows | None:
     """An account's findings as its administrator reads them; None if they are not shared."""
     shared = scan.run.shared
     if not shared or not shared.covers(since):
@@ -87,7 +87,7 @@ def admit(shared: SharedReads, kind: Administered, region: str) -> tuple[Aws, di
 
 def read_members(
     shared: SharedReads, kind: Administered, aws: Aws, region: str, members: Mapping[str, str]
-) -> dict[str, Spool]:
+) -> dict[str, SpooledRows]:
     """What an administrator reads for some of its members; ListingError if any of it failed."""
     rows = shared.spools(members)
     out = CategoryResult(kind.name, shared.out.builders)

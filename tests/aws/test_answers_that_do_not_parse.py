@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 import sender
 from observability.aws.bodies import UNREADABLE
 from observability.aws.errors import aws_errors, describe_error
-from observability.aws.plain import connect
+from observability.aws.receiver_clients import connect
 from observability.aws.session import Aws
 from observability.log import Log
 from tests.cloud import EmbeddedCloud, Size

@@ -8,7 +8,7 @@ import psycopg
 
 import receiver
 from observability.receiving.bucket import S3Manager
-from observability.receiving.known import KnownShapes
+from observability.receiving.known import KnownSchemas
 from observability.settings.receiver import Settings
 from tests import documents
 from tests.bench.documents import DAY, many_rows
@@ -110,7 +110,7 @@ def scans(embedded: EmbeddedCloud, warehouse: Warehouse) -> tuple[int, list[str]
     os.environ |= embedded.environment(ACCOUNT) | warehouse.environment
     settings = Settings.of({})
     db = RecordingDB(settings)
-    loading = receiver.Receiver(settings, S3Manager(settings), db, KnownShapes(db))
+    loading = receiver.Receiver(settings, S3Manager(settings), db, KnownSchemas(db))
     receiver.load_all(loading, receiver.list_data(loading))
     with psycopg.connect(embedded.postgres.dsn_for(warehouse.database)) as connection:
         return scans_of_big_tables(connection, db, BIG)

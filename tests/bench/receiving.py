@@ -16,7 +16,6 @@ from tests.documents import Document
 
 BATCH = 3.5 * MIB
 LATENCY = 0.020
-WORKERS = 8
 BYTES_PER_ROW = 470
 FIRST, AGAIN, NEWER = "first load", "the same document again", "a newer document, rows unchanged"
 BOUND_FROM = 200_000

@@ -157,7 +157,7 @@ def test_a_receiver_that_is_killed_leaves_nothing_half(warehouse: Warehouse, mom
     seen = warehouse.query("SELECT account_name FROM accounts")
     committed = moment.startswith("after")
     assert seen == [{"account_name": "Renamed" if committed else "Shop “prod”"}]
-    assert all(r.outcome is FileStatus.LOADED for r in sweep(warehouse).values())
+    assert all(r.status is FileStatus.LOADED for r in sweep(warehouse).values())
     assert keys(warehouse, "data/") == []
     assert_as_undisturbed(warehouse, *made)
 

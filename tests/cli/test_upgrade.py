@@ -93,7 +93,7 @@ def test_ids_become_bigint_and_rows_stay(
     assert done.returncode == 0, done.stderr
     assert integer_ids(old) == []
     assert old.execute(read.encode()).fetchall() == before
-    assert warehouse.load(document(), documents.key()).outcome is FileStatus.LOADED
+    assert warehouse.load(document(), documents.key()).status is FileStatus.LOADED
     [newest] = old.execute("SELECT max(id) AS id FROM kms_keys").fetchall()
     assert newest["id"] > LAST_ID
     again = run_receiver("--init-schema")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from observability.collecting.spool import DocumentBuilders, Spool, Store
+from observability.collecting.spool import DocumentBuilders, SpooledRows, Store
 from observability.collecting.window import Window
 
 FIRST, LAST = datetime(2019, 1, 1), datetime(2032, 12, 31)  # noqa: DTZ001  hypothesis adds zones
@@ -42,7 +42,7 @@ rows_of_text = st.dictionaries(texts, values | st.lists(values) | st.dictionarie
 @given(st.lists(rows_of_text, max_size=40))
 def test_rows_come_back_from_disk_as_they_were(rows: list[dict[str, Any]]) -> None:
     held = store()
-    spool = Spool(held)
+    spool = SpooledRows(held)
     for row in rows:
         spool.add(row)
     assert list(spool) == rows
@@ -53,7 +53,7 @@ def test_rows_come_back_from_disk_as_they_were(rows: list[dict[str, Any]]) -> No
 
 def test_more_rows_than_memory_should_hold_come_back_in_order() -> None:
     held = store()
-    one, other = Spool(held), Spool(held)
+    one, other = SpooledRows(held), SpooledRows(held)
     for number in range(5000):
         one.add({"n": number, "text": "größe,\n" * 5}, labels=("even",) if number % 2 == 0 else ())
         other.add({"m": number})
@@ -65,7 +65,7 @@ def test_more_rows_than_memory_should_hold_come_back_in_order() -> None:
 
 def test_numbers_that_json_has_not_are_refused_when_they_are_written() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        Spool(store()).add({"value": float("nan")})
+        SpooledRows(store()).add({"value": float("nan")})
 
 
 # Time

@@ -34,7 +34,7 @@ def collect(mine: Account, environment_of: MakeEnvironment, warehouse: Warehouse
     def run(*categories: str) -> int:
         code, _ = ship(environment, "--only", ",".join(categories))
         results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-        assert [result.outcome.name for result in results] == ["LOADED"]
+        assert [result.status.name for result in results] == ["LOADED"]
         return code
 
     return run

@@ -50,7 +50,7 @@ def load(warehouse: Warehouse, *made: Document) -> None:
         about = each["meta"]
         start = date.fromisoformat(about["period"]["start"])
         key = documents.key(start, about["account_id"], about["region"])
-        assert warehouse.load(each, key).outcome.name == "LOADED"
+        assert warehouse.load(each, key).status.name == "LOADED"
 
 
 def view(warehouse: Warehouse, name: str, columns: str, where: str = "true") -> list[Any]:

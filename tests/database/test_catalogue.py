@@ -49,8 +49,8 @@ def test_a_column_that_people_add_to_every_table_disturbs_no_load(
     warehouse.query("CREATE TABLE teams (id INTEGER PRIMARY KEY)", fetch=False)
     for table in tables():
         warehouse.query(f"ALTER TABLE {table} {added}", fetch=False)
-    assert [load(warehouse, day).outcome for day in DAYS] == [FileStatus.LOADED] * 2
-    assert load(warehouse).outcome is FileStatus.LOADED  # and the first one once more
+    assert [load(warehouse, day).status for day in DAYS] == [FileStatus.LOADED] * 2
+    assert load(warehouse).status is FileStatus.LOADED  # and the first one once more
 
 
 def test_what_people_write_into_their_columns_stays(warehouse: Warehouse) -> None:
@@ -67,7 +67,7 @@ def test_what_people_write_into_their_columns_stays(warehouse: Warehouse) -> Non
             "updated_at": "2026-11-22T09:00:00Z",
         }
     made["security"]["kms"] = []
-    assert warehouse.load(made, documents.key(DAYS[1])).outcome is FileStatus.LOADED
+    assert warehouse.load(made, documents.key(DAYS[1])).status is FileStatus.LOADED
     [found] = warehouse.query("SELECT DISTINCT title, risk_accepted FROM findings")
     assert found == {"title": "changed", "risk_accepted": True}
     [key] = warehouse.query("SELECT note, gone_at IS NOT NULL AS gone FROM kms_keys")
@@ -91,7 +91,7 @@ def test_a_trigger_of_people_sees_rows_and_disturbs_none(warehouse: Warehouse) -
         CREATE TRIGGER noted AFTER INSERT ON kms_keys FOR EACH ROW EXECUTE FUNCTION noted()""",
         fetch=False,
     )
-    assert load(warehouse).outcome is FileStatus.LOADED
+    assert load(warehouse).status is FileStatus.LOADED
     assert warehouse.query("SELECT what FROM audit") == [{"what": "kms_keys"}]
 
 
@@ -189,7 +189,7 @@ def test_what_the_database_itself_refuses_is_named_and_the_document_waits(
     waiting = warehouse.receiver.s3.find(documents.key(day))
     assert waiting
     result = receiver.load_safely(warehouse.receiver, waiting)
-    assert result.outcome is FileStatus.FAILED
+    assert result.status is FileStatus.FAILED
     assert named in " ".join(result.reasons)
     assert warehouse.receiver.s3.find(documents.key(day))
 
@@ -200,7 +200,7 @@ def test_a_row_that_lacks_what_schema_sql_demands_is_still_the_documents_fault(
     made = document()
     made["inventory"]["patches"][0]["instance_id"] = "i-unheard-of"
     result = warehouse.load(made, documents.key())
-    assert result.outcome is FileStatus.REJECTED
+    assert result.status is FileStatus.REJECTED
     assert "instance_id" in result.reasons[0]
 
 
@@ -210,4 +210,4 @@ def test_a_value_that_the_database_refuses_by_itself_is_the_documents_fault(
     """Cast and not written, PostgreSQL refuses it as well."""
     for call in ("load_document", "run_steps"):
         warehouse.embedded.data_api.faults.database_error("22P02", sql=call)
-    assert load(warehouse).outcome is FileStatus.REJECTED
+    assert load(warehouse).status is FileStatus.REJECTED

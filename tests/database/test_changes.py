@@ -20,7 +20,7 @@ ALL = "table_name, change, row_key, old_values, new_values"
 def load(warehouse: Warehouse, made: Document) -> None:
     about = made["meta"]
     key = documents.key(date.fromisoformat(about["period"]["start"]), about["account_id"])
-    assert warehouse.load(made, key).outcome is FileStatus.LOADED
+    assert warehouse.load(made, key).status is FileStatus.LOADED
 
 
 def changes(warehouse: Warehouse, day: date, columns: str = ALL) -> list[tuple[Any, ...]]:

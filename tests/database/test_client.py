@@ -134,7 +134,7 @@ def test_a_fault_of_the_one_call_changes_no_row(
     plan(faults)
     once = replace(warehouse.receiver, again=False)
     [result] = receiver.load_all(once, receiver.list_data(once))
-    assert result.outcome is FileStatus.LOADED
+    assert result.status is FileStatus.LOADED
     struck = 2 if name in TWICE else 1
     assert faults.injected.total() == struck
     calls = warehouse.embedded.data_api.calls
@@ -155,7 +155,7 @@ def test_a_fault_of_a_transaction_changes_no_row(
     faults = warehouse.embedded.data_api.faults
     warehouse.load(made[0][1], made[0][0])
     plan(faults)
-    assert warehouse.load(large, KEY).outcome is FileStatus.LOADED
+    assert warehouse.load(large, KEY).status is FileStatus.LOADED
     assert faults.injected.total() == (2 if name in TWICE else 1)
     assert words in story.getvalue()
     assert keys(warehouse, "data/") == []
@@ -184,7 +184,7 @@ def test_a_fault_in_a_listing_of_several_batches_changes_no_row(warehouse: Wareh
     warehouse.load(first, documents.key(DAY))
     faults = warehouse.embedded.data_api.faults
     faults.cut(sql=LOAD, skip=2, after=True)
-    assert sweep(warehouse)[KEY].outcome is FileStatus.LOADED
+    assert sweep(warehouse)[KEY].status is FileStatus.LOADED
     assert faults.injected["cut"] == 1
     rows = warehouse.rows()
     assert [row["key_id"] for row in rows["kms_keys"] if row["gone_at"]] == ["key-0"]
@@ -209,7 +209,7 @@ def test_a_real_lock_is_waited_for_and_a_real_timeout_is_borne(
         statements(give(usual), predicate=at_call(1), after=True)  # the others may be slow
         statements(lambda _: somebody.commit(), predicate=at_call(2))
         try:
-            assert warehouse.load(restated(), KEY).outcome is FileStatus.LOADED
+            assert warehouse.load(restated(), KEY).status is FileStatus.LOADED
         finally:
             api.limits.statement_seconds = usual
     assert "StatementTimeoutException" in story.getvalue()
@@ -230,7 +230,7 @@ def test_sessions_that_the_server_ends_are_borne(warehouse: Warehouse, story: io
         predicate=at_call(3),
     )
     large = in_several_calls(restated())
-    assert warehouse.load(large, KEY).outcome is FileStatus.LOADED
+    assert warehouse.load(large, KEY).status is FileStatus.LOADED
     assert ended
     assert "trying again" in story.getvalue()
     assert_as_undisturbed(warehouse, (documents.key(DAY), document(DAY)), (KEY, large))
@@ -284,7 +284,7 @@ def assert_it_waits(warehouse: Warehouse, plan: Plan, words: str, made: Document
     assert [line for line in lines if " FAIL " in line and words in line], lines
     assert warehouse.query("SELECT FROM documents") == []
     warehouse.embedded.data_api.faults.clear()
-    assert sweep(warehouse)[KEY].outcome is FileStatus.LOADED
+    assert sweep(warehouse)[KEY].status is FileStatus.LOADED
     assert_as_undisturbed(warehouse, (KEY, made))
 
 
@@ -323,7 +323,7 @@ def test_the_patience_is_for_all_files_together(warehouse: Warehouse) -> None:
     faults = warehouse.embedded.data_api.faults
     faults.resume()
     results = receiver.load_all(impatient, receiver.list_data(impatient))
-    assert {result.outcome for result in results} == {FileStatus.DEFERRED}
+    assert {result.status for result in results} == {FileStatus.DEFERRED}
     most_tries_of_the_first = 3
     assert faults.injected.total() < most_tries_of_the_first + len(accounts)
     assert len(keys(warehouse, "data/")) == len(accounts)

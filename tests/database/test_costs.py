@@ -17,7 +17,7 @@ from observability.database.merge import SEEN_SQL
 from observability.database.tables import Kind
 from observability.loaders import TABLES
 from observability.receiving.bucket import S3Manager
-from observability.receiving.known import KnownShapes
+from observability.receiving.known import KnownSchemas
 from observability.receiving.result import FileResult, FileStatus
 from tests import documents
 from tests.bench import plans
@@ -43,7 +43,7 @@ def received(warehouse: Warehouse) -> FileResult:
     """Start a receiver as its command does, and load the one document."""
     loading = receiver.start(warehouse.settings)
     [result] = receiver.load_all(loading, receiver.list_data(loading))
-    assert result.outcome is FileStatus.LOADED
+    assert result.status is FileStatus.LOADED
     return result
 
 
@@ -77,9 +77,9 @@ def explained(warehouse: Warehouse) -> Iterator[tuple[psycopg.Connection[Any], p
     put(warehouse, made)
     settings = warehouse.settings
     db = plans.RecordingDB(settings)
-    loading = receiver.Receiver(settings, S3Manager(settings), db, KnownShapes(db))
+    loading = receiver.Receiver(settings, S3Manager(settings), db, KnownSchemas(db))
     [result] = receiver.load_all(loading, receiver.list_data(loading))
-    assert result.outcome is FileStatus.LOADED
+    assert result.status is FileStatus.LOADED
     with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:
         yield connection, db
 
@@ -100,22 +100,22 @@ def test_stored_rows_are_found_by_their_whole_key(
     connection, db = explained
     connection.execute(SEEN_SQL.encode())
     catalogue, big = db.catalogue(), plans.big_tables(connection, BIG)
-    shapes = [
+    schemas = [
         TableSchema.of(table, catalogue)
         for name, table in TABLES.items()
         if name in big and table.kind is not Kind.OWNER
     ]
     assert {"config_inventory", "services", "inventory_applications", "findings"} <= {
-        shape.table.name for shape in shapes
+        schema.table.name for schema in schemas
     }
     merges = {
         s.name: s for s in plans.statements(connection, db) if s.is_step and "compared" in s.text
     }
-    for shape in shapes:
-        name = shape.table.name
+    for schema in schemas:
+        name = schema.table.name
         plan = plans.explain(connection, merges[name])
         conditions = list(index_conditions(plan, f"{name}_key"))
-        assert any(all(equal(column, c) for column in shape.key) for c in conditions), (
+        assert any(all(equal(column, c) for column in schema.key) for c in conditions), (
             name,
             conditions,
         )

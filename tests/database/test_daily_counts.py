@@ -18,7 +18,7 @@ DAY = date(2026, 11, 10)
 
 def load(warehouse: Warehouse, made: Document) -> None:
     key = documents.key(date.fromisoformat(made["meta"]["period"]["start"]))
-    assert warehouse.load(made, key).outcome is FileStatus.LOADED
+    assert warehouse.load(made, key).status is FileStatus.LOADED
 
 
 def counts(warehouse: Warehouse, day: date = DAY) -> dict[tuple[str, str], Decimal]:

@@ -162,7 +162,7 @@ def test_a_transaction_that_is_lost_is_done_again(
     skip = 0 if path == "/CommitTransaction" else 2
     faults.fail(code, "Transaction AbC= is not found", path=path, skip=skip, after=True)
     made = in_several_calls(document())
-    assert warehouse.load(made, documents.key()).outcome is FileStatus.LOADED
+    assert warehouse.load(made, documents.key()).status is FileStatus.LOADED
     assert faults.injected.total() == 1
     assert warehouse.query("SELECT count(*) AS n FROM documents") == [{"n": 1}]
     assert warehouse.query("SELECT count(*) AS n FROM kms_keys") == [{"n": 4}]
@@ -174,5 +174,5 @@ def test_a_password_that_stays_wrong_is_told_with_what_to_do(warehouse: Warehous
     faults.fail("DatabaseErrorException", message, path="/Execute", times=None)
     object.__setattr__(warehouse.settings, "patience", 0.5)
     result = warehouse.load(document(), documents.key())
-    assert result.outcome is FileStatus.DEFERRED
+    assert result.status is FileStatus.DEFERRED
     assert "AURORA_SECRET_ARN" in result.reasons[0]

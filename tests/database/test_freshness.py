@@ -24,7 +24,7 @@ def test_a_backfill_of_yesterday_does_not_make_an_account_fresh(
         """Run the sender and load; its exit code, what fails, and whether that is complete."""
         code = collect(embedded, account, warehouse.bucket, *flags)
         [result] = load(warehouse)
-        assert result.outcome is FileStatus.LOADED
+        assert result.status is FileStatus.LOADED
         [row] = warehouse.query("""
             SELECT f.failing_since, f.last_complete_at, max(d.collected_at) AS newest
             FROM freshness f CROSS JOIN documents d GROUP BY 1, 2""")

@@ -126,7 +126,7 @@ def test_any_order_and_repetition_gives_the_same_rows(
     for order in orders:
         warehouse.empty()
         for key, each in order:
-            assert warehouse.load(each, key).outcome is FileStatus.LOADED
+            assert warehouse.load(each, key).status is FileStatus.LOADED
         ends.append(warehouse.rows())
     for table in ends[0]:
         assert ends[0][table] == ends[1][table], table
@@ -232,7 +232,7 @@ def test_each_table_goes_by_a_list_that_the_sender_tells_of() -> None:
     told = {
         ".".join(filter(None, (collector.category, name)))
         for collector in COLLECTORS
-        for name in collector.told
+        for name in collector.all_lists
     }
     by_list = {name: table.path for name, table in TABLES.items() if table.category != "logs"}
     derived = {"security", "findings", "guard_duty_findings", "inspector_findings"}  # no listings

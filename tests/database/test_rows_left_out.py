@@ -54,7 +54,7 @@ def load(warehouse: Warehouse, made: Document, day: date) -> FileResult:
 
 
 def assert_waits(warehouse: Warehouse, result: FileResult, *words: str) -> None:
-    assert result.outcome is FileStatus.FAILED, (result.outcome, result.reasons)
+    assert result.status is FileStatus.FAILED, (result.status, result.reasons)
     for word in words:
         assert word in result.reasons[0]
     assert [file.key for file in warehouse.receiver.s3.list_files("")] == [result.key]
@@ -76,7 +76,7 @@ CHANGES = {**dict.fromkeys(UPDATED, "UPDATE"), **GONE}
 
 @pytest.mark.parametrize("table", CHANGES)
 def test_changes_that_a_trigger_leaves_out_are_missed(warehouse: Warehouse, table: str) -> None:
-    assert load(warehouse, document(), date(2026, 11, 21)).outcome is FileStatus.LOADED
+    assert load(warehouse, document(), date(2026, 11, 21)).status is FileStatus.LOADED
     for file in warehouse.receiver.s3.list_files("loaded/"):
         warehouse.receiver.s3.delete(file)
     before = warehouse.rows()
@@ -93,18 +93,34 @@ def test_the_link_to_no_product_is_missed_too(warehouse: Warehouse) -> None:
     assert_waits(warehouse, load(warehouse, made, date(2026, 11, 21)), "product_accounts")
 
 
-def test_rows_that_a_rule_leaves_out_are_missed(warehouse: Warehouse) -> None:
-    """A rule may turn an UPDATE into nothing, without a word."""
-    assert load(warehouse, document(), date(2026, 11, 21)).outcome is FileStatus.LOADED
+@pytest.mark.parametrize("condition", ["WHERE old.enabled", ""])
+def test_rows_that_a_rule_leaves_out_are_missed(
+    warehouse: Warehouse, condition: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A rule may turn an UPDATE into nothing, without a word, or so that PostgreSQL refuses it."""
+    assert load(warehouse, document(), date(2026, 11, 21)).status is FileStatus.LOADED
     for file in warehouse.receiver.s3.list_files("loaded/"):
         warehouse.receiver.s3.delete(file)
     warehouse.query(
-        "CREATE RULE keep AS ON UPDATE TO kms_keys WHERE old.enabled DO INSTEAD NOTHING",
+        f"CREATE RULE keep AS ON UPDATE TO kms_keys {condition} DO INSTEAD NOTHING",
         fetch=False,
     )
     result = load(warehouse, changed(), DAY)
-    assert result.outcome is FileStatus.FAILED
+    assert result.status is FileStatus.FAILED
     assert "kms_keys" in result.reasons[0]
+    assert "Traceback" not in caplog.text
+
+
+def test_costs_that_a_trigger_keeps_in_another_region_are_missed(warehouse: Warehouse) -> None:
+    """Documents of the sample repeat them, and those of one region are to go."""
+    first, second = (document(meta=False, region=name) for name in ("us-east-1", "eu-west-1"))
+    for made in (first, second):
+        made["service"] = made["service"][:1]
+    warehouse.load(first, key=documents.key(date(2026, 11, 21), region="us-east-1"))
+    for file in warehouse.receiver.s3.list_files("loaded/"):
+        warehouse.receiver.s3.delete(file)
+    trigger(warehouse, "services", "DELETE")
+    assert_waits(warehouse, load(warehouse, second, date(2026, 11, 21)), "services")
 
 
 STATES = ("P0001", "P0099", "ZZ999", "45000", "22023", "22P02", "U0001")
@@ -124,6 +140,6 @@ def test_what_a_pooled_session_has_lost_is_tried_again(warehouse: Warehouse, sta
     words = f'ERROR: prepared statement "S_1" does not exist; SQLState: {state}'
     faults = warehouse.embedded.data_api.faults
     faults.fail("DatabaseErrorException", words, path="/Execute", sql="load_document", times=2)
-    assert load(warehouse, document(), date(2026, 11, 21)).outcome is FileStatus.LOADED
+    assert load(warehouse, document(), date(2026, 11, 21)).status is FileStatus.LOADED
     assert faults.injected
     assert len(warehouse.query("SELECT FROM documents")) == 1

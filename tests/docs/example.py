@@ -155,4 +155,4 @@ def load(warehouse: Warehouse) -> None:
     for account in ACCOUNTS:
         for day in DAYS:
             key = documents.key(day, account, REGION)
-            assert warehouse.load(example(account, day), key).outcome is FileStatus.LOADED
+            assert warehouse.load(example(account, day), key).status is FileStatus.LOADED

@@ -338,7 +338,7 @@ def queried(warehouse: Warehouse) -> Warehouse:
     second["logs"]["health_status"] = "Fail"
     for each in (first, second):
         day = date.fromisoformat(each["meta"]["period"]["start"])
-        assert warehouse.load(each, documents.key(day)).outcome is FileStatus.LOADED
+        assert warehouse.load(each, documents.key(day)).status is FileStatus.LOADED
     return warehouse
 
 

@@ -31,7 +31,7 @@ HOME, OTHER = REGIONS
 
 def test_both_documents_are_loaded_as_a_whole(loaded: Loaded) -> None:
     assert [made["meta"]["region"] for made in loaded.documents] == [HOME, OTHER]
-    assert [result.outcome for result in loaded.results] == [FileStatus.LOADED] * 2
+    assert [result.status for result in loaded.results] == [FileStatus.LOADED] * 2
 
 
 # Every row, every value
@@ -205,7 +205,7 @@ def test_a_run_that_was_denied_everything_takes_nothing_away(
     embedded.switches.policies[account.id] = lambda request: request.operation in SHIPPING
     assert collect(embedded, account, warehouse.bucket) == 1
     [result] = load(warehouse)
-    assert result.outcome is FileStatus.LOADED, result.reasons
+    assert result.status is FileStatus.LOADED, result.reasons
     after = facts(warehouse)
     for table, rows in before.items():
         assert after[table] == rows, table
@@ -254,5 +254,5 @@ def test_what_a_run_could_not_read_takes_no_known_fact_away(
     embedded.switches.deny(service, operation)
     assert ship(environment, *flags)[0] == 1
     results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert [result.outcome for result in results] == [FileStatus.LOADED]
+    assert [result.status for result in results] == [FileStatus.LOADED]
     assert warehouse.query(FACTS) == before

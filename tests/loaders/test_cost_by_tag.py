@@ -27,7 +27,7 @@ def told(day: date, **costs: str) -> Document:
 
 def load(warehouse: Warehouse, made: Document) -> None:
     key = documents.key(date.fromisoformat(made["meta"]["period"]["start"]))
-    assert warehouse.load(made, key).outcome is FileStatus.LOADED
+    assert warehouse.load(made, key).status is FileStatus.LOADED
 
 
 def costs(warehouse: Warehouse) -> list[tuple[Any, ...]]:

@@ -147,10 +147,10 @@ def test_it_can_be_run_again_and_beside_our_documents(theirs: Warehouse) -> None
 
     made = document(date(2026, 11, 20))
     made["security"]["kms"] = []
-    assert theirs.load(made, documents.key(date(2026, 11, 20))).outcome is FileStatus.LOADED
+    assert theirs.load(made, documents.key(date(2026, 11, 20))).status is FileStatus.LOADED
     past = document(date(2026, 11, 10))
     past["meta"]["collected_at"] = "2026-11-21T00:00:00+00:00"
-    assert theirs.load(past, documents.key(date(2026, 11, 10))).outcome is FileStatus.LOADED
+    assert theirs.load(past, documents.key(date(2026, 11, 10))).status is FileStatus.LOADED
     before = theirs.rows()
     assert take_over(theirs) == 0
     assert theirs.rows() == before

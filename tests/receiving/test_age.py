@@ -37,7 +37,7 @@ def alive(warehouse: Warehouse) -> set[str]:
 def test_a_time_ahead_of_s3_is_refused(warehouse: Warehouse, ahead: timedelta) -> None:
     at = (datetime.now(UTC) + ahead).isoformat()
     result = warehouse.load(of_day(TODAY, "a", at=at), documents.key(TODAY))
-    assert result.outcome is FileStatus.REJECTED
+    assert result.status is FileStatus.REJECTED
     assert "meta.collected_at is over a day after S3" in result.reasons[0]
     assert warehouse.query("SELECT FROM documents") == []
 
@@ -47,14 +47,14 @@ def test_a_day_ahead_of_s3_is_refused(warehouse: Warehouse, days: int) -> None:
     day = TODAY + timedelta(days=days)
     made = of_day(day, "a", at=datetime.now(UTC).isoformat())
     result = warehouse.load(made, documents.key(day))
-    assert result.outcome is FileStatus.REJECTED
+    assert result.status is FileStatus.REJECTED
     assert "the day in the key is over a day after S3" in result.reasons[0]
 
 
 def test_a_clock_that_is_hours_ahead_is_none(warehouse: Warehouse) -> None:
     at = (datetime.now(UTC) + timedelta(hours=23)).isoformat()
     result = warehouse.load(of_day(TODAY, "a", at=at), documents.key(TODAY))
-    assert result.outcome is FileStatus.LOADED
+    assert result.status is FileStatus.LOADED
 
 
 MONTH = date(2026, 10, 1)
@@ -82,7 +82,7 @@ def test_a_period_that_is_not_over_is_as_new_as_its_collecting(
     second = of_day(day, "b", "c")
     loads = [(first, f"data/{REST}/{MONTH}_{interval}.json"), (second, documents.key(day))]
     for made, key in reversed(loads) if late else loads:
-        assert warehouse.load(made, key).outcome is FileStatus.LOADED
+        assert warehouse.load(made, key).status is FileStatus.LOADED
     assert alive(warehouse) == {"b", "c"}
     named = warehouse.query("SELECT account_name FROM accounts")
     assert named == [{"account_name": "2026-10-06T03:00:00+00:00"}]
@@ -123,7 +123,7 @@ def test_an_event_of_the_future_is_as_new_as_its_document(
         (second, of_event(second, "2026-11-22T08:00:00+00:00", "right")),
     ]
     for day, document_of_day in reversed(made) if late else made:
-        assert warehouse.load(document_of_day, documents.key(day)).outcome is FileStatus.LOADED
+        assert warehouse.load(document_of_day, documents.key(day)).status is FileStatus.LOADED
     right = "WHERE title = 'right'"
     for table, _, column in event_rows(document()):
         words = right.replace("title", "event_type_code") if table == "health_events" else right
@@ -141,13 +141,13 @@ def test_of_two_versions_in_a_document_that_of_the_future_is_no_newer(
     collected = made["meta"]["collected_at"]
     found[0].update(updated_at=collected, title="right")
     found.append({**found[0], "updated_at": "2062-01-01T00:00:00+00:00", "title": "wrong"})
-    assert warehouse.load(made, documents.key()).outcome is FileStatus.LOADED
+    assert warehouse.load(made, documents.key()).status is FileStatus.LOADED
     assert warehouse.query("SELECT title FROM findings") == [{"title": "right"}]
 
 
 @pytest.mark.parametrize("told", ["0001-01-01T00:00:00+00:00", "1970-01-01T00:00:00+00:00"])
 def test_metadata_make_no_document_older_than_s3(warehouse: Warehouse, told: str) -> None:
-    assert put(warehouse, document(meta=False), documents.key(), told).outcome is FileStatus.LOADED
+    assert put(warehouse, document(meta=False), documents.key(), told).status is FileStatus.LOADED
     [row] = warehouse.query("SELECT collected_at > now() - interval '1 hour' AS new FROM documents")
     assert row["new"]
 
@@ -156,7 +156,7 @@ def test_metadata_make_no_document_older_than_s3(warehouse: Warehouse, told: str
 def test_a_clock_that_was_never_set_is_refused(warehouse: Warehouse, at: str) -> None:
     """A machine that has lost its time begins in 1970."""
     result = warehouse.load(of_day(date(2026, 11, 21), "a", at=at), documents.key())
-    assert result.outcome is FileStatus.REJECTED
+    assert result.status is FileStatus.REJECTED
     assert "meta.collected_at is before S3 began" in result.reasons[0]
 
 
@@ -175,7 +175,7 @@ def put(warehouse: Warehouse, made: Document, key: str, uploaded: str) -> FileRe
 
 @pytest.mark.parametrize("told", ["2026-11-01T00:00:00+00:00", "2071-01-01T00:00:00+00:00", "x"])
 def test_metadata_make_no_document_younger_than_s3_says(warehouse: Warehouse, told: str) -> None:
-    assert put(warehouse, document(meta=False), documents.key(), told).outcome is FileStatus.LOADED
+    assert put(warehouse, document(meta=False), documents.key(), told).status is FileStatus.LOADED
     [row] = warehouse.query("SELECT collected_at, last_modified FROM documents")
     assert row["collected_at"] == row["last_modified"]
     assert (row["collected_at"] == datetime(2026, 11, 1, tzinfo=UTC)) == told.startswith("2026")
@@ -191,6 +191,6 @@ def test_the_key_of_a_document_without_meta_decides_nothing(warehouse: Warehouse
     later, sooner = "2026-11-03T00:00:00+00:00", "2026-11-02T00:00:00+00:00"
     assert put(warehouse, second, f"data/{REST}/2020-01-01_DAILY.json", later)
     loaded = put(warehouse, first, f"data/{REST}/2071-01-01_YEARLY.json", sooner)
-    assert loaded.outcome is FileStatus.LOADED
+    assert loaded.status is FileStatus.LOADED
     assert warehouse.query("SELECT status FROM support_tickets") == [{"status": "newer"}]
     assert warehouse.query("SELECT account_name FROM accounts") == [{"account_name": "newer"}]

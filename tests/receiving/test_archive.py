@@ -28,7 +28,7 @@ def keys(warehouse: Warehouse) -> list[str]:
 
 def load_all(warehouse: Warehouse) -> None:
     results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert {result.outcome for result in results} == {FileStatus.LOADED}, results
+    assert {result.status for result in results} == {FileStatus.LOADED}, results
 
 
 def copy_back(warehouse: Warehouse, **how: Any) -> None:
@@ -44,7 +44,7 @@ def test_a_later_document_of_a_key_takes_no_earlier_one_away(warehouse: Warehous
     for number in range(3):
         made = document()
         made["meta"]["collected_at"] = f"2026-11-22T0{number}:00:00+00:00"
-        assert warehouse.load(made, documents.key()).outcome is FileStatus.LOADED
+        assert warehouse.load(made, documents.key()).status is FileStatus.LOADED
         bodies.append(documents.encode(made))
     kept = keys(warehouse)
     assert documents.key().replace("data/", "loaded/") in kept

@@ -9,12 +9,14 @@ import socketserver
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 from urllib.parse import urlsplit
 
 import pytest
 
 import receiver
+from observability.limits import MIB
 from observability.receiving.result import FileStatus, failed
 from tests import documents
 from tests.cloud import ApiRequest
@@ -31,7 +33,7 @@ KEY = documents.key(NEXT)
 def test_throttling_by_s3_is_waited_out(warehouse: Warehouse, operation: str) -> None:
     rule = warehouse.embedded.switches.throttle("s3", operation, times=2)
     put(warehouse, document(NEXT))
-    assert sweep(warehouse)[KEY].outcome is FileStatus.LOADED
+    assert sweep(warehouse)[KEY].status is FileStatus.LOADED
     assert rule.times == 0
     assert keys(warehouse, "") == [KEY.replace("data/", "loaded/")]
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
@@ -63,7 +65,7 @@ def test_a_listing_of_5000_keys_is_read_to_its_end(warehouse: Warehouse) -> None
     pages = [call for call in warehouse.embedded.calls if call.operation == "ListObjectsV2"]
     assert len(pages) == 5
     assert results.keys() == {documents.key(account=account) for account in accounts}
-    assert {result.outcome for result in results.values()} == {FileStatus.LOADED}
+    assert {result.status for result in results.values()} == {FileStatus.LOADED}
 
 
 def test_a_copy_that_succeeds_and_a_delete_that_fails(warehouse: Warehouse) -> None:
@@ -75,7 +77,7 @@ def test_a_copy_that_succeeds_and_a_delete_that_fails(warehouse: Warehouse) -> N
     assert keys(warehouse, "") == [KEY, KEY.replace("data/", "loaded/")]
     warehouse.embedded.switches.reset()
     result = sweep(warehouse)[KEY]
-    assert result.outcome is FileStatus.LOADED
+    assert result.status is FileStatus.LOADED
     assert result.totals["CREATED"] == result.totals["UPDATED"] == 0
     assert keys(warehouse, "") == [KEY.replace("data/", "loaded/")]
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
@@ -86,7 +88,7 @@ def test_a_move_whose_answer_is_lost(warehouse: Warehouse, operation: str) -> No
     put(warehouse, document(NEXT))
     rule = warehouse.embedded.switches.cut("s3", operation, after=True, times=1)
     result = sweep(warehouse)[KEY]
-    assert (rule.times, result.outcome) == (0, FileStatus.LOADED)
+    assert (rule.times, result.status) == (0, FileStatus.LOADED)
     assert keys(warehouse, "") == [KEY.replace("data/", "loaded/")]
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
 
@@ -141,7 +143,7 @@ def test_a_document_that_breaks_off_is_read_again(
         far = receiver.start(warehouse.settings)
         [result] = receiver.load_all(far, receiver.list_data(far))
         cable.shutdown()
-    assert (cable.broken, result.outcome) == (True, FileStatus.LOADED)
+    assert (cable.broken, result.status) == (True, FileStatus.LOADED)
     assert "no answer" in story.getvalue()
     assert_as_undisturbed(warehouse, (KEY, made))
 
@@ -170,7 +172,7 @@ def test_an_object_that_is_replaced_is_loaded_next(warehouse: Warehouse, moment:
     switches = warehouse.embedded.switches
     rule = switches.intercept(service, operation, replace_it, after=after, times=1)
     result = sweep(warehouse)[KEY]
-    assert (rule.times, result.outcome) == (0, FileStatus.LOADED)
+    assert (rule.times, result.status) == (0, FileStatus.LOADED)
     moved = KEY.replace("data/", "loaded/")
     read_both = moment != "before it is read"
     moved_now = keys(warehouse, "")
@@ -200,8 +202,24 @@ def test_a_good_object_that_replaces_a_refused_one_is_not_refused(
     is_reason = (lambda r: "rejected/" in r.params["Key"]) if operation == "PutObject" else None
     warehouse.embedded.switches.intercept("s3", operation, replace_it, times=1, predicate=is_reason)
     results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert [r.outcome for r in results] == [FileStatus.REJECTED, FileStatus.LOADED]
+    assert [r.status for r in results] == [FileStatus.REJECTED, FileStatus.LOADED]
     assert failed(results)
+    assert keys(warehouse, "data/") == []
+    assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
+
+
+@pytest.mark.parametrize("operation", ["HeadObject", "CopyObject"])
+def test_a_good_object_that_replaces_one_that_is_too_large_is_not_refused(
+    warehouse: Warehouse, operation: str
+) -> None:
+    """It is refused by its size, so nothing but the listing has told of it."""
+    few = replace(warehouse.receiver, settings=replace(warehouse.settings, max_size=1))
+    warehouse.s3.put_object(Bucket=warehouse.bucket, Key=KEY, Body=bytes(2 * MIB))
+    warehouse.embedded.switches.intercept(
+        "s3", operation, lambda _request: put(warehouse, document(NEXT)), times=1
+    )
+    results = receiver.load_all(few, list(receiver.list_data(few)))
+    assert [r.status for r in results] == [FileStatus.REJECTED, FileStatus.LOADED]
     assert keys(warehouse, "data/") == []
     assert_as_undisturbed(warehouse, (KEY, document(NEXT)))
 
@@ -220,7 +238,7 @@ def test_an_object_that_vanishes_is_no_failure(warehouse: Warehouse, operation: 
     )
     results = sweep(warehouse)
     expected = FileStatus.VANISHED if operation == "GetObject" else FileStatus.LOADED
-    assert (results[KEY].outcome, results[other].outcome) == (expected, FileStatus.LOADED)
+    assert (results[KEY].status, results[other].status) == (expected, FileStatus.LOADED)
     assert not failed(results.values())
     assert keys(warehouse, "data/") == []
 

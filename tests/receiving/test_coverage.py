@@ -107,7 +107,7 @@ def test_a_list_that_cannot_be_read_is_told_and_changes_nothing(
     warehouse: Warehouse, body: object, reason: str
 ) -> None:
     [result] = put(warehouse, body)
-    assert result.outcome is FileStatus.REJECTED
+    assert result.status is FileStatus.REJECTED
     assert reason in result.reasons[0]
     assert warehouse.query("SELECT FROM expected_accounts") == []
 

@@ -89,7 +89,7 @@ def test_an_odd_value_costs_itself_only(warehouse: Warehouse, case: str) -> None
     path, value, counted, other = VALUES[case]
     odd = changed(other or path, value)
     result = load(warehouse, theirs(odd))
-    assert result.outcome is FileStatus.LOADED, result.reasons
+    assert result.status is FileStatus.LOADED, result.reasons
     [(name, times)] = result.left_out.items()
     assert (name.startswith(counted), times) == (True, 1)
     table, column = name.split(".")
@@ -99,7 +99,7 @@ def test_an_odd_value_costs_itself_only(warehouse: Warehouse, case: str) -> None
     made = document(DAY)
     odd(made if not path.startswith("cost.") else {"cost": made["cost"][0]})
     refused = load(warehouse, made)
-    assert refused.outcome is FileStatus.REJECTED
+    assert refused.status is FileStatus.REJECTED
     assert refused.left_out == {}
 
 
@@ -118,7 +118,7 @@ def test_an_empty_text_is_no_value_where_the_column_is_not_text(
     warehouse: Warehouse, path: str
 ) -> None:
     result = load(warehouse, theirs(changed(path, "")))
-    assert result.outcome is FileStatus.LOADED, result.reasons
+    assert result.status is FileStatus.LOADED, result.reasons
     assert result.left_out == {}
 
 
@@ -135,7 +135,7 @@ def test_an_empty_list_in_place_of_an_object_says_nothing(warehouse: Warehouse, 
     load(warehouse, document(DAY))
     before = warehouse.rows()
     result = load(warehouse, theirs(changed(path, [])), came=DAY + timedelta(days=9))
-    assert result.outcome is FileStatus.LOADED, result.reasons
+    assert result.status is FileStatus.LOADED, result.reasons
     assert result.left_out == {}
     after = warehouse.rows()
     assert {t: n for t, n in sizes(after).items() if n < sizes(before)[t]} == {}
@@ -163,7 +163,7 @@ def test_a_row_without_its_key_is_left_out(warehouse: Warehouse, case: str) -> N
     sizes_before = sizes(warehouse.rows())
     warehouse.empty()
     result = load(warehouse, theirs(change))
-    assert result.outcome is FileStatus.LOADED, result.reasons
+    assert result.status is FileStatus.LOADED, result.reasons
     assert result.left_out == {table: 1}
     lost = {t: sizes_before[t] - n for t, n in sizes(warehouse.rows()).items()}
     named = "health_events" if table == "health" else table
@@ -172,7 +172,7 @@ def test_a_row_without_its_key_is_left_out(warehouse: Warehouse, case: str) -> N
     made = document(DAY)
     made["cost"] = made["cost"][0]
     change(made)
-    assert load(warehouse, made).outcome is FileStatus.REJECTED
+    assert load(warehouse, made).status is FileStatus.REJECTED
 
 
 def test_an_empty_key_of_ours_names_its_place(warehouse: Warehouse) -> None:
@@ -196,7 +196,7 @@ def test_what_they_leave_out_has_a_meaning(warehouse: Warehouse) -> None:
             changed("security.security_hub.0.findings.0.product_name", "Inspector"),
         ),
     )
-    assert result.outcome is FileStatus.LOADED, result.reasons
+    assert result.status is FileStatus.LOADED, result.reasons
     assert result.left_out == {}
     came = datetime(2026, 11, 11, 12, tzinfo=UTC)
     assert warehouse.query("SELECT date_created FROM logs") == [{"date_created": came}]
@@ -212,7 +212,7 @@ def test_what_they_leave_out_has_a_meaning(warehouse: Warehouse) -> None:
 def test_a_log_without_a_time_is_of_when_it_was_collected(warehouse: Warehouse) -> None:
     made = document(DAY)
     del made["logs"]["date_created"]
-    assert warehouse.load(made, documents.key(DAY)).outcome is FileStatus.LOADED
+    assert warehouse.load(made, documents.key(DAY)).status is FileStatus.LOADED
     at = datetime.fromisoformat(made["meta"]["collected_at"])
     assert warehouse.query("SELECT date_created FROM logs") == [{"date_created": at}]
 
@@ -228,7 +228,7 @@ def test_a_finding_belongs_to_the_group_around_it(
         found["service"] = f"AwsKind{number}"
     if last:
         group["service"] = group.pop("service")
-    assert warehouse.load(made, documents.key(DAY)).outcome is FileStatus.LOADED
+    assert warehouse.load(made, documents.key(DAY)).status is FileStatus.LOADED
     [row] = warehouse.query("SELECT service, total_findings FROM security")
     assert row == {"service": "Security Hub", "total_findings": 2}
     own = warehouse.query("SELECT service FROM findings ORDER BY 1")
@@ -256,7 +256,7 @@ def older_shapes(made: Document) -> None:
 
 def test_older_shapes_load_whole(warehouse: Warehouse) -> None:
     result = load(warehouse, theirs(older_shapes))
-    assert result.outcome is FileStatus.LOADED, result.reasons
+    assert result.status is FileStatus.LOADED, result.reasons
     assert result.left_out == {}
     rules = "SELECT rule_name, action, scope, rate_limit FROM waf_rules_detailed ORDER BY 1"
     assert warehouse.query(rules) == [
@@ -311,7 +311,7 @@ def test_an_empty_document_takes_nothing_away(warehouse: Warehouse) -> None:
             nothing[name] = [] if isinstance(value, list) else {}
     nothing["account"] |= {"contact_info": {}, "alternate_contacts": {}, "product": ""}
     lists = warehouse.query("SELECT count(*) AS n FROM listings")
-    assert load(warehouse, nothing, came=DAY + timedelta(days=9)).outcome is FileStatus.LOADED
+    assert load(warehouse, nothing, came=DAY + timedelta(days=9)).status is FileStatus.LOADED
     after = warehouse.rows()
     assert_nothing_of_ours_is_touched(before, after)
     assert sizes(after) == {**sizes(before), "logs": 2, "log_messages": 6}
@@ -333,7 +333,7 @@ def test_the_better_of_both_not_the_sum(warehouse: Warehouse) -> None:
     for order in ((ours, other), (other, ours), (other, ours, other)):
         warehouse.empty()
         for made in order:
-            assert load(warehouse, made).outcome is FileStatus.LOADED
+            assert load(warehouse, made).status is FileStatus.LOADED
         found = warehouse.rows()
         assert {t: r for t, r in found.items() if t not in logs} == {
             t: r for t, r in alone.items() if t not in logs
@@ -385,7 +385,7 @@ def test_a_report_of_another_day_than_the_keys_breaks_no_foreign_key(warehouse: 
     for order in ((first, second), (second, first)):
         warehouse.empty()
         for made in (*order, *order):
-            assert warehouse.load(made, documents.key(DAY)).outcome is FileStatus.LOADED
+            assert warehouse.load(made, documents.key(DAY)).status is FileStatus.LOADED
         found = warehouse.query("SELECT date_from FROM config_reports ORDER BY 1")
         assert [row["date_from"] for row in found] == [DAY, DAY + timedelta(days=1)]
 
@@ -430,7 +430,7 @@ def test_any_order_and_repetition_beside_ours_gives_the_same_rows(warehouse: War
             key, body, came = made[number]
             day = date.fromisoformat(key[-21:-11])
             result = load(warehouse, body, day=day, came=came)
-            assert result.outcome is FileStatus.LOADED, result.reasons
+            assert result.status is FileStatus.LOADED, result.reasons
         return state(warehouse)
 
     ours_alone = load_in([0, 1, 2])
@@ -477,7 +477,7 @@ def test_the_parts_may_come_before_their_machines(warehouse: Warehouse) -> None:
     ]
     inventory["instances"] = instances
     result = load(warehouse, made)
-    assert result.outcome is FileStatus.LOADED, result.reasons
+    assert result.status is FileStatus.LOADED, result.reasons
     assert result.left_out == {"inventory_applications": 1000}
     assert result.counters["inventory_applications"]["CREATED"] == 2000
     assert len(warehouse.query("SELECT FROM inventory_applications")) == 2000

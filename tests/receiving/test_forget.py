@@ -58,10 +58,10 @@ def test_a_document_that_is_taken_out_leaves_no_row_and_hides_none(
     warehouse: Warehouse, untouched: Warehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for key, made in made_documents():
-        assert untouched.load(made, key).outcome is FileStatus.LOADED
+        assert untouched.load(made, key).status is FileStatus.LOADED
     first, *others = made_documents()
     for key, made in (first, (WRONG, wrong()), *others):
-        assert warehouse.load(made, key).outcome is FileStatus.LOADED
+        assert warehouse.load(made, key).status is FileStatus.LOADED
     before = warehouse.rows()
     assert before != untouched.rows()
     lies = WRONG.replace("data/", "loaded/")
@@ -102,7 +102,7 @@ def test_documents_that_wait_are_to_be_loaded_first(
     warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key, made = made_documents()[0]
-    assert warehouse.load(made, key).outcome is FileStatus.LOADED
+    assert warehouse.load(made, key).status is FileStatus.LOADED
     body = documents.encode(document())
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=documents.key(), Body=body)
     assert run(warehouse, "--forget", key.replace("data/", "loaded/")) == 2

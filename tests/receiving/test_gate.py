@@ -88,7 +88,7 @@ def test_a_large_object_is_refused_unread(
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=KEY, Body=body)
     warehouse.embedded.calls.clear()
     result = outcome(warehouse)
-    assert result.outcome is FileStatus.REJECTED
+    assert result.status is FileStatus.REJECTED
     assert "at most 1 MiB" in result.reasons[0]
     assert "GetObject" not in {call.operation for call in warehouse.embedded.calls}
 
@@ -98,7 +98,7 @@ def test_an_object_in_an_archive_class_waits(warehouse: Warehouse) -> None:
         Bucket=warehouse.bucket, Key=KEY, Body=b"{}", StorageClass="DEEP_ARCHIVE"
     )
     result = receiver.load_safely(warehouse.receiver, next(warehouse.receiver.s3.list_files("")))
-    assert result.outcome is FileStatus.FAILED
+    assert result.status is FileStatus.FAILED
     assert "restore it" in result.reasons[0]
     assert keys(warehouse, "") == [KEY]
 
@@ -116,18 +116,18 @@ def test_too_many_documents_of_a_day_wait(warehouse: Warehouse) -> None:
         fetch=False,
     )
     [result] = receiver.load_all(cautious, receiver.list_data(cautious))
-    assert result.outcome is FileStatus.FAILED
+    assert result.status is FileStatus.FAILED
     assert "in 24 hours" in result.reasons[0]
     warehouse.query("UPDATE documents SET created_at = now() - interval '25 hours'", fetch=False)
     [result] = receiver.load_all(cautious, receiver.list_data(cautious))
-    assert result.outcome is FileStatus.LOADED
+    assert result.status is FileStatus.LOADED
 
 
 def test_a_key_that_ends_like_a_folders_is_not_invisible(warehouse: Warehouse) -> None:
     hidden, folder = "data/111122223333/eu-west-1/", "data/111122223333/"
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=folder, Body=b"")
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=hidden, Body=b"x" * 1000)
-    assert sweep(warehouse)[hidden].outcome is FileStatus.REJECTED
+    assert sweep(warehouse)[hidden].status is FileStatus.REJECTED
     assert [key for key in keys(warehouse, "") if key.startswith("data/")] == []
 
 
@@ -136,7 +136,7 @@ def test_names_of_any_length_and_letters_are_refused_whole(warehouse: Warehouse,
     """S3 takes 1,024 bytes for a key, and metadata in ASCII only."""
     for _ in range(2):
         warehouse.s3.put_object(Bucket=warehouse.bucket, Key=name, Body=b"same")
-        assert outcome(warehouse).outcome is FileStatus.REJECTED
+        assert outcome(warehouse).status is FileStatus.REJECTED
     assert keys(warehouse, "data/") == []
     assert len([key for key in keys(warehouse, "rejected/") if "reason" not in key]) >= 1
 
@@ -152,7 +152,7 @@ def test_an_uploaders_type_tags_and_much_metadata_do_not_hinder_a_move(
         Tagging="team=shop",
         Metadata={f"n{number}": "x" * 180 for number in range(10)},
     )
-    assert outcome(warehouse).outcome is FileStatus.LOADED
+    assert outcome(warehouse).status is FileStatus.LOADED
     [lies] = keys(warehouse, "")
     head = warehouse.s3.head_object(Bucket=warehouse.bucket, Key=lies)
     assert head["ContentType"] == "application/json"
@@ -207,7 +207,7 @@ def test_what_would_fill_the_memory_is_refused(warehouse: Warehouse, name: str) 
     made, words = HOSTILE[name]
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=KEY, Body=made())
     result = outcome(warehouse)
-    assert result.outcome is FileStatus.REJECTED
+    assert result.status is FileStatus.REJECTED
     assert words in " ".join(result.reasons)
 
 
@@ -218,7 +218,7 @@ def test_the_log_of_a_document_is_bounded(warehouse: Warehouse, story: io.String
     made["security"]["waf"] = [{f"field {n}": 1 for n in range(900)}]
     made["account"]["alternate_contacts"] = {"z" * 100_000: "text"}
     put(warehouse, made, KEY)
-    assert outcome(warehouse).outcome is FileStatus.LOADED
+    assert outcome(warehouse).status is FileStatus.LOADED
     lines = story.getvalue().splitlines()
     assert len(lines) < 200
     assert max(map(len, lines)) < 5_000
@@ -352,14 +352,14 @@ def test_a_document_that_takes_too_long_is_put_aside(
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=KEY, Body=large())
     for _ in range(2):
         result = outcome(warehouse)
-        assert result.outcome is FileStatus.FAILED
+        assert result.status is FileStatus.FAILED
         assert "--document-time" in result.reasons[0]
         assert keys(warehouse, "") == [KEY]
-    assert outcome(warehouse).outcome is FileStatus.REJECTED
+    assert outcome(warehouse).status is FileStatus.REJECTED
 
 
 def test_what_passes_is_no_try(warehouse: Warehouse, short_transactions: None) -> None:
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=KEY, Body=large())
     warehouse.embedded.data_api.faults.database_error("40001", sql="run_steps", times=3)
-    assert outcome(warehouse).outcome is FileStatus.LOADED
+    assert outcome(warehouse).status is FileStatus.LOADED
     assert tries(warehouse) == []

@@ -186,8 +186,8 @@ def test_a_bad_document_is_refused_with_its_reason(warehouse: Warehouse, name: s
     put(warehouse, BAD, body)
     put(warehouse, GOOD, documents.encode(document(account="999988887777")))
     outcomes = {result.key: result for result in sweep(warehouse)}
-    assert outcomes[GOOD].outcome is FileStatus.LOADED
-    assert outcomes[BAD].outcome is FileStatus.REJECTED
+    assert outcomes[GOOD].status is FileStatus.LOADED
+    assert outcomes[BAD].status is FileStatus.REJECTED
     rejected = BAD.replace("data/", "rejected/")
     assert keys(warehouse, "data/") == []
     assert keys(warehouse, "rejected/") == [rejected, rejected + ".reason.txt"]
@@ -204,7 +204,7 @@ def test_objects_that_are_no_documents_are_refused(warehouse: Warehouse) -> None
     for key in KEYS:
         put(warehouse, key, BODY)
     put(warehouse, GOOD, documents.encode(document(account="999988887777")))
-    outcomes = {result.key: result.outcome for result in sweep(warehouse)}
+    outcomes = {result.key: result.status for result in sweep(warehouse)}
     assert outcomes.pop(GOOD) is FileStatus.LOADED
     assert outcomes == dict.fromkeys(KEYS, FileStatus.REJECTED)
     assert len(keys(warehouse, "rejected/")) == 2 * len(KEYS)
@@ -235,7 +235,7 @@ def test_unknown_fields_and_categories_are_ignored(warehouse: Warehouse) -> None
     made = document()
     made["weather"] = [{"sun": True}]
     made["security"]["kms"][0]["colour"] = "blue"
-    assert warehouse.load(made, BAD).outcome is FileStatus.LOADED
+    assert warehouse.load(made, BAD).status is FileStatus.LOADED
 
 
 Forgery = Callable[[Document], None]
@@ -329,7 +329,7 @@ def test_a_document_touches_no_other_account(warehouse: Warehouse) -> None:
         made = document(day, FORGED)
         forge(made)
         result = warehouse.load(made, documents.key(day, FORGED))
-        assert result.outcome is FileStatus.LOADED, (name, result.reasons)
+        assert result.status is FileStatus.LOADED, (name, result.reasons)
         assert victims(warehouse) == before, name
 
 
@@ -360,7 +360,7 @@ def test_any_value_anywhere_is_loaded_or_refused(
 ) -> None:
     put(warehouse, BAD, changed(path, value))
     [result] = sweep(warehouse)
-    assert result.outcome in (FileStatus.LOADED, FileStatus.REJECTED), result.reasons
+    assert result.status in (FileStatus.LOADED, FileStatus.REJECTED), result.reasons
 
 
 def test_parts_of_a_machine_are_refused_whatever_was_loaded_before(warehouse: Warehouse) -> None:
@@ -369,7 +369,7 @@ def test_parts_of_a_machine_are_refused_whatever_was_loaded_before(warehouse: Wa
     orphan["inventory"]["instances"] = []
     warehouse.load(document(), documents.key())
     result = warehouse.load(orphan, documents.key(date(2026, 11, 22)))
-    assert result.outcome is FileStatus.REJECTED
+    assert result.status is FileStatus.REJECTED
     assert sorted(result.reasons) == [
         "inventory.applications[0].instance_id: no instance of this document",
         "inventory.patches[0].instance_id: no instance of this document",

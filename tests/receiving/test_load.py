@@ -81,7 +81,7 @@ def test_a_status_at_the_beginning_decides_what_is_gone(slow: Warehouse, status:
     slow.load(large(DAY, range(12)), documents.key(DAY))
     later = large(NEXT, range(2, 12))
     later["logs"]["security_status"] = status
-    assert slow.load(later, documents.key(NEXT)).outcome is FileStatus.LOADED
+    assert slow.load(later, documents.key(NEXT)).status is FileStatus.LOADED
     assert len(alive(slow)) == (10 if status == "Pass" else 12)
 
 
@@ -91,7 +91,7 @@ def test_a_document_whose_logs_come_last_is_read_first(warehouse: Warehouse) -> 
     later = large(NEXT, range(2, 12))
     later["logs"]["security_status"] = "Fail"
     later["logs"] = later.pop("logs")
-    assert warehouse.load(later, documents.key(NEXT)).outcome is FileStatus.LOADED
+    assert warehouse.load(later, documents.key(NEXT)).status is FileStatus.LOADED
     assert len(alive(warehouse)) == 12
 
 
@@ -122,7 +122,7 @@ def test_findings_are_loaded_with_their_services_while_others_follow(slow: Wareh
     ]
     security = made.pop("security")
     made["security"] = {**security, "security_hub": [*groups, {"service": "Quiet"}]}
-    assert slow.load(made, documents.key(DAY)).outcome is FileStatus.LOADED
+    assert slow.load(made, documents.key(DAY)).status is FileStatus.LOADED
     rows = slow.rows()
     assert len(rows["findings"]) == 12
     counts = {row["service"]: row["total_findings"] for row in rows["security"]}
@@ -138,7 +138,7 @@ def test_machines_are_loaded_while_their_parts_follow(slow: Warehouse) -> None:
         {**app, "name": f"app-{n}", "publisher": "x" * 1_000_000} for n in range(12)
     ]
     made["inventory"] = inventory
-    assert slow.load(made, documents.key(DAY)).outcome is FileStatus.LOADED
+    assert slow.load(made, documents.key(DAY)).status is FileStatus.LOADED
     assert len(slow.rows()["inventory_applications"]) == 12
 
 
@@ -147,7 +147,7 @@ def test_services_with_long_names_take_several_requests(warehouse: Warehouse) ->
     made = document(DAY)
     names = [f"{number:02}" + "x" * 100_000 for number in range(60)]
     made["security"]["security_hub"] = [{"service": name, "findings": []} for name in names]
-    assert warehouse.load(made, documents.key(DAY)).outcome is FileStatus.LOADED
+    assert warehouse.load(made, documents.key(DAY)).status is FileStatus.LOADED
     counts = {row["service"]: row["total_findings"] for row in warehouse.rows()["security"]}
     assert counts == dict.fromkeys(names, 0)
 
@@ -168,7 +168,7 @@ def test_what_is_wrong_at_the_end_refuses_all_of_it(slow: Warehouse, what: str) 
     made = {name: part for name, part in made.items() if part is not ...}
     last = {name: made.pop(name) for name in wrong if name in made}
     result = warehouse.load(made | last, documents.key(DAY))
-    assert result.outcome is FileStatus.REJECTED
+    assert result.status is FileStatus.REJECTED
     assert any(reason in told for told in result.reasons)
     assert began(warehouse)
     assert not any(warehouse.rows().values())
@@ -182,7 +182,7 @@ def test_a_document_that_breaks_off_leaves_nothing(slow: Warehouse) -> None:
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=key, Body=body)
     found = warehouse.receiver.s3.find(key)
     assert found
-    assert warehouse.receiver.load_file(found).outcome is FileStatus.REJECTED
+    assert warehouse.receiver.load_file(found).status is FileStatus.REJECTED
     assert not any(warehouse.rows().values())
 
 
@@ -190,5 +190,5 @@ def test_who_it_is_is_known_before_anything_is_loaded(warehouse: Warehouse) -> N
     made = large(DAY, range(12))
     made["account"]["account_id"] = "999988887777"
     warehouse.embedded.data_api.forget_calls()
-    assert warehouse.load(made, documents.key(DAY)).outcome is FileStatus.REJECTED
+    assert warehouse.load(made, documents.key(DAY)).status is FileStatus.REJECTED
     assert began(warehouse) == []

@@ -48,23 +48,23 @@ def endless(day: date) -> Document:
     return long
 
 
-def keys_of_text(shapes: Iterable[TableSchema]) -> Iterator[tuple[str, str]]:
+def keys_of_text(schemas: Iterable[TableSchema]) -> Iterator[tuple[str, str]]:
     """The columns of natural keys that hold names, by table."""
-    for shape in shapes:
-        for name in shape.key:
-            if not shape.table.stored_in and shape.columns[name].type in ("text", "jsonb"):
-                yield shape.table.name, name
+    for schema in schemas:
+        for name in schema.key:
+            if not schema.table.stored_in and schema.columns[name].type in ("text", "jsonb"):
+                yield schema.table.name, name
 
 
 def test_a_name_of_32000_characters_is_loaded_wherever_it_stands(warehouse: Warehouse) -> None:
     for day in DAYS:
         result = warehouse.load(endless(day), documents.key(day))
-        assert result.outcome is FileStatus.LOADED, result.reasons
+        assert result.status is FileStatus.LOADED, result.reasons
     again = warehouse.load(endless(DAYS[1]), documents.key(DAYS[1]))
     assert (again.totals["CREATED"], again.totals["UPDATED"], again.totals["GONE"]) == (0, 0, 0)
     short = [
         f"{table}.{name}"
-        for table, name in keys_of_text(warehouse.receiver.shapes.read())
+        for table, name in keys_of_text(warehouse.receiver.schemas.read())
         if not warehouse.query(f"SELECT FROM {table} WHERE length(CAST({name} AS text)) > 32000")
     ]
     # The key of the object says the one, and the others are Global.

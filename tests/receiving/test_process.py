@@ -32,7 +32,7 @@ def other_producer() -> Document:
 
 def test_other_producers_documents_are_loaded_whole(warehouse: Warehouse) -> None:
     result = warehouse.load(other_producer(), documents.key())
-    assert result.outcome is FileStatus.LOADED
+    assert result.status is FileStatus.LOADED
     assert result.totals["CREATED"] == result.totals["TOTAL"]
     assert warehouse.query("SELECT name FROM products") == [{"name": "None"}]
     tickets = warehouse.query("SELECT case_id, date_from FROM support_tickets")

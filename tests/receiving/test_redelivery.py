@@ -47,7 +47,7 @@ def deliver(warehouse: Warehouse, key: str, body: bytes, at: datetime) -> FileSt
     told = {UPLOADED: at.isoformat()}
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=key, Body=body, Metadata=told)
     [file] = warehouse.receiver.s3.list_files("data/")
-    return receiver.load_safely(warehouse.receiver, file).outcome
+    return receiver.load_safely(warehouse.receiver, file).status
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def copy_back(warehouse: Warehouse, chance: random.Random, **how: Any) -> None:
         warehouse.s3.copy_object(Bucket=warehouse.bucket, Key=target, CopySource=source, **how)
         [file] = warehouse.receiver.s3.list_files("data/")
         result = receiver.load_safely(warehouse.receiver, file)
-        assert result.outcome is FileStatus.LOADED, result.reasons
+        assert result.status is FileStatus.LOADED, result.reasons
     assert keys(warehouse, "loaded/") == lies
 
 
@@ -161,11 +161,11 @@ def test_every_refused_document_is_kept_and_loaded_after_the_fix(
         refused = [key for key in keys(warehouse, "rejected/") if "reason" not in key]
         assert len(refused) == 3
         results = receiver.load_waiting(warehouse.receiver, retry=True)
-        assert {result.outcome for result in results} == {FileStatus.REJECTED}
+        assert {result.status for result in results} == {FileStatus.REJECTED}
         kept = [key for key in keys(warehouse, "rejected/") if "reason" not in key]
         assert kept == refused
     results = receiver.load_waiting(warehouse.receiver, retry=True)
-    assert {result.outcome for result in results} == {FileStatus.LOADED}
+    assert {result.status for result in results} == {FileStatus.LOADED}
     assert warehouse.query("SELECT account_name FROM accounts") == [{"account_name": "first"}]
     assert keys(warehouse, "rejected/") == keys(warehouse, "data/") == []
     assert len(keys(warehouse, "loaded/")) == 3
@@ -183,6 +183,6 @@ def test_an_uploader_cannot_have_an_archived_document_replaced(warehouse: Wareho
     told = {"archived": lies.removeprefix("loaded/"), "etag": "0" * 32}
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=OURS, Body=forged, Metadata=told)
     [file] = warehouse.receiver.s3.list_files("data/")
-    assert receiver.load_safely(warehouse.receiver, file).outcome is FileStatus.LOADED
+    assert receiver.load_safely(warehouse.receiver, file).status is FileStatus.LOADED
     held = warehouse.s3.get_object(Bucket=warehouse.bucket, Key=lies)["Body"].read()
     assert held == genuine

@@ -25,7 +25,7 @@ def loaded_with(
     """What is there after a document was loaded under these settings."""
     settings = replace(warehouse.settings, only=only, skip=skip)
     warehouse.receiver = receiver.start(settings, again=True)
-    assert warehouse.load(document(), documents.key()).outcome is FileStatus.LOADED
+    assert warehouse.load(document(), documents.key()).status is FileStatus.LOADED
     [row] = warehouse.query(QUERY)
     return row
 

@@ -316,7 +316,7 @@ def loaded_rows(warehouse: Warehouse) -> Rows:
     warehouse.empty()
     found = [warehouse.receiver.s3.find(key) for key in sorted(keys_of(warehouse))]
     results = [warehouse.receiver.load_file(held) for held in found if held]
-    assert {result.outcome for result in results} == {FileStatus.LOADED}
+    assert {result.status for result in results} == {FileStatus.LOADED}
     rows = warehouse.rows()
     assert rows["findings"]
     assert rows["services"]

@@ -71,3 +71,15 @@ def test_a_run_that_is_about_less_or_uploads_nothing_lists_nothing(
     ):
         run_organization(*flags)
         assert keys(party) == [], flags
+
+
+def test_a_name_that_no_database_takes_does_not_cost_the_list(
+    party: Party, run_organization: RunOrganization, warehouse: Warehouse
+) -> None:
+    party.shop.name = "Shop \x00"
+    run_organization("--organization")
+    names = {row["account_id"]: row.get("account_name") for row in listed(party)["accounts"]}
+    assert names[party.shop.id] == "Shop \ufffd"
+    assert receiver.main([]) == 0
+    told = f"SELECT account_name FROM expected_accounts WHERE account_id = '{party.shop.id}'"
+    assert warehouse.query(told) == [{"account_name": "Shop \ufffd"}]

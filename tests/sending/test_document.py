@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from observability.collecting.spool import Spool
+from observability.collecting.spool import SpooledRows
 from observability.sending.document import calls_by_service, encode
 from tests.collecting.test_spool import store, texts, values
 
@@ -21,7 +21,7 @@ def test_a_document_is_written_as_json(value: Any) -> None:
 
 def test_half_a_surrogate_pair_does_not_spoil_the_document() -> None:
     held = store()
-    spool = Spool(held)
+    spool = SpooledRows(held)
     spool.add({"name": "broken \ud83d emoji"})
     [row] = json.loads(b"".join(encode(spool)))
     assert row["name"].startswith("broken ")

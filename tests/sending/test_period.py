@@ -108,7 +108,7 @@ def test_days_missed_are_in_the_database_after_the_next_run(
     assert code == 0
     assert all(str(first + timedelta(days=n)) in story for n in range(1, 6))
     results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert [r.outcome for r in results] == [FileStatus.LOADED] * 2, results
+    assert [r.status for r in results] == [FileStatus.LOADED] * 2, results
     covered = warehouse.query("SELECT DISTINCT date_from FROM services ORDER BY 1")
     assert [row["date_from"] for row in covered] == [first + timedelta(days=n) for n in range(7)]
 

@@ -70,17 +70,17 @@ def emit_certificates(
         every = listed([page], "CertificateSummaryList", "CertificateArn")
         found = {h["CertificateArn"]: h for h in every if h["CertificateArn"] not in known}
         known.update(found)
-        lacking = [arn for arn, held in found.items() if lacks_fields(held)]
+        lacking = [arn for arn, item in found.items() if lacks_fields(item)]
         filled = dict(map_items(scan.aws, lacking, complete, out))
-        whole = ({**(filled.get(arn) or {}), **held} for arn, held in found.items())
+        whole = ({**(filled.get(arn) or {}), **item} for arn, item in found.items())
         for row in shaped(whole, certificate_row):
             out.emit(row, "certificate_manager")
 
 
-def lacks_fields(held: Mapping[str, Any]) -> bool:
+def lacks_fields(item: Mapping[str, Any]) -> bool:
     """Whether the list left out what an issued certificate always has."""
-    issued = held.get("Status") in ("ISSUED", "EXPIRED", "INACTIVE", "REVOKED")
-    return "Status" not in held or "Type" not in held or (issued and "NotAfter" not in held)
+    issued = item.get("Status") in ("ISSUED", "EXPIRED", "INACTIVE", "REVOKED")
+    return "Status" not in item or "Type" not in item or (issued and "NotAfter" not in item)
 
 
 EXPECTED_ERRORS = (

@@ -59,7 +59,7 @@ def latest_event(client: CloudTrailClient, window: Window) -> str | None:
     )
     for page in itertools.islice(pages, FEW):
         if events := [*listed([page], "Events", "EventTime")]:
-            return to_iso(max(held["EventTime"] for held in events))
+            return to_iso(max(item["EventTime"] for item in events))
     return None
 
 

@@ -44,8 +44,8 @@ def guard_duty_members(aws: Aws, region: str) -> dict[str, str]:
         raise SharedReadUnavailable("its administrator has not enabled it")
     pages = client.get_paginator("list_members").paginate(DetectorId=own, OnlyAssociated="true")
     every = listed(pages, "Members", "AccountId")
-    enabled = [held for held in every if held["RelationshipStatus"].lower() == "enabled"]
-    found = {held["AccountId"]: held["DetectorId"] for held in enabled if held.get("DetectorId")}
+    enabled = [item for item in every if item["RelationshipStatus"].lower() == "enabled"]
+    found = {item["AccountId"]: item["DetectorId"] for item in enabled if item.get("DetectorId")}
     return {aws.account: own, **found}
 
 
@@ -55,9 +55,9 @@ def guard_duty_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     client: GuardDutyClient = aws.client("guardduty", region)
     detector = reading.accounts.get(aws.account) or own_detector(aws, region) or ""
 
-    def own_row(held: Any) -> tuple[str, Row]:
-        account = held["AccountId"]
-        return account, guard_duty_row(held, detector_id=reading.accounts[account])
+    def own_row(item: Any) -> tuple[str, Row]:
+        account = item["AccountId"]
+        return account, guard_duty_row(item, detector_id=reading.accounts[account])
 
     def ask(ids: Sequence[str]) -> Iterator[tuple[str, Row]]:
         answer = client.get_findings(DetectorId=detector, FindingIds=ids)

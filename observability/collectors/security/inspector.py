@@ -37,8 +37,8 @@ def inspector_members(aws: Aws, region: str) -> dict[str, str]:
     client: Inspector2Client = aws.client("inspector2", region)
     pages = client.get_paginator("list_members").paginate(onlyAssociated=True)
     every = listed(pages, "members", "accountId")
-    enabled = [held for held in every if held["relationshipStatus"] == "ENABLED"]
-    return {aws.account: "", **{held["accountId"]: "" for held in enabled}}
+    enabled = [item for item in every if item["relationshipStatus"] == "ENABLED"]
+    return {aws.account: "", **{item["accountId"]: "" for item in enabled}}
 
 
 def inspector_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
@@ -48,7 +48,7 @@ def inspector_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
         filterCriteria=inspector_criteria(reading), PaginationConfig={"PageSize": 100}
     )
     found = listed(pages, "findings", "findingArn")
-    yield from shaped(found, lambda held: (held["awsAccountId"], inspector_row(held)))
+    yield from shaped(found, lambda item: (item["awsAccountId"], inspector_row(item)))
 
 
 INSPECTOR = Administered("Inspector", "inspector2", 10, inspector_members, inspector_findings)

@@ -19,7 +19,7 @@ secret_row = RowMapper(
     name="Name", arn="ARN", description="Description", created_date=iso_time("CreatedDate"),
     last_changed_date=iso_time("LastChangedDate"), last_rotated_date=iso_time("LastRotatedDate"),
     last_accessed_date=iso_time("LastAccessedDate"), deleted_date=iso_time("DeletedDate"),
-    rotation_enabled=lambda held: held.get("RotationEnabled", False),
+    rotation_enabled=lambda item: item.get("RotationEnabled", False),
 )  # fmt: skip
 """A secret; AWS leaves RotationEnabled out where rotation was never set up."""
 

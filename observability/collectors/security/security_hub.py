@@ -10,7 +10,7 @@ from observability.aws.session import Aws
 from observability.collecting.collector import EVENT, Part, Probe
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
-from observability.collecting.spool import Spool
+from observability.collecting.spool import SpooledRows
 from observability.dates import day_of, zulu
 from observability.rows import Row, RowMapper, get_path, iso_time, listed, shaped
 from observability.sources.findings import Administered, Reading, findings
@@ -37,7 +37,7 @@ finding_row = RowMapper(
     compliance_status="Compliance.Status", region="Region", workflow_state="WorkflowState",
     record_state="RecordState", product_name="ProductName", company_name="CompanyName",
     product_arn="ProductArn", generator_id="GeneratorId",
-    generator=lambda held: get_path(held, "GeneratorDetails.Name") or product(held),
+    generator=lambda item: get_path(item, "GeneratorDetails.Name") or product(item),
 )  # fmt: skip
 """A Security Hub finding (ASFF); the first resource stands for all that it names."""
 
@@ -53,25 +53,27 @@ def is_open(row: Row) -> bool:
     return row["record_state"] != "ARCHIVED" and not settled
 
 
-def hub_members(aws: Aws, region: str) -> dict[str, str]:
+def security_hub_members(aws: Aws, region: str) -> dict[str, str]:
     """The accounts whose findings an administrator sees (Security Hub: ListMembers)."""
     client: SecurityHubClient = aws.client("securityhub", region)
     pages = client.get_paginator("list_members").paginate(OnlyAssociated=True)
-    found = {held["AccountId"]: "" for held in listed(pages, "Members", "AccountId")}
+    found = {item["AccountId"]: "" for item in listed(pages, "Members", "AccountId")}
     return {aws.account: "", **found}
 
 
-def hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
+def security_hub_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
     """Findings of accounts (Security Hub: GetFindings)."""
     client: SecurityHubClient = reading.aws.client("securityhub", reading.region)
     pages = client.get_paginator("get_findings").paginate(
         Filters=security_hub_filters(reading), PaginationConfig={"PageSize": 100}
     )
-    identified = (finding for finding in listed(pages, "Findings") if finding.get("Id"))
-    yield from shaped(identified, lambda finding: (finding["AwsAccountId"], finding_row(finding)))
+    found = listed(pages, "Findings", "Id")
+    yield from shaped(found, lambda finding: (finding["AwsAccountId"], finding_row(finding)))
 
 
-HUB = Administered("Security Hub", "securityhub", 20, hub_members, hub_findings)
+FINDINGS = Administered(
+    "Security Hub", "securityhub", 20, security_hub_members, security_hub_findings
+)
 """AWS takes 20 values per filter."""
 
 
@@ -80,7 +82,7 @@ def get_security_hub(scan: Scan, out: CategoryResult) -> None:
 
     The update time is the provider's: AWS does not move it when somebody sets a workflow status.
     """
-    for row in findings(scan, out, HUB, lambda: {scan.account: ""}):
+    for row in findings(scan, out, FINDINGS, lambda: {scan.account: ""}):
         labels = (row["severity"], "open" if is_open(row) else "resolved")
         part = f"{SECURITY_HUB}/{row['product_name'] or row['product_arn'].rpartition('/')[2]}"
         out.emit(row, part, day=day_of(row["updated_at"]), labels=labels)
@@ -105,7 +107,7 @@ def security_hub_filters(reading: Reading) -> AwsSecurityFindingFiltersTypeDef:
     return among | {"UpdatedAt": [span]}
 
 
-def finding_groups(lists: Mapping[str, Spool]) -> list[Row]:
+def finding_groups(lists: Mapping[str, SpooledRows]) -> list[Row]:
     """Security Hub's findings by product, with counts of what the document has of each."""
     return [
         {

@@ -163,7 +163,7 @@ def distributions(scan: Scan, arn: str) -> list[str]:
         "DistributionList.NextMarker",
     )
     return [
-        held["ARN"] for page in pages for held in page.get("DistributionList", {}).get("Items", ())
+        item["ARN"] for page in pages for item in page.get("DistributionList", {}).get("Items", ())
     ]
 
 

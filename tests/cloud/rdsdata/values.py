@@ -180,10 +180,6 @@ class PgType:
     scale: int = 0
 
 
-class UnsupportedTypeError(Exception):
-    """A column's type is not among those the service can return."""
-
-
 def _decode_text(data: bytes) -> str:
     return data.decode()
 
