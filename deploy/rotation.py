@@ -27,6 +27,7 @@ from botocore.exceptions import ClientError
 
 from observability.aws.clients import open_client, open_session
 from observability.database.schema import own_schema
+from observability.database.tables import PERSONAL
 
 ITERATIONS = 4096
 """Of PBKDF2, PostgreSQL's own number."""
@@ -52,15 +53,6 @@ the schema. No table can be made, changed or dropped."""
 
 SECOND = "_b"
 """Ends the name of the second of two users."""
-
-PERSONAL: Mapping[str, tuple[str, ...]] = {
-    "account_overview": ("account_email",),
-    "accounts": ("account_email",),
-    "alternate_contacts": (),
-    "contact_info": (),
-    "support_tickets": ("subject", "submitted_by"),
-}
-"""What readers do not see: these columns, or where none is named the whole table."""
 
 COLUMNS_SQL = """
 SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute

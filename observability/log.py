@@ -28,8 +28,8 @@ LEVELS = {
 }
 """The level of each kind of event that has not that of INFO."""
 
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""What begins a line, drives a terminal, or turns the direction of text."""
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+"""What begins a line, drives a terminal, turns the direction of text, or may not be in XML."""
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 CONTEXT: ContextVar[Mapping[str, object]] = ContextVar("log fields", default=NOTHING)

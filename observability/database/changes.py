@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from observability.database.catalogue import TableSchema
-from observability.database.tables import Kind, Table
+from observability.database.tables import PERSONAL, Kind, Table
 
 INSERT_SQL = """INSERT INTO changes
         (account_id, document_id, table_name, row_id, row_key, change, old_values, new_values)"""
+
+HIDDEN = "personal"
+"""In place of a personal value."""
 
 
 def change_columns(schema: TableSchema) -> list[str]:
@@ -55,6 +58,23 @@ def difference(columns: Sequence[str], old: str, new: str) -> str:
     return f"difference({as_object(columns, old)}, {as_object(columns, new)})"
 
 
+def values_told(table: str, alias: str) -> str:
+    """Old and new values of `alias` as `changes` has them: of personal data only that they changed.
+
+    Who reads `changes` need not be one who may see contacts.
+    """
+    columns = ", ".join(f"'{column}'" for column in PERSONAL.get(table, ()))
+    hidden = f"e.key IN ({columns})" if columns else "true"
+    return ", ".join(
+        f"""(SELECT jsonb_object_agg(e.key, CASE WHEN {hidden} AND e.value <> 'null'
+                    THEN to_jsonb(CAST('{HIDDEN}' AS text)) ELSE e.value END)
+                FROM jsonb_each({alias}.{values}) e) AS {values}"""
+        if table in PERSONAL
+        else f"{alias}.{values}"
+        for values in ("old_values", "new_values")
+    )
+
+
 def row_key(schema: TableSchema) -> tuple[str, str]:
     """What identifies a told row x, as JSONB, and the join that this takes: of parents, no ids."""
     parent = schema.table.parent
@@ -83,7 +103,7 @@ def changed_cte(schema: TableSchema, *, vanishes: bool) -> str:
                {none}{values.format("w")}
         FROM inserted w{" WHERE w.gone_at IS NULL" if snapshot else ""}""",
         f"""SELECT c.row_id, CASE WHEN {returned} THEN 'returned' ELSE 'updated' END, c.covering,
-               d.old_values, d.new_values{values.format("c")}
+               {values_told(table.name, "d")}{told.format("c")}
         FROM compared c JOIN "{table.name}" t ON t.id = c.row_id
         CROSS JOIN LATERAL {difference(counted, "t", "c")} d
         WHERE c.replaces AND (c.differs OR {returned}) AND ({differs} OR {returned})""",

@@ -7,6 +7,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+PERSONAL: Mapping[str, tuple[str, ...]] = {
+    "account_overview": ("account_email",),
+    "accounts": ("account_email",),
+    "alternate_contacts": (),
+    "contact_info": (),
+    "support_tickets": ("subject", "submitted_by"),
+}
+"""What readers do not see of tables and views: these columns, or where none is named all of it.
+Nor may they see it in `changes`."""
+
 
 class Kind(Enum):
     """What a table's rows mean, hence which document decides and what an absence means."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from observability.database.catalogue import TableSchema
-from observability.database.changes import INSERT_SQL, difference
+from observability.database.changes import INSERT_SQL, difference, values_told
 from observability.database.merge import NONE, listed_cte, names, rows_of, this_cte
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
@@ -35,7 +35,7 @@ def accounts_sql(schema: TableSchema, complete: bool) -> str:
     return f"""WITH {this_cte(schema.table)},
 due AS (
     SELECT r.*, o.id, {differs} AS changed, o.updated_at AS was_updated_at,
-           d.old_values, d.new_values, EXISTS ({listing}) AS is_known
+           {values_told("accounts", "d")}, EXISTS ({listing}) AS is_known
     FROM this CROSS JOIN {rows_of(schema.fields)} r JOIN accounts o ON o.id = this.account_id
     CROSS JOIN LATERAL {difference(data, "o", "r")} d
     WHERE o.document_id IS NULL OR ({decides})),

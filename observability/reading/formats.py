@@ -14,30 +14,31 @@ from typing import TextIO
 from observability.log import log_event, printable
 from observability.reading.query import BOOLEAN, JSON, NUMBER, Column, Row
 
-SHOWN_ROWS = 1_000
-"""Of a table, which has to be whole before it can be drawn."""
+SHOWN_ROWS, SHOWN_CHARACTERS = 1_000, 2_000
+"""Of a table, which has to be whole before it can be drawn: rows, and characters of a cell."""
 
-FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  spreadsheets take the wide ones too
+FORMULA = re.compile("(^[\t\r\n]|(?:^|(?<=[;\t\r\n]))[=+\\-@＝＋－＠])")  # noqa: RUF001  wide ones too
+"""What may begin a formula: at the beginning of a text, or after what separates cells or lines for
+a spreadsheet that takes semicolons or tabs for commas, as it does in many languages."""
 PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
 def spreadsheet_safe(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: what begins like one gets an apostrophe.
+    """A cell that has no formula for any spreadsheet: what begins like one gets an apostrophe.
 
     A number keeps its sign (https://owasp.org/www-community/attacks/CSV_Injection).
     """
-    if text.startswith(FORMULA) and not PLAIN_NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
+    return text if PLAIN_NUMBER.fullmatch(text) else FORMULA.sub(r"'\1", text)
 
 
 def write_csv(columns: Sequence[Column], rows: Iterable[Row], out: TextIO) -> None:
-    """CSV with a line of names; NULL is an empty cell."""
+    """CSV with a line of names; NULL is an empty cell. A terminal gets no control characters."""
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([spreadsheet_safe(column.name) for column in columns])
+    shown = printable if out.isatty() else str
+    writer.writerow([spreadsheet_safe(shown(column.name)) for column in columns])
     for row in rows:
-        writer.writerow(["" if value is None else spreadsheet_safe(value) for value in row])
+        writer.writerow(["" if value is None else spreadsheet_safe(shown(value)) for value in row])
 
 
 def json_value(value: str | None, kind: str) -> str:
@@ -49,12 +50,12 @@ def json_value(value: str | None, kind: str) -> str:
 
 
 def json_objects(columns: Sequence[Column], rows: Iterable[Row]) -> Iterator[str]:
-    """Each row as a JSON object on one line."""
+    """Each row as a JSON object on one line; control characters, all in texts, are escaped."""
     names = [json.dumps(column.name, ensure_ascii=False) for column in columns]
     for row in rows:
         cells = zip(names, columns, row, strict=True)
         pairs = (f"{name}: {json_value(value, column.kind)}" for name, column, value in cells)
-        yield f"{{{', '.join(pairs)}}}"
+        yield printable(f"{{{', '.join(pairs)}}}")
 
 
 def write_jsonl(columns: Sequence[Column], rows: Iterable[Row], out: TextIO) -> None:
@@ -76,15 +77,26 @@ def write_table(columns: Sequence[Column], rows: Iterable[Row], out: TextIO) -> 
     """A table for people, by rich on a terminal; its first rows, if there are many."""
     rows = iter(rows)
     shown = [
-        ["" if value is None else printable(value) for value in row]
+        ["" if value is None else printable(value[: SHOWN_CHARACTERS + 1]) for value in row]
         for row in islice(rows, SHOWN_ROWS)
     ]
+    cut = any(len(cell) > SHOWN_CHARACTERS for row in shown for cell in row)
+    shown = [[shorter(cell) for cell in row] for row in shown]
     if not (out.isatty() and draw(columns, shown)):
         write_plain(columns, shown, out)
     more = next(rows, None) is not None
     out.write(f"({'first ' if more else ''}{len(shown):,} row{'' if len(shown) == 1 else 's'})\n")
     if more:
         log_event("INFO", f"only {SHOWN_ROWS:,} rows are shown; --format csv gives all")
+    if cut:
+        log_event(
+            "INFO", f"texts over {SHOWN_CHARACTERS:,} characters are cut; --format csv has all"
+        )
+
+
+def shorter(cell: str) -> str:
+    """A cell of a table, cut where it is too long."""
+    return cell if len(cell) <= SHOWN_CHARACTERS else f"{cell[:SHOWN_CHARACTERS]}…"
 
 
 def draw(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> bool:

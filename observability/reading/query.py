@@ -35,7 +35,8 @@ TEXTS = {
 
 QUERIES = ("select", "with", "values", "table")
 STATEMENTS = ("explain", "show")
-FIRST_WORD = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)", re.DOTALL)
+FIRST_WORD = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|$)|/\*(?:(?!/\*).)*?\*/)*(\w*)", re.DOTALL)
+"""Not after a comment in a comment: PostgreSQL nests them, so what follows is not what it seems."""
 
 DESCRIBE = "SELECT * FROM (\n"
 FETCHED_AT_ONCE = 5_000

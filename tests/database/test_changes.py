@@ -186,3 +186,24 @@ def test_changes_are_kept_for_a_set_time(warehouse: Warehouse) -> None:
     receiver.load_waiting(warehouse.receiver, retry=False)
     told = warehouse.query("SELECT new_values FROM changes")
     assert told == [{"new_values": {"description": "of day 2"}}]
+
+
+def test_of_personal_data_only_that_they_changed(warehouse: Warehouse) -> None:
+    """Readers may see changes, but nobody's name, address or phone number."""
+    load(warehouse, document(DAY))
+    made = next_day()
+    account = made["account"]
+    account |= {"account_email": "secret-1", "account_name": "renamed"}
+    account["contact_info"] |= {"city": "secret-2", "phone_number": None}
+    kind = next(iter(account["alternate_contacts"]))
+    account["alternate_contacts"][kind] |= {"email": "secret-3"}
+    made["support_tickets"][0] |= {"subject": "secret-4", "status": "another"}
+    load(warehouse, made)
+    told = {row[0]: row[3:] for row in changes(warehouse, DAY + timedelta(days=1))}
+    assert told["accounts"][1] == {"account_email": "personal", "account_name": "renamed"}
+    assert told["contact_info"][1] == {"city": "personal", "phone_number": None}
+    assert told["alternate_contacts"] == ({"email": "personal"}, {"email": "personal"})
+    assert told["support_tickets"][1] == {"subject": "personal", "status": "another"}
+    everything = str(warehouse.query("SELECT * FROM changes"))
+    assert "secret" not in everything
+    assert documents.account_part("", "")["account_email"] not in everything

@@ -2,6 +2,7 @@
 
 Each answer is bounded: the first of each list, and the rest summed. Money is in the currency that
 most accounts have. `:days`: days shown in charts. `:top`, `:most`: rows of short and long lists.
+No day after today is taken for the newest: one account that tells of it would hide all others.
 """
 
 from __future__ import annotations
@@ -10,12 +11,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 DAILY_COSTS = """
-WITH newest AS (SELECT max(last_day) AS day FROM cost_sources),
-daily AS MATERIALIZED (
-    SELECT c.day, c.service, c.currency, sum(c.unblended_cost) AS cost
+WITH newest AS (SELECT max(last_day) AS day FROM cost_sources WHERE last_day <= current_date),
+every AS MATERIALIZED (
+    SELECT c.day, c.service, left(c.currency, 10) AS currency, sum(c.unblended_cost) AS cost,
+           count(DISTINCT c.account_id) AS accounts
     FROM daily_costs c
     WHERE c.day > (SELECT day FROM newest) - CAST(:days AS integer)
-    GROUP BY c.day, c.service, c.currency),
+      AND c.day <= (SELECT day FROM newest)
+    GROUP BY c.day, c.service, 3),
+daily AS (
+    SELECT * FROM every WHERE currency IN (
+        SELECT currency FROM every GROUP BY currency
+        ORDER BY max(accounts) DESC, currency LIMIT 5)),
 ranked AS (
     SELECT service, currency,
            row_number() OVER (PARTITION BY currency ORDER BY sum(cost) DESC, service) AS place
@@ -28,7 +35,10 @@ SELECT jsonb_build_object('last_day', (SELECT day FROM newest), 'rows', (
         GROUP BY d.day, d.currency, 5 ORDER BY d.day, place) x))"""
 
 WEEKLY_COSTS = """
-WITH every AS MATERIALIZED (SELECT * FROM weekly_cost_changes),
+WITH every AS MATERIALIZED (
+    SELECT account_id, account_name, customer_name, service, week_start, week_end, unblended_cost,
+           previous_cost, difference, left(currency, 10) AS currency
+    FROM weekly_cost_changes WHERE week_end <= current_date + 1),
 currencies AS (
     SELECT currency, count(DISTINCT account_id) AS accounts FROM every GROUP BY currency
     ORDER BY accounts DESC, currency LIMIT 5),
@@ -57,7 +67,7 @@ SELECT jsonb_build_object(
     'currencies', (SELECT jsonb_agg(x) FROM currencies x),
     'total', (SELECT to_jsonb(x) FROM (
         SELECT sum(cost) AS cost, sum(previous) AS previous, sum(difference) AS difference,
-               min(week_start) AS week_start, max(week_end) - 1 AS last_day,
+               max(week_start) AS week_start, max(week_end) - 1 AS last_day,
                count(DISTINCT account_id) FILTER (
                    WHERE week_end < (SELECT max(week_end) FROM own)) AS behind,
                count(DISTINCT account_id) FILTER (WHERE difference IS NULL) AS not_compared
@@ -96,10 +106,12 @@ SELECT jsonb_build_object(
             ORDER BY c.period_start DESC LIMIT 1) r
         WHERE o.preferred IS NULL) x),
     'sources', (SELECT jsonb_agg(x) FROM (
-        SELECT source, currency, count(*) AS things, sum(monthly_savings) AS amount
-        FROM found GROUP BY source, currency ORDER BY amount DESC NULLS LAST LIMIT 10) x),
+        SELECT source, left(currency, 10) AS currency, count(*) AS things,
+               sum(monthly_savings) AS amount
+        FROM found GROUP BY source, 2 ORDER BY amount DESC NULLS LAST LIMIT 10) x),
     'largest', (SELECT jsonb_agg(x) FROM (
-        SELECT account_id, left(account_name, 80) AS name, source, currency,
+        SELECT account_id, left(account_name, 80) AS name, source,
+               left(currency, 10) AS currency,
                left(coalesce(resource_name, resource_id), 120) AS resource,
                left(finding, 120) AS finding, left(recommendation, 120) AS recommendation,
                monthly_savings AS amount
@@ -155,13 +167,14 @@ SELECT jsonb_agg(x) FROM (
     FROM security_hygiene GROUP BY problem ORDER BY things DESC, problem) x"""
 
 COMPLIANCE = """
-WITH newest AS (SELECT max(day) AS day FROM daily_compliance)
+WITH newest AS (SELECT max(day) AS day FROM daily_compliance WHERE day <= current_date)
 SELECT jsonb_build_object(
     'days', (SELECT jsonb_agg(x ORDER BY x.day) FROM (
         SELECT day, sum(compliant_rules) AS compliant, sum(non_compliant_rules) AS broken,
                count(DISTINCT account_id) AS accounts
         FROM daily_compliance
-        WHERE day > (SELECT day FROM newest) - CAST(:days AS integer) GROUP BY day) x),
+        WHERE day > (SELECT day FROM newest) - CAST(:days AS integer)
+          AND day <= (SELECT day FROM newest) GROUP BY day) x),
     'rules', (SELECT jsonb_agg(x) FROM (
         SELECT left(rule_name, 120) AS rule, sum(non_compliant_resources) AS resources,
                count(DISTINCT account_id) AS accounts, max(evaluated_at) AS evaluated_at
@@ -209,7 +222,9 @@ SELECT jsonb_build_object(
         FROM late l) x))"""
 
 HISTORY = """
-WITH newest AS (SELECT max(day) AS day FROM daily_counts WHERE measure = 'open_findings')
+WITH newest AS (
+    SELECT max(day) AS day FROM daily_counts
+    WHERE measure = 'open_findings' AND day <= current_date)
 SELECT jsonb_agg(x ORDER BY x.day) FROM (
     SELECT c.day, count(DISTINCT a.account_id) AS accounts,
            coalesce(sum(c.value) FILTER (WHERE c.dimension = 'CRITICAL'), 0) AS critical,
@@ -220,12 +235,13 @@ SELECT jsonb_agg(x ORDER BY x.day) FROM (
     FROM daily_counts c JOIN accounts a ON a.id = c.account_id
     WHERE c.measure = 'open_findings'
       AND c.day > (SELECT day FROM newest) - CAST(:days AS integer)
+      AND c.day <= (SELECT day FROM newest)
     GROUP BY c.day) x"""
 
 # By the time that documents were collected: when they were loaded is another matter. What a thing
 # is called is told by its row, else by its key.
 CHANGES = """
-WITH newest AS (SELECT max(collected_at) AS at FROM documents),
+WITH newest AS (SELECT max(collected_at) AS at FROM documents WHERE collected_at <= now()),
 recent AS MATERIALIZED (
     SELECT d.account_id AS account_row, x.table_name, x.change, x.row_id, x.row_key,
            CASE x.change WHEN 'updated' THEN x.new_values END AS new_values

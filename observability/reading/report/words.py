@@ -49,12 +49,26 @@ def things(number: Any, one: str, many: str = "") -> str:
     return f"{count(number)} {one if number == 1 else many or f'{one}s'}"
 
 
-def as_day(value: Any) -> date | None:
-    """The day of an ISO day or time; times are in UTC."""
-    if value is None or isinstance(value, date):
+def as_time(value: Any) -> datetime | None:
+    """The time, in UTC, of an ISO day or time; None for one before the year 1 or after 9999.
+
+    A document may tell of the last days of these, and PostgreSQL of those beside them.
+    """
+    if value is None or isinstance(value, datetime):
         return value
-    moment = datetime.fromisoformat(value) if "T" in value else None
-    return moment.astimezone(UTC).date() if moment else date.fromisoformat(value)
+    try:
+        found = datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def as_day(value: Any) -> date | None:
+    """The day of an ISO day or time; times are in UTC. None where as_time is."""
+    if isinstance(value, date):
+        return value
+    found = as_time(value)
+    return found.date() if found else None
 
 
 def day(value: Any) -> str:
@@ -76,8 +90,5 @@ def period(first: Any, last: Any) -> str:
 
 def moment(value: Any) -> str:
     """A time in UTC: 27 Nov 2026, 03:12."""
-    if value is None:
-        return UNKNOWN
-    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    found = found.astimezone(UTC)
-    return f"{found.day} {found:%b %Y, %H:%M}"
+    found = as_time(value)
+    return f"{found.day} {found:%b %Y, %H:%M}" if found else UNKNOWN
