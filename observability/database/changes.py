@@ -103,7 +103,7 @@ def changed_cte(schema: TableSchema, *, vanishes: bool) -> str:
                {none}{values.format("w")}
         FROM inserted w{" WHERE w.gone_at IS NULL" if snapshot else ""}""",
         f"""SELECT c.row_id, CASE WHEN {returned} THEN 'returned' ELSE 'updated' END, c.covering,
-               {values_told(table.name, "d")}{told.format("c")}
+               {values_told(table.name, "d")}{values.format("c")}
         FROM compared c JOIN "{table.name}" t ON t.id = c.row_id
         CROSS JOIN LATERAL {difference(counted, "t", "c")} d
         WHERE c.replaces AND (c.differs OR {returned}) AND ({differs} OR {returned})""",
