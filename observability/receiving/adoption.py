@@ -66,7 +66,8 @@ VIEWS_SQL = """
 SELECT c.relname::text, pg_get_viewdef(c.oid), coalesce(obj_description(c.oid, 'pg_class'), ''),
        coalesce((SELECT string_agg(DISTINCT quote_ident(r.rolname), ', ')
                  FROM aclexplode(c.relacl) g JOIN pg_roles r ON r.oid = g.grantee
-                 WHERE g.privilege_type = 'SELECT' AND g.grantee <> c.relowner), '')
+                 WHERE g.privilege_type = 'SELECT' AND g.grantee <> c.relowner), ''),
+       coalesce('WITH (' || array_to_string(c.reloptions, ', ') || ')', '')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = :name AND c.relkind = 'v'
   AND to_regclass('public.' || quote_ident(c.relname)) IS NULL
@@ -187,10 +188,10 @@ def create_view(db: DBManager, transaction: str, view: str, about: Sequence[str]
     """Create a view of the sample on our tables; None, or why not."""
     from botocore.exceptions import ClientError
 
-    definition, comment, roles = about
+    definition, comment, roles, options = about  # security_invoker is among the options
     db.execute("SAVEPOINT view", {}, transaction)
     try:
-        db.execute(f'CREATE VIEW "{view}" AS {definition}', {}, transaction)
+        db.execute(f'CREATE VIEW "{view}" {options} AS {definition}', {}, transaction)
         if comment:
             text = comment.replace("'", "''")
             db.execute(f"COMMENT ON VIEW \"{view}\" IS '{text}'", {}, transaction)

@@ -125,6 +125,14 @@ def test_its_views_read_our_tables(theirs: Warehouse, capsys: Output) -> None:
     assert values(theirs, reads) == [("public",)]
 
 
+def test_a_view_keeps_its_options(theirs: Warehouse) -> None:
+    """One that reads with the rights of its caller would else read with those of its owner."""
+    theirs.query("ALTER VIEW risks SET (security_invoker = true)", fetch=False)
+    assert take_over(theirs) == 0
+    options = "SELECT reloptions FROM pg_class WHERE oid = 'public.risks'::regclass"
+    assert values(theirs, options) == [(["security_invoker=true"],)]
+
+
 def test_a_view_that_cannot_be_created_costs_itself(theirs: Warehouse, capsys: Output) -> None:
     theirs.query(
         """ALTER TABLE kms_keys ADD COLUMN of_theirs integer;
