@@ -164,7 +164,7 @@ class Receiver:
         try:
             load, left_out = self.read_and_load(file, chunks, schemas)
         except refusals as error:
-            if self.schemas.out_of_date(schemas, started):
+            if self.schemas.out_of_date(schemas, started):  # then it does not count
                 raise Transient("the database has another schema than before") from error
             raise
         settled = self.settle(file, load.counters, load.dated, load.before)
@@ -305,6 +305,13 @@ kept = lru_cache(maxsize=1)(connect)
 """The receiver that a Lambda process keeps for its next events."""
 
 
+RETRY = {"retry_rejected": True}
+"""The event that asks for what --retry-rejected does."""
+
+CALL_RESERVE = 90.0
+"""Seconds before Lambda's own limit at which no new call is made: one may take 60."""
+
+
 def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, Any]:
     """Load the documents that an event names, or everything under data/ (a sweep).
 
@@ -334,13 +341,6 @@ def lambda_handler(event: Mapping[str, Any] | None, context: Any) -> dict[str, A
         more = "" if understood else "; the event is not understood, or a part of it"
         raise RuntimeError(summary(results, 0.0).splitlines()[-1] + more)
     return {"files": len(results), "rows": sum(r.totals["TOTAL"] for r in results)}
-
-
-RETRY = {"retry_rejected": True}
-"""The event that asks for what --retry-rejected does."""
-
-CALL_RESERVE = 90.0
-"""Seconds before Lambda's own limit at which no new call is made: one may take 60."""
 
 
 def load_waiting(receiver: Receiver, *, retry: bool) -> list[FileResult]:
