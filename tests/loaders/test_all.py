@@ -184,7 +184,8 @@ def test_thousands_of_resources_come_through_complete(
     embedded: EmbeddedCloud, make_account: MakeAccount, database: str
 ) -> None:
     account = make_account(Size.small().scaled(8))
-    held = collect_and_load(embedded, account, database, "--reserved-capacity")
+    flags = ("--reserved-capacity", "--cost-tags", "team,project")
+    held = collect_and_load(embedded, account, database, *flags)
     [document] = held.documents
     place = held.place(document)
     alone = Place(account, HOME, place.start, place.end)
