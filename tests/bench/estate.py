@@ -22,7 +22,8 @@ STATEMENTS = (
     """INSERT INTO documents (account_id, bucket, key, etag, size_bytes, last_modified, interval,
         period_start, period_end, collected_at, day_order, time_order)
     SELECT a, 'bucket', 'data/' || a || '/' || day, md5(a || '/' || d), 1, day, 'DAILY', day,
-        day + 1, day + 1 + interval '3 hours', (day + 1) || ' ' || a, (day + 1) || ' ' || a
+        day + 1, now() - (%(days)s - 1 - d) * interval '1 day',
+        (day + 1) || ' ' || a, (day + 1) || ' ' || a
     FROM generate_series(0, %(days)s - 1) d, generate_series(1, 2 * %(accounts)s) a,
         LATERAL (SELECT current_date - %(days)s + d AS day) x""",
     """UPDATE accounts a SET document_id = d.id FROM documents d

@@ -34,6 +34,7 @@ def earlier() -> Document:
     made["config"]["total_rules"] = 7
     made["account"] |= {"product": None, "customer_name": None, "category": ""}
     [resource, bucket] = made["service_resources"]
+    del resource["arn"]
     made["service_resources"] = [
         {**resource, "resource_type": "Volume", "resource_id": "vol-1"},
         {**resource, "resource_type": "Subnet", "resource_id": "subnet-1"},

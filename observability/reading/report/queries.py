@@ -246,7 +246,8 @@ recent AS MATERIALIZED (
     SELECT d.account_id AS account_row, x.table_name, x.change, x.row_id, x.row_key,
            CASE x.change WHEN 'updated' THEN x.new_values END AS new_values
     FROM documents d JOIN changes x ON x.document_id = d.id
-    WHERE d.collected_at > (SELECT at FROM newest) - interval '24 hours')
+    WHERE d.collected_at > (SELECT at FROM newest) - interval '24 hours'
+      AND d.collected_at <= (SELECT at FROM newest))
 SELECT jsonb_build_object(
     'newest', (SELECT at FROM newest),
     'tables', (SELECT jsonb_agg(x) FROM (
