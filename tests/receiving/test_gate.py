@@ -262,11 +262,11 @@ def test_eight_hostile_documents_at_once_leave_much_of_the_memory(warehouse: War
     good = documents.key()
     put(warehouse, document(), good)
     process = soak.launch(warehouse, "--quiet")
-    reading = threading.Thread(target=process.communicate)
+    for stream in (process.stdout, process.stderr):
+        assert stream
+        threading.Thread(target=stream.read, daemon=True).start()  # or it waits for room
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    reading.start()
-    reading.join(30)
     assert process.returncode == 1
     assert usage.ru_maxrss < 1024 * 1024  # KiB
     assert keys(warehouse, "data/") == []
