@@ -350,7 +350,7 @@ PATHS = [path for category, content in document().items() for path in spots(cate
 
 
 @settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
