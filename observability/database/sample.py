@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from observability.aws.errors import aws_errors
 from observability.database.client import DBManager
+from observability.errors import DatabaseFault
 
 ROWS_AT_ONCE = 400
 """Of an answer, which may have 1 MiB; fewer where the rows are large."""
@@ -252,12 +254,13 @@ class SampleReader:
         sql = f"""SELECT part, CAST(held AS text) FROM (
             SELECT row_number() OVER () AS place, q.* FROM ({inner}) q) p
             WHERE place > :after AND place <= :last ORDER BY place"""
+        expected: tuple[type[Exception], ...] = (DatabaseFault, *aws_errors())
         after, size = 0, ROWS_AT_ONCE
         while True:
             try:
                 bounds: dict[str, str | int] = {"after": after, "last": after + size}
                 found = self.db.execute(sql, {"ids": ids, **bounds})
-            except Exception as error:
+            except expected as error:
                 if TOO_LARGE not in str(error):
                     raise
                 if size > 1:

@@ -33,6 +33,32 @@ def test_deploy_sh_says_why_it_ends_where_nobody_answers(
     assert embedded.calls == []
 
 
+def make_hub(embedded: EmbeddedCloud, name: str) -> None:
+    """The stacks that `deploy.sh hub` would have made, as far as moto can make them."""
+    client = embedded.client("cloudformation", ANALYTICS)
+    client.create_stack(
+        StackName=f"{name}-packages",
+        TemplateBody=templates.ARTIFACTS.read_text(),
+        Parameters=[
+            {"ParameterKey": "OrganizationId", "ParameterValue": "o-abcdefghij"},
+            {"ParameterKey": "SystemName", "ParameterValue": name},
+        ],
+    )
+    told = client.describe_stacks(StackName=f"{name}-packages")["Stacks"][0]["Outputs"]
+    [packages] = [held["OutputValue"] for held in told if held["OutputKey"] == "BucketName"]
+    versioned: Any = {"Status": "Enabled"}  # which moto's CloudFormation leaves out
+    s3 = embedded.moto.client("s3", ANALYTICS, "us-east-1")
+    s3.put_bucket_versioning(Bucket=packages, VersioningConfiguration=versioned)
+    outputs = {
+        name: {"Value": value}
+        for name, value in (("BucketName", "documents"), ("DocumentsKeyArn", embedded.key_arn))
+    }
+    resources = {"Queue": {"Type": "AWS::SQS::Queue"}}
+    client.create_stack(
+        StackName=name, TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs})
+    )
+
+
 @pytest.mark.skipif(not AWS_CLI, reason="deploy.sh needs the AWS CLI, which is not installed")
 def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     deploy: Callable[..., subprocess.CompletedProcess[str]], embedded: EmbeddedCloud
@@ -46,27 +72,7 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     assert made["StackStatus"] == "CREATE_COMPLETE"
     assert (done.returncode, "has no output BucketName" in done.stderr) == (1, True)
     assert "UpdateTerminationProtection" in {call.operation for call in embedded.calls}
-    client.create_stack(
-        StackName="one-packages",
-        TemplateBody=templates.ARTIFACTS.read_text(),
-        Parameters=[
-            {"ParameterKey": "OrganizationId", "ParameterValue": "o-abcdefghij"},
-            {"ParameterKey": "SystemName", "ParameterValue": "one"},
-        ],
-    )
-    told = client.describe_stacks(StackName="one-packages")["Stacks"][0]["Outputs"]
-    [packages] = [held["OutputValue"] for held in told if held["OutputKey"] == "BucketName"]
-    versioned: Any = {"Status": "Enabled"}  # which moto's CloudFormation leaves out
-    s3 = embedded.moto.client("s3", ANALYTICS, "us-east-1")
-    s3.put_bucket_versioning(Bucket=packages, VersioningConfiguration=versioned)
-    outputs = {
-        name: {"Value": value}
-        for name, value in (("BucketName", "documents"), ("DocumentsKeyArn", embedded.key_arn))
-    }
-    resources = {"Queue": {"Type": "AWS::SQS::Queue"}}
-    client.create_stack(
-        StackName="one", TemplateBody=json.dumps({"Resources": resources, "Outputs": outputs})
-    )
+    make_hub(embedded, "one")
     settings = {"REGIONS": "us-east-1,eu-west-1", "PARTNER": "Partner", "RESERVED_CAPACITY": "1"}
     settings["AT_ONCE"] = "3"
     settings |= {"SKIP": "support_tickets,trusted_advisor"}

@@ -13,9 +13,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from observability.errors import DatabaseFault
+from observability.reading.query import open_database
 from observability.reading.report import make_report
+from observability.reading.report.facts import ask
 from observability.reading.report.queries import PARAMETERS
 from observability.reading.report.words import UNKNOWN
+from observability.reading.session import read_only
 from observability.settings.receiver import Settings
 from tests.bench.estate import generate_estate
 from tests.cloud import EmbeddedCloud
@@ -222,3 +226,13 @@ def test_a_user_who_may_only_read_is_enough(embedded: EmbeddedCloud, estate: Set
         connection.execute("CREATE ROLE report_reader LOGIN IN ROLE pg_read_all_data")
     embedded.data_api.logins[reader] = "report_reader"
     assert "<h1>" in make_report(replace(estate, reader_secret_arn=reader).as_reader())
+
+
+def test_what_was_not_read_is_not_told_as_nothing(estate: Settings) -> None:
+    """A page without findings that says "none" is worse than no page."""
+    large = "SELECT CAST(to_json(repeat('x', 1200000)) AS text)"
+    with (
+        read_only(open_database(estate)) as reading,
+        pytest.raises(DatabaseFault, match=r"the report, findings: .* 1 MiB"),
+    ):
+        ask(reading, "findings", large)

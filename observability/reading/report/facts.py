@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from observability.database.client import DBManager
+from observability.errors import DatabaseFault
 from observability.log import printable
 from observability.reading.report.queries import OF_HISTORY, PARAMETERS, QUERIES
 from observability.reading.session import Reading, TooLarge, read_only
@@ -57,19 +58,24 @@ def ask_all(reading: Reading, waiting: deque[tuple[str, str]], facts: dict[str, 
         except IndexError:  # another one was faster
             return
         try:
-            facts[name] = ask(reading, sql)
+            facts[name] = ask(reading, name, sql)
         except BaseException:
             waiting.clear()  # nobody needs the rest
             raise
 
 
-def ask(reading: Reading, sql: str) -> Any:
-    """The JSON that a query answers with; numbers keep all their digits."""
-    used = {name: value for name, value in PARAMETERS.items() if f":{name}" in sql}
+def ask(reading: Reading, name: str, sql: str) -> Any:
+    """The JSON that a query answers with; numbers keep all their digits.
+
+    Raises DatabaseFault where the Data API does not return it: a page that says "none" of what was
+    not read would be wrong. Each list and text is bounded, so that takes a fault of ours.
+    """
+    used = {key: value for key, value in PARAMETERS.items() if f":{key}" in sql}
     try:
         [[answer]] = reading.execute(sql, used)
-    except TooLarge:  # only names of megabytes get there: each list is bounded
-        return None
+    except TooLarge as error:
+        why = "the answer has more than the 1 MiB that the Data API returns"
+        raise DatabaseFault(f"the report, {name}: {why}") from error
     return visible(json.loads(answer, parse_float=Decimal)) if answer else None
 
 
