@@ -21,6 +21,7 @@ import psycopg
 import pytest
 from botocore.loaders import create_loader
 
+from observability.log import LOGGER
 from tests.cloud import Account, Cloud, EmbeddedCloud, Size, generate
 from tests.cloud.validation import InvalidAnswerError
 from tests.warehouse import Warehouse
@@ -74,6 +75,15 @@ def seldom_searched_for_garbage() -> None:
     Set for each test anew, since a receiver's command sets what is good for itself.
     """
     gc.set_threshold(50_000, 5, 3)
+
+
+@pytest.fixture(autouse=True)
+def a_log_of_its_own() -> Iterator[None]:
+    """Leave the log as it was: what a test asks of it (-v, JSON) is nothing to the next one."""
+    before, handlers = LOGGER.level, [*LOGGER.handlers]
+    yield
+    LOGGER.setLevel(before)
+    LOGGER.handlers[:] = handlers
 
 
 @pytest.fixture(scope="session", autouse=True)

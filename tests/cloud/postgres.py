@@ -250,9 +250,20 @@ def _reachable_by_others(path: Path) -> bool:
     return all(part.stat().st_mode & 0o005 == 0o005 for part in (path, *path.parents))
 
 
+MEMORY = Path("/dev/shm")
+"""Linux keeps what lies there in memory. Each test has a database of its own, some hundred files,
+and a file system on a disk takes most of the kernel's time to make and delete them."""
+ROOM = 4 << 30
+
+
+def _has_room(place: Path) -> bool:
+    """Whether the databases of a test run fit there; a container may have 64 MB."""
+    return os.access(place, os.W_OK) and shutil.disk_usage(place).free > ROOM
+
+
 def _scratch_directory(owner: pwd.struct_passwd | None) -> Path:
     """A new private directory whose path is short enough for a unix socket."""
-    base = Path(tempfile.gettempdir())
+    base = MEMORY if _has_room(MEMORY) else Path(tempfile.gettempdir())
     if len(str(base)) > LONGEST_SOCKET_DIRECTORY - 20 or (owner and not _reachable_by_others(base)):
         base = Path("/tmp")
     scratch = Path(tempfile.mkdtemp(prefix="postgres-", dir=base))
