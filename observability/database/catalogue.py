@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from observability.database.schema import OwnColumn, Schema, own_schema
 from observability.database.tables import Table
 from observability.errors import UsageError
 
 CATALOGUE_SQL = """
-SELECT own.t, own.c, format_type(a.atttypid, CASE
-           WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) THEN -1 ELSE a.atttypmod END),
-       coalesce((SELECT string_agg(e.enumlabel::text, ',' ORDER BY e.enumsortorder)
-                 FROM pg_enum e WHERE e.enumtypid = a.atttypid), '')
-FROM jsonb_to_recordset(CAST(:own AS jsonb)) AS own (t text, c text)
-JOIN pg_class c ON c.relname = own.t AND c.relkind IN ('r', 'p')
-               AND c.relnamespace = 'public'::regnamespace
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = own.c
-                   AND a.attnum > 0 AND NOT a.attisdropped
-UNION ALL
-SELECT p.proname::text, '', '', '' FROM pg_proc p
-JOIN jsonb_to_recordset(CAST(:own AS jsonb)) AS own (t text, c text)
-  ON own.t = p.proname AND own.c = ''
-WHERE p.pronamespace = 'public'::regnamespace
-UNION ALL
-SELECT c.relname::text, '', '', '' FROM pg_class c
-JOIN jsonb_to_recordset(CAST(:own AS jsonb)) AS own (t text, c text)
-  ON own.t = c.relname AND own.c = ''
-WHERE c.relnamespace = 'public'::regnamespace
+WITH own AS (SELECT * FROM jsonb_to_recordset(CAST(:own AS jsonb)) AS own (t text, c text))
+SELECT json_agg(json_build_array(t, c, type, labels))::text FROM (
+    SELECT own.t, own.c, format_type(a.atttypid, CASE
+               WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) THEN -1
+               ELSE a.atttypmod END) AS type,
+           coalesce((SELECT string_agg(e.enumlabel::text, ',' ORDER BY e.enumsortorder)
+                     FROM pg_enum e WHERE e.enumtypid = a.atttypid), '') AS labels
+    FROM own
+    JOIN pg_class c ON c.relname = own.t AND c.relkind IN ('r', 'p')
+                   AND c.relnamespace = 'public'::regnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = own.c
+                       AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT own.t, '', '', '' FROM own
+    JOIN pg_proc p ON p.proname = own.t AND p.pronamespace = 'public'::regnamespace
+    WHERE own.c = ''
+    UNION ALL
+    SELECT own.t, '', '', '' FROM own
+    JOIN pg_class c ON c.relname = own.t AND c.relnamespace = 'public'::regnamespace
+    WHERE own.c = '') AS there
 """
-"""Of what schema.sql names, what there is.
+"""Of what schema.sql names, what there is, as one JSON text: the SDK takes 0.1 s to read as many
+records.
 
 A cast to VARCHAR(n) would cut a text off in silence, where a column refuses it: such a type is told
 without its length. A database is shared: asked for all of `public`, the Data API may refuse to
@@ -154,12 +155,23 @@ def own_names() -> str:
     return json.dumps([{"t": table, "c": name} for table, name in named])
 
 
-def read_catalogue(records: Iterable[Sequence[Any]], schema: Schema) -> Catalogue:
-    """Group the rows of CATALOGUE_SQL by table.
+Names = Mapping[tuple[str, str], tuple[str, str]]
+"""Type and labels of each column, by table and name; tables and functions have no name of a
+column."""
+
+
+def parse_names(answer: str | None) -> Names:
+    """What CATALOGUE_SQL answered: NULL where there is nothing of ours."""
+    return {
+        (table, name): (type_, labels) for table, name, type_, labels in json.loads(answer or "[]")
+    }
+
+
+def catalogue_of(types: Names, schema: Schema) -> Catalogue:
+    """Group names by table.
 
     UsageError where the database lacks what schema.sql names: then it is too old, or another's.
     """
-    types = {(table, name): (type_, labels) for table, name, type_, labels in records}
     check_is_ours(types, schema)
     if not any(name for _, name in types):
         raise UsageError("the database has no schema: run receiver.py --init-schema")

@@ -11,7 +11,14 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from observability.aws.receiver_clients import connect, observe
-from observability.database.catalogue import CATALOGUE_SQL, Catalogue, own_names, read_catalogue
+from observability.database.catalogue import (
+    CATALOGUE_SQL,
+    Catalogue,
+    Names,
+    catalogue_of,
+    own_names,
+    parse_names,
+)
 from observability.database.errors import RESUMING, database_meaning
 from observability.database.schema import own_schema
 from observability.errors import Transient
@@ -129,7 +136,12 @@ class DBManager:
 
     def catalogue(self) -> Catalogue:
         """Columns, types and keys; raises UsageError where the schema is missing or too old."""
-        return read_catalogue(self.execute(CATALOGUE_SQL, {"own": own_names()}), own_schema())
+        return catalogue_of(self.names(), own_schema())
+
+    def names(self, transaction: str | None = None) -> Names:
+        """Of what schema.sql names, what there is."""
+        [[answer]] = self.execute(CATALOGUE_SQL, {"own": own_names()}, transaction)
+        return parse_names(answer)
 
 
 def parameter(name: str, value: Value) -> SqlParameterTypeDef:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from observability.database.catalogue import CATALOGUE_SQL, check_is_ours, own_names
+from observability.database.catalogue import check_is_ours
 from observability.database.client import DBManager
 from observability.database.errors import STILL_RUNNING, without_values
 from observability.database.schema import own_schema
@@ -56,8 +56,7 @@ def lock(db: DBManager, transaction: str) -> None:
 
 
 def apply_all(db: DBManager, statements: Sequence[str], transaction: str, deadline: float) -> None:
-    there = db.execute(CATALOGUE_SQL, {"own": own_names()}, transaction)
-    check_is_ours({(table, name) for table, name, *_ in there}, own_schema())
+    check_is_ours(db.names(transaction), own_schema())
     from botocore.exceptions import ClientError
 
     for statement in statements:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from observability.database.catalogue import CATALOGUE_SQL, is_of_sample, own_names
+from observability.database.catalogue import is_of_sample
 from observability.database.client import DBManager
 from observability.database.initialize import init_schema
 from observability.database.sample import SampleAccount, SampleReader, sample_accounts
@@ -102,8 +102,7 @@ def take_schema(settings: Settings, name: str) -> None:
 
 def is_sample(db: DBManager) -> bool:
     """Whether schema public has the sample's tables."""
-    there = {(record[0], record[1]) for record in db.execute(CATALOGUE_SQL, {"own": own_names()})}
-    return is_of_sample(there)
+    return is_of_sample(db.names())
 
 
 def move_aside(db: DBManager, name: str, transaction: str) -> None:

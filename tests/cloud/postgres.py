@@ -90,6 +90,7 @@ class Postgres:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self._directory = directory
+        self._durable = durable
         self._settings = SETTINGS | ({} if durable else UNSAFE_BUT_FAST) | dict(settings or {})
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._scratch = Path()
@@ -127,7 +128,7 @@ class Postgres:
 
         Raises PostgresError with the server's own message if it does not come up.
         """
-        self._scratch = _scratch_directory(self._account)
+        self._scratch = _scratch_directory(self._account, memory=not self._durable)
         self._programs = self._find_programs()
         data = self._directory or self._scratch / "data"
         try:
@@ -157,7 +158,8 @@ class Postgres:
 
     def create_database(self, name: str, *, template: str = "template1") -> None:
         """Create an empty database, or a copy of `template`, which nobody may be using."""
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        # Copied file by file: by way of the log, the default, it takes twice as long.
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
         self._execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
     def drop_database(self, name: str) -> None:
@@ -261,9 +263,9 @@ def _has_room(place: Path) -> bool:
     return os.access(place, os.W_OK) and shutil.disk_usage(place).free > ROOM
 
 
-def _scratch_directory(owner: pwd.struct_passwd | None) -> Path:
-    """A new private directory whose path is short enough for a unix socket."""
-    base = MEMORY if _has_room(MEMORY) else Path(tempfile.gettempdir())
+def _scratch_directory(owner: pwd.struct_passwd | None, *, memory: bool) -> Path:
+    """A new private directory whose path is short enough for a unix socket; maybe in memory."""
+    base = MEMORY if memory and _has_room(MEMORY) else Path(tempfile.gettempdir())
     if len(str(base)) > LONGEST_SOCKET_DIRECTORY - 20 or (owner and not _reachable_by_others(base)):
         base = Path("/tmp")
     scratch = Path(tempfile.mkdtemp(prefix="postgres-", dir=base))

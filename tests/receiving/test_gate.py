@@ -251,7 +251,7 @@ FILLING = [
 ]
 
 
-def test_eight_hostile_documents_at_once_leave_much_of_the_memory(warehouse: Warehouse) -> None:
+def test_eight_hostile_documents_at_once_leave_a_quarter_of_the_memory(warehouse: Warehouse) -> None:
     """Of the 2,048 MB that deploy/hub.yaml gives the receiver."""
     for number, made in enumerate(FILLING):
         account = f"{300_000_000_700 + number}"
@@ -268,7 +268,7 @@ def test_eight_hostile_documents_at_once_leave_much_of_the_memory(warehouse: War
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 1
-    assert usage.ru_maxrss < 1024 * 1024  # KiB
+    assert usage.ru_maxrss < 1536 * 1024  # KiB
     assert keys(warehouse, "data/") == []
     assert good.replace("data/", "loaded/") in keys(warehouse, "loaded/")
 
