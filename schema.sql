@@ -3024,3 +3024,9 @@ BEGIN
     END IF;
     RETURN NEXT;
 END';
+
+-- schema_version: which schema this is. Raised by one in each release that changes tables, columns or
+-- functions. The receiver compares it with its own schema.sql: an older database is to be brought up
+-- to date first, a newer one works and is never made older. It stands last: what was broken off does
+-- not count.
+CREATE OR REPLACE FUNCTION schema_version() RETURNS INTEGER IMMUTABLE LANGUAGE sql AS 'SELECT 2';

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from observability.database.schema import OwnColumn, Schema, own_schema
+from observability.database.schema import VERSION_FUNCTION, OwnColumn, Schema, own_schema
 from observability.database.tables import Table
 from observability.errors import UsageError
 
@@ -24,16 +24,17 @@ SELECT json_agg(json_build_array(t, c, type, labels))::text FROM (
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = own.c
                        AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
-    SELECT own.t, '', '', '' FROM own
+    SELECT own.t, '', coalesce(max(substring(p.prosrc FROM '[0-9]+')) FILTER (
+               WHERE p.proname = 'schema_version' AND p.pronargs = 0), ''), '' FROM own
     JOIN pg_proc p ON p.proname = own.t AND p.pronamespace = 'public'::regnamespace
-    WHERE own.c = ''
+    WHERE own.c = '' GROUP BY own.t
     UNION ALL
     SELECT own.t, '', '', '' FROM own
     JOIN pg_class c ON c.relname = own.t AND c.relnamespace = 'public'::regnamespace
     WHERE own.c = '') AS there
 """
 """Of what schema.sql names, what there is, as one JSON text: the SDK takes 0.1 s to read as many
-records.
+records. The type of the function schema_version is what it says: the version.
 
 A cast to VARCHAR(n) would cut a text off in silence, where a column refuses it: such a type is told
 without its length. A database is shared: asked for all of `public`, the Data API may refuse to
@@ -175,12 +176,52 @@ def catalogue_of(types: Names, schema: Schema) -> Catalogue:
     check_is_ours(types, schema)
     if not any(name for _, name in types):
         raise UsageError("the database has no schema: run receiver.py --init-schema")
-    if missing := missing_names(types, schema):
-        raise UsageError(f"the database lacks {', '.join(missing)}: run receiver.py --init-schema")
+    check_version(types, schema)
     return {
         table: {name: column_of(name, own, *types[table, name]) for name, own in columns.items()}
         for table, columns in schema.tables.items()
     }
+
+
+def version_of(there: Names) -> int:
+    """The version of the database's schema; 1 had no function that tells it."""
+    told, _ = there.get((VERSION_FUNCTION, ""), ("", ""))
+    return int(told) if told else 1
+
+
+def check_version(there: Names, schema: Schema) -> None:
+    """Raise UsageError where the schema is older than this program, or lacks something of ours."""
+    found, missing = version_of(there), missing_names(there, schema)
+    if found < schema.version:
+        raise UsageError(
+            f"the database's schema is version {found}, and this program needs {schema.version}: "
+            "run receiver.py --init-schema"
+        )
+    if missing and found > schema.version:
+        raise UsageError(
+            f"{newer(found, schema)}, and lacks {listed(missing)}: use a newer program"
+        )
+    if missing:
+        raise UsageError(f"the database lacks {listed(missing)}: run receiver.py --init-schema")
+
+
+def check_not_newer(there: Names, schema: Schema) -> None:
+    """Raise UsageError where schema.sql would make a schema older than it is."""
+    if (found := version_of(there)) > schema.version:
+        raise UsageError(f"{newer(found, schema)}: nothing is applied, as it is never made older")
+
+
+def newer(found: int, schema: Schema) -> str:
+    return f"the database's schema is version {found}, newer than this program's {schema.version}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+MOST_NAMED = 20
 
 
 def column_of(name: str, own: OwnColumn, type_: str, labels: str) -> Column:

@@ -16,13 +16,15 @@ from observability.database.catalogue import (
     Catalogue,
     Names,
     catalogue_of,
+    newer,
     own_names,
     parse_names,
+    version_of,
 )
 from observability.database.errors import RESUMING, database_meaning
 from observability.database.schema import own_schema
 from observability.errors import Transient
-from observability.log import log_event
+from observability.log import Log, log_event
 from observability.settings.receiver import Settings
 from observability.stopping import backoff, wait
 
@@ -45,6 +47,7 @@ class DBManager:
         self.calls = observe(self.client)
         self.gave_up = threading.Event()
         self.deadline = math.inf
+        self.log = Log()
 
     def begin(self, deadline: float) -> None:
         """Begin a run that has until a time (monotonic); what an earlier one met is forgotten."""
@@ -135,8 +138,15 @@ class DBManager:
             log_event("INFO", f"rollback not confirmed: {meaning}")
 
     def catalogue(self) -> Catalogue:
-        """Columns, types and keys; raises UsageError where the schema is missing or too old."""
-        return catalogue_of(self.names(), own_schema())
+        """Columns, types and keys; raises UsageError where the schema is missing or too old.
+
+        A newer schema is told once.
+        """
+        names, own = self.names(), own_schema()
+        found = catalogue_of(names, own)
+        if (version := version_of(names)) > own.version:
+            self.log.log_once(newer(version, own))
+        return found
 
     def names(self, transaction: str | None = None) -> Names:
         """Of what schema.sql names, what there is."""

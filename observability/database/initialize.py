@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import count
 
-from observability.database.catalogue import check_is_ours
+from observability.database.catalogue import check_is_ours, check_not_newer
 from observability.database.client import DBManager
 from observability.database.errors import STILL_RUNNING, without_values
 from observability.database.schema import own_schema
@@ -32,8 +32,8 @@ def init_schema(
     """Apply the schema in one transaction, in which `first` is called; safe to run again.
 
     Waits within --patience for others that do the same or hold its tables. Raises UsageError where
-    the database is another program's, DatabaseFault where a statement fails; nothing is applied
-    then.
+    the database is another program's or has a newer schema, DatabaseFault where a statement fails;
+    nothing is applied then.
     """
     deadline = time.monotonic() + db.settings.patience
     for attempt in count():
@@ -56,7 +56,9 @@ def lock(db: DBManager, transaction: str) -> None:
 
 
 def apply_all(db: DBManager, statements: Sequence[str], transaction: str, deadline: float) -> None:
-    check_is_ours(db.names(transaction), own_schema())
+    there, own = db.names(transaction), own_schema()
+    check_is_ours(there, own)
+    check_not_newer(there, own)
     from botocore.exceptions import ClientError
 
     for statement in statements:

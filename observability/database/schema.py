@@ -25,6 +25,8 @@ KEY = re.compile(r"CREATE UNIQUE INDEX IF NOT EXISTS (\w+)_key\s+ON \1 \((.*)\)$
 KEY_PART = re.compile(r"\w+(?:\((?:[^()]|\([^()]*\))*\))?")  # a column, or a function of one
 INDEX = re.compile(r"CREATE (UNIQUE )?INDEX IF NOT EXISTS (\w+)\s+ON (\w+)")
 FUNCTION = re.compile(r"CREATE OR REPLACE FUNCTION (\w+)\(")
+VERSION_FUNCTION = "schema_version"
+VERSION = re.compile(rf"CREATE OR REPLACE FUNCTION {VERSION_FUNCTION}\(\) .* AS 'SELECT (\d+)'$")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Schema:
     functions: frozenset[str] = frozenset()
     keys: Mapping[str, str] = field(default_factory=dict)  # the text of each natural key's index
     indexes: Mapping[str, tuple[str, bool]] = field(default_factory=dict)  # table; is it unique
+    version: int = 0
 
     def identity(self, table: str) -> set[str]:
         """The columns without which a table of this name is somebody else's."""
@@ -93,6 +96,7 @@ def read_schema(sql: str) -> Schema:
     keys: dict[str, str] = {}
     functions = set()
     indexes: dict[str, tuple[str, bool]] = {}
+    version = 0
     for statement in split_statements(sql):
         if index := INDEX.match(statement):
             indexes[index[2]] = (index[3], bool(index[1]))
@@ -105,8 +109,10 @@ def read_schema(sql: str) -> Schema:
             keys[key[1]] = key[2]
         elif function := FUNCTION.match(statement):
             functions.add(function[1])
+        if own := VERSION.match(statement):
+            version = int(own[1])
     tables = {name: with_key(own, keys.get(name, "")) for name, own in columns.items()}
-    return Schema(tables, frozenset(functions), keys, indexes)
+    return Schema(tables, frozenset(functions), keys, indexes, version)
 
 
 def own_column(definition: str) -> OwnColumn:

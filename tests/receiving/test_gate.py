@@ -251,7 +251,7 @@ FILLING = [
 ]
 
 
-def test_eight_hostile_documents_at_once_leave_a_quarter_of_the_memory(warehouse: Warehouse) -> None:
+def test_eight_hostile_documents_at_once_leave_much_of_the_memory(warehouse: Warehouse) -> None:
     """Of the 2,048 MB that deploy/hub.yaml gives the receiver."""
     for number, made in enumerate(FILLING):
         account = f"{300_000_000_700 + number}"
