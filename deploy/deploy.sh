@@ -159,8 +159,6 @@ hub() {
             ReplicaKeyArn=REPLICA_KEY SnapshotArn=SNAPSHOT SKIP=SKIP ONLY=ONLY)
     protect "$NAME"
     [ -n "$before" ] || schema
-    # Readers may read what is new, too: a rotation grants it.
-    aws secretsmanager rotate-secret --secret-id "$(output "$NAME" ReaderSecretArn)" >/dev/null
     alarms
 }
 

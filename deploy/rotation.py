@@ -19,15 +19,14 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from observability.aws.clients import open_client, open_session
-from observability.database.schema import own_schema
-from observability.database.tables import PERSONAL
+from observability.database.rights import member_sql, rights_sql
 
 ITERATIONS = 4096
 """Of PBKDF2, PostgreSQL's own number."""
@@ -35,36 +34,8 @@ ITERATIONS = 4096
 PATIENCE = 120.0
 """Seconds that the database may take to wake up."""
 
-RIGHTS = (
-    'GRANT CONNECT ON DATABASE "{database}" TO "{user}"',
-    'GRANT USAGE ON SCHEMA public TO "{user}"',
-)
-"""What every user needs."""
-
-WRITER = (
-    'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{user}"',
-    'GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO "{user}"',
-    "ALTER DEFAULT PRIVILEGES IN SCHEMA public"
-    ' GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "{user}"',
-    'ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO "{user}"',
-)
-"""The receiver's: rows of the tables that are and of those to come, as the first rotation is before
-the schema. No table can be made, changed or dropped."""
-
 SECOND = "_b"
 """Ends the name of the second of two users."""
-
-COLUMNS_SQL = """
-SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
-WHERE attrelid = to_regclass('public.' || :name) AND attnum > 0 AND NOT attisdropped
-  AND attname <> ALL (string_to_array(:personal, ','))"""
-
-TABLES_SQL = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'"
-
-VIEWS_SQL = """
-SELECT relname::text FROM pg_class
-WHERE relkind = 'v' AND relnamespace = 'public'::regnamespace AND relowner = (
-    SELECT relowner FROM pg_class WHERE oid = to_regclass('public.documents'))"""
 
 
 def lambda_handler(event: Mapping[str, str], context: object) -> None:
@@ -106,30 +77,13 @@ def install(secret: str, version: str) -> None:
     known = "SELECT 1 FROM pg_roles WHERE rolname = :name"
     verb = "ALTER" if rows(known, name=user) else "CREATE"
     execute(f"{verb} ROLE \"{user}\" LOGIN PASSWORD '{verifier(login['password'])}'", master())
-    reads = login.get("rights") == "read"
-    for right in (*RIGHTS, *(reader_rights() if reads else WRITER)):
-        execute(right.format(user=user, database=os.environ["DB_NAME"]), master())
+    execute(rights_sql(make=True), master())
+    execute(member_sql(user, "reader" if login.get("rights") == "read" else "writer"), master())
 
 
 def other_user(user: str) -> str:
     """The one whose turn is next."""
     return user.removesuffix(SECOND) if user.endswith(SECOND) else f"{user}{SECOND}"
-
-
-def own_tables() -> list[str]:
-    """The tables of schema.sql that are there; people's own are none of ours."""
-    there = {name for (name,) in rows(TABLES_SQL)}
-    return [name for name in own_schema().tables if name in there]
-
-
-def reader_rights() -> Iterator[str]:
-    """All that our tables and views say, but contacts and what people wrote to support."""
-    for name in (*own_tables(), *(view for (view,) in rows(VIEWS_SQL))):
-        if name not in PERSONAL:
-            yield f'GRANT SELECT ON {name} TO "{{user}}"'
-        elif PERSONAL[name]:
-            columns = rows(COLUMNS_SQL, name=name, personal=",".join(PERSONAL[name]))[0][0]
-            yield f'GRANT SELECT ({columns}) ON {name} TO "{{user}}"'
 
 
 def rows(sql: str, **parameters: str) -> list[tuple[str, ...]]:

@@ -11,6 +11,7 @@ from itertools import count
 from observability.database.catalogue import check_is_ours, check_not_newer
 from observability.database.client import DBManager
 from observability.database.errors import STILL_RUNNING, without_values
+from observability.database.rights import LOCK, rights_sql
 from observability.database.schema import own_schema
 from observability.errors import DatabaseFault, Rejected, Transient
 from observability.log import log_event
@@ -19,8 +20,8 @@ from observability.stopping import STOP, backoff, wait
 # A lock of the transaction: the Data API pools sessions. It is tried and not waited for, as a
 # statement has 45 seconds. IF NOT EXISTS is no lock. The search path is for a database that has
 # another one, or a schema named like its user.
-LOCK_SQL = """
-SELECT pg_try_advisory_xact_lock(7236410951),
+LOCK_SQL = f"""
+SELECT pg_try_advisory_xact_lock({LOCK}),
        set_config('lock_timeout', '30s', true), set_config('search_path', 'public', true)"""
 
 TIMED_OUT = "StatementTimeoutException"
@@ -67,6 +68,7 @@ def apply_all(db: DBManager, statements: Sequence[str], transaction: str, deadli
         except (ClientError, DatabaseFault, Rejected) as error:
             raise failure(statement, error) from error
     check_names(db, transaction)
+    db.execute(rights_sql(), {}, transaction)
 
 
 NAMES_SQL = """
