@@ -15,10 +15,9 @@ from observability.aws.limits import CALLS
 from observability.aws.session import Aws
 from observability.collecting.parallel import map_items, run_isolated
 from observability.collecting.result import CategoryResult
-from observability.collecting.run import AccountRun, Run
+from observability.collecting.run import AccountRun
 from observability.collecting.spool import Store
 from observability.collecting.window import Window
-from observability.log import Log
 from observability.rows import NOTE, REJECT
 from observability.settings.sender import Settings
 
@@ -45,12 +44,10 @@ class Scan:
         self.once = Memo(self)
 
     @classmethod
-    def for_check(cls, settings: Settings, log: Log) -> Scan:
+    def for_check(cls, account: AccountRun, settings: Settings) -> Scan:
         """A scan of yesterday in the home region that is only asked what it may read."""
-        run = Run(settings, log)
-        run.caller.identify()
         window = Window.of_yesterday(datetime.now(UTC), settings, None)
-        return cls(AccountRun(run, run.caller), run.caller, settings, settings.region, window)
+        return cls(account, account.aws, settings, settings.region, window)
 
     @property
     def title(self) -> str:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from observability.aws.errors import aws_errors, classify_error, describe_error
 from observability.aws.session import Aws
 from observability.collecting.collector import REGIONAL, Collector, Probe
 from observability.collecting.organization import assume_account_role
-from observability.collecting.run import Run
+from observability.collecting.run import AccountRun, Run
 from observability.collecting.scan import Scan
 from observability.collectors import CATEGORIES, COLLECTORS
 from observability.contract import DATA_PREFIXES, FAIL, SKIPPED
 from observability.log import Log, printable
 from observability.sending.accounts import find_targets
 from observability.sending.bucket import document_key
-from observability.settings.sender import Settings, read_settings
+from observability.settings.sender import BY_NAME, UPLOADING, Settings, read_settings
 from observability.settings.values import Target
 
 
@@ -29,7 +30,7 @@ class AWSBoto3Permissions:
     """
 
     def __init__(self, scan: Scan | None = None) -> None:
-        self.scan = scan or Scan.for_check(read_settings({}, CATEGORIES, uploads=False), Log())
+        self.scan = scan or own_scan(read_settings({}, CATEGORIES, uploads=False), Log())
 
     def test(self) -> list[tuple[str, str, str, str]]:
         """(category, call, yes | no | off, reason) for each probe."""
@@ -90,63 +91,103 @@ def list_collectors() -> int:
     return 0
 
 
+def own_scan(settings: Settings, log: Log) -> Scan:
+    """A scan for a check of the caller's own account."""
+    run = Run(settings, log)
+    run.caller.identify()
+    return Scan.for_check(AccountRun(run, run.caller), settings)
+
+
 def check(settings: Settings, log: Log) -> int:
     """--check: what this identity can read; 1 if an essential category cannot be."""
     if settings.several:
         return check_accounts(settings, log)
-    scan = Scan.for_check(settings, log)
+    scan = own_scan(settings, log)
     found = AWSBoto3Permissions(scan).test()
-    uploads = [try_upload(scan.aws, settings)] if settings.bucket and settings.kms_key else []
-    table([("CATEGORY", "CALL", "READABLE", "REASON"), *found, *uploads])
-    missing = any(held[2] == "no" and CATEGORIES[held[0]].essential for held in found)
-    return int(missing or any(held[2] == "no" for held in uploads))
+    uploads = try_upload(scan.aws, settings, scan.account)
+    table([("CATEGORY", "CALL", "READABLE", "REASON"), *found, (UPLOAD, PUT, *uploads)])
+    return int(lacks_essential(found) or uploads[0] == "no")
 
 
-def try_upload(caller: Aws, settings: Settings) -> tuple[str, str, str, str]:
-    """Whether a document could be put: an upload in parts is begun and aborted.
+def lacks_essential(found: Iterable[tuple[str, str, str, str]]) -> bool:
+    """Whether something of an essential category cannot be read."""
+    return any(held[2] == "no" and CATEGORIES[held[0]].essential for held in found)
+
+
+def try_upload(caller: Aws, settings: Settings, account: str) -> tuple[str, str]:
+    """Whether a document of an account could be put: an upload in parts is begun and aborted.
 
     Nothing is stored and no event sent by that, and S3 checks bucket and key as for a document
     (S3: CreateMultipartUpload, AbortMultipartUpload).
     """
+    if missing := [BY_NAME[name].label for name in UPLOADING if not getattr(settings, name)]:
+        return "off", f"not tried: {' and '.join(missing)} not set"
     client = caller.client("s3", settings.region)
-    key = document_key(DATA_PREFIXES[0], caller.account, settings.region, datetime.now(UTC).date())
+    key = document_key(DATA_PREFIXES[0], account, settings.region, datetime.now(UTC).date())
     place = {"Bucket": str(settings.bucket), "Key": key}
     how = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": settings.kms_key}
     try:
         begun = client.create_multipart_upload(**place, **how)
         client.abort_multipart_upload(**place, UploadId=begun["UploadId"])
     except aws_errors() as error:
-        return UPLOAD, "s3:PutObject", "no", describe_error(error)
-    return UPLOAD, "s3:PutObject", "yes", ""
+        return "no", describe_error(error)
+    return "yes", ""
 
 
-UPLOAD = "(upload)"
-"""In the place of a category: the bucket and the key of the documents."""
+UPLOAD, PUT = "(upload)", "s3:PutObject"
+"""In the place of a category or an account: the bucket and the key of the documents."""
 
 
 def check_accounts(settings: Settings, log: Log) -> int:
-    """--check over several accounts: whether each can be entered; 1 if one cannot."""
-    caller = Run(settings, log).caller
+    """--check over several accounts: a line for each, with what its role cannot read.
+
+    1 if a role cannot be assumed or cannot read something essential, or nothing can be uploaded.
+    """
+    run = Run(settings, log)
+    caller = run.caller
     caller.identify()
     targets = find_targets(
         caller, settings, lambda why, account: log.say("INFO", f"{account} is left out: {why}")
     )
-
-    def try_role(target: Target) -> tuple[str, str, str, str]:
-        try:
-            aws = assume_account_role(caller, settings, target.account)
-        except aws_errors() as error:
-            return target.account, settings.role_name, "no", describe_error(error)
-        arn = str(aws.identity["Arn"])
-        aws.close()
-        return (
-            target.account,
-            arn,
-            "yes",
-            "the caller's own" if target.account == caller.account else "",
-        )
-
     with ThreadPoolExecutor(settings.at_once, "account") as pool:
-        found = list(pool.map(try_role, targets))
-    table([("ACCOUNT", "ROLE", "ASSUMABLE", "REASON"), *found])
-    return int(any(held[2] == "no" for held in found))
+        checked = list(pool.map(lambda target: check_target(run, settings, target), targets))
+    uploads = try_upload(caller, settings, targets[0].account)
+    heads = ("ACCOUNT", "ROLE", "ASSUMABLE", "READABLE", "REASON")
+    rows = [(target.account, *held.cells) for target, held in zip(targets, checked, strict=True)]
+    table([heads, *rows, (UPLOAD, PUT, uploads[0], "", uploads[1])])
+    return int(not all(held.well for held in checked) or uploads[0] == "no")
+
+
+class Checked(NamedTuple):
+    """What came of the check of one account of several."""
+
+    well: bool
+    cells: tuple[str, str, str, str]
+
+
+def check_target(run: Run, settings: Settings, target: Target) -> Checked:
+    """Assume the role of an account, and try what it can read."""
+    try:
+        aws = assume_account_role(run.caller, settings, target.account)
+    except aws_errors() as error:
+        return Checked(False, (settings.role_name, "no", "", describe_error(error)))
+    try:
+        account = AccountRun(run, aws, target.listed)
+        found = AWSBoto3Permissions(Scan.for_check(account, settings)).test()
+    finally:
+        aws.close()
+    own = ["the caller's own"] if target.account == run.caller.account else []
+    refused = [reason.split(": ", 1)[0] for *_, readable, reason in found if readable == "no"]
+    readable = f"{len(found) - len(refused)} of {len(found)}"
+    reason = "; ".join((*own, *shortened(refused)))
+    return Checked(not lacks_essential(found), (str(aws.identity["Arn"]), "yes", readable, reason))
+
+
+SHOWN = 5
+"""Refused calls that a line names; a role without any permission would have a line of pages."""
+
+
+def shortened(refused: Sequence[str]) -> list[str]:
+    """The first of them, and how many more there are."""
+    more = len(refused) - SHOWN
+    return [*refused[:SHOWN], *([f"and {more} more"] if more > 0 else ())]

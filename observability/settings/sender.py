@@ -248,7 +248,7 @@ def read_settings(
     values["start"], values["end"] = check_days(values["start"], values["end"])
     check_output(values)
     check_sources(values, given)
-    check_effects(given, several=any(values[name] for name in SOURCES))
+    check_effects(given)
     values["accounts"] = tuple(map(Target, values["accounts"]))
     if path := values.pop("accounts_file"):
         values["accounts"] = read_accounts_file(Path(path))
@@ -321,17 +321,14 @@ WITHOUT_EFFECT = (
     ("--dry-run", ("resume",), "uploads nothing"),
     ("--check", ("resume",), "uploads nothing"),
     ("--check", ("start", "full", "lookback", "catch_up"), "only tries what can be read"),
-    ("--check of several accounts", ("only",), "only tries whether each can be entered"),
     ("--start", ("full", "lookback", "catch_up"), "says which days are read"),
 )
 """What a run does, the flags that would change nothing of it, and why."""
 
 
-def check_effects(given: Mapping[str, Any], *, several: bool) -> None:
+def check_effects(given: Mapping[str, Any]) -> None:
     """UsageError for a flag without effect: who gave it believes that it has one."""
     done = {BY_NAME[name].flag for name, held in given.items() if held}
-    if several:
-        done |= {f"{name} of several accounts" for name in done}
     for what, fields, why in WITHOUT_EFFECT:
         for flag in (BY_NAME[name].flag for name in fields):
             if what in done and flag in done:

@@ -182,12 +182,52 @@ def test_units_choose_the_accounts_and_check_tells_which_can_be_entered(
         shops=party.shops, europeans=party.europeans, root=party.organization.root,
         shop=party.shop.id, closed=party.closed.id,
     )  # fmt: skip
-    done = run_organization("--organization", "--check", *told.split())
+    done = run_organization("--organization", "--check", "--only", "service", *told.split())
     wanted = {getattr(party, name).id for name in expected.split()}
-    assert {line.split()[0] for line in done.out[1:]} == wanted
-    entered = {line.split()[0] for line in done.out if re.search(r"\byes\b", line)}
+    assert {line.split()[0] for line in done.out[1:-1]} == wanted
+    entered = {line.split()[0] for line in done.out[1:-1] if re.search(r"\byes\b", line)}
     assert entered == wanted - {party.broken.id}
     assert done.code == int(party.broken.id in wanted)
+
+
+def test_check_tells_of_each_account_what_its_role_cannot_read(
+    party: Party, run_organization: RunOrganization
+) -> None:
+    """Bucket and key are tried too; what is not essential does not decide the exit code."""
+    switches, (shop, europe) = party.embedded.switches, (party.shop, party.europe)
+    names = ",".join(account.id for account in (party.payer, shop, europe))
+
+    def check(*accounts: str) -> tuple[int, dict[str, list[str]]]:
+        done = run_organization("--check", "--accounts", ",".join(accounts) or names)
+        assert done.out[0].split() == ["ACCOUNT", "ROLE", "ASSUMABLE", "READABLE", "REASON"]
+        lines = (re.split(r" {2,}", line) for line in done.out[1:])
+        return done.code, {line[0]: line[2:] for line in lines}
+
+    switches.deny("health", "DescribeEvents", account=europe.id)
+    code, found = check()
+    assert code == 0
+    count = int(found[shop.id][1].split(" of ")[1])
+    assert count > 30
+    assert found == {
+        party.payer.id: ["yes", f"{count} of {count}", "the caller's own"],
+        shop.id: ["yes", f"{count} of {count}"],
+        europe.id: [
+            "yes", f"{count - 1} of {count}", "health:DescribeEvents denied, AccessDeniedException",
+        ],
+        "(upload)": ["yes"],
+    }  # fmt: skip
+    switches.deny("kms", "*", account=shop.id)
+    switches.deny("s3", "CreateMultipartUpload", account=party.payer.id)
+    code, found = check(shop.id, party.broken.id)
+    assert code == 1
+    assert found[shop.id][2].startswith("kms:ListKeys denied, AccessDenied")
+    assert found[party.broken.id][0] == found["(upload)"][0] == "no"
+    assert "sts:AssumeRole denied" in found[party.broken.id][1]
+    assert "s3:CreateMultipartUpload denied" in found["(upload)"][1]
+    bucket = party.environment["BUCKET"]
+    s3 = party.embedded.client("s3", party.embedded.analytics.id)
+    assert not s3.list_objects_v2(Bucket=bucket).get("Contents")
+    assert not s3.list_multipart_uploads(Bucket=bucket).get("Uploads")
 
 
 def test_a_unit_that_is_not_there_cannot_be_left_out(

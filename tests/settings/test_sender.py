@@ -180,8 +180,6 @@ def test_a_flag_that_is_given_again_adds_to_what_it_names(monkeypatch: Patch) ->
         (("--check", "--resume"), "--resume is not for --check, which"),
         (("--check", "--start", A_DAY), "--start is not for --check, which"),
         (("--check", "--full"), "--full is not for --check, which"),
-        (("--check", "--organization", "--only", "cost"), "--only is not for --check of several "),
-        (("--check", "--accounts", "1" * 12, "--only", "cost"), "--only is not for --check of sev"),
         (("--start", A_DAY, "--full"), "--full is not for --start, which"),
         (("--start", A_DAY, "--lookback", "3"), "--lookback is not for --start, which"),
         (("--start", A_DAY, "--catch-up", "9"), "--catch-up is not for --start, which"),
