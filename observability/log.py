@@ -33,11 +33,18 @@ CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 CONTEXT: ContextVar[Mapping[str, object]] = ContextVar("log fields", default=NOTHING)
+OF_RUN: dict[str, object] = {}
+"""Fields of the JSON form that each line has where it has no others of that name."""
 
 
 def printable(text: str) -> str:
     """Text with its control characters escaped, so that no data can forge a line."""
     return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def log_account(account: str) -> None:
+    """Name the account that a run belongs to in each line that is about no other."""
+    OF_RUN["account"] = account
 
 
 @contextlib.contextmanager
@@ -104,7 +111,7 @@ class Log:
         exc_info: bool = False,
     ) -> None:
         if LOGGER.isEnabledFor(level):
-            fields = {**CONTEXT.get(), **self.fields, **self.names, **facts}
+            fields = {**OF_RUN, **CONTEXT.get(), **self.fields, **self.names, **facts}
             named = " ".join((*self.names.values(), text))
             extra = {"kind": kind, "text": text, "fields": fields}
             LOGGER.log(level, named, exc_info=exc_info, extra=extra)

@@ -21,7 +21,7 @@ import psycopg
 import pytest
 from botocore.loaders import create_loader
 
-from observability.log import LOGGER
+from observability.log import LOGGER, OF_RUN
 from tests.cloud import Account, Cloud, EmbeddedCloud, Size, generate
 from tests.cloud.validation import InvalidAnswerError
 from tests.warehouse import Warehouse
@@ -84,6 +84,7 @@ def a_log_of_its_own() -> Iterator[None]:
     yield
     LOGGER.setLevel(before)
     LOGGER.handlers[:] = handlers
+    OF_RUN.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -302,7 +302,10 @@ def test_the_json_log_has_every_call(run_receiver: Run, warehouse: Warehouse) ->
     put(warehouse, documents.key(), document())
     done = run_receiver("--log-format", "json")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
-    about = {line.get("account") for line in lines if line["kind"] in ("SUCCESS", "TIMING")}
+    hub = warehouse.settings.cluster_arn.split(":")[4]
+    assert {line["account"] for line in lines} == {documents.ACCOUNT, hub}
+    assert {line["level"] for line in lines} == {"DEBUG", "INFO"}
+    about = {line["account"] for line in lines if line["kind"] in ("SUCCESS", "TIMING")}
     assert about == {documents.ACCOUNT}
     calls = [line for line in lines if "operation" in line]
     assert all(call.keys() >= {"seconds", "attempts", "outcome"} for call in calls)
