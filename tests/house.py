@@ -33,7 +33,8 @@ BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)
 def sources() -> list[Path]:
     """The program's own files."""
     package = sorted((ROOT / "observability").rglob("*.py"))
-    return [*SCRIPTS, *package, *sorted((ROOT / "deploy").glob("*.py"))]
+    others = (path for name in ("deploy", "dashboards") for path in (ROOT / name).rglob("*.py"))
+    return [*SCRIPTS, *package, *sorted(others)]
 
 
 def functions(tree: ast.AST) -> Iterator[Function]:
