@@ -12,9 +12,10 @@ VENV := .venv
 READY := .venv/.ready
 endif
 BIN := $(VENV)/bin
+TOOLS := build/deploy/.ready
 
 .PHONY: docs help demo cloud demo-org test bench bench-others soak lint lock latest policies clean deploy-hub deploy-spokes \
-    deploy-organization destroy-hub destroy-spokes status checkov
+    deploy-organization destroy-hub destroy-spokes schema status checkov
 
 # V=1 prints all that the scripts print; DATA=folder keeps database, bucket and report there.
 DATA ?= demo-data
@@ -54,11 +55,14 @@ bench-others: ## install what `make bench` compares with
 	$(PYTHON) -m venv build/others
 	build/others/bin/python $(PIP_INSTALL) awswrangler==3.17.1
 
-deploy-hub deploy-spokes deploy-organization: $(READY) ## deploy a template (deploy/README.md)
-	BIN=$(BIN) deploy/deploy.sh $(@:deploy-%=%)
+deploy-hub deploy-spokes deploy-organization: $(TOOLS) ## deploy a template (deploy/README.md)
+	deploy/deploy.sh $(@:deploy-%=%)
 
-status: $(READY) ## show the state of all that is deployed
-	@BIN=$(BIN) deploy/deploy.sh status
+schema: $(TOOLS) ## apply schema.sql to the hub's database
+	deploy/deploy.sh schema
+
+status: $(TOOLS) ## show the state of all that is deployed
+	@deploy/deploy.sh status
 
 # A separate environment: checkov needs an older boto3 than ours. Each exception
 # is in deploy/checkov.yaml, with its reason.
@@ -81,8 +85,8 @@ docs: $(READY) ## write the generated parts of README.md and docs/ anew
 pictures: demo ## write docs/report.png anew, from the report of make demo
 	$(BIN)/python -m tests.docs.pictures $(DATA)/report.html docs/report.png
 
-destroy-hub destroy-spokes: $(READY) ## delete what was deployed
-	BIN=$(BIN) deploy/deploy.sh $@
+destroy-hub destroy-spokes: $(TOOLS) ## delete what was deployed
+	deploy/deploy.sh $@
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+[a-z -]*:.*## / { n = split($$1, names, " "); \
@@ -103,6 +107,12 @@ lock: ## renew tests/requirements.lock
 # Upgraded each time, since newer packages appear every day.
 latest: build/latest/.ready ## prepare the environment of LATEST=1
 	build/latest/bin/python $(PIP_INSTALL) --upgrade --upgrade-strategy eager -r requirements.txt
+
+# What runs with an administrator's credentials: the SDK and nothing else, each file by its hash.
+$(TOOLS): deploy/tools.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) --require-hashes --no-deps --only-binary :all: -r $<
+	touch $@
 
 .venv/.ready build/latest/.ready: tests/requirements.lock
 	$(PYTHON) -m venv --clear $(@D)

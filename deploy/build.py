@@ -4,7 +4,8 @@
     deploy/requirements.txt  ->  wheels, each held to its hash (pip)  ->  their files and ours, in
     order, with one fixed time and no compression (zlib's output differs between versions)
 
-`--lock` writes deploy/requirements.txt anew, with the newest versions that requirements.txt allows.
+`--lock` writes deploy/requirements.txt anew, with the newest versions that requirements.txt allows,
+and deploy/tools.txt, which is what deploy.sh needs of it on any machine.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "deploy" / "requirements.txt"
+TOOLS = ROOT / "deploy" / "tools.txt"
 LOCKED = ("boto3", "botocore")
 """Beside what the report needs."""
 OURS = ("*.py", "*.html", "*.css")
@@ -93,15 +95,21 @@ def lock() -> None:
     """Write the newest allowed versions of all dependencies, with their hashes."""
     allowed = (ROOT / "requirements.txt").read_text().splitlines()
     package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [line for line in allowed if line.startswith(LOCKED)]
-    wanted += package["optional-dependencies"]["report"]
-    lines = [f"# Written by {Path(__file__).name} --lock: what the packages hold beside our files."]
+    sdk = [line for line in allowed if line.startswith(LOCKED)]
+    report = package["optional-dependencies"]["report"]
+    write_lock(LOCK, "what the packages hold beside our files", *sdk, *report)
+    write_lock(TOOLS, "what deploy.sh runs with", *sdk)
+
+
+def write_lock(target: Path, what: str, *wanted: str) -> None:
+    """Write the wheels that are wanted, and what they need, with their hashes."""
+    lines = [f"# Written by {Path(__file__).name} --lock: {what}."]
     with tempfile.TemporaryDirectory() as wheels:
         for wheel in pip_download(Path(wheels), *wanted):
             name, version = wheel.name.split("-")[:2]
             digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
             lines.append(f"{name.replace('_', '-')}=={version} --hash=sha256:{digest}")
-    LOCK.write_text("\n".join(lines) + "\n")
+    target.write_text("\n".join(lines) + "\n")
 
 
 def main() -> None:

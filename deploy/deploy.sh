@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# deploy.sh hub | spokes | organization | status | destroy-hub | destroy-spokes: see README.md beside it.
+# deploy.sh hub | spokes | organization | schema | status | destroy-hub | destroy-spokes: see README.md
+# beside it.
 #
 # Runs the AWS CLI with whatever credentials and region it is configured with. Settings come from
 # the environment; a setting of a stack or StackSet that is not given keeps its value from the last
@@ -8,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 NAME=${NAME:-observability}
-PYTHON=${BIN:-.venv/bin}/python
+PYTHON=${BIN:-build/deploy/bin}/python
 CALL_AS=${CALL_AS:-DELEGATED_ADMIN}
 export AWS_PAGER=""
 
@@ -85,11 +86,15 @@ stack() {
     fi
 }
 
-# package NAME: build it, put it where functions read it, and print its key and version there.
-# What is there is never put again: the bucket refuses it.
+# package NAME IN_USE: build it, put it where functions read it, and print its key and version there.
+# What is there is never put again: the bucket refuses it. With ROLL_BACK=1 the one before IN_USE.
 package() {
     local bucket hash key version
     bucket=$(output "$NAME-packages" BucketName) || return
+    if [ "${ROLL_BACK:-}" = 1 ]; then
+        earlier "$bucket" "$1" "${2:-}"
+        return
+    fi
     hash=$("$PYTHON" deploy/build.py) || return
     hash=$(printf '%s\n' "$hash" | grep "/$1.zip$" | cut -c1-16)
     key="$1-$hash.zip"
@@ -101,6 +106,16 @@ package() {
                 --if-none-match '*' --query VersionId --output text) || return ;;
     esac
     printf '%s %s\n' "$key" "$version"
+}
+
+# earlier BUCKET NAME IN_USE: key and version of the package that was put there before that one
+earlier() {
+    local found
+    found=$(aws s3api list-object-versions --bucket "$1" --prefix "$2-" --output text \
+        --query 'sort_by(Versions, &LastModified)[].[Key, VersionId]') || return
+    found=$(awk -v used="$3" '$1 == used { print before } { before = $1 " " $2 }' <<<"$found")
+    [ -n "$found" ] || { say "there is no package of the $2 before ${3:-the first}"; return 1; }
+    printf '%s\n' "$found"
 }
 
 # newest VERSION ...: the newest of them
@@ -135,7 +150,7 @@ schema() {
 }
 
 hub() {
-    local before built key version owner packages database
+    local before built key version owner packages database used
     before=$(made "$NAME")
     [ -n "$before" ] || need ORGANIZATION_ID
     owner=$(given OrganizationId=ORGANIZATION_ID)
@@ -144,11 +159,12 @@ hub() {
     stack "$NAME-packages" deploy/artifacts.yaml "SystemName=$NAME" $owner
     protect "$NAME-packages"
     packages=$(output "$NAME-packages" BucketName)
-    built=$(package receiver)
+    [ -z "$before" ] || used=$(parameter "$NAME" CodeKey)
+    built=$(package receiver "${used:-}")
     read -r key version <<<"$built"
     database=$(engine)
     # An old receiver works with a new schema, a new one not with an old one.
-    [ -z "$before" ] || schema
+    [ -z "$before" ] || [ "${ROLL_BACK:-}" = 1 ] || schema
     # shellcheck disable=SC2046,SC2086
     stack "$NAME" deploy/hub.yaml "SystemName=$NAME" "CodeBucket=$packages" "CodeKey=$key" \
         "CodeVersion=$version" "EngineVersion=$database" $owner \
@@ -176,6 +192,8 @@ alarms() {
     protect "$NAME-alarms"
 }
 
+IN_USE="" # the sender's package
+
 # parameters [NAME ...]: those of the StackSet as a JSON list, which leaves commas alone; of these
 # names, those that are not given keep their value
 parameters() {
@@ -183,7 +201,7 @@ parameters() {
     packages=$(output "$NAME-packages" BucketName) || return
     bucket=$(output "$NAME" BucketName) || return
     kms_key=$(output "$NAME" DocumentsKeyArn) || return
-    built=$(package sender) || return
+    built=$(package sender "$IN_USE") || return
     {
         printf '%s\n' "SystemName=$NAME" "BucketName=$bucket" "DocumentsKeyArn=$kms_key" \
             "CodeBucket=$packages" "CodeKey=${built% *}" "CodeVersion=${built#* }"
@@ -203,8 +221,8 @@ had() {
     local value
     value=$(aws cloudformation describe-stack-set --stack-set-name "$1" --call-as "$CALL_AS" \
         --query "StackSet.Parameters[?ParameterKey=='$2'].ParameterValue" --output text) || return
-    # None is what the CLI prints for nothing; a value has categories with commas, or 0 and 1.
-    [[ ! $value =~ ^[a-z_,01]+$ ]] || printf '%s\n' "$value"
+    # None is what the CLI prints for nothing; no value that is asked for has capitals.
+    [[ ! $value =~ ^[a-z0-9_,.-]+$ ]] || printf '%s\n' "$value"
 }
 
 # narrowed STACKSET [made]: the template of the sender whose role may not do what is switched off,
@@ -235,7 +253,12 @@ spokes() {
     local set=$NAME-spokes before kept region wanted
     before=$(aws cloudformation list-stack-sets --status ACTIVE --call-as "$CALL_AS" \
         --query "Summaries[?StackSetName=='$set'].StackSetName" --output text)
-    if [ -n "$before" ]; then kept=$(keepable "$set"); else need OU CUSTOMER; fi
+    if [ -n "$before" ]; then
+        kept=$(keepable "$set")
+        IN_USE=$(had "$set" CodeKey)
+    else
+        need OU CUSTOMER
+    fi
     region=$(aws configure get region || true)
     region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$region}}
     # Unquoted: each name is a word.
@@ -373,11 +396,13 @@ case ${1:-} in
     hub) hub ;;
     spokes) spokes ;;
     organization) organization ;;
+    schema) schema ;;
     destroy-hub) destroy_hub ;;
     destroy-spokes) destroy_spokes ;;
     status) "$PYTHON" deploy/status.py "$NAME" ;;
     *)
-        say "usage: deploy.sh hub | spokes | organization | status | destroy-hub | destroy-spokes"
+        say "usage: deploy.sh hub | spokes | organization | schema | status | destroy-hub |" \
+            "destroy-spokes"
         exit 2
         ;;
 esac

@@ -47,6 +47,18 @@ def test_packages_hold_our_files_and_what_is_locked(packages: Path) -> None:
         assert all(re.search(r" --hash=sha256:[0-9a-f]{64}$", line) for line in lines)
 
 
+def test_deploy_sh_runs_with_the_sdk_and_nothing_else_each_file_by_its_hash() -> None:
+    """With an administrator's credentials; the packages hold the same."""
+    tools = (ROOT / "deploy" / "tools.txt").read_text().splitlines()[1:]
+    assert set(tools) <= set((ROOT / "deploy" / "requirements.txt").read_text().splitlines())
+    assert {"boto3", "botocore"} <= {line.partition("==")[0] for line in tools}
+    wanted = ["make", "--dry-run", "--always-make", "deploy-hub"]
+    told = subprocess.run(wanted, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"build/deploy/bin/python .*--require-hashes .*-r deploy/tools.txt\n", told)
+    assert ".venv" not in told
+    assert "BIN:-build/deploy/bin}" in (ROOT / "deploy" / "deploy.sh").read_text()
+
+
 def test_a_package_fits_into_lambda(packages: Path) -> None:
     """250 MB unpacked, with what a newer boto3 will bring."""
     for name in ("sender", "receiver"):

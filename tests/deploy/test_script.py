@@ -81,8 +81,7 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     settings |= {"OU": "ou-abcd-12345678", "CUSTOMER": "Example, Inc"}
     done = deploy("spokes", NAME="one", **settings)
     assert done.returncode == 0, done.stderr
-    found = client.describe_stack_set(StackSetName="one-spokes")["StackSet"]["Parameters"]
-    given = {held["ParameterKey"]: held["ParameterValue"] for held in found}
+    given = parameters(embedded, "one-spokes")
     assert "CATEGORY" not in given  # the template's default
     assert (given["PARTNER"], given["ReservedCapacity"]) == ("Partner", "1")
     assert given["CUSTOMER"] == "Example, Inc"
@@ -95,8 +94,7 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     done = deploy("spokes", NAME="one", PARTNER="", CATEGORY="Shop")
     assert done.returncode == 0, done.stderr
     assert "create-stack-instances" not in done.stderr
-    found = client.describe_stack_set(StackSetName="one-spokes")["StackSet"]["Parameters"]
-    kept = {held["ParameterKey"]: held["ParameterValue"] for held in found}
+    kept = parameters(embedded, "one-spokes")
     assert kept == given | {"PARTNER": "", "CATEGORY": "Shop"}
     assert version_of(embedded, given["CodeBucket"], given["CodeKey"]) == given["CodeVersion"]
     template = client.describe_stack_set(StackSetName="one-spokes")["StackSet"]["TemplateBody"]
@@ -104,6 +102,13 @@ def test_deploy_sh_ships_packages_and_rolls_the_sender_out(
     assert "support:" not in template, "the role may do what is switched off"
     done = deploy("hub", NAME="one")  # needs no setting either, and has nothing to change
     assert (done.stderr.split("\n")[0], "No updates" in done.stderr) == ("== one-packages", True)
+
+
+def parameters(embedded: EmbeddedCloud, stack_set: str) -> dict[str, str]:
+    """What a StackSet is given."""
+    client = embedded.client("cloudformation", ANALYTICS)
+    held = client.describe_stack_set(StackSetName=stack_set)["StackSet"]["Parameters"]
+    return {one["ParameterKey"]: one["ParameterValue"] for one in held}
 
 
 def version_of(embedded: EmbeddedCloud, bucket: str, key: str) -> str:

@@ -17,6 +17,9 @@ echo "$*" >> "$ASKED"
 case "$*" in
     *list-stack-sets*) echo observability-spokes ;;
     *describe-stack-set-operation*) echo "$STATUS" ;;
+    *"=='CodeKey'"*) echo "$USED" ;;
+    *sort_by*)
+        printf 'sender-aa.zip\\tv1\\nsender-cc.zip\\tv2\\nsender-bb.zip\\tv3\\n' ;;
     *describe-stack-set\\ *) echo '["CUSTOMER"]' ;;
     *get-template-summary*) echo CUSTOMER ;;
     *list-stack-instances*) seq 100000000001 $((100000000000 + ACCOUNTS)) | tr '\\n' '\\t' ;;
@@ -34,7 +37,7 @@ case "$*" in *deploy/build.py*) echo "{SHA}  build/sender.zip" ;; *) exec "$REAL
 
 
 def deploy(
-    directory: Path, accounts: int, status: str
+    directory: Path, accounts: int, status: str, **more: str
 ) -> tuple[subprocess.CompletedProcess[str], str]:
     """deploy.sh spokes over so many accounts; what it asked of the AWS CLI."""
     for name, text in (("aws", AWS), ("python", PYTHON)):
@@ -49,7 +52,7 @@ def deploy(
         "ACCOUNTS": str(accounts),
         "STATUS": status,
         "YES": "1",
-    }
+    } | more
     script = str(ROOT / "deploy" / "deploy.sh")
     done = subprocess.run(
         ["bash", script, "spokes"], env=settings, capture_output=True, text=True, check=False
@@ -74,3 +77,25 @@ def test_an_operation_that_fails_lists_accounts_and_reasons(tmp_path: Path) -> N
     assert done.returncode == 1
     assert "100000000002\tus-east-1\tFAILED\tAccount is suspended" in done.stderr
     assert "100000000003\tus-east-1\tCANCELLED" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("used", "before"),
+    [("sender-bb.zip", "sender-cc.zip v2"), ("sender-cc.zip", "sender-aa.zip v1")],
+)
+def test_rolling_back_takes_the_package_that_was_put_before_the_one_in_use(
+    tmp_path: Path, used: str, before: str
+) -> None:
+    done, asked = deploy(tmp_path, 4, "SUCCEEDED", ROLL_BACK="1", USED=used)
+    assert done.returncode == 0, done.stderr
+    key, version = before.split()
+    [update] = [line for line in asked.splitlines() if "update-stack-set" in line]
+    assert f'"CodeKey", "ParameterValue": "{key}"' in update
+    assert f'"CodeVersion", "ParameterValue": "{version}"' in update
+
+
+def test_rolling_back_ends_where_there_is_nothing_before(tmp_path: Path) -> None:
+    done, asked = deploy(tmp_path, 4, "SUCCEEDED", ROLL_BACK="1", USED="sender-aa.zip")
+    assert done.returncode != 0
+    assert "there is no package of the sender before sender-aa.zip" in done.stderr
+    assert "update-stack-set" not in asked
