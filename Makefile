@@ -30,8 +30,9 @@ cloud: $(READY) ## start the simulated AWS of make demo again, until Ctrl-C
 demo-org: $(READY) ## show one run over an organization with accounts that fail
 	@$(BIN)/python -m tests.cloud.demo_organization $(VERBOSE)
 
-soak: $(READY) ## load documents for minutes, with faults and kills in between
+soak: $(READY) ## load documents for minutes: with faults and kills, and beside a hostile account
 	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.neighbours
 
 # Three processes on two cores, since many tests wait for limits and time-outs.
 # TESTS=tests/collectors: these only.

@@ -73,7 +73,7 @@ from observability.receiving.events import (
 )
 from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.files import File
-from observability.receiving.forget import forget_document
+from observability.receiving.forget import forget_documents
 from observability.receiving.gate import check_head
 from observability.receiving.identity import check_identity, document_row
 from observability.receiving.known import KnownSchemas
@@ -376,7 +376,7 @@ def act(flags: argparse.Namespace) -> int:
     started = time.monotonic()
     receiver = start(settings, dry_run=flags.dry_run, again=bool(flags.file))
     if flags.forget is not None:
-        forget_document(receiver.s3, receiver.db, flags.forget, dry_run=flags.dry_run)
+        forget_documents(receiver.s3, receiver.db, flags.forget, dry_run=flags.dry_run)
     retried = receiver.s3.put_back() if flags.retry_rejected else []
     named = [find_file(receiver.s3, flags.file, settings)] if flags.file else None
     files = named or list(list_data(receiver))

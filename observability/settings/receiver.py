@@ -171,9 +171,9 @@ ACTIONS = (
         "move rejected documents back to data/, then load", exclusive=True,
     ),
     Setting(
-        "forget", text("KEY"), "action",
-        "remove the document at this key under loaded/: move it to forgotten/, and load all others "
-        "of its account again", exclusive=True,
+        "forget", text("KEYS"), "action",
+        "remove the documents at these keys under loaded/, comma-separated, of one account: move "
+        "them to forgotten/, and load all others of the account again", exclusive=True,
     ),
     Setting(
         "expect", text("FILE"), "action",

@@ -98,6 +98,22 @@ def test_what_cannot_be_taken_out_is_told(
     assert words in capsys.readouterr().err
 
 
+def test_several_documents_of_one_account_are_taken_out_at_once(
+    warehouse: Warehouse, untouched: Warehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *others = made_documents()
+    assert untouched.load(first[1], first[0]).status is FileStatus.LOADED
+    for key, made in (first, *others):
+        assert warehouse.load(made, key).status is FileStatus.LOADED
+    *bad, foreign = (key.replace("data/", "loaded/") for key, _ in others)
+    assert run(warehouse, "--forget", ",".join((*bad, foreign))) == 2
+    assert "give those of one account" in capsys.readouterr().err
+    assert run(warehouse, "--forget", ",".join(bad)) == 0
+    rows, expected = warehouse.rows()["services"], untouched.rows()["services"]
+    assert [row for row in rows if row["account_id"][0] != OTHER] == expected
+    assert {*keys(warehouse, "loaded/")} == {first[0].replace("data/", "loaded/"), foreign}
+
+
 def test_documents_that_wait_are_to_be_loaded_first(
     warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
