@@ -148,6 +148,12 @@ class DBManager:
             self.log.log_once(newer(version, own))
         return found
 
+    def schema_version(self) -> int:
+        """The version of a schema that has all that is needed; raises UsageError like catalogue."""
+        names = self.names()
+        catalogue_of(names, own_schema())
+        return version_of(names)
+
     def names(self, transaction: str | None = None) -> Names:
         """Of what schema.sql names, what there is."""
         [[answer]] = self.execute(CATALOGUE_SQL, {"own": own_names()}, transaction)

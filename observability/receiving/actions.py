@@ -10,9 +10,10 @@ from observability.database.client import DBManager
 from observability.errors import UsageError
 from observability.receiving.adoption import Loading, adopt
 from observability.receiving.bucket import S3Manager
+from observability.receiving.checking import check
 from observability.receiving.coverage import expect_targets
 from observability.receiving.removal import LEAST_DAYS, erase_account, expire
-from observability.receiving.setup import check, init_schema
+from observability.receiving.setup import init_schema
 from observability.settings.accounts_file import read_accounts_file
 from observability.settings.receiver import Settings
 

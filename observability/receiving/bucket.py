@@ -46,9 +46,9 @@ ARCHIVED_BY_S3 = ("InvalidObjectState", "ObjectNotInActiveTierError")
 class S3Manager:
     """The bucket: data/ to read from, loaded/ and rejected/ to move to."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, attempts: int = 5) -> None:
         self.bucket = settings.bucket
-        self.client: S3Client = connect("s3", settings, attempts=5)
+        self.client: S3Client = connect("s3", settings, attempts)
         self.home = self.client.meta.region_name
         self.calls = observe(self.client)
         self.encryption: dict[str, Any] = {}

@@ -1,51 +1,11 @@
-"""What is done before a run: testing access, and applying the schema."""
+"""What is done before a run: applying the schema."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from observability.database.client import DBManager
 from observability.database.initialize import init_schema as apply_schema
 from observability.database.schema import schema_text, split_statements
-from observability.errors import DatabaseFault, Rejected, Transient, UsageError
-from observability.log import printable
-from observability.receiving.bucket import S3Manager
 from observability.settings.receiver import Settings
-from observability.stopping import STOP
-
-
-def try_transaction(db: DBManager) -> None:
-    """Begin a transaction and roll it back."""
-    with db.transaction(keep=False):
-        pass
-
-
-def check(settings: Settings) -> int:
-    """Test what a run needs, a line each; 0 where all is there."""
-    s3, db = S3Manager(settings), DBManager(settings)
-    tests: dict[str, Callable[[], object]] = {
-        "S3: list data/": lambda: next(s3.list_files("data/"), None),
-        "S3: list loaded/": lambda: next(s3.list_files("loaded/"), None),
-        "RDS Data API: statement": lambda: db.execute("SELECT 1", {}),
-        "RDS Data API: transaction": lambda: try_transaction(db),
-        "schema": lambda: db.catalogue(),
-    }
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    failures = 0
-    for name, test in tests.items():
-        try:
-            test()
-            print(f"ok      {name}")
-        except (
-            BotoCoreError, ClientError, DatabaseFault, Rejected, Transient, UsageError
-        ) as error:  # fmt: skip
-            if STOP.by:
-                raise
-            failures += 1
-            print(f"FAILED  {name}: {printable(str(error))}")
-    return 1 if failures else 0
-
 
 READ_POSITION_SQL = """
 SELECT DISTINCT v.relname::text FROM pg_attribute a

@@ -160,7 +160,8 @@ ACTIONS = (
         exclusive=True,
     ),
     Setting(
-        "check", SWITCH, "action", "test access to bucket and database, and exit", exclusive=True
+        "check", SWITCH, "action", "test what a run needs of bucket and database, and exit",
+        exclusive=True,
     ),
     Setting(
         "file", text("KEY"), "action",

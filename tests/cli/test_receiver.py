@@ -280,15 +280,6 @@ def test_a_refused_file_does_not_replace_a_newer_one(
     assert documents.key().replace("data/", "rejected/") in keys(warehouse)
 
 
-def test_check_tells_what_is_missing(run_receiver: Run) -> None:
-    well = run_receiver("--check")
-    assert (well.returncode, well.stdout.count("FAILED")) == (0, 0)
-    ill = run_receiver("--check", BUCKET="no-such-bucket")
-    assert ill.returncode == 1
-    assert "FAILED  S3: list data/" in ill.stdout
-    assert "ok      schema" in ill.stdout
-
-
 def test_a_quiet_run_tells_failures_only(run_receiver: Run, warehouse: Warehouse) -> None:
     put(warehouse, documents.key(), document())
     put(warehouse, BAD, b"{")

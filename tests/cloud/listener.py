@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
@@ -157,6 +159,8 @@ class Connection(BaseHTTPRequestHandler):
             if not response.as_is or not headers.keys() & {"content-length", "transfer-encoding"}:
                 headers["content-length"] = str(len(pieces))
             pieces = iter([pieces])
+        if not response.as_is:
+            headers.setdefault("date", format_datetime(datetime.now(UTC), usegmt=True))
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = f"HTTP/1.1 {response.status} {_phrase(response.status)}\r\n{lines}\r\n".encode()
         yield head + next(pieces, b"")
