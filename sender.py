@@ -146,7 +146,7 @@ def run_accounts(run: Run, settings: Settings, progress: Progress, summary: RunS
         pool.shutdown(wait=False, cancel_futures=True)
     upload_expected_accounts(run, settings, targets, left, summary)
     if run.shared:
-        summary.calls += run.shared.out.total_calls
+        summary.calls += run.shared.result.total_calls
         summary.throttles += sum(aws.throttles for aws in run.shared.administrators)
         run.shared.close()
 
@@ -293,12 +293,12 @@ def collect(
     pool = ThreadPoolExecutor(len(COLLECTORS), "collector")
     running: dict[Future[None], CategoryResult] = {}
     for collector in COLLECTORS:
-        out = results[collector.category]
-        out.skipped = why_not(scan, collector)
-        if out.skipped is None:
-            running[pool.submit(attempt, collector.collect, scan, out)] = out
-        elif out.skipped != NOT_ASKED:
-            log_result(scan.aws.log, out)
+        result = results[collector.category]
+        result.skipped = why_not(scan, collector)
+        if result.skipped is None:
+            running[pool.submit(attempt, collector.collect, scan, result)] = result
+        elif result.skipped != NOT_ASKED:
+            log_result(scan.aws.log, result)
     with progress.showing(scan, results):
         try:
             for future in as_completed(running):

@@ -109,7 +109,7 @@ def verifier(password: str, salt: bytes | None = None) -> str:
 def finish(secret: str, version: str) -> None:
     """Make the next password the current one, and log in with it."""
     stages = client("secretsmanager").describe_secret(SecretId=secret)["VersionIdsToStages"]
-    current = next(held for held, names in stages.items() if "AWSCURRENT" in names)
+    current = next(stage for stage, names in stages.items() if "AWSCURRENT" in names)
     if current != version:
         client("secretsmanager").update_secret_version_stage(
             SecretId=secret,

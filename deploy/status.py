@@ -31,9 +31,9 @@ Line = tuple[bool, str, str]
 
 def stacks(name: str) -> Iterator[Line]:
     """Each stack of the system (CloudFormation: DescribeStacks)."""
-    for held in described(name).values():
-        status = held["StackStatus"]
-        yield status in GOOD, held["StackName"], status
+    for item in described(name).values():
+        status = item["StackStatus"]
+        yield status in GOOD, item["StackName"], status
 
 
 def described(name: str) -> dict[str, Any]:
@@ -41,10 +41,10 @@ def described(name: str) -> dict[str, Any]:
     ours = {name, *(f"{name}-{part}" for part in ("packages", "alarms", "organization"))}
     pages = boto3.client("cloudformation").get_paginator("describe_stacks").paginate()
     return {
-        held["StackName"]: held
+        item["StackName"]: item
         for page in pages
-        for held in page["Stacks"]
-        if held["StackName"] in ours
+        for item in page["Stacks"]
+        if item["StackName"] in ours
     }
 
 
@@ -72,13 +72,13 @@ def alarms(name: str) -> Iterator[Line]:
     """Alarms that ring (CloudWatch: DescribeAlarms)."""
     pages = boto3.client("cloudwatch").get_paginator("describe_alarms")
     found = [
-        held for page in pages.paginate(AlarmNamePrefix=f"{name}-") for held in page["MetricAlarms"]
+        item for page in pages.paginate(AlarmNamePrefix=f"{name}-") for item in page["MetricAlarms"]
     ]
-    ringing = [held for held in found if held["StateValue"] == "ALARM"]
+    ringing = [item for item in found if item["StateValue"] == "ALARM"]
     yield not ringing and bool(found), "alarms", f"{len(found)}, {len(ringing)} ringing"
-    for held in ringing:
-        since = f"{held['StateUpdatedTimestamp']:%Y-%m-%d %H:%M}"
-        yield False, f"  {held['AlarmName']}", f"since {since}: {held.get('AlarmDescription', '')}"
+    for item in ringing:
+        since = f"{item['StateUpdatedTimestamp']:%Y-%m-%d %H:%M}"
+        yield False, f"  {item['AlarmName']}", f"since {since}: {item.get('AlarmDescription', '')}"
 
 
 def queues(outputs: dict[str, str]) -> Iterator[Line]:
@@ -90,8 +90,8 @@ def queues(outputs: dict[str, str]) -> Iterator[Line]:
     ):
         url = client.get_queue_url(QueueName=outputs[output])["QueueUrl"]
         wanted: Any = ["ApproximateNumberOfMessages"]
-        held = client.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
-        waiting = int(held["ApproximateNumberOfMessages"])
+        item = client.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
+        waiting = int(item["ApproximateNumberOfMessages"])
         yield not (bad and waiting), title, f"{waiting} messages"
 
 
@@ -99,16 +99,16 @@ def people(outputs: dict[str, str]) -> Iterator[Line]:
     """Who is told of alarms, and has confirmed it (SNS: ListSubscriptionsByTopic)."""
     pages = boto3.client("sns").get_paginator("list_subscriptions_by_topic")
     found = [
-        held
+        item
         for page in pages.paginate(TopicArn=outputs["NoticesArn"])
-        for held in page["Subscriptions"]
+        for item in page["Subscriptions"]
     ]
     if not found:
         yield False, "notices", "nobody is told of alarms: make deploy-hub EMAIL=…"
-    for held in found:
-        waits = held["SubscriptionArn"] == "PendingConfirmation"
+    for item in found:
+        waits = item["SubscriptionArn"] == "PendingConfirmation"
         state = "not confirmed: see the mail from AWS" if waits else "confirmed"
-        yield not waits, "notices", f"{held.get('Endpoint', '')} {state}"
+        yield not waits, "notices", f"{item.get('Endpoint', '')} {state}"
 
 
 def keys(outputs: dict[str, str]) -> Iterator[Line]:
@@ -117,8 +117,8 @@ def keys(outputs: dict[str, str]) -> Iterator[Line]:
         ("key of documents", "DocumentsKeyArn"),
         ("key of database", "DatabaseKeyArn"),
     ):
-        held = boto3.client("kms").describe_key(KeyId=outputs[output])["KeyMetadata"]
-        yield held["KeyState"] == "Enabled", title, held["KeyState"]
+        item = boto3.client("kms").describe_key(KeyId=outputs[output])["KeyMetadata"]
+        yield item["KeyState"] == "Enabled", title, item["KeyState"]
 
 
 def sweep(outputs: dict[str, str]) -> Iterator[Line]:
@@ -156,7 +156,7 @@ def show(name: str) -> int:
     if name not in there:
         print(f"status.py: there is no stack {name} in this account and region", file=sys.stderr)
         return 2
-    outputs = {held["OutputKey"]: held["OutputValue"] for held in there[name].get("Outputs", ())}
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in there[name].get("Outputs", ())}
     parts: dict[str, Callable[[], Iterator[Line]]] = {
         "stacks": lambda: stacks(name),
         "senders": lambda: accounts(name),

@@ -44,11 +44,11 @@ MEMBERS = 1_000
 NAME_CHARACTERS = 1_000
 """Characters of a member's name outside rows."""
 
-HELD_ROWS = 200_000
+WAITING_ROWS = 200_000
 """Rows, and names of machines and groups, that are held in memory until what they hang on is known.
 """
 
-HELD_CHARACTERS = 8 * MIB
+WAITING_CHARACTERS = 8 * MIB
 """Characters of those."""
 
 UNKNOWN_NAMES = 50

@@ -78,9 +78,9 @@ def shaped(
         try:
             row = shape(item)
         except Exception as error:
-            if not (told := reject or REJECT.get()):
+            if not (report := reject or REJECT.get()):
                 raise
-            told(item, error)
+            report(item, error)
             continue
         yield row
 

@@ -255,8 +255,8 @@ def classify_error(error: Exception) -> tuple[str, str, str]:
 def reason_of(error: Exception) -> str:
     """What an error says; of a proxy that did not connect, also what it answered."""
     inner = getattr(error, "kwargs", {}).get("error")
-    said = str(error) if inner is None or str(inner) in str(error) else f"{error} ({inner})"
-    return said[:300]
+    text = str(error) if inner is None or str(inner) in str(error) else f"{error} ({inner})"
+    return text[:300]
 
 
 def describe_error(error: Exception) -> str:

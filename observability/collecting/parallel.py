@@ -34,14 +34,14 @@ def map_items(
     aws: Aws,
     items: Iterable[Item],
     read: Callable[[Item], Result],
-    out: CategoryResult,
+    result: CategoryResult,
     *,
     absent: Result | None = None,
     fills: Iterable[str] = (),
 ) -> Iterator[tuple[Item, Result | None]]:
     """Read every item, some at once; (item, what was read) in the items' order.
 
-    What was not read is None, and recorded in `out`: see `CategoryResult.try_read`. The listing
+    What was not read is None, and recorded in `result`: see `CategoryResult.try_read`. The listing
     alone says what exists, so that an item without it is an item all the same, unless rows come of
     what is read: lists that it `fills` are not complete without it. If the listing of the items
     breaks off, those that it gave are read first. The workers are this listing's own: those that
@@ -52,7 +52,7 @@ def map_items(
 
     def one(item: Item) -> Result | None:
         name = item if isinstance(item, str) else ""
-        return out.try_read(lambda: read(item), name, absent, fills)
+        return result.try_read(lambda: read(item), name, absent, fills)
 
     pool = ThreadPoolExecutor(WORKERS, "item")
     try:

@@ -63,22 +63,24 @@ class Scan:
         return self.aws.client(service, self.aws.global_region)
 
 
-def attempt(read: Collect, scan: Scan, out: CategoryResult) -> None:
+def attempt(read: Collect, scan: Scan, result: CategoryResult) -> None:
     """Run a collector or a part of one: whatever goes wrong in it stays in it."""
     started = time.monotonic()
-    CALLS.set(out.calls)
-    REJECT.set(out.reject)
-    NOTE.set(out.note)
+    CALLS.set(result.calls)
+    REJECT.set(result.reject)
+    NOTE.set(result.note)
     run_isolated(
-        lambda: read(scan, out), lambda error: out.record_error(error, whole=True), scan.aws.log
+        lambda: read(scan, result),
+        lambda error: result.record_error(error, whole=True),
+        scan.aws.log,
     )
-    out.seconds = time.monotonic() - started
-    out.finish()
+    result.seconds = time.monotonic() - started
+    result.finish()
 
 
 def run_parts(
     scan: Scan,
-    out: CategoryResult,
+    result: CategoryResult,
     parts: Mapping[str, Collect],
     lists: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> None:
@@ -88,23 +90,23 @@ def run_parts(
     """
     made = {
         name: CategoryResult(
-            f"{out.name}.{name}",
-            out.builders,
-            required=out.required,
-            lists=lists.get(name, out.lists),
+            f"{result.name}.{name}",
+            result.builders,
+            required=result.required,
+            lists=lists.get(name, result.lists),
         )
         for name in parts
     }
-    out.parts += made.values()
+    result.parts += made.values()
     filled = {name for part in made.values() for name in part.lists}
-    out.lists = tuple(name for name in out.lists if name not in filled)
+    result.lists = tuple(name for name in result.lists if name not in filled)
     with ThreadPoolExecutor(len(parts), "part") as pool:
         running = [pool.submit(attempt, read, scan, made[name]) for name, read in parts.items()]
     for future in running:
         future.result()
 
 
-def open_regions(scan: Scan, out: CategoryResult) -> list[str]:
+def open_regions(scan: Scan, result: CategoryResult) -> list[str]:
     """The regions of the account that the run reads, less those that are closed, or do not let it
     in, which their own documents tell.
     """
@@ -116,7 +118,7 @@ def open_regions(scan: Scan, out: CategoryResult) -> list[str]:
         except RegionUnreadable:
             return True
 
-    found = dict(map_items(scan.aws, closed, is_closed, out))
+    found = dict(map_items(scan.aws, closed, is_closed, result))
     return [region for region in scan.settings.regions if not found.get(region)]
 
 

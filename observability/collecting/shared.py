@@ -52,7 +52,7 @@ class SharedReads:
         else:
             self.window = Window.of_yesterday(datetime.now(UTC), settings, None)
         self.store = Store()
-        self.out = CategoryResult("shared", DocumentBuilders(self.window, self.store))
+        self.result = CategoryResult("shared", DocumentBuilders(self.window, self.store))
         self.administrators: list[Aws] = []
         self.payer = Lazy(lambda: payer(caller))
         self._known: dict[tuple[str, object], Lazy[Any]] = {}
@@ -75,7 +75,7 @@ class SharedReads:
         whole = min(self.settings.account_time_limit, self.caller.time_left())
 
         def bounded() -> None:
-            CALLS.set(self.out.calls)
+            CALLS.set(self.result.calls)
             NOTE.set(None)
             REJECT.set(None)  # what is read for many is read whole, or by each for itself
             with within(min(self.LONGEST, whole * self.PART)):

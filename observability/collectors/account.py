@@ -50,25 +50,25 @@ def account_row(scan: Scan) -> Row:
     }
 
 
-def get_account_details(scan: Scan, out: CategoryResult) -> None:
+def get_account_details(scan: Scan, result: CategoryResult) -> None:
     """Name, state and email of the account; in the home region also contacts (Account: Get…)."""
     details, refused = scan.of_account.once(read_account)
     for error in refused:
-        out.record_error(error)
-    if out.problems or out.untold:
-        out.unread.add("")
+        result.record_error(error)
+    if result.problems or result.untold:
+        result.unread.add("")
     # Not in documents without this category, of which the receiver would add them all the same.
     if scan.settings.no_personal_data:
         details = details | {"account_email": None}
-    out.head(details | {"product": scan.settings.product})
-    out.rows += 1
+    result.head(details | {"product": scan.settings.product})
+    result.rows += 1
     if scan.home and not scan.settings.no_personal_data:
-        out.head(read_contacts(scan, out))
+        result.head(read_contacts(scan, result))
     else:
-        out.unread.update(CONTACTS)
+        result.unread.update(CONTACTS)
 
 
-def read_contacts(scan: Scan, out: CategoryResult) -> Row:
+def read_contacts(scan: Scan, result: CategoryResult) -> Row:
     """Whom to reach (Account: GetContactInformation, GetAlternateContact)."""
     client: AccountClient = scan.global_client("account")
 
@@ -77,13 +77,13 @@ def read_contacts(scan: Scan, out: CategoryResult) -> Row:
         return alternate_contact_row(answer["AlternateContact"])
 
     none: Row = {}
-    contact = out.try_read(
+    contact = result.try_read(
         lambda: contact_row(client.get_contact_information()["ContactInformation"]),
         absent=none,
         fills=["contact_info"],
     )
     alternates = map_items(
-        scan.aws, CONTACT_TYPES, alternate, out, absent=none, fills=["alternate_contacts"]
+        scan.aws, CONTACT_TYPES, alternate, result, absent=none, fills=["alternate_contacts"]
     )
     known = {kind.lower(): contact or None for kind, contact in alternates}
     return {"contact_info": contact or None, "alternate_contacts": known}

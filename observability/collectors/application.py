@@ -20,7 +20,7 @@ signals_row = RowMapper(
 )  # fmt: skip
 
 
-def get_application_signals(scan: Scan, out: CategoryResult) -> None:
+def get_application_signals(scan: Scan, result: CategoryResult) -> None:
     """Services that Application Signals has seen in the last 24 hours (ListServices)."""
     client: CloudWatchApplicationSignalsClient = scan.client("application-signals")
     until = scan.window.until
@@ -28,7 +28,7 @@ def get_application_signals(scan: Scan, out: CategoryResult) -> None:
         StartTime=until - timedelta(hours=24), EndTime=until, PaginationConfig={"PageSize": 100}
     )
     services = listed(pages, "ServiceSummaries", "KeyAttributes")
-    out.emit_all(shaped(services, signals_row))
+    result.emit_all(shaped(services, signals_row))
 
 
 def last_hour(scan: Scan) -> Row:

@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from mypy_boto3_compute_optimizer import ComputeOptimizerClient
 
 
-def get_compute_optimizer(scan: Scan, out: CategoryResult) -> None:
+def get_compute_optimizer(scan: Scan, result: CategoryResult) -> None:
     """What Compute Optimizer recommends for instances, volumes and functions of the account.
 
     Without accountIds AWS answers for the caller's account, also to a management account.
     """
     parts = {"instances": optimize_instances, "volumes": optimize_volumes}
     parts |= {"functions": optimize_functions}
-    run_parts(scan, out, parts)
+    run_parts(scan, result, parts)
 
 
-def optimize_instances(scan: Scan, out: CategoryResult) -> None:
+def optimize_instances(scan: Scan, result: CategoryResult) -> None:
     """EC2 instances (GetEC2InstanceRecommendations)."""
     client: ComputeOptimizerClient = scan.client("compute-optimizer")
     for page in tokens(
         lambda **t: client.get_ec2_instance_recommendations(maxResults=1000, **t), "nextToken"
     ):
-        note_left_out(out, listed([page], "errors"))
+        note_left_out(result, listed([page], "errors"))
         found = listed([page], "instanceRecommendations", "instanceArn")
-        out.emit_all(shaped(found, instance_advice))
+        result.emit_all(shaped(found, instance_advice))
 
 
 def instance_advice(item: Mapping[str, Any]) -> Row:
@@ -47,15 +47,15 @@ def instance_advice(item: Mapping[str, Any]) -> Row:
     }
 
 
-def optimize_volumes(scan: Scan, out: CategoryResult) -> None:
+def optimize_volumes(scan: Scan, result: CategoryResult) -> None:
     """EBS volumes (GetEBSVolumeRecommendations); sizes in GiB."""
     client: ComputeOptimizerClient = scan.client("compute-optimizer")
     for page in tokens(
         lambda **t: client.get_ebs_volume_recommendations(maxResults=1000, **t), "nextToken"
     ):
-        note_left_out(out, listed([page], "errors"))
+        note_left_out(result, listed([page], "errors"))
         found = listed([page], "volumeRecommendations", "volumeArn")
-        out.emit_all(shaped(found, volume_advice))
+        result.emit_all(shaped(found, volume_advice))
 
 
 def volume_advice(item: Mapping[str, Any]) -> Row:
@@ -71,14 +71,14 @@ def volume_advice(item: Mapping[str, Any]) -> Row:
     }
 
 
-def optimize_functions(scan: Scan, out: CategoryResult) -> None:
+def optimize_functions(scan: Scan, result: CategoryResult) -> None:
     """Lambda functions (GetLambdaFunctionRecommendations); memory in MiB."""
     client: ComputeOptimizerClient = scan.client("compute-optimizer")
     pages = client.get_paginator("get_lambda_function_recommendations").paginate(
         PaginationConfig={"PageSize": 1000}
     )
     found = listed(pages, "lambdaFunctionRecommendations", "functionArn")
-    out.emit_all(shaped(found, function_advice))
+    result.emit_all(shaped(found, function_advice))
 
 
 def function_advice(item: Mapping[str, Any]) -> Row:
@@ -91,11 +91,13 @@ def function_advice(item: Mapping[str, Any]) -> Row:
     }
 
 
-def note_left_out(out: CategoryResult, errors: Iterable[Mapping[str, Any]]) -> None:
+def note_left_out(result: CategoryResult, errors: Iterable[Mapping[str, Any]]) -> None:
     """Record what AWS could not recommend anything for, though it was asked."""
     for error in errors:
-        out.fail(f"compute-optimizer left out, {error.get('code')}", str(error.get("identifier")))
-        out.unread.update(out.lists)
+        result.fail(
+            f"compute-optimizer left out, {error.get('code')}", str(error.get("identifier"))
+        )
+        result.unread.update(result.lists)
 
 
 def best_of(options: Iterable[Mapping[str, Any]] | None) -> Mapping[str, Any]:

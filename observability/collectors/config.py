@@ -44,33 +44,33 @@ non_compliant_row = RowMapper(
 )  # fmt: skip
 
 
-def get_config(scan: Scan, out: CategoryResult) -> None:
+def get_config(scan: Scan, result: CategoryResult) -> None:
     """How many rules and resources comply, and each resource that does not (AWS Config).
 
     AWS tells what a rule found by rule only (GetComplianceDetailsByConfigRule): the overview of
     all rules says which ones are worth asking.
     """
     client: ConfigServiceClient = scan.client("config")
-    if out.try_read(lambda: scan.once(read_recorders)) is False:
-        out.skipped = NOT_RECORDING
+    if result.try_read(lambda: scan.once(read_recorders)) is False:
+        result.skipped = NOT_RECORDING
     pages = client.get_paginator("describe_compliance_by_config_rule").paginate()
     rules = listed(pages, "ComplianceByConfigRules", "ConfigRuleName")
     states = dict(
         shaped(rules, lambda one: (one["ConfigRuleName"], one["Compliance"]["ComplianceType"]))
     )
-    out.head(compliance_report(scan.window, states))
-    packs, otherwise = rule_packs(scan, out, client) if states else ({}, None)
+    result.head(compliance_report(scan.window, states))
+    packs, otherwise = rule_packs(scan, result, client) if states else ({}, None)
     broken = [rule for rule, state in states.items() if state == "NON_COMPLIANT"]
     read = functools.partial(evaluations, client, "NON_COMPLIANT")
     found = map_items(
-        scan.aws, broken, read, out, absent=NOTHING, fills=["non_compliant_resources"]
+        scan.aws, broken, read, result, absent=NOTHING, fills=["non_compliant_resources"]
     )
     for rule, rows in found:
         for row in rows or ():
             pack = packs.get(rule, otherwise)
-            out.emit(row | {"conformance_pack": pack}, "non_compliant_resources")
+            result.emit(row | {"conformance_pack": pack}, "non_compliant_resources")
     if states:
-        out.head(count_resources(scan, out, client, states))
+        result.head(count_resources(scan, result, client, states))
 
 
 NOTHING: list[Row] = []
@@ -108,17 +108,17 @@ STANDALONE = "Standalone"
 
 
 def rule_packs(
-    scan: Scan, out: CategoryResult, client: ConfigServiceClient
+    scan: Scan, result: CategoryResult, client: ConfigServiceClient
 ) -> tuple[dict[str, str], str | None]:
     """The conformance pack that a rule came with, and what stands for a rule that is in none.
 
     The latter is None where not all packs could be read (DescribeConformancePackCompliance). A pack
     that vanished since it was listed, or that is still being made, takes no other pack's name away.
     """
-    names = out.try_read(lambda: pack_names(client))
+    names = result.try_read(lambda: pack_names(client))
     read = functools.partial(rules_of_pack, client)
     nothing: list[str] = []
-    packs = dict(map_items(scan.aws, names or [], read, out, absent=nothing))
+    packs = dict(map_items(scan.aws, names or [], read, result, absent=nothing))
     unread = names is None or None in packs.values()
     found = {rule: name for name, rules in packs.items() for rule in rules or ()}
     return found, None if unread else STANDALONE
@@ -149,7 +149,7 @@ def queried_counts(client: ConfigServiceClient) -> Counter[str]:
 
 
 def count_resources(
-    scan: Scan, out: CategoryResult, client: ConfigServiceClient, rules: Iterable[str]
+    scan: Scan, result: CategoryResult, client: ConfigServiceClient, rules: Iterable[str]
 ) -> Row:
     """How many resources comply with all their rules, and how many do not.
 
@@ -163,7 +163,7 @@ def count_resources(
     found: list[set[tuple[str, str]]] = []
     for kind in kinds:
         read = functools.partial(evaluations, client, kind)
-        results = [rows for _, rows in map_items(scan.aws, rules, read, out, absent=NOTHING)]
+        results = [rows for _, rows in map_items(scan.aws, rules, read, result, absent=NOTHING)]
         if None in results:
             return {}  # not all could be read, so their number is not known
         found.append(

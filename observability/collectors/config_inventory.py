@@ -74,28 +74,28 @@ configured_row = RowMapper(
 """What a query tells besides; the instance count of a scaling group is the one it aims at."""
 
 
-def get_config_resource_inventory(scan: Scan, out: CategoryResult) -> None:
+def get_config_resource_inventory(scan: Scan, result: CategoryResult) -> None:
     """Every resource that AWS Config knows (SelectResourceConfig, the advanced query).
 
     Where queries are not possible, the discovered resources, with less told about each. What is
     global goes into the home region's document only.
     """
     try:
-        emit_recorded(scan, out, queried(scan))
+        emit_recorded(scan, result, queried(scan))
     except aws_errors() as error:
-        if out.rows:
+        if result.rows:
             raise
         if get_path(getattr(error, "response", {}), "Error.Code") in DENIED:
-            out.record_error(error)
-        out.note(f"discovered resources only, there was no query: {classify_error(error)[1]}")
-        emit_recorded(scan, out, discovered(scan))
-    if not out.rows and out.try_read(lambda: scan.once(read_recorders)) is False:
-        out.skipped = NOT_RECORDING
+            result.record_error(error)
+        result.note(f"discovered resources only, there was no query: {classify_error(error)[1]}")
+        emit_recorded(scan, result, discovered(scan))
+    if not result.rows and result.try_read(lambda: scan.once(read_recorders)) is False:
+        result.skipped = NOT_RECORDING
 
 
-def emit_recorded(scan: Scan, out: CategoryResult, rows: Iterable[Row]) -> None:
+def emit_recorded(scan: Scan, result: CategoryResult, rows: Iterable[Row]) -> None:
     """Emit the recorded resources that belong into this region's document."""
-    out.emit_all(row for row in rows if scan.home or row["region"] != GLOBAL)
+    result.emit_all(row for row in rows if scan.home or row["region"] != GLOBAL)
 
 
 RESOURCES = f"SELECT {', '.join(CONFIG_COLUMNS)} WHERE " + " AND ".join(

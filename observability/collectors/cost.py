@@ -41,7 +41,7 @@ forecast_row = RowMapper(
 )
 
 
-def get_cost(scan: Scan, out: CategoryResult) -> None:
+def get_cost(scan: Scan, result: CategoryResult) -> None:
     """A report per day: total, the day before, services, anomalies, savings and a forecast.
 
     Forecast and savings are about now: they go into the newest report of a plain run only.
@@ -53,17 +53,17 @@ def get_cost(scan: Scan, out: CategoryResult) -> None:
         "savings": lambda scan, part: found.update(savings=read_savings(scan, part)),
     }
     read = {"anomalies": parts["anomalies"]} if scan.window.backfill else parts
-    run_parts(scan, out, read, dict.fromkeys(read, ()))  # a report without them is a report
+    run_parts(scan, result, read, dict.fromkeys(read, ()))  # a report without them is a report
     costs = scan.once(read_costs)
     totals, amortized = daily_totals(costs.rows), daily_totals(costs.rows, "amortized_cost")
     newest = scan.window.end - timedelta(days=1)
-    for day in days_told(scan.window, costs.first, out):
+    for day in days_told(scan.window, costs.first, result):
         report = cost_report(day, totals, costs.first, amortized)
         if day >= first_anomaly_day():
             report |= anomaly_count(day, found.get("anomalies"))
         if day == newest:
             report |= found.get("savings", {}) | found.get("forecast", {})
-        out.emit(report, day=day)
+        result.emit(report, day=day)
 
 
 def daily_totals(rows: Iterable[Row], column: str = "cost") -> dict[str, dict[str, Decimal]]:
@@ -119,7 +119,7 @@ def cost_report(
     }
 
 
-def read_forecast(scan: Scan, out: CategoryResult) -> Row:
+def read_forecast(scan: Scan, result: CategoryResult) -> Row:
     """What the next 30 days are expected to cost, with bounds (GetCostForecast, $0.01)."""
     client: CostExplorerClient = scan.global_client("ce")
     start = scan.window.until.date()
@@ -132,7 +132,7 @@ def read_forecast(scan: Scan, out: CategoryResult) -> Row:
     )
     days = listed([answer], "ForecastResultsByTime", "TimePeriod.Start")
     forecast = list(shaped(days, forecast_row))
-    out.rows += len(forecast)
+    result.rows += len(forecast)
     return {"forecast": forecast}
 
 
@@ -146,7 +146,7 @@ def first_anomaly_day() -> date:
     return datetime.now(UTC).date() - ANOMALIES_KEPT
 
 
-def read_anomalies(scan: Scan, out: CategoryResult) -> list[tuple[str, str]]:
+def read_anomalies(scan: Scan, result: CategoryResult) -> list[tuple[str, str]]:
     """First and last day of each anomaly that may touch the window (GetAnomalies, $0.01 a page).
 
     AWS selects them by their last day, and keeps them for ANOMALIES_KEPT.
@@ -163,8 +163,8 @@ def read_anomalies(scan: Scan, out: CategoryResult) -> list[tuple[str, str]]:
             raise
         every = list_anomalies(scan, earliest[1])
     found = [item for item in every if is_own(scan.account, item)]
-    out.raise_if_incomplete()  # their number is what is wanted
-    out.rows += len(found)
+    result.raise_if_incomplete()  # their number is what is wanted
+    result.rows += len(found)
     return [(a.get("AnomalyStartDate", "")[:10], a.get("AnomalyEndDate", "9")[:10]) for a in found]
 
 
@@ -191,7 +191,7 @@ def anomaly_count(day: date, spans: Sequence[tuple[str, str]] | None) -> Row:
     return {"anomalies_detected": sum(first <= str(day) <= last for first, last in spans)}
 
 
-def read_savings(scan: Scan, out: CategoryResult) -> Row:
+def read_savings(scan: Scan, result: CategoryResult) -> Row:
     """What could be saved a month and by how many changes (Cost Optimization Hub, free)."""
     client: CostOptimizationHubClient = scan.global_client("cost-optimization-hub")
     savings, count = None, 0
@@ -201,8 +201,8 @@ def read_savings(scan: Scan, out: CategoryResult) -> Row:
         savings = page.get("estimatedTotalDedupedSavings") if savings is None else savings
         groups = listed([page], "items", "group")
         count += sum(item.get("recommendationCount", 0) for item in groups)
-    out.raise_if_incomplete()
-    out.rows += 1
+    result.raise_if_incomplete()
+    result.rows += 1
     return {"potential_monthly_savings": savings, "saving_opportunities_count": count}
 
 

@@ -39,7 +39,7 @@ tag_cost_row = RowMapper(
 )  # fmt: skip
 
 
-def get_cost_by_tag(scan: Scan, out: CategoryResult) -> None:
+def get_cost_by_tag(scan: Scan, result: CategoryResult) -> None:
     """Cost per day by the values of cost allocation tags (Cost Explorer, a request per tag).
 
     The payer has to make a tag a cost allocation tag: until then nothing has a value of it.
@@ -48,17 +48,17 @@ def get_cost_by_tag(scan: Scan, out: CategoryResult) -> None:
         raise NothingToRead("no tag is named (--cost-tags)")
     first = days_kept(scan.window)[0]
     for tag in scan.settings.cost_tags:
-        read = functools.partial(read_tag, scan, out, tag, first)
-        out.try_read(read, tag, fills=out.lists)
+        read = functools.partial(read_tag, scan, result, tag, first)
+        result.try_read(read, tag, fills=result.lists)
 
 
-def read_tag(scan: Scan, out: CategoryResult, tag: str, first: date) -> None:
+def read_tag(scan: Scan, result: CategoryResult, tag: str, first: date) -> None:
     """Emit the costs of a tag's values, from a day on to the end of the window."""
     client: CostExplorerClient = scan.global_client("ce")
     period = time_period(first, scan.window.end)
     groups = cost_groups(client, period, (tag,), own_costs(scan), kind="TAG")
     for row in shaped(groups, functools.partial(row_of, tag)):
-        out.emit(row, day=date.fromisoformat(row["day"]))
+        result.emit(row, day=date.fromisoformat(row["day"]))
 
 
 def row_of(tag: str, found: tuple[Row, Mapping[str, Any]]) -> Row:

@@ -32,14 +32,14 @@ event_row = RowMapper(
 )  # fmt: skip
 
 
-def get_health(scan: Scan, out: CategoryResult) -> None:
+def get_health(scan: Scan, result: CategoryResult) -> None:
     """AWS Health events that affect the account (Health: DescribeEvents, kept for 90 days).
 
     Where the run is over an organization, its events may have been read for all accounts.
     """
     rows: Iterable[Row] | None = shared_events(scan)
     for row in read_events(scan) if rows is None else rows:
-        out.emit(row, day=day_of(row["last_updated_time"]))
+        result.emit(row, day=day_of(row["last_updated_time"]))
 
 
 def read_events(scan: Scan) -> Iterator[Row]:
@@ -79,15 +79,15 @@ def organization_events(shared: SharedReads) -> dict[str, SpooledRows]:
     public, specific = updated_events(shared, aws)
     if not public and not specific:
         raise SharedReadUnavailable("the organization's view has nothing")
-    out = CategoryResult("Health", shared.out.builders)
+    result = CategoryResult("Health", shared.result.builders)
     rows = shared.spools(shared.accounts)
     touched: Iterable[tuple[Any, list[str] | None]] = map_items(
-        aws, specific, lambda event: affected_accounts(aws, event["arn"]), out
+        aws, specific, lambda event: affected_accounts(aws, event["arn"]), result
     )
     for event, accounts in itertools.chain(((event, shared.accounts) for event in public), touched):
         for account in rows.keys() & {*(accounts or ())}:
             rows[account].add(event_row(event))
-    out.raise_if_incomplete()
+    result.raise_if_incomplete()
     for spool in rows.values():
         spool.flush()
     shared.caller.log.log_once(f"Health: {aws.account} reads for {len(rows)} accounts")

@@ -52,10 +52,10 @@ def was_installed(patch: Mapping[str, Any]) -> bool:
     return installed is not None and installed.year > 1970
 
 
-def get_inventory(scan: Scan, out: CategoryResult) -> None:
+def get_inventory(scan: Scan, result: CategoryResult) -> None:
     """Machines that Systems Manager manages, what is installed on them, and their patches."""
     client: SSMClient = scan.client("ssm")
-    types = instance_types(scan, out)
+    types = instance_types(scan, result)
     known: dict[str, None] = {}
     pages = client.get_paginator("describe_instance_information").paginate(
         PaginationConfig={"PageSize": 50}
@@ -65,15 +65,15 @@ def get_inventory(scan: Scan, out: CategoryResult) -> None:
         instance = row["instance_id"]
         known[instance] = None
         ec2 = {} if types is None else {"instance_type": types.get(instance)}
-        out.emit(row | ec2, "instances")
+        result.emit(row | ec2, "instances")
     parts: dict[str, Collect] = {
         "applications": lambda scan, part: get_applications(scan, part, known),
         "patches": lambda scan, part: get_patch_details(scan, part, known),
     }
-    run_parts(scan, out, parts, {name: (name,) for name in parts})
+    run_parts(scan, result, parts, {name: (name,) for name in parts})
 
 
-def instance_types(scan: Scan, out: CategoryResult) -> dict[str, str] | None:
+def instance_types(scan: Scan, result: CategoryResult) -> dict[str, str] | None:
     """EC2's type of each instance, which Systems Manager does not know; None if it cannot be read.
 
     The same listing serves `service_resources`, which reports its failure if it is collected.
@@ -83,12 +83,12 @@ def instance_types(scan: Scan, out: CategoryResult) -> dict[str, str] | None:
     except aws_errors() as error:
         other, settings = "service_resources", scan.settings
         if other in settings.skip or (settings.only and other not in settings.only):
-            out.record_error(error)
-        out.note(f"instance types are not known: {classify_error(error)[1]}")
+            result.record_error(error)
+        result.note(f"instance types are not known: {classify_error(error)[1]}")
         return None
 
 
-def get_applications(scan: Scan, out: CategoryResult, known: Mapping[str, None]) -> None:
+def get_applications(scan: Scan, result: CategoryResult, known: Mapping[str, None]) -> None:
     """What is installed, of fifty machines a call (Systems Manager: GetInventory).
 
     AWS goes on listing machines that were terminated; those are left out.
@@ -101,7 +101,7 @@ def get_applications(scan: Scan, out: CategoryResult, known: Mapping[str, None])
         programs = named([entity], "Data.AWS:Application.Content", "Name")
         shape = functools.partial(application_row, instance_id=entity["Id"])
         for row in shaped(programs if entity["Id"] in known else (), shape):
-            out.emit(row, "applications")
+            result.emit(row, "applications")
 
 
 def named(pages: Iterable[Mapping[str, Any]], path: str, name: str) -> Iterator[Any]:
@@ -109,7 +109,7 @@ def named(pages: Iterable[Mapping[str, Any]], path: str, name: str) -> Iterator[
     return (item for item in listed(pages, path) if item.get(name))
 
 
-def get_patch_details(scan: Scan, out: CategoryResult, known: Iterable[str]) -> None:
+def get_patch_details(scan: Scan, result: CategoryResult, known: Iterable[str]) -> None:
     """Every patch of every machine (Systems Manager: DescribeInstancePatches, one machine each).
 
     AWS tells nothing of a machine whose agent does not run (InvalidInstanceId). Its patches are not
@@ -124,9 +124,9 @@ def get_patch_details(scan: Scan, out: CategoryResult, known: Iterable[str]) -> 
         found = named(pages, "Patches", "Title")
         return list(shaped(found, functools.partial(patch_row, instance_id=instance)))
 
-    for _, rows in map_items(scan.aws, known, patches, out, fills=out.lists):
+    for _, rows in map_items(scan.aws, known, patches, result, fills=result.lists):
         for row in rows or ():
-            out.emit(row, "patches")
+            result.emit(row, "patches")
 
 
 EXPECTED_ERRORS = (

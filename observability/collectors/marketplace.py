@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_marketplace_entitlement import MarketplaceEntitlementServiceClient
 
 
-def get_marketplace(scan: Scan, out: CategoryResult) -> None:
+def get_marketplace(scan: Scan, result: CategoryResult) -> None:
     """Products bought on AWS Marketplace, and what each cost on each day.
 
     A buyer learns its product codes from License Manager (ListReceivedLicenses); their
@@ -45,7 +45,7 @@ def get_marketplace(scan: Scan, out: CategoryResult) -> None:
     try:
         known_costs = scan.once(read_costs)
         costs = product_costs(known_costs.rows)
-        window = window._replace(costs_from=days_told(window, known_costs.first, out)[0])
+        window = window._replace(costs_from=days_told(window, known_costs.first, result)[0])
     except aws_errors() as error:
         if classify_error(error)[0] == FAIL:
             raise  # rows without costs would take away those that earlier documents know
@@ -53,13 +53,13 @@ def get_marketplace(scan: Scan, out: CategoryResult) -> None:
 
     def rows_of(found: tuple[Mapping[str, Any], list[Any] | None]) -> list[Row]:
         product, entitled = found
-        known = entitled is not None or (out.item_skipped and costs is not None)
+        known = entitled is not None or (result.item_skipped and costs is not None)
         return [*marketplace_rows(window, product, entitled, costs)] if known else []
 
     products = bought(scan)
-    found = map_items(scan.aws, products, entitlements, out, absent=none, fills=out.lists)
+    found = map_items(scan.aws, products, entitlements, result, absent=none, fills=result.lists)
     for row in (row for rows in shaped(found, rows_of) for row in rows):
-        out.emit(row, day=date.fromisoformat(row["period_start"]))
+        result.emit(row, day=date.fromisoformat(row["period_start"]))
 
 
 def bought(scan: Scan) -> list[Mapping[str, Any]]:

@@ -27,7 +27,7 @@ app_row = RowMapper(
 )  # fmt: skip
 
 
-def get_resilience_hub_apps(scan: Scan, out: CategoryResult) -> None:
+def get_resilience_hub_apps(scan: Scan, result: CategoryResult) -> None:
     """Applications of Resilience Hub, their policy and their assessed cost (ListApps and others).
 
     AWS tells an app's policy by app only (DescribeApp), the costs by assessment
@@ -46,14 +46,14 @@ def get_resilience_hub_apps(scan: Scan, out: CategoryResult) -> None:
     def describe(arn: str) -> Row:
         app: Row = {**client.describe_app(appArn=arn)["app"], "appArn": arn}
         policy = app.get("policyArn")
-        strictest = out.try_read(lambda: goals(policy), arn) if policy else None
-        cost = out.try_read(lambda: assessed_cost(client, arn), arn)
+        strictest = result.try_read(lambda: goals(policy), arn) if policy else None
+        cost = result.try_read(lambda: assessed_cost(client, arn), arn)
         return app_row(app, cost=cost, **(strictest or {"rto": None, "rpo": None}))
 
     pages = tokens(lambda **token: client.list_apps(maxResults=100, **token), "nextToken")
     apps = {app["appArn"]: app for app in listed(pages, "appSummaries", "appArn")}
-    for arn, row in map_items(scan.aws, apps, describe, out):
-        out.emit(row or app_row(apps[arn]))
+    for arn, row in map_items(scan.aws, apps, describe, result):
+        result.emit(row or app_row(apps[arn]))
 
 
 def policy_goals(answer: Mapping[str, Any]) -> Row:

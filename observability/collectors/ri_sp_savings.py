@@ -90,7 +90,7 @@ plan_use_row = RowMapper(
 """What became of it on a day: the cost on demand of what it covered, what it cost, the rest."""
 
 
-def get_ri_sp_savings(scan: Scan, out: CategoryResult) -> None:
+def get_ri_sp_savings(scan: Scan, result: CategoryResult) -> None:
     """Reservations of EC2 and RDS, and savings plans: daily use, cost and savings of each.
 
     Only what this account bought in the run's regions, whoever uses it. Listing it is free, and
@@ -103,7 +103,7 @@ def get_ri_sp_savings(scan: Scan, out: CategoryResult) -> None:
         "databases": lambda scan, part: read_reservations(scan, part, RDS, reserved_databases),
         "plans": read_savings_plans,
     }
-    run_parts(scan, out, parts)
+    run_parts(scan, result, parts)
 
 
 def reserved_instances(scan: Scan, region: str) -> dict[str, Row]:
@@ -124,30 +124,30 @@ def reserved_databases(scan: Scan, region: str) -> dict[str, Row]:
 
 
 def read_reservations(
-    scan: Scan, out: CategoryResult, service: str, listing: Callable[[Scan, str], dict[str, Row]]
+    scan: Scan, result: CategoryResult, service: str, listing: Callable[[Scan, str], dict[str, Row]]
 ) -> None:
     """The reservations of a service on each day (GetReservationUtilization, $0.01 each).
 
     Cost Explorer numbers subscriptions by itself; the lease is what it shares with the service.
     """
     list_region = functools.partial(listing, scan)
-    regions = open_regions(scan, out)
+    regions = open_regions(scan, result)
     leases = {
         lease: row | {"region": region, "service": service, "reservation_type": "Reserved Instance"}
-        for region, rows in map_items(scan.aws, regions, list_region, out, fills=out.lists)
+        for region, rows in map_items(scan.aws, regions, list_region, result, fills=result.lists)
         for lease, row in (rows or {}).items()
     }
     unknown: set[str] = set()
     use = functools.partial(reservation_use, scan, service)
     days = days_in_force(scan.window, leases.values())
-    for day, groups in map_items(scan.aws, days, use, out, fills=out.lists):
+    for day, groups in map_items(scan.aws, days, use, result, fills=result.lists):
         for lease, used in shaped(groups or (), lease_use):
             if lease in leases:
-                emit_savings(out, day, leases[lease] | used)
+                emit_savings(result, day, leases[lease] | used)
             else:
                 unknown.add(lease)
     if unknown:
-        out.note(f"{len(unknown)} reservations in other regions than the run's are left out")
+        result.note(f"{len(unknown)} reservations in other regions than the run's are left out")
 
 
 def lease_use(group: Mapping[str, Any]) -> tuple[str, Row]:
@@ -171,7 +171,7 @@ def reservation_use(scan: Scan, service: str, day: date) -> list[Any]:
     return [*listed(listed(pages, "UtilizationsByTime"), "Groups", "Value")]
 
 
-def read_savings_plans(scan: Scan, out: CategoryResult) -> None:
+def read_savings_plans(scan: Scan, result: CategoryResult) -> None:
     """The savings plans on each day (Savings Plans: DescribeSavingsPlans, then Cost Explorer).
 
     Cost Explorer tells of one plan by day or of one day by plan; what needs fewer requests is
@@ -194,18 +194,18 @@ def read_savings_plans(scan: Scan, out: CategoryResult) -> None:
     }
     asked = days_in_force(scan.window, plans.values())
     if len(asked) < len(plans):
-        uses = plan_uses_by_day(scan, out, asked)
+        uses = plan_uses_by_day(scan, result, asked)
     else:
-        uses = plan_uses_by_plan(scan, out, plans)
+        uses = plan_uses_by_plan(scan, result, plans)
     for day, arn, use in uses:
         if arn in plans and in_force(plans[arn], day):
-            emit_savings(out, day, plans[arn] | plan_use_row(use))
+            emit_savings(result, day, plans[arn] | plan_use_row(use))
 
 
 PlanUses = Iterator[tuple[date, str, Mapping[str, Any]]]
 
 
-def plan_uses_by_day(scan: Scan, out: CategoryResult, span: Iterable[date]) -> PlanUses:
+def plan_uses_by_day(scan: Scan, result: CategoryResult, span: Iterable[date]) -> PlanUses:
     """(day, plan, use), a request and its pages for each day (GetSavingsPlansUtilizationDetails).
 
     This listing says nothing of days if it is asked for several.
@@ -223,11 +223,11 @@ def plan_uses_by_day(scan: Scan, out: CategoryResult, span: Iterable[date]) -> P
         )
         return [*listed(pages, "SavingsPlansUtilizationDetails", "SavingsPlanArn")]
 
-    for day, found in map_items(scan.aws, span, read, out, fills=out.lists):
+    for day, found in map_items(scan.aws, span, read, result, fills=result.lists):
         yield from ((day, item["SavingsPlanArn"], item) for item in found or ())
 
 
-def plan_uses_by_plan(scan: Scan, out: CategoryResult, plans: Iterable[str]) -> PlanUses:
+def plan_uses_by_plan(scan: Scan, result: CategoryResult, plans: Iterable[str]) -> PlanUses:
     """(day, plan, use), a request for each plan (GetSavingsPlansUtilization has no pages)."""
     client: CostExplorerClient = scan.global_client("ce")
 
@@ -243,7 +243,7 @@ def plan_uses_by_plan(scan: Scan, out: CategoryResult, plans: Iterable[str]) -> 
     def dated(item: Mapping[str, Any]) -> tuple[date, Mapping[str, Any]]:
         return date.fromisoformat(item["TimePeriod"]["Start"][:10]), item
 
-    for arn, found in map_items(scan.aws, plans, read, out, fills=out.lists):
+    for arn, found in map_items(scan.aws, plans, read, result, fills=result.lists):
         yield from ((day, arn, item) for day, item in shaped(found or (), dated))
 
 
@@ -260,10 +260,10 @@ def days_in_force(window: Window, rows: Iterable[Row]) -> list[date]:
     return [day for day in span if any(in_force(row, day) for row in bought)]
 
 
-def emit_savings(out: CategoryResult, day: date, row: Row) -> None:
+def emit_savings(result: CategoryResult, day: date, row: Row) -> None:
     """Emit what is known of a reservation or a plan on a day."""
     dates = {"date_from": str(day), "date_to": str(day + timedelta(days=1))}
-    out.emit(row | dates, day=day)
+    result.emit(row | dates, day=day)
 
 
 EXPECTED_ERRORS = (

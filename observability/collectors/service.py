@@ -15,13 +15,13 @@ from observability.sources.cost_explorer import (
 )
 
 
-def get_services(scan: Scan, out: CategoryResult) -> None:
+def get_services(scan: Scan, result: CategoryResult) -> None:
     """Cost and usage per service, usage type and day (Cost Explorer, shared with get_cost)."""
     costs = scan.once(read_costs)
-    first = str(days_told(scan.window, costs.first, out)[0])
+    first = str(days_told(scan.window, costs.first, result)[0])
     for row in costs.rows:
         if row["date_from"] >= first:
-            out.emit(row, day=date.fromisoformat(row["date_from"]))
+            result.emit(row, day=date.fromisoformat(row["date_from"]))
 
 
 EXPECTED_ERRORS = (

@@ -83,7 +83,7 @@ function_row = kind_of(
 )  # fmt: skip
 
 
-def get_services_resources(scan: Scan, out: CategoryResult) -> None:
+def get_services_resources(scan: Scan, result: CategoryResult) -> None:
     """The main resources of EC2, RDS, S3, ELB, Auto Scaling and Lambda, each kind by itself.
 
     Buckets belong to no region and go into the home region's document.
@@ -93,7 +93,7 @@ def get_services_resources(scan: Scan, out: CategoryResult) -> None:
     def emitting(read: Callable[[Scan], Iterable[Row]]) -> Collect:
         return lambda scan, part: part.emit_all({"region": scan.region} | row for row in read(scan))
 
-    run_parts(scan, out, {name: emitting(read) for name, read in reads.items()})
+    run_parts(scan, result, {name: emitting(read) for name, read in reads.items()})
 
 
 def read_volumes(scan: Scan) -> Iterator[Row]:

@@ -27,7 +27,7 @@ PERSONAL = ("subject", "submitted_by")
 """What people wrote, and who they are; --no-personal-data leaves it out."""
 
 
-def get_support_tickets(scan: Scan, out: CategoryResult) -> None:
+def get_support_tickets(scan: Scan, result: CategoryResult) -> None:
     """Support cases, resolved ones too (Support: DescribeCases, kept for 24 months).
 
     A plain run reads all of them: AWS can only filter by communication, and a case that is
@@ -45,9 +45,9 @@ def get_support_tickets(scan: Scan, out: CategoryResult) -> None:
     unwanted = dict.fromkeys(PERSONAL if scan.settings.no_personal_data else ())
     for row in shaped(listed(pages, "cases", "caseId"), case_row):
         row |= unwanted
-        builder = out.builders.of(day_of(row["time_created"]))
+        builder = result.builders.of(day_of(row["time_created"]))
         row |= {"date_from": str(builder.start), "date_to": str(builder.end)}
-        out.emit(row, day=builder.start)
+        result.emit(row, day=builder.start)
 
 
 EXPECTED_ERRORS = (

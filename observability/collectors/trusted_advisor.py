@@ -25,7 +25,7 @@ check_row = RowMapper(
 """What a Trusted Advisor check found; savings in dollars a month, of cost checks only."""
 
 
-def get_trusted_advisor(scan: Scan, out: CategoryResult) -> None:
+def get_trusted_advisor(scan: Scan, result: CategoryResult) -> None:
     """Trusted Advisor checks in warning or error (Support: DescribeTrustedAdvisorChecks, …).
 
     Summaries, a hundred checks a call, tell which those are; only their results are read. For a
@@ -41,7 +41,7 @@ def get_trusted_advisor(scan: Scan, out: CategoryResult) -> None:
         return listed([found], "summaries", "checkId")
 
     def retired(check: str) -> None:
-        out.note(f"check {check} is left out: AWS lists it, and does not know it any longer")
+        result.note(f"check {check} is left out: AWS lists it, and does not know it any longer")
 
     summaries = {
         summary["checkId"]: summary
@@ -51,11 +51,11 @@ def get_trusted_advisor(scan: Scan, out: CategoryResult) -> None:
     }
 
     def row(found: tuple[str, Any]) -> Row:
-        check, result = found
+        check, check_result = found
         about = checks[check]
         # A summary has what a result has, less the resources.
         return check_row(
-            result or summaries[check],
+            check_result or summaries[check],
             recommendation=about.get("description"),
             check_id=check,
             check_name=about["name"],
@@ -66,9 +66,9 @@ def get_trusted_advisor(scan: Scan, out: CategoryResult) -> None:
         scan.aws,
         summaries,
         lambda check: client.describe_trusted_advisor_check_result(checkId=check)["result"],
-        out,
+        result,
     )
-    out.emit_all(shaped(results, row))
+    result.emit_all(shaped(results, row))
 
 
 EXPECTED_ERRORS = (

@@ -121,32 +121,32 @@ def database_meaning(error: Exception) -> Exception:
 
 def state_meaning(state: str, message: str) -> Exception | None:
     """What an error of PostgreSQL means; None: it is nothing that is expected."""
-    told = without_values(message)
+    text = without_values(message)
     if state.startswith(LOGIN_STATES):
         advice = "a rotation takes seconds; else the secret (AURORA_SECRET_ARN) is wrong"
-        return Transient(f"the database does not accept the password: {told}; {advice}")
+        return Transient(f"the database does not accept the password: {text}; {advice}")
     ours = KEY_TWICE.search(message)
     raced = ours and ours[1].removesuffix("_key") in own_schema().tables
     replanned = state == "0A000" and "cached plan" in message  # of before --init-schema
     if state.startswith(PASSING_STATES) or raced or replanned:  # our keys: met twice at once only
-        return Transient(f"DatabaseErrorException: {told}")
+        return Transient(f"DatabaseErrorException: {text}")
     if refused := value_refused(state, message):
         return refused
     if state.startswith(FAULT_STATES):
-        return DatabaseFault(f"the database refuses a row: {told}{advice_on(message)}")
+        return DatabaseFault(f"the database refuses a row: {text}{advice_on(message)}")
     if not POSTGRESQL_CLASSES.match(state):
-        return DatabaseFault(f"the database refuses a row: {told}", raised=True)
+        return DatabaseFault(f"the database refuses a row: {text}", raised=True)
     return None
 
 
 def value_refused(state: str, message: str) -> Rejected | None:
     """The refusal of a value, if it is that."""
     tables = own_schema().tables
-    told = f"the database refuses a value: {without_values(message)}"
+    text = f"the database refuses a value: {without_values(message)}"
     if state == "23502" and (empty := NO_VALUE.search(message)):
         own = tables.get(empty[2], {}).get(empty[1])
-        return Rejected(told) if own and own.required else None
-    return ValueRefused(told) if state.startswith("22") and state != "2200H" else None
+        return Rejected(text) if own and own.required else None
+    return ValueRefused(text) if state.startswith("22") and state != "2200H" else None
 
 
 def advice_on(message: str) -> str:

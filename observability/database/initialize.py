@@ -131,9 +131,9 @@ def failure(statement: str, error: Exception) -> DatabaseFault:
 
     cause = error if isinstance(error, ClientError) else error.__cause__
     message = cause.response["Error"]["Message"] if isinstance(cause, ClientError) else str(error)
-    said = f"schema.sql is not applied: {heading(statement)}: {without_values(message)}"
+    text = f"schema.sql is not applied: {heading(statement)}: {without_values(message)}"
     if twice := re.search(r'could not create unique index "(\w+)_key"', message):
         key = " ".join(own_schema().keys.get(twice[1], "").split())
         query = f"SELECT {key}, count(*) FROM {twice[1]} GROUP BY {key} HAVING count(*) > 1"
-        said += f": {twice[1]} has rows of one key; find them with {query}"
-    return DatabaseFault(said)
+        text += f": {twice[1]} has rows of one key; find them with {query}"
+    return DatabaseFault(text)

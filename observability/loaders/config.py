@@ -16,19 +16,19 @@ def load_config_data(parts: Parts) -> Loaded:
 
     `config` is a report, or a list of reports.
     """
-    held: list[Part] = []
+    waiting: list[Part] = []
     for part in parts:
         if part.path == "config" and not part.opened:
             report = part.value
             if any(value is not None for value in report.values()):  # {} where it was skipped
                 yield Row("config_reports", part.where, todays("config_reports", dict(report)))
                 yield Complete("config_reports", {"date_from": report.get("date_from")})
-            yield from (non_compliant(late, report) for late in held)
-            held = []
+            yield from (non_compliant(late, report) for late in waiting)
+            waiting = []
         elif part.opened:
             yield from [Complete("non_compliant_resources")] if part.path != "config" else []
         elif part.context.get("date_from") is None:
-            held.append(part)
+            waiting.append(part)
         else:
             yield non_compliant(part, part.context)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
-from observability.loaders.rows import EndOfTable, Held, Loaded, Orphans, Parts, Row, straight
+from observability.loaders.rows import EndOfTable, Loaded, Orphans, Parts, Row, Waiting, straight
 
 INSTANCE = Parent("inventory_instances", "instance_id", {"instance_id": "instance_id"})
 
@@ -23,13 +23,13 @@ def load_inventory_data(parts: Parts) -> Loaded:
     said to be over before all are known to have their machine.
     """
     named: dict[str, dict[str, str]] = {}
-    held = Held("inventory")
+    waiting = Waiting("inventory")
     for loaded in straight(parts, INVENTORY_TABLES):
         if isinstance(loaded, Row):
             instance = str(loaded.values.get("instance_id") or "")
             known = named.setdefault(loaded.table, {})
             if instance not in known:
-                held.add(len(instance))
+                waiting.add(len(instance))
                 known[instance] = loaded.where
         if not isinstance(loaded, EndOfTable) or loaded.table == "inventory_instances":
             yield loaded

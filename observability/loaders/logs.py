@@ -8,16 +8,16 @@ from typing import Any
 from observability.contract import STATUSES
 from observability.database.tables import Kind, Parent, Table
 from observability.loaders.loader import Loader
-from observability.loaders.rows import Complete, Fault, Held, Loaded, Part, Parts, Row
+from observability.loaders.rows import Complete, Fault, Loaded, Part, Parts, Row, Waiting
 
 
 def load_logs_data(parts: Parts) -> Loaded:
     """logs and its log_messages, which keep their order; `logs` may be a list of such."""
     texts: list[tuple[str, str, Any]] = []
-    held = Held("logs.message")
+    waiting = Waiting("logs.message")
     for part in parts:
         if part.path == "logs.message" and not part.opened:
-            held.add(part.size)
+            waiting.add(part.size)
             texts += [(part.where, *text) for text in message_texts(part)]
         elif part.path == "logs":
             if not part.value:
@@ -37,8 +37,8 @@ def load_logs_data(parts: Parts) -> Loaded:
 
 def statuses(part: Part) -> Iterator[tuple[str, Any]]:
     """The statuses that are said, by column."""
-    said = ((name, value) for name, value in part.value.items() if name.endswith("_status"))
-    return ((name, value) for name, value in said if value is not None)
+    found = ((name, value) for name, value in part.value.items() if name.endswith("_status"))
+    return ((name, value) for name, value in found if value is not None)
 
 
 def message_texts(part: Part) -> list[tuple[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from observability.errors import Rejected
-from observability.limits import HELD_CHARACTERS, HELD_ROWS, MIB
+from observability.limits import MIB, WAITING_CHARACTERS, WAITING_ROWS
 from observability.loaders.vocabulary import todays
 
 
@@ -73,7 +73,7 @@ class EndOfTable:
     table: str
 
 
-class Held:
+class Waiting:
     """Counts what a loader holds in memory until it knows what that hangs on."""
 
     def __init__(self, what: str) -> None:
@@ -84,8 +84,8 @@ class Held:
         """Count one more; raises Rejected where they are too many, or too much text."""
         self.rows += 1
         self.characters += characters
-        if self.rows > HELD_ROWS or self.characters > HELD_CHARACTERS:
-            most = f"{HELD_ROWS} or {HELD_CHARACTERS // MIB} MiB"
+        if self.rows > WAITING_ROWS or self.characters > WAITING_CHARACTERS:
+            most = f"{WAITING_ROWS} or {WAITING_CHARACTERS // MIB} MiB"
             raise Rejected(f"{self.what}: over {most} before what they belong to")
 
 

@@ -8,7 +8,7 @@ from observability.database.catalogue import TableSchema
 from observability.database.merge import NONE, rows_of
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
-from observability.loaders.rows import Complete, EndOfTable, Held, Loaded, Part, Parts, Row
+from observability.loaders.rows import Complete, EndOfTable, Loaded, Part, Parts, Row, Waiting
 from observability.loaders.vocabulary import todays
 
 
@@ -111,7 +111,7 @@ class FindingGroups:
     def __init__(self) -> None:
         self.named: set[str] = set()
         self.nameless: list[Part] = []
-        self.held = Held("security.security_hub")
+        self.waiting = Waiting("security.security_hub")
 
     def rows(self, part: Part) -> Loaded:
         if part.opened:
@@ -126,7 +126,7 @@ class FindingGroups:
         elif part.context.get("service"):
             yield from self.finding(part, part.context.get("service"))
         else:
-            self.held.add(part.size)
+            self.waiting.add(part.size)
             self.nameless.append(part)
 
     def finding(self, part: Part, service: Any) -> Loaded:
@@ -140,7 +140,7 @@ class FindingGroups:
         """The row of a service, once."""
         known = name or product
         if known not in self.named if isinstance(known, str) else True:
-            self.held.add(len(str(known)))
+            self.waiting.add(len(str(known)))
             self.named.add(str(known))
             yield Row("security", where, {"service": name}, fallback={"service": product})
 

@@ -12,12 +12,12 @@ from observability.loaders.rows import Loaded, Part, Parts, Row
 
 def load_support_tickets_data(parts: Parts) -> Loaded:
     """support_tickets; a list, or an object whose window its tickets take."""
-    held: list[Part] = []
+    waiting: list[Part] = []
     for part in parts:
         if part.where == "support_tickets" and not part.opened:
-            yield from (ticket(late, part.value) for late in held)
+            yield from (ticket(late, part.value) for late in waiting)
         elif part.path == "support_tickets.tickets" and not part.opened:
-            held.append(part)  # the window may come after them
+            waiting.append(part)  # the window may come after them
         elif not part.opened:
             yield ticket(part, {})
 

@@ -66,8 +66,8 @@ class Reading:
 
     def describe(self, sql: str, before: int = 0) -> list[tuple[str, str]]:
         """The columns of a statement that gives no rows: (label, PostgreSQL's type)."""
-        told = self.answer(sql, {}, before, includeResultMetadata=True)
-        return [(one["label"], one["typeName"]) for one in told.get("columnMetadata", ())]
+        answer = self.answer(sql, {}, before, includeResultMetadata=True)
+        return [(one["label"], one["typeName"]) for one in answer.get("columnMetadata", ())]
 
     def answer(
         self, sql: str, parameters: Mapping[str, str | int], before: int, **more: Any
@@ -123,5 +123,5 @@ def words(message: str, before: int) -> str:
     """PostgreSQL's error in one line, with its place in the user's own text."""
     position = POSITION.search(message)
     at = int(position[1]) - before if position else 0
-    told = re.sub(r"; (Position: \d+|SQLState: \w{5})", "", message).removeprefix("ERROR: ")
-    return printable(told) + (f" (at character {at})" if at > 0 else "")
+    answer = re.sub(r"; (Position: \d+|SQLState: \w{5})", "", message).removeprefix("ERROR: ")
+    return printable(answer) + (f" (at character {at})" if at > 0 else "")

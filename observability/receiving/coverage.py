@@ -93,12 +93,12 @@ def read_list(file: File, body: bytes) -> tuple[str, datetime, bool, list[dict[s
     return lister, listed_at, content.get("whole") is True, accounts
 
 
-def is_account(held: Any) -> bool:
+def is_account(value: Any) -> bool:
     """Whether an entry of a list names an account and its state, in texts."""
-    if not isinstance(held, Mapping) or not ACCOUNT_ID.fullmatch(str(held.get("account_id"))):
+    if not isinstance(value, Mapping) or not ACCOUNT_ID.fullmatch(str(value.get("account_id"))):
         return False
-    texts = (held.get(name) for name in ("account_name", "state", "reason"))
-    return isinstance(held.get("state"), str) and all(
+    texts = (value.get(name) for name in ("account_name", "state", "reason"))
+    return isinstance(value.get("state"), str) and all(
         text is None or (isinstance(text, str) and "\x00" not in text) for text in texts
     )
 

@@ -99,20 +99,20 @@ def unwrap_object(event: Mapping[str, Any], depth: int) -> Iterator[ObjectName |
     elif named := object_named(event):
         yield named
     elif within := next((name for name in WITHIN if name in event), ""):
-        held = event[within]
-        yield from unwrap(decoded(held) if within in IN_BASE64 else held, depth + 1)
+        part = event[within]
+        yield from unwrap(decoded(part) if within in IN_BASE64 else part, depth + 1)
     else:
         yield NotUnderstood(
             f"has only {', '.join(str(n)[:60] for n in sorted(event, key=str)[:10])}"
         )
 
 
-def decoded(held: Any) -> Any:
+def decoded(part: Any) -> Any:
     """The text that is held in base64; what is none is left as it is, and then no JSON."""
     try:
-        return base64.b64decode(held, validate=True).decode()
+        return base64.b64decode(part, validate=True).decode()
     except (TypeError, ValueError):
-        return held
+        return part
 
 
 PLACES: tuple[tuple[str, str, str, bool], ...] = (
@@ -129,18 +129,18 @@ PLACES: tuple[tuple[str, str, str, bool], ...] = (
 def object_named(event: Mapping[str, Any]) -> ObjectName | None:
     """The object that a record, a detail or a task is about."""
     for place, *names, encoded in PLACES:
-        held = event.get(place) if place else event
-        bucket, key = (get_path(held, str(name)) for name in names)
+        part = event.get(place) if place else event
+        bucket, key = (get_path(part, str(name)) for name in names)
         if isinstance(bucket, str) and isinstance(key, str):
             name = unquote_plus(key) if encoded else key
-            return ObjectName(bucket.rpartition(":::")[2], name, *version_of(held))
+            return ObjectName(bucket.rpartition(":::")[2], name, *version_of(part))
     return None
 
 
-def version_of(held: Any) -> tuple[str, int]:
+def version_of(part: Any) -> tuple[str, int]:
     """ETag and size of the object in a record of S3 (eTag) or EventBridge (etag), if they tell."""
-    etag = get_path(held, "object.eTag") or get_path(held, "object.etag")
-    size = get_path(held, "object.size")
+    etag = get_path(part, "object.eTag") or get_path(part, "object.etag")
+    size = get_path(part, "object.size")
     known = isinstance(etag, str) and type(size) is int
     return (etag, size) if known else ("", 0)
 

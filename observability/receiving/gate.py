@@ -16,7 +16,7 @@ def known_regions() -> frozenset[str]:
 
     partitions = Loader().load_data("partitions")["partitions"]
     return frozenset(
-        name for held in partitions for name in held["regions"] if "-global" not in name
+        name for partition in partitions for name in partition["regions"] if "-global" not in name
     )
 
 

@@ -167,7 +167,7 @@ class DocumentReader:
         """Walk an object's members; those that hold no rows go into `context`."""
         self.expect("{")
         seen: set[str] = set()
-        held = 0
+        size_so_far = 0
         while self.peek() != "}":
             if seen:
                 self.expect(",")
@@ -180,8 +180,8 @@ class DocumentReader:
                 yield from self.walk(child, f"{where}.{name}" if where else name, context)
             elif path:
                 context[name], size = self.measured_value()
-                held += size
-                if held > VALUE_CHARACTERS:
+                size_so_far += size
+                if size_so_far > VALUE_CHARACTERS:
                     raise Rejected(f"{where}: its members have over {VALUE_CHARACTERS // MIB} MiB")
             else:
                 self.value()  # a category of others: nothing here is for us

@@ -68,8 +68,8 @@ def versions_of(s3: S3Manager, account: str) -> Iterator[dict[str, str]]:
     pages = s3.client.get_paginator("list_object_versions")
     for prefix in (*(f"{place}/{account}/" for place in PREFIXES), f"{ACCOUNTS_PREFIX}{account}."):
         for page in pages.paginate(Bucket=s3.bucket, Prefix=prefix):
-            for held in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                yield {"Key": held["Key"], "VersionId": held["VersionId"]}
+            for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                yield {"Key": version["Key"], "VersionId": version["VersionId"]}
 
 
 def erase_objects(s3: S3Manager, account: str) -> None:

@@ -100,7 +100,7 @@ def is_taken(run: Run, settings: Settings, key: str) -> bool:
     """Whether there is a document under a key (S3: ListObjectsV2)."""
     client: S3Client = run.caller.client("s3", settings.region)
     found = client.list_objects_v2(Bucket=str(settings.bucket), Prefix=key, MaxKeys=1)
-    return any(held["Key"] == key for held in found.get("Contents", ()))
+    return any(item["Key"] == key for item in found.get("Contents", ()))
 
 
 def is_own(run: Run, settings: Settings, key: str) -> bool:
@@ -180,7 +180,7 @@ def days_with_documents(
             Prefix=folder,
             StartAfter=f"{folder}{last - timedelta(days=LONGEST_LOOK_BACK)}",
         )
-        names = [held["Key"][len(folder) :] for page in pages for held in page.get("Contents", ())]
+        names = [item["Key"][len(folder) :] for page in pages for item in page.get("Contents", ())]
         bound = str(last if prefix == "data" else last + timedelta(days=1))
         found |= {name[:10] for name in names if DATED.match(name) and name[:10] < bound}
     return [date.fromisoformat(day) for day in sorted(found)]
@@ -200,10 +200,10 @@ def is_uploaded(run: Run, account: str, settings: Settings, region: str) -> bool
             Bucket=str(settings.bucket), Prefix=folder, StartAfter=f"{folder}{first}"
         )
         found |= {
-            held["Key"][len(folder) :].partition(".")[0]
+            item["Key"][len(folder) :].partition(".")[0]
             for page in pages
-            for held in page.get("Contents", ())
-            if held["LastModified"].astimezone(UTC).date() == today
+            for item in page.get("Contents", ())
+            if item["LastModified"].astimezone(UTC).date() == today
         }
     return found >= {f"{day}_{INTERVAL}" for day in wanted}
 

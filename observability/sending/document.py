@@ -27,18 +27,18 @@ NO_STATUS = "None"
 def set_log(results: Mapping[str, CategoryResult], notes: Iterable[str] = ()) -> Row:
     """The document's `logs`: the status of each category, and all messages in order."""
     statuses = {
-        f"{name}_status": NO_STATUS if out.skipped == NOT_ASKED else out.status
-        for name, out in results.items()
+        f"{name}_status": NO_STATUS if result.skipped == NOT_ASKED else result.status
+        for name, result in results.items()
     }
-    asked = (out for out in results.values() if out.skipped != NOT_ASKED)
-    said = [pair for out in asked for pair in out.messages()]
-    said += [("INFO", text) for text in notes]
-    calls = sum((out.total_calls for out in results.values()), Counter[str]())
-    said += [("INFO", f"calls: {text}") for text in calls_by_service(calls)]
+    asked = (result for result in results.values() if result.skipped != NOT_ASKED)
+    pairs = [pair for result in asked for pair in result.messages()]
+    pairs += [("INFO", text) for text in notes]
+    calls = sum((result.total_calls for result in results.values()), Counter[str]())
+    pairs += [("INFO", f"calls: {text}") for text in calls_by_service(calls)]
     return statuses | {
         f"{LOGS}_status": PASS,
         "date_created": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "message": [{kind: printable(text)} for kind, text in said],
+        "message": [{kind: printable(text)} for kind, text in pairs],
     }
 
 

@@ -111,7 +111,7 @@ def check(settings: Settings, log: Log) -> int:
 
 def lacks_essential(found: Iterable[tuple[str, str, str, str]]) -> bool:
     """Whether something of an essential category cannot be read."""
-    return any(held[2] == "no" and CATEGORIES[held[0]].essential for held in found)
+    return any(row[2] == "no" and CATEGORIES[row[0]].essential for row in found)
 
 
 def try_upload(caller: Aws, settings: Settings, account: str) -> tuple[str, str]:
@@ -153,9 +153,9 @@ def check_accounts(settings: Settings, log: Log) -> int:
         checked = list(pool.map(lambda target: check_target(run, settings, target), targets))
     uploads = try_upload(caller, settings, targets[0].account)
     heads = ("ACCOUNT", "ROLE", "ASSUMABLE", "READABLE", "REASON")
-    rows = [(target.account, *held.cells) for target, held in zip(targets, checked, strict=True)]
+    rows = [(target.account, *row.cells) for target, row in zip(targets, checked, strict=True)]
     table([heads, *rows, (UPLOAD, PUT, uploads[0], "", uploads[1])])
-    return int(not all(held.well for held in checked) or uploads[0] == "no")
+    return int(not all(row.well for row in checked) or uploads[0] == "no")
 
 
 class Checked(NamedTuple):

@@ -38,12 +38,12 @@ class RegionProgress:
     @property
     def rows(self) -> int:
         """Rows so far."""
-        return sum(out.total_rows for out in self.results.values())
+        return sum(result.total_rows for result in self.results.values())
 
     @property
     def calls(self) -> int:
         """AWS calls so far."""
-        return sum(out.total_calls.total() for out in self.results.values())
+        return sum(result.total_calls.total() for result in self.results.values())
 
 
 class LiveProgress(Progress):
@@ -94,11 +94,11 @@ def categories(shown: RegionProgress) -> Any:
     table = Table(
         "category", "state", "rows", "calls", "seconds", title=shown.scan.region, box=None
     )
-    for name, out in shown.results.items():
-        over = out.done or out.skipped is not None
-        seconds = out.seconds if over else passed
-        facts = (str(out.total_rows), str(out.total_calls.total()), f"{seconds:.1f}")
-        table.add_row(name, out.status if over else "…", *facts)
+    for name, result in shown.results.items():
+        over = result.done or result.skipped is not None
+        seconds = result.seconds if over else passed
+        facts = (str(result.total_rows), str(result.total_calls.total()), f"{seconds:.1f}")
+        table.add_row(name, result.status if over else "…", *facts)
     return table
 
 

@@ -71,13 +71,13 @@ def enabled_regions(aws: Aws) -> tuple[list[str], list[str]]:
     try:
         pages = client.get_paginator("list_regions").paginate(PaginationConfig={"PageSize": 50})
         with within(PROBE_SECONDS):
-            listed = [held for page in pages for held in page["Regions"]]
-        states: dict[str, str] = {held["RegionName"]: held["RegionOptStatus"] for held in listed}
+            listed = [item for page in pages for item in page["Regions"]]
+        states: dict[str, str] = {item["RegionName"]: item["RegionOptStatus"] for item in listed}
     except aws_errors() as error:
         aws.log.say("INFO", f"{describe_error(error)}; EC2 is asked for the regions")
         ec2: EC2Client = aws.client("ec2", aws.home)
         regions = ec2.describe_regions(AllRegions=True)["Regions"]
-        states = {held["RegionName"]: held["OptInStatus"] for held in regions}
+        states = {item["RegionName"]: item["OptInStatus"] for item in regions}
     enabled = ("ENABLED", "ENABLED_BY_DEFAULT", "opted-in", "opt-in-not-required")
     found = sorted(name for name, state in states.items() if state in enabled)
     return found, sorted(states.keys() - {*found})

@@ -14,10 +14,10 @@ from observability.contract import FAIL, PASS, SKIPPED
 from observability.log import Log
 
 
-def log_result(log: Log, out: CategoryResult) -> None:
+def log_result(log: Log, result: CategoryResult) -> None:
     """Write what there is to say of a category."""
-    for kind, text in out.messages():
-        log.say(kind, text, category=out.category, status=out.status)
+    for kind, text in result.messages():
+        log.say(kind, text, category=result.category, status=result.status)
 
 
 class RunSummary:
@@ -41,11 +41,11 @@ class RunSummary:
     def add(self, scan: Scan, results: Mapping[str, CategoryResult]) -> None:
         """Count a region's categories in."""
         with self.lock:
-            asked = (out for out in results.values() if out.skipped != NOT_ASKED)
-            self.statuses.update(out.status for out in asked)
-            self.rows += sum(out.total_rows for out in results.values())
-            self.calls += sum((out.total_calls for out in results.values()), Counter[str]())
-        if failed := [name for name, out in results.items() if out.status == FAIL]:
+            asked = (result for result in results.values() if result.skipped != NOT_ASKED)
+            self.statuses.update(result.status for result in asked)
+            self.rows += sum(result.total_rows for result in results.values())
+            self.calls += sum((result.total_calls for result in results.values()), Counter[str]())
+        if failed := [name for name, result in results.items() if result.status == FAIL]:
             self.fail(scan.account, f"{scan.region} {', '.join(failed)}")
 
     def add_document(self, place: str) -> None:
@@ -77,8 +77,8 @@ class RunSummary:
     def lines(self, *, several: bool) -> Iterator[str]:
         """The documents, what was left out, which of several accounts have failed, the summary."""
         yield from sorted(self.written)
-        for why, held in sorted(self.left_out.items()):
-            yield f"left out, {why}: {shortened(sorted(held), 5)}"
+        for why, listed in sorted(self.left_out.items()):
+            yield f"left out, {why}: {shortened(sorted(listed), 5)}"
         for account, problems in sorted(self.problems.items() if several else ()):
             yield f"failed, {account}: {'; '.join(sorted(problems))}"
         yield self.line

@@ -18,7 +18,7 @@ def read_accounts_file(path: Path) -> tuple[Target, ...]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             check_header(path, reader.fieldnames or ())
-            lines = [(reader.line_num, held) for held in reader]
+            lines = [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise UsageError(f"--accounts-file {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -26,12 +26,12 @@ def read_accounts_file(path: Path) -> tuple[Target, ...]:
     except csv.Error as error:
         raise UsageError(f"{path}: {error}") from None
     seen: set[str] = set()
-    wrong = [f"{path}:{number}: {what}" for number, held in lines if (what := flaw(held, seen))]
+    wrong = [f"{path}:{number}: {what}" for number, row in lines if (what := flaw(row, seen))]
     if wrong or not lines:
         raise UsageError("\n".join(wrong) or f"{path}: there is no account in it")
     return tuple(
-        Target(held["account_id"], {name: held[name] for name in TAGS if held.get(name)})
-        for _, held in lines
+        Target(row["account_id"], {name: row[name] for name in TAGS if row.get(name)})
+        for _, row in lines
     )
 
 
@@ -49,10 +49,10 @@ def check_header(path: Path, names: Sequence[str]) -> None:
         raise UsageError(f"{path}: the header lacks account_id; {known}")
 
 
-def flaw(held: Mapping[str | None, Any], seen: set[str]) -> str | None:
+def flaw(row: Mapping[str | None, Any], seen: set[str]) -> str | None:
     """What is wrong with a line of the accounts file, if anything; `seen` are those before it."""
-    account = held["account_id"]
-    if None in held:
+    account = row["account_id"]
+    if None in row:
         return "more values than the header has names"
     if not ACCOUNT_ID.fullmatch(account or ""):
         return f"{account!r} is not an account id of 12 digits"

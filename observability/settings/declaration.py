@@ -59,11 +59,11 @@ class Setting:
 
         Empty counts as not given. UsageError says in a line what is missing or wrong.
         """
-        for name, held in ((self.flag, given), (self.variable, variable or None)):
-            texts = held if isinstance(held, list) else [held]
-            if self.non_empty and held is not None and not (texts and all(map(split, texts))):
+        for name, entry in ((self.flag, given), (self.variable, variable or None)):
+            texts = entry if isinstance(entry, list) else [entry]
+            if self.non_empty and entry is not None and not (texts and all(map(split, texts))):
                 raise UsageError(f"{name} is empty: name something or leave it out")
-            if value := ",".join(held) if isinstance(held, list) else held:
+            if value := ",".join(entry) if isinstance(entry, list) else entry:
                 return self.convert(value)
         if self.needed:
             raise not_set(self.variable, self.flag)
@@ -86,8 +86,8 @@ def setting(kind: Kind, group: str, text: str, **more: Any) -> Any:
 
 def declared_in(settings: type) -> tuple[Setting, ...]:
     """The settings that are declared as fields of a dataclass."""
-    found = [(held.name, held.metadata.get("setting")) for held in dataclasses.fields(settings)]
-    return tuple(dataclasses.replace(held, name=name) for name, held in found if held)
+    found = [(entry.name, entry.metadata.get("setting")) for entry in dataclasses.fields(settings)]
+    return tuple(dataclasses.replace(entry, name=name) for name, entry in found if entry)
 
 
 def read_all(

@@ -30,7 +30,7 @@ def translated(event: Mapping[str, Any]) -> dict[str, Any]:
     As with the sample, without `end` it is up to now, and without `start` from the first of January
     of that year. UsageError for what is no day, or for days without history.
     """
-    rest = {name: held for name, held in event.items() if name not in FIELDS}
+    rest = {name: value for name, value in event.items() if name not in FIELDS}
     days = {name: event[name] for name in ("start", "end") if event.get(name)}
     try:
         past = is_on(event[HISTORY])

@@ -328,7 +328,7 @@ WITHOUT_EFFECT = (
 
 def check_effects(given: Mapping[str, Any]) -> None:
     """UsageError for a flag without effect: who gave it believes that it has one."""
-    done = {BY_NAME[name].flag for name, held in given.items() if held}
+    done = {BY_NAME[name].flag for name, value in given.items() if value}
     for what, fields, why in WITHOUT_EFFECT:
         for flag in (BY_NAME[name].flag for name in fields):
             if what in done and flag in done:
@@ -367,22 +367,22 @@ def read_event(event: Mapping[str, Any]) -> Row:
         raise UsageError(
             f"the event has {', '.join(unknown)}; it may have {', '.join(sorted(EVENT_FIELDS))}"
         )
-    return {name: read_value(name, held) for name, held in event.items()}
+    return {name: read_value(name, value) for name, value in event.items()}
 
 
-def read_value(name: str, held: Any) -> Any:
+def read_value(name: str, value: Any) -> Any:
     """What an event says of a flag: a text, a list of texts, or true and false."""
     if BY_NAME[name].kind is SWITCH:
         try:
-            return is_on(held)
+            return is_on(value)
         except ValueError as error:
             raise UsageError(f"the event's {name}: {error}") from None
-    if held is None:
+    if value is None:
         return None
-    texts = held if isinstance(held, list) else [held]
+    texts = value if isinstance(value, list) else [value]
     if not all(isinstance(text, str) for text in texts):
-        raise UsageError(f"the event's {name} must be a text or a list of texts, is {held!r}")
-    return held
+        raise UsageError(f"the event's {name} must be a text or a list of texts, is {value!r}")
+    return value
 
 
 def arguments(script: str = SCRIPT) -> argparse.ArgumentParser:

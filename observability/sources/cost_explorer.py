@@ -134,9 +134,9 @@ def later_day(error: Exception, first: date, window: Window) -> date | None:
 
     None if it does not, or if it keeps no day of the window.
     """
-    told = get_path(getattr(error, "response", None), "Error") or {}
-    early = re.search(TOO_EARLY, told.get("Message", ""))
-    if told.get("Code") != "ValidationException" or not early:
+    refusal = get_path(getattr(error, "response", None), "Error") or {}
+    early = re.search(TOO_EARLY, refusal.get("Message", ""))
+    if refusal.get("Code") != "ValidationException" or not early:
         return None
     if first < window.costs_from:
         return window.costs_from  # the day before was for the comparison only
@@ -145,15 +145,15 @@ def later_day(error: Exception, first: date, window: Window) -> date | None:
     return later if later < window.end else None
 
 
-def days_told(window: Window, first: date, out: CategoryResult) -> list[date]:
+def days_told(window: Window, first: date, result: CategoryResult) -> list[date]:
     """The days of the window of which costs are known, from `first` on.
 
     Others are said; nothing must be taken for gone on them.
     """
     found = [day for day in days_kept(window) if day >= first]
     if found[0] > window.costs_from:
-        out.note(f"days before {found[0]} are left out: Cost Explorer keeps nothing so old")
-        out.unread.update(out.lists)
+        result.note(f"days before {found[0]} are left out: Cost Explorer keeps nothing so old")
+        result.unread.update(result.lists)
     return found
 
 
@@ -199,9 +199,9 @@ def cost_groups(
         ),
         "NextPageToken",
     ):
-        for result in listed([page], "ResultsByTime", "TimePeriod", reject):
-            first, after = (result["TimePeriod"][name][:10] for name in ("Start", "End"))
-            for group in result.get("Groups", ()):
+        for day in listed([page], "ResultsByTime", "TimePeriod", reject):
+            first, after = (day["TimePeriod"][name][:10] for name in ("Start", "End"))
+            for group in day.get("Groups", ()):
                 yield {"date_from": first, "date_to": after}, group
 
 

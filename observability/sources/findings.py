@@ -38,11 +38,11 @@ class Reading(NamedTuple):
     accounts: Mapping[str, str]
     since: datetime | None
     until: datetime
-    out: CategoryResult
+    result: CategoryResult
 
 
 def findings(
-    scan: Scan, out: CategoryResult, kind: Administered, own: Callable[[], Mapping[str, str]]
+    scan: Scan, result: CategoryResult, kind: Administered, own: Callable[[], Mapping[str, str]]
 ) -> Iterator[Row]:
     """The findings that the window wants, by an administrator or read by the account itself.
 
@@ -53,7 +53,7 @@ def findings(
         rows: Iterable[Row] | None = administered_rows(scan, kind, since)
         if rows is None:
             accounts = own()
-            reading = Reading(scan.aws, scan.region, accounts, since, scan.window.until, out)
+            reading = Reading(scan.aws, scan.region, accounts, since, scan.window.until, result)
             rows = (row for _, row in kind.read(reading)) if accounts else ()
         yield from (row for row in rows if not scan.window.repeats(since, row["updated_at"]))
 
@@ -90,12 +90,14 @@ def read_members(
 ) -> dict[str, SpooledRows]:
     """What an administrator reads for some of its members; ListingError if any of it failed."""
     rows = shared.spools(members)
-    out = CategoryResult(kind.name, shared.out.builders)
+    result = CategoryResult(kind.name, shared.result.builders)
     since = midnight(shared.window.costs_from)
-    for account, row in kind.read(Reading(aws, region, members, since, shared.window.until, out)):
+    for account, row in kind.read(
+        Reading(aws, region, members, since, shared.window.until, result)
+    ):
         rows[account].add(row)
-    out.raise_if_incomplete()
-    for note in out.notes:
+    result.raise_if_incomplete()
+    for note in result.notes:
         shared.caller.log.log_once(f"{kind.name} in {region}: {note}")
     for spool in rows.values():
         spool.flush()

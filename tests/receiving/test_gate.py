@@ -173,7 +173,7 @@ def members(number: int) -> str:
 def held_findings() -> bytes:
     """Findings before the name of their group, more than are held; the reader is ahead by some."""
     finding = '{"finding_id": "f"}'
-    findings = ",".join([finding] * (limits.HELD_ROWS + 5_000))
+    findings = ",".join([finding] * (limits.WAITING_ROWS + 5_000))
     hub = f'[{{"findings": [{findings}], "service": "x"}}]'
     made = document()
     made["security"]["security_hub"] = "@@"

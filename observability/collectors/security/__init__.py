@@ -29,7 +29,7 @@ PARTS = (
 """In the order of the document."""
 
 
-def get_security(scan: Scan, out: CategoryResult) -> None:
+def get_security(scan: Scan, result: CategoryResult) -> None:
     """Findings, vulnerabilities, keys, web ACLs, trails, secrets and certificates.
 
     Each is a part of its own; all are read at once, on past days those that carry dates.
@@ -37,11 +37,11 @@ def get_security(scan: Scan, out: CategoryResult) -> None:
     past = scan.window.backfill
     read = [part for part in PARTS if not (past and part.is_now)]
     lists = {part.name: part.lists for part in read}
-    out.lists = tuple(name for names in lists.values() for name in names)
-    run_parts(scan, out, {part.name: part.collect for part in read}, lists)
+    result.lists = tuple(name for names in lists.values() for name in names)
+    run_parts(scan, result, {part.name: part.collect for part in read}, lists)
     if past:
         left_out = ", ".join(part.name for part in PARTS if part.is_now)
-        out.note(f"{left_out}: AWS does not tell what was there on a past day")
+        result.note(f"{left_out}: AWS does not tell what was there on a past day")
 
 
 COLLECTOR = Collector(

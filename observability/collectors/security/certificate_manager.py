@@ -34,26 +34,28 @@ NEWER_ROOTS = ("N2_AMAZON_MANAGED", "N2_SFG2_AMAZON_MANAGED")
 """Root hierarchies that ACM's list hides; a list that is asked for them has them only."""
 
 
-def get_certificate_security(scan: Scan, out: CategoryResult) -> None:
+def get_certificate_security(scan: Scan, result: CategoryResult) -> None:
     """Every certificate of every key type, origin and root (ACM: ListCertificates, twice).
 
     The list has all that is wanted; DescribeCertificate is asked where it left something out.
     """
     client: ACMClient = scan.client("acm")
     known: set[str] = set()
-    emit_certificates(scan, out, client, known)
+    emit_certificates(scan, result, client, known)
     request: Any = client.meta.service_model.operation_model("ListCertificates").input_shape
     if "RootHierarchyTypes" in request.members:
-        out.try_read(
-            lambda: emit_certificates(scan, out, client, known, RootHierarchyTypes=NEWER_ROOTS),
-            fills=out.lists,
+        result.try_read(
+            lambda: emit_certificates(scan, result, client, known, RootHierarchyTypes=NEWER_ROOTS),
+            fills=result.lists,
         )
     else:
-        out.note("certificates of Amazon's newer roots are not listed: botocore is older than they")
+        result.note(
+            "certificates of Amazon's newer roots are not listed: botocore is older than they"
+        )
 
 
 def emit_certificates(
-    scan: Scan, out: CategoryResult, client: ACMClient, known: set[str], **roots: Any
+    scan: Scan, result: CategoryResult, client: ACMClient, known: set[str], **roots: Any
 ) -> None:
     """The certificates of the roots that are asked for, else of all but the newer ones; less those
     that are `known` already, from a partition that does not tell roots apart.
@@ -71,10 +73,10 @@ def emit_certificates(
         found = {h["CertificateArn"]: h for h in every if h["CertificateArn"] not in known}
         known.update(found)
         lacking = [arn for arn, item in found.items() if lacks_fields(item)]
-        filled = dict(map_items(scan.aws, lacking, complete, out))
+        filled = dict(map_items(scan.aws, lacking, complete, result))
         whole = ({**(filled.get(arn) or {}), **item} for arn, item in found.items())
         for row in shaped(whole, certificate_row):
-            out.emit(row, "certificate_manager")
+            result.emit(row, "certificate_manager")
 
 
 def lacks_fields(item: Mapping[str, Any]) -> bool:

@@ -28,7 +28,7 @@ trail_status_row = RowMapper(
 )
 
 
-def get_cloudtrail_security(scan: Scan, out: CategoryResult) -> None:
+def get_cloudtrail_security(scan: Scan, result: CategoryResult) -> None:
     """Trails, whether they log, and the time of the newest event (CloudTrail).
 
     A trail is listed in its home region; in this account's home region also those that other
@@ -38,15 +38,15 @@ def get_cloudtrail_security(scan: Scan, out: CategoryResult) -> None:
     client: CloudTrailClient = scan.client("cloudtrail")
     answer = client.describe_trails(includeShadowTrails=scan.home)
     trails = listed([answer], "trailList", "TrailARN")
-    others = set(open_regions(scan, out)) - {scan.region} if scan.home else set()
-    latest = out.try_read(lambda: latest_event(client, scan.window))
+    others = set(open_regions(scan, result)) - {scan.region} if scan.home else set()
+    latest = result.try_read(lambda: latest_event(client, scan.window))
     for trail, status in map_items(
         scan.aws,
         [trail for trail in trails if trail.get("HomeRegion") not in others],
         lambda trail: client.get_trail_status(Name=trail["TrailARN"]),
-        out,
+        result,
     ):
-        out.emit(
+        result.emit(
             trail_row(trail, **trail_status_row(status or {}), latest_event_time=latest),
             "cloudtrail",
         )

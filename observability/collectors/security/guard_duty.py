@@ -64,7 +64,9 @@ def guard_duty_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
         return shaped(listed([answer], "Findings", "Id"), own_row)
 
     def refused(finding: str) -> None:
-        reading.out.note(f"finding {finding} is left out: GuardDuty lists it, and does not tell it")
+        reading.result.note(
+            f"finding {finding} is left out: GuardDuty lists it, and does not tell it"
+        )
 
     def get(ids: list[str]) -> list[tuple[str, Row]]:
         return read_batch(ask, ids, refused)
@@ -75,8 +77,8 @@ def guard_duty_findings(reading: Reading) -> Iterator[tuple[str, Row]]:
         PaginationConfig={"PageSize": 50},
     )
     ids = (found for page in pages for found in page.get("FindingIds", ()) if found)
-    fills = reading.out.lists
-    for _, rows in map_items(aws, batches(ids, 50), get, reading.out, fills=fills):
+    fills = reading.result.lists
+    for _, rows in map_items(aws, batches(ids, 50), get, reading.result, fills=fills):
         yield from rows or ()
 
 
@@ -84,18 +86,18 @@ GUARD_DUTY = Administered("GuardDuty", "guardduty", 50, guard_duty_members, guar
 """AWS takes 50 values per criterion."""
 
 
-def get_guard_duty_security(scan: Scan, out: CategoryResult) -> None:
+def get_guard_duty_security(scan: Scan, result: CategoryResult) -> None:
     """Threats by update time (GuardDuty: ListDetectors, ListFindings, GetFindings by fifties)."""
     detector = Lazy(lambda: own_detector(scan.aws, scan.region))
 
     def own() -> dict[str, str]:
         found = detector()
         if not found:
-            out.skipped = "GuardDuty is not enabled"
+            result.skipped = "GuardDuty is not enabled"
         return {scan.account: found} if found else {}
 
-    for row in findings(scan, out, GUARD_DUTY, own):
-        out.emit(row, "guard_duty", day=day_of(row["updated_at"]))
+    for row in findings(scan, result, GUARD_DUTY, own):
+        result.emit(row, "guard_duty", day=day_of(row["updated_at"]))
 
 
 def guard_duty_criteria(reading: Reading) -> dict[str, ConditionTypeDef]:

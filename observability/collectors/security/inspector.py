@@ -55,10 +55,10 @@ INSPECTOR = Administered("Inspector", "inspector2", 10, inspector_members, inspe
 """AWS takes 10 values per criterion."""
 
 
-def get_inspector(scan: Scan, out: CategoryResult) -> None:
+def get_inspector(scan: Scan, result: CategoryResult) -> None:
     """Vulnerabilities by update time, of this account (Inspector: ListFindings)."""
-    for row in findings(scan, out, INSPECTOR, lambda: {scan.account: ""}):
-        out.emit(row, "inspector", day=day_of(row["updated_at"]))
+    for row in findings(scan, result, INSPECTOR, lambda: {scan.account: ""}):
+        result.emit(row, "inspector", day=day_of(row["updated_at"]))
 
 
 def inspector_criteria(reading: Reading) -> FilterCriteriaTypeDef:

@@ -30,7 +30,7 @@ https://docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyRotationStatus.htm
 """
 
 
-def get_kms_security(scan: Scan, out: CategoryResult) -> None:
+def get_kms_security(scan: Scan, result: CategoryResult) -> None:
     """Every key and whether it rotates (KMS: ListKeys; DescribeKey, GetKeyRotationStatus each).
 
     AWS has no call that describes several keys. key_rotation_enabled is null where a key cannot
@@ -48,13 +48,13 @@ def get_kms_security(scan: Scan, out: CategoryResult) -> None:
         if about.get("KeySpec") != "SYMMETRIC_DEFAULT" or about.get("Origin") != "AWS_KMS":
             return None
         key = about["KeyId"]
-        status = out.try_read(lambda: client.get_key_rotation_status(KeyId=key), key)
+        status = result.try_read(lambda: client.get_key_rotation_status(KeyId=key), key)
         return status and status["KeyRotationEnabled"]
 
     pages = client.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 1000})
     arns = {key["KeyId"]: key.get("KeyArn") for key in listed(pages, "Keys", "KeyId")}
-    for key, row in map_items(scan.aws, arns, describe, out):
-        out.emit(row or {"key_id": key, "arn": arns[key]}, "kms")
+    for key, row in map_items(scan.aws, arns, describe, result):
+        result.emit(row or {"key_id": key, "arn": arns[key]}, "kms")
 
 
 EXPECTED_ERRORS = (

@@ -24,7 +24,7 @@ secret_row = RowMapper(
 """A secret; AWS leaves RotationEnabled out where rotation was never set up."""
 
 
-def get_secrets_security(scan: Scan, out: CategoryResult) -> None:
+def get_secrets_security(scan: Scan, result: CategoryResult) -> None:
     """Every secret's name and rotation, never its value (Secrets Manager: ListSecrets).
 
     Secrets that are scheduled for deletion exist until then, and can be restored.
@@ -35,7 +35,7 @@ def get_secrets_security(scan: Scan, out: CategoryResult) -> None:
     )
     pages = widened(ask, IncludePlannedDeletion=True)
     for row in shaped(listed(pages, "SecretList", "ARN"), secret_row):
-        out.emit(row, "secrets_manager")
+        result.emit(row, "secrets_manager")
 
 
 PART = Part(

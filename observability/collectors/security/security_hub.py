@@ -77,15 +77,15 @@ FINDINGS = Administered(
 """AWS takes 20 values per filter."""
 
 
-def get_security_hub(scan: Scan, out: CategoryResult) -> None:
+def get_security_hub(scan: Scan, result: CategoryResult) -> None:
     """Findings by update time, of this account and region (Security Hub: GetFindings).
 
     The update time is the provider's: AWS does not move it when somebody sets a workflow status.
     """
-    for row in findings(scan, out, FINDINGS, lambda: {scan.account: ""}):
+    for row in findings(scan, result, FINDINGS, lambda: {scan.account: ""}):
         labels = (row["severity"], "open" if is_open(row) else "resolved")
         part = f"{SECURITY_HUB}/{row['product_name'] or row['product_arn'].rpartition('/')[2]}"
-        out.emit(row, part, day=day_of(row["updated_at"]), labels=labels)
+        result.emit(row, part, day=day_of(row["updated_at"]), labels=labels)
 
 
 def security_hub_filters(reading: Reading) -> AwsSecurityFindingFiltersTypeDef:

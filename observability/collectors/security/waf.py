@@ -33,7 +33,7 @@ SQL_GROUPS, XSS_GROUPS = {"AWSManagedRulesSQLiRuleSet"}, {"AWSManagedRulesCommon
 """AWS's rule groups that hold rules against SQL injection and cross-site scripting."""
 
 
-def get_waf_security(scan: Scan, out: CategoryResult) -> None:
+def get_waf_security(scan: Scan, result: CategoryResult) -> None:
     """Web ACLs, their rules and what they protect (WAFv2; CloudFront for CLOUDFRONT ones).
 
     CLOUDFRONT ACLs belong to no region and go into the home region's document; a partition without
@@ -45,31 +45,31 @@ def get_waf_security(scan: Scan, out: CategoryResult) -> None:
     }
     if scan.home and (why := scan.aws.why_lacking("cloudfront")):
         del parts["cloudfront"]
-        out.note(why)
-    run_parts(scan, out, parts)
+        result.note(why)
+    run_parts(scan, result, parts)
 
 
-def read_web_acls(scan: Scan, out: CategoryResult, scope: ScopeType) -> None:
+def read_web_acls(scan: Scan, result: CategoryResult, scope: ScopeType) -> None:
     """The web ACLs of one scope (ListWebACLs; GetWebACL each, the list has no rules)."""
     client: WAFV2Client = (
         scan.client("wafv2") if scope == "REGIONAL" else scan.global_client("wafv2")
     )
     pages = tokens(lambda **t: client.list_web_acls(Scope=scope, Limit=100, **t), "NextMarker")
     acls = {acl["ARN"]: acl for acl in listed(pages, "WebACLs", "ARN")}
-    logging = logged_acls(out, scope, client) if acls else LoggedAcls()
+    logging = logged_acls(result, scope, client) if acls else LoggedAcls()
 
     def describe(arn: str) -> tuple[Row, list[Row]]:
         acl = acls[arn]
         found = client.get_web_acl(Name=acl["Name"], Scope=scope, Id=acl["Id"])["WebACL"]
-        logs = acl_logs(out, client, arn) if logging is None else logging.has(arn)
-        resources = protected(scan, out, scope, client, arn)
+        logs = acl_logs(result, client, arn) if logging is None else logging.has(arn)
+        resources = protected(scan, result, scope, client, arn)
         return acl_rows({**found, "ARN": arn, "Name": acl["Name"]}, scope, logs, resources)
 
-    for arn, rows in map_items(scan.aws, acls, describe, out, fills=["waf_rules"]):
+    for arn, rows in map_items(scan.aws, acls, describe, result, fills=["waf_rules"]):
         acl, rules = rows or (listed_acl_row(acls[arn], scope=scope), [])
-        out.emit(acl, "waf")
+        result.emit(acl, "waf")
         for rule in rules:
-            out.emit(rule, "waf_rules")
+            result.emit(rule, "waf_rules")
 
 
 def log_scope(owner: LogScopeType) -> Any:
@@ -88,7 +88,7 @@ class LoggedAcls(NamedTuple):
         return True if arn in self.known else False if self.complete else None
 
 
-def logged_acls(out: CategoryResult, scope: ScopeType, client: WAFV2Client) -> LoggedAcls | None:
+def logged_acls(result: CategoryResult, scope: ScopeType, client: WAFV2Client) -> LoggedAcls | None:
     """The ACLs that log, whoever has set that up (ListLoggingConfigurations, a call for each).
 
     None for those who may not list, or to whom AWS lists what is none.
@@ -104,17 +104,18 @@ def logged_acls(out: CategoryResult, scope: ScopeType, client: WAFV2Client) -> L
         return {c["ResourceArn"] for p in pages for c in p.get("LoggingConfigurations", ())}
 
     nobody: set[str] = set()
-    own = out.try_read(lambda: logged_by(LOG_SCOPES[0]), absent=nobody)
+    own = result.try_read(lambda: logged_by(LOG_SCOPES[0]), absent=nobody)
     if own is None:
         return None
     others = [
-        out.try_read(functools.partial(logged_by, owner), absent=nobody) for owner in LOG_SCOPES[1:]
+        result.try_read(functools.partial(logged_by, owner), absent=nobody)
+        for owner in LOG_SCOPES[1:]
     ]
     known = own.union(*(found for found in others if found))
     return LoggedAcls(frozenset(known), None not in others)
 
 
-def acl_logs(out: CategoryResult, client: WAFV2Client, arn: str) -> bool | None:
+def acl_logs(result: CategoryResult, client: WAFV2Client, arn: str) -> bool | None:
     """Whether one ACL logs (GetLoggingConfiguration), for those who may not list; None: unknown."""
 
     def logs(owner: LogScopeType) -> bool:
@@ -122,13 +123,13 @@ def acl_logs(out: CategoryResult, client: WAFV2Client, arn: str) -> bool | None:
         return bool(answer["LoggingConfiguration"])
 
     found = [
-        out.try_read(functools.partial(logs, owner), arn, absent=False) for owner in LOG_SCOPES
+        result.try_read(functools.partial(logs, owner), arn, absent=False) for owner in LOG_SCOPES
     ]
     return True if True in found else None if None in found else False
 
 
 def protected(
-    scan: Scan, out: CategoryResult, scope: ScopeType, client: WAFV2Client, arn: str
+    scan: Scan, result: CategoryResult, scope: ScopeType, client: WAFV2Client, arn: str
 ) -> list[str] | None:
     """ARNs of what an ACL protects; AWS tells them by ACL and type of resource only.
 
@@ -147,7 +148,7 @@ def protected(
         reads = [lambda: distributions(scan, arn), lambda: resources("AMPLIFY")]
     nothing: list[str] = []
     found: list[str] = []
-    for answer in [out.try_read(read, arn, absent=nothing) for read in reads]:
+    for answer in [result.try_read(read, arn, absent=nothing) for read in reads]:
         if answer is None:
             return None
         found += answer

@@ -116,10 +116,10 @@ def add_title(element: Element, text: str) -> None:
 def add_tooltips(plot: Element, name: str) -> None:
     """Give each bar and dot of a series a tooltip: its label, its series and its value."""
     for point in list(plot.iter("g")):
-        told = {one.get("class", ""): one.text or "" for one in point.iter("desc")}
+        described = {one.get("class", ""): one.text or "" for one in point.iter("desc")}
         shapes = [one for one in point if one.tag in ("rect", "circle")]
-        if len(shapes) == 1 and "value" in told:
-            add_title(shapes[0], f"{told.get('x_label', '')}: {name}, {told['value']}")
+        if len(shapes) == 1 and "value" in described:
+            add_title(shapes[0], f"{described.get('x_label', '')}: {name}, {described['value']}")
 
 
 def strip(element: Element) -> None:

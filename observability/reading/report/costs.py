@@ -240,8 +240,8 @@ def savings_section(facts: Facts) -> Section:
     ]
     note = "The sources overlap, so they do not add up."
     if total.get("amount"):
-        told = f"{money(total['amount'], currency)} a month in all, overlaps removed by AWS"
-        note = f"{note} Cost Optimization Hub: {told}, as of {short_day(total['last_day'])}."
+        sums = f"{money(total['amount'], currency)} a month in all, overlaps removed by AWS"
+        note = f"{note} Cost Optimization Hub: {sums}, as of {short_day(total['last_day'])}."
     return Section(
         "savings", "Savings", f"As of {moment(facts['now'])} UTC, per month",
         "No savings are recommended, or none have been read.",
@@ -262,8 +262,8 @@ def left_out(facts: Facts) -> str:
     """Which accounts are not in the sums: of the last days, or as they pay in another currency."""
     found = weekly(facts)
     others = found.get("currencies", ())[1:]
-    told = ", ".join(f"{count(one['accounts'])} in {one['currency']}" for one in others)
-    notes = [f"Accounts in other currencies are left out: {told}."] if told else []
+    sums = ", ".join(f"{count(one['accounts'])} in {one['currency']}" for one in others)
+    notes = [f"Accounts in other currencies are left out: {sums}."] if sums else []
     total = found.get("total") or {}
     if total.get("behind"):
         behind = things(total["behind"], "account")
