@@ -43,7 +43,7 @@ PAST_DAYS = {
 BUCKET_STATEMENTS = (
     {
         "Effect": "Allow",
-        "Action": "s3:PutObject",
+        "Action": ["s3:AbortMultipartUpload", "s3:PutObject"],
         "Resource": "arn:aws:s3:::BUCKET/data/${aws:PrincipalAccount}/*",
     },
     {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::BUCKET"},
