@@ -86,6 +86,28 @@ docs: $(READY) ## write the generated parts of README.md and docs/ anew
 pictures: demo ## write docs/report.png anew, from the report of make demo
 	$(BIN)/python -m tests.docs.pictures $(DATA)/report.html docs/report.png
 
+# Superset has an environment of its own, as it needs older packages than ours. It shows the demo's
+# data, or with CLUSTER_ARN and SECRET_ARN those of a cluster in AWS (docs/superset.md).
+SUPERSET := build/superset
+SUPERSET_OPTIONS = --data $(DATA) $(if $(PORT),--port $(PORT)) $(if $(DB_NAME),--database $(DB_NAME)) \
+    $(if $(CLUSTER_ARN),--cluster-arn $(CLUSTER_ARN)) $(if $(SECRET_ARN),--secret-arn $(SECRET_ARN))
+
+.PHONY: superset lock-superset
+superset: $(READY) $(SUPERSET)/.ready ## start Superset with dashboards, until Ctrl-C
+	@$(BIN)/python -m dashboards.superset $(SUPERSET_OPTIONS)
+
+lock-superset: ## renew dashboards/superset/requirements.lock
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/python $(PIP_INSTALL) -r dashboards/superset/requirements.txt
+	echo '# Written by `make lock-superset`: Superset and all that it uses.' >build/lock/lock
+	build/lock/bin/python -m pip --disable-pip-version-check freeze >>build/lock/lock
+	mv build/lock/lock dashboards/superset/requirements.lock
+
+$(SUPERSET)/.ready: dashboards/superset/requirements.lock
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) -r $<
+	touch $@
+
 destroy-hub destroy-spokes: $(TOOLS) ## delete what was deployed
 	deploy/deploy.sh $@
 

@@ -184,7 +184,7 @@ def dashboard_config(dashboard: Dashboard) -> Config:
             "cross_filters_enabled": True,
             "refresh_frequency": 0,
             "expanded_slices": {},
-            "label_colors": {},
+            "label_colors": dict(dashboard.colors),
             "timed_refresh_immune_slices": [],
         },
         "uuid": identifier("dashboard", dashboard.slug),

@@ -13,6 +13,11 @@ MOST_SERIES, MOST_BARS, MOST_ROWS, MOST_POINTS = 10, 15, 50, 1_000
 WHOLE, MONEY, DECIMAL = ",d", ",.2f", ",.1f"
 """Formats of numbers, in d3's words."""
 
+STACKED = {
+    "stack": "Stack", "x_axis_sort_series": "sum", "x_axis_sort_series_ascending": True,
+}  # fmt: skip
+"""Bars of several metrics, sorted by their sum."""
+
 
 def metric_params(metric: Metric) -> dict[str, Any]:
     """A metric as a chart has it."""
@@ -79,33 +84,34 @@ def trend(
 def bars(
     title: str,
     dataset: Dataset,
-    metric: Metric,
     over: str,
-    by: str = "",
+    *metrics: Metric,
+    order: Metric | None = None,
     form: str = WHOLE,
     where: str = "",
 ) -> Chart:
-    """The largest of something, as bars that lie, stacked by another column."""
+    """The largest of something, as bars that lie; several metrics are stacked.
+
+    `order`: what is large, if not the first metric. A column that stacks would not do: of many bars
+    only parts would be shown.
+    """
+    several = len(metrics) > 1
     options = {
         "x_axis": over,
-        "metrics": [metric_params(metric)],
-        "groupby": [by] if by else [],
+        "metrics": [metric_params(metric) for metric in metrics],
+        "groupby": [],
         "orientation": "horizontal",
-        "x_axis_sort": metric.label,
-        "x_axis_sort_asc": True,
-        "timeseries_limit_metric": metric_params(metric),
+        "timeseries_limit_metric": metric_params(order or metrics[0]),
         "order_desc": True,
-        "row_limit": MOST_BARS * (MOST_SERIES if by else 1),
-        "limit": MOST_SERIES if by else None,
-        "stack": "Stack" if by else None,
-        "show_legend": bool(by),
+        "row_limit": MOST_BARS,
         "legendOrientation": "bottom",
-        "show_value": not by,
+        **(STACKED if several else {"x_axis_sort": metrics[0].label, "x_axis_sort_asc": True}),
+        "show_legend": several,
+        "show_value": not several,
         "y_axis_format": form,
         "truncate_metric": True,
     }
-    groups = (over, by) if by else (over,)
-    return Chart(title, dataset, "echarts_timeseries_bar", (metric,), groups, where, options)
+    return Chart(title, dataset, "echarts_timeseries_bar", metrics, (over,), where, options)
 
 
 def share(

@@ -38,8 +38,8 @@ DASHBOARD = Dashboard(
         ),
         (
             (share("Services of the newest week", WEEKS, COST, "service", MONEY), 4),
-            (bars("Accounts this month", MONTH, COST, "account", form=MONEY), 4),
-            (bars("Customers this month", MONTH, COST, "customer", form=MONEY), 4),
+            (bars("Accounts this month", MONTH, "account", COST, form=MONEY), 4),
+            (bars("Customers this month", MONTH, "customer", COST, form=MONEY), 4),
         ),
         (
             (
@@ -58,8 +58,14 @@ DASHBOARD = Dashboard(
             ),
         ),
         (
-            (bars("Savings by source, which overlap", SAVINGS, SAVED, "source", form=MONEY), 4),
-            (bars("Savings by account", SAVINGS, SAVED, "account", "source", form=MONEY), 4),
+            (bars("Savings by source, which overlap", SAVINGS, "source", SAVED, form=MONEY), 4),
+            (
+                bars(
+                    "Savings by Compute Optimizer", SAVINGS, "account", SAVED, form=MONEY,
+                    where="source = 'Compute Optimizer'",
+                ),
+                4,
+            ),
             (total("Largest single saving", SAVINGS, LARGEST, "a month", MONEY), 2),
             (total("Opportunities to save", SAVINGS, NUMBER.sql, "of all sources"), 2),
         ),

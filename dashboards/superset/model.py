@@ -112,13 +112,21 @@ class Chart:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A dashboard for one reader: rows of charts, and the width of each in twelfths of a row."""
+    """A dashboard for one reader.
+
+    Args:
+        slug: its name in an address.
+        rows: the charts, and the width of each in twelfths of a row.
+        filters: the column that a filter takes its values from, by the filter's name.
+        colors: the color of a series by its name.
+    """
 
     title: str
     slug: str
     about: str
     rows: tuple[tuple[tuple[Chart, int], ...], ...]
     filters: Mapping[str, tuple[Dataset, str]] = field(default_factory=dict)
+    colors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def charts(self) -> list[Chart]:

@@ -29,6 +29,16 @@ DOCUMENTS = Metric("Documents", "SUM(documents)")
 
 BEHIND = "state <> 'complete'"
 
+KINDS = tuple(
+    Metric(kind, f"SUM(changes) FILTER (WHERE change = '{kind}')")
+    for kind in ("created", "updated", "gone", "returned")
+)
+COLORS = {
+    "created": "#3f9c6b", "updated": "#5b9bd5", "gone": "#a9b8c6", "returned": "#f2a33a",
+    "Pass": "#3f9c6b", "Skipped": "#a9b8c6", "Fail": "#a3123f", "complete": "#3f9c6b",
+    "incomplete": "#f2a33a", "failing": "#e04f3f", "silent": "#a3123f", "never": "#7f7f7f",
+}  # fmt: skip
+
 DASHBOARD = Dashboard(
     "Platform",
     "platform",
@@ -55,8 +65,8 @@ DASHBOARD = Dashboard(
             (trend("Categories per day by status", STATUSES, DOCUMENTS, by="status"), 6),
         ),
         (
-            (bars("Resources by type", RESOURCES, EXISTING, "resource_type"), 6),
-            (bars("Resources by account", RESOURCES, EXISTING, "account", "region"), 6),
+            (bars("Resources by type", RESOURCES, "resource_type", EXISTING), 6),
+            (bars("Resources by account", RESOURCES, "account", EXISTING), 6),
         ),
         (
             (
@@ -71,7 +81,7 @@ DASHBOARD = Dashboard(
         (
             (
                 bars(
-                    "Instance types and classes", RESOURCES, EXISTING, "instance_type",
+                    "Instance types and classes", RESOURCES, "instance_type", EXISTING,
                     where="instance_type <> ''",
                 ),
                 4,
@@ -82,7 +92,7 @@ DASHBOARD = Dashboard(
                 ),
                 4,
             ),
-            (bars("Volumes", RESOURCES, SIZE, "volume_type", where="volume_type <> ''"), 4),
+            (bars("Volumes", RESOURCES, "volume_type", SIZE, where="volume_type <> ''"), 4),
         ),
         (
             (
@@ -92,7 +102,7 @@ DASHBOARD = Dashboard(
                 ),
                 7,
             ),
-            (bars("Changes by table", CHANGES, CHANGED, "table_name", "change"), 5),
+            (bars("Changes by table", CHANGES, "table_name", *KINDS, order=CHANGED), 5),
         ),
         (
             (
@@ -109,4 +119,5 @@ DASHBOARD = Dashboard(
         "Customer": (DELIVERY, "customer"),
         "Region": (DELIVERY, "region"),
     },
+    COLORS,
 )  # fmt: skip

@@ -33,6 +33,26 @@ SEVERE = "severity IN ('CRITICAL', 'HIGH')"
 FIXABLE = "fix_available IN ('YES', 'PARTIAL')"
 OF_FINDINGS = "measure = 'open_findings'"
 
+LEVELS = (
+    *(
+        Metric(level, f"SUM(findings) FILTER (WHERE severity = '{level}')")
+        for level in ("CRITICAL", "HIGH", "MEDIUM", "LOW")
+    ),
+    Metric("other", "SUM(findings) FILTER (WHERE severity_level < 2)"),
+)
+WEIGHT = Metric("Weight", "SUM(findings * POWER(10, severity_level))")
+"""What sorts accounts: one critical finding weighs more than a few high ones."""
+
+STATES = (
+    Metric("missing", "SUM(patches) FILTER (WHERE lower(state) = 'missing')"),
+    Metric("failed", "SUM(patches) FILTER (WHERE lower(state) = 'failed')"),
+    Metric("other", "SUM(patches) FILTER (WHERE lower(state) NOT IN ('missing', 'failed'))"),
+)
+COLORS = {
+    "CRITICAL": "#a3123f", "HIGH": "#e04f3f", "MEDIUM": "#f2a33a", "LOW": "#5b9bd5",
+    "INFORMATIONAL": "#a9b8c6", "UNRATED": "#7f7f7f", "other": "#a9b8c6",
+}  # fmt: skip
+
 DASHBOARD = Dashboard(
     "Security",
     "security",
@@ -52,11 +72,11 @@ DASHBOARD = Dashboard(
                 ),
                 6,
             ),
-            (bars("Open findings by account", FINDINGS, OPEN, "account", "severity"), 6),
+            (bars("Open findings by account", FINDINGS, "account", *LEVELS, order=WEIGHT), 6),
         ),
         (
             (share("By source", FINDINGS, OPEN, "source"), 4),
-            (bars("By type of resource", FINDINGS, OPEN, "resource_type"), 4),
+            (bars("By type of resource", FINDINGS, "resource_type", OPEN), 4),
             (share("By severity", FINDINGS, OPEN, "severity"), 4),
         ),
         (
@@ -71,18 +91,18 @@ DASHBOARD = Dashboard(
         ),
         (
             (trend("Fixed per day", FIXED, OPEN, by="severity"), 6),
-            (bars("Days to fix by severity", FIXED, DAYS, "severity", form=DECIMAL), 6),
+            (bars("Days to fix by severity", FIXED, "severity", DAYS, form=DECIMAL), 6),
         ),
         (
             (trend("Compliance with AWS Config rules", COMPLIANCE, PERCENT, kind="line"), 6),
-            (bars("Rules that resources break", RULES, BROKEN, "rule_name"), 6),
+            (bars("Rules that resources break", RULES, "rule_name", BROKEN), 6),
         ),
         (
-            (bars("Keys, secrets, trails, certificates", HYGIENE, RESOURCES, "problem"), 4),
+            (bars("Keys, secrets, trails, certificates", HYGIENE, "problem", RESOURCES), 4),
             (table("Where", HYGIENE, ("problem", "account", "resource"), RESOURCES), 8),
         ),
         (
-            (bars("Missing patches by severity", PATCHES, MISSING, "severity", "state"), 6),
+            (bars("Missing patches by severity", PATCHES, "severity", *STATES, order=MISSING), 6),
             (
                 table(
                     "Missing patches", PATCHES, ("title", "severity", "state", "account"),
@@ -97,4 +117,5 @@ DASHBOARD = Dashboard(
         "Customer": (MEASURES, "customer"),
         "Region": (MEASURES, "region"),
     },
+    COLORS,
 )  # fmt: skip
