@@ -153,6 +153,12 @@ hub() {
     local before built key version owner packages database used
     before=$(made "$NAME")
     [ -n "$before" ] || need ORGANIZATION_ID
+    [ -z "${VPC:-}" ] || need SUBNETS
+    if [ -n "$before" ] && [ -n "${VPC+given}" ] && [ "$VPC" != "$(parameter "$NAME" VpcId)" ]; then
+        say "VPC: a database cannot move to another network; make a new hub from a snapshot, see"
+        say "deploy/README.md"
+        exit 2
+    fi
     owner=$(given OrganizationId=ORGANIZATION_ID)
     # Unquoted, here and below: each pair is a word, and none of these values has a space.
     # shellcheck disable=SC2086
@@ -172,7 +178,8 @@ hub() {
             PauseAfterSeconds=PAUSE_AFTER LoadedDays=LOADED_DAYS BackupDays=BACKUP_DAYS \
             Report=REPORT ReportDays=REPORT_DAYS SendersMayPut=SENDERS_MAY_PUT BreakGlassRoleArn=BREAK_GLASS_ROLE \
             ReceiverInEcs=RECEIVER_IN_ECS ReplicaBucketArn=REPLICA_BUCKET \
-            ReplicaKeyArn=REPLICA_KEY SnapshotArn=SNAPSHOT SKIP=SKIP ONLY=ONLY)
+            ReplicaKeyArn=REPLICA_KEY SnapshotArn=SNAPSHOT SKIP=SKIP ONLY=ONLY VpcId=VPC \
+            SubnetIds=SUBNETS ClientSecurityGroupId=CLIENT_SECURITY_GROUP)
     protect "$NAME"
     [ -n "$before" ] || schema
     alarms

@@ -37,9 +37,9 @@ case "$*" in *deploy/build.py*) echo "{SHA}  build/sender.zip" ;; *) exec "$REAL
 
 
 def deploy(
-    directory: Path, accounts: int, status: str, **more: str
+    directory: Path, accounts: int, status: str, what: str = "spokes", **more: str
 ) -> tuple[subprocess.CompletedProcess[str], str]:
-    """deploy.sh spokes over so many accounts; what it asked of the AWS CLI."""
+    """deploy.sh, such as `spokes`, over so many accounts; what it asked of the AWS CLI."""
     for name, text in (("aws", AWS), ("python", PYTHON)):
         (directory / name).write_text(text)
         (directory / name).chmod(0o755)
@@ -55,7 +55,7 @@ def deploy(
     } | more
     script = str(ROOT / "deploy" / "deploy.sh")
     done = subprocess.run(
-        ["bash", script, "spokes"], env=settings, capture_output=True, text=True, check=False
+        ["bash", script, what], env=settings, capture_output=True, text=True, check=False
     )
     return done, asked.read_text()
 
@@ -92,6 +92,16 @@ def test_rolling_back_takes_the_package_that_was_put_before_the_one_in_use(
     [update] = [line for line in asked.splitlines() if "update-stack-set" in line]
     assert f'"CodeKey", "ParameterValue": "{key}"' in update
     assert f'"CodeVersion", "ParameterValue": "{version}"' in update
+
+
+def test_a_hub_does_not_move_to_another_network(tmp_path: Path) -> None:
+    given = {"VPC": "vpc-0123456789abcdef0", "SUBNETS": "subnet-0123456789abcdef0"}
+    done, asked = deploy(tmp_path, 4, "SUCCEEDED", what="hub", **given)
+    assert done.returncode == 2
+    assert done.stderr.startswith("VPC: a database cannot move to another network")
+    done, asked = deploy(tmp_path, 4, "SUCCEEDED", what="hub", **given | {"SUBNETS": ""})
+    assert (done.returncode, done.stderr) == (2, "SUBNETS is not set; see deploy/README.md\n")
+    assert "deploy --stack-name" not in asked
 
 
 def test_rolling_back_ends_where_there_is_nothing_before(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,32 @@ def test_the_task_is_told_settings_that_the_sender_has() -> None:
     assert {held["Name"] for held in container["Environment"]} <= known
 
 
+@pytest.mark.parametrize("vpc", ["", "vpc-0123456789abcdef0"])
+def test_the_database_is_reached_by_clients_of_ones_own_network_or_by_nobody(vpc: str) -> None:
+    given = templates.defaults(templates.HUB) | {"VpcId": vpc}
+    given |= {"ClientSecurityGroupId": "sg-0123456789abcdef0"} if vpc else {}
+    resources = templates.load(templates.HUB)["Resources"]
+    own = {"Network": "own", "SubnetA": "a", "SubnetB": "b", "SecurityGroup.GroupId": "sg-own"}
+    names = templates.conditions(templates.HUB, given | own)
+    there = {name for name, held in resources.items() if met(held, names)}
+    assert ("Network" in there) is ("SubnetA" in there) is ("Clients" not in there) is (not vpc)
+    group = templates.resolve(resources["SecurityGroup"]["Properties"], names)
+    assert group["VpcId"] == (vpc or "own")
+    assert "SecurityGroupIngress" not in group
+    subnets = templates.resolve(resources["SubnetGroup"]["Properties"]["SubnetIds"], names)
+    assert subnets == (["a", "b"] if not vpc else given["SubnetIds"])
+    opened = [held for held in resources.values() if "Ingress" in held["Type"]]
+    [clients] = [templates.resolve(held["Properties"], names) for held in opened]
+    assert (clients["FromPort"], clients["ToPort"]) == (5432, 5432)
+    assert "CidrIp" not in clients
+    assert resources["Instance"]["Properties"]["PubliclyAccessible"] is False
+
+
+def met(resource: Mapping[str, Any], names: templates.Names) -> bool:
+    """Whether a resource is made."""
+    return "Condition" not in resource or names[f"Condition {resource['Condition']}"] == "true"
+
+
 # CloudFormation, as far as moto's goes
 
 NOT_IN_MOTO = {
@@ -146,7 +172,7 @@ STAND_INS: dict[str, Any] = {
 """Resources that moto lacks and others refer to, and what stands in for a reference."""
 
 
-UNMET = {"HasReplica", "HasBudget"}
+UNMET = {"HasReplica", "HasBudget", "HasClients"}
 """Conditions that the defaults do not meet."""
 
 NAMES = {
