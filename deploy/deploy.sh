@@ -179,10 +179,12 @@ hub() {
             Report=REPORT ReportDays=REPORT_DAYS SendersMayPut=SENDERS_MAY_PUT BreakGlassRoleArn=BREAK_GLASS_ROLE \
             ReceiverInEcs=RECEIVER_IN_ECS ReplicaBucketArn=REPLICA_BUCKET \
             ReplicaKeyArn=REPLICA_KEY SnapshotArn=SNAPSHOT SKIP=SKIP ONLY=ONLY VpcId=VPC \
-            SubnetIds=SUBNETS ClientSecurityGroupId=CLIENT_SECURITY_GROUP)
+            SubnetIds=SUBNETS ClientSecurityGroupId=CLIENT_SECURITY_GROUP \
+            BackupAccountId=BACKUP_ACCOUNT)
     protect "$NAME"
     [ -n "$before" ] || schema
     alarms
+    backups
 }
 
 # alarms: who watches the hub; a stack of its own, since a template has 51,200 bytes at most
@@ -351,6 +353,22 @@ organization() {
 their own, before the task does. If none has a sender: make deploy-hub SENDERS_MAY_PUT=false"
 }
 
+# backups: copies of the database in another account, where one is named
+backups() {
+    local account pair settings
+    account=$(parameter "$NAME" BackupAccountId)
+    [[ $account =~ ^[0-9]+$ ]] || return 0
+    settings=("SystemName=$NAME" "BackupAccountId=$account")
+    for pair in ClusterArn DatabaseKeyArn NoticesArn; do
+        settings+=("$pair=$(output "$NAME" "$pair")")
+    done
+    while IFS= read -r pair; do
+        settings+=("$pair")
+    done < <(given CopyDays=COPY_DAYS)
+    stack "$NAME-backup" deploy/backup.yaml "${settings[@]}"
+    protect "$NAME-backup"
+}
+
 # parameter STACK NAME: its value; nothing where the stack has no such parameter
 parameter() {
     aws cloudformation describe-stacks --stack-name "$1" --output text \
@@ -374,15 +392,16 @@ destroy_hub() {
     say "The stack $NAME goes. Its bucket $bucket, its keys and logs, and a last snapshot of the"
     say "database stay. With PURGE=1 the bucket goes, too, with every document in it."
     confirm "Remove the hub?"
+    aws cloudformation update-termination-protection --stack-name "$NAME" \
+        --no-enable-termination-protection >/dev/null
     local name
-    for name in "$NAME-alarms" "$NAME"; do
-        [ -z "$(made "$name")" ] || aws cloudformation update-termination-protection \
-            --stack-name "$name" --no-enable-termination-protection >/dev/null
+    for name in "$NAME-alarms" "$NAME-backup"; do
+        [ -n "$(made "$name")" ] || continue
+        aws cloudformation update-termination-protection --stack-name "$name" \
+            --no-enable-termination-protection >/dev/null
+        aws cloudformation delete-stack --stack-name "$name"
+        aws cloudformation wait stack-delete-complete --stack-name "$name"
     done
-    if [ -n "$(made "$NAME-alarms")" ]; then
-        aws cloudformation delete-stack --stack-name "$NAME-alarms"
-        aws cloudformation wait stack-delete-complete --stack-name "$NAME-alarms"
-    fi
     aws cloudformation deploy --stack-name "$NAME" --template-file deploy/hub.yaml \
         --capabilities CAPABILITY_NAMED_IAM --no-fail-on-empty-changeset \
         --parameter-overrides ProtectDatabase=false

@@ -38,7 +38,7 @@ def stacks(name: str) -> Iterator[Line]:
 
 def described(name: str) -> dict[str, Any]:
     """The stacks of a system by name."""
-    ours = {name, *(f"{name}-{part}" for part in ("packages", "alarms", "organization"))}
+    ours = {name, *(f"{name}-{part}" for part in ("packages", "alarms", "backup", "organization"))}
     pages = boto3.client("cloudformation").get_paginator("describe_stacks").paginate()
     return {
         item["StackName"]: item

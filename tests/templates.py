@@ -14,7 +14,8 @@ DEPLOY = Path(__file__).parents[1] / "deploy"
 HUB, SPOKE, ARTIFACTS = DEPLOY / "hub.yaml", DEPLOY / "spoke.yaml", DEPLOY / "artifacts.yaml"
 ORGANIZATION, MEMBER = DEPLOY / "organization.yaml", DEPLOY / "member.yaml"
 ALARMS = DEPLOY / "alarms.yaml"
-ALL = (HUB, SPOKE, ARTIFACTS, ORGANIZATION, MEMBER, ALARMS)
+BACKUP, VAULT = DEPLOY / "backup.yaml", DEPLOY / "vault.yaml"
+ALL = (HUB, SPOKE, ARTIFACTS, ORGANIZATION, MEMBER, ALARMS, BACKUP, VAULT)
 
 REFERENCE = re.compile(r"\$\{(!?)([^}]+)\}")
 
@@ -93,6 +94,5 @@ def statements(template: Path, resource: str, names: Names) -> list[dict[str, An
     documents = [properties.get("PolicyDocument") or properties.get("KeyPolicy")]
     if "Policies" in properties:
         documents = [policy["PolicyDocument"] for policy in properties["Policies"]]
-    return [
-        resolve(statement, names) for document in documents for statement in document["Statement"]
-    ]
+    found = (resolve(document["Statement"], names) for document in documents)
+    return [statement for held in found for statement in held]

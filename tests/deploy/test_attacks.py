@@ -266,6 +266,31 @@ def test_a_sender_is_held_to_the_hubs_bucket_of_the_hubs_account(deployment: Dep
         assert is_allowed(ask, deployment.sender_policy(own), open_bucket) is wanted
 
 
+@pytest.mark.parametrize("holder", ["", "999988887777"])
+def test_who_holds_copies_of_the_database_reads_its_snapshots_and_nobody_else_does(
+    holder: str,
+) -> None:
+    """The hub's account can copy into that account's vault, and neither read nor empty it."""
+    own = {"AWS::AccountId": "111122223333", "AWS::Partition": "aws", "AWS::Region": "us-east-1"}
+    own |= {"AWS::URLSuffix": "amazonaws.com", "BackupAccountId": holder}
+    own |= {"HubAccountId": "111122223333"}
+    names = templates.defaults(templates.HUB) | own
+    key_policy = templates.statements(templates.HUB, "DatabaseKey", names)
+    for account in ("999988887777", "444455556666"):
+        role = f"arn:aws:iam::{account}:role/administrator"
+        for action in ("kms:Decrypt", "kms:CreateGrant", "kms:PutKeyPolicy"):
+            context = {"kms:grantisforawsresource": "true"}
+            ask = Ask(action, "key", own["AWS::AccountId"], role, ORGANIZATION, context)
+            wanted = account == holder and action != "kms:PutKeyPolicy"
+            assert is_allowed(ask, ADMINISTRATOR, key_policy) is wanted, (account, action)
+    vault = templates.load(templates.VAULT)["Resources"]["Vault"]["Properties"]
+    policy = templates.resolve(vault["AccessPolicy"]["Statement"], own)
+    for action in ("CopyIntoBackupVault", "DeleteRecoveryPoint", "StartRestoreJob"):
+        role = f"arn:aws:iam::{own['AWS::AccountId']}:role/administrator"
+        ask = Ask(f"backup:{action}", "vault", "999988887777", role, ORGANIZATION, {})
+        assert is_allowed(ask, ADMINISTRATOR, policy) is (action == "CopyIntoBackupVault")
+
+
 def test_the_receivers_role_is_ecs_own_only_where_that_is_asked_for(deployment: Deployment) -> None:
     role = templates.load(templates.HUB)["Resources"]["ReceiverRole"]["Properties"]
     trust = role["AssumeRolePolicyDocument"]["Statement"]

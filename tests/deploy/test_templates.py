@@ -60,6 +60,7 @@ HOLDS_DATA = {
     "AWS::S3::Bucket": "Retain",
     "AWS::KMS::Key": "Retain",
     "AWS::RDS::DBCluster": "Snapshot",
+    "AWS::Backup::BackupVault": "Retain",
 }
 
 
@@ -147,6 +148,9 @@ def met(resource: Mapping[str, Any], names: templates.Names) -> bool:
 # CloudFormation, as far as moto's goes
 
 NOT_IN_MOTO = {
+    "AWS::Backup::BackupPlan",
+    "AWS::Backup::BackupSelection",
+    "AWS::Backup::BackupVault",
     "AWS::CloudWatch::Alarm",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Logs::MetricFilter",
@@ -183,6 +187,8 @@ NAMES = {
     "Family",
     "QueueName",
     "BucketName",
+    "BackupVaultName",
+    "BackupPlanName",
 }
 
 
@@ -246,6 +252,8 @@ def test_a_template_deploys_in_moto_as_far_as_moto_goes(
         "ImageUri": IMAGE,
         "NoticesArn": f"arn:aws:sns:us-east-1:{ANALYTICS}:notices",
         "DatabaseKeyArn": embedded.key_arn,
+        "BackupAccountId": "999988887777",
+        "ClusterArn": f"arn:aws:rds:us-east-1:{ANALYTICS}:cluster:hub",
         **dict.fromkeys(("ReceiverName", "ReceiverLog", "RotatorName"), "a-name"),
         **dict.fromkeys(("QueueName", "DeadLettersName"), "a-queue"),
         **network(embedded),
