@@ -97,7 +97,7 @@ class Deployment:
         if account == self.hub and role in of_hub:
             return of_hub[role]
         if role == READER:
-            return templates.statements(templates.MEMBER, "Role", self._names(account))
+            return templates.statements(templates.MEMBER, "Role", self._member_names(account))
         if role == SENDER and account not in self.generous:
             return self.sender_policy(account)
         return ADMINISTRATOR
@@ -148,18 +148,15 @@ class Deployment:
     def trust(self, account: str) -> Sequence[Statement]:
         """Who may assume the role of member.yaml in an account; the role itself is the resource."""
         role = templates.load(templates.MEMBER)["Resources"]["Role"]["Properties"]
-        names = self._names(account) | {
-            "OrganizationId": ORGANIZATION,
-            "HubAccountId": self.hub,
-            "ExternalId": EXTERNAL_ID,
-        }
+        names = self._member_names(account)
         held = templates.resolve(role["AssumeRolePolicyDocument"]["Statement"], names)
         return [statement | {"Resource": "*"} for statement in held]
 
     def task(self) -> tuple[list[str], dict[str, str]]:
         """The task of organization.yaml: its command, and what its environment adds."""
         task = templates.load(templates.ORGANIZATION)["Resources"]["Task"]["Properties"]
-        [container] = templates.resolve(task["ContainerDefinitions"], self._task_names())
+        names = templates.conditions(templates.ORGANIZATION, self._task_names())
+        [container] = templates.resolve(task["ContainerDefinitions"], names)
         environment = {held["Name"]: held["Value"] for held in container["Environment"]}
         return [str(word) for word in container["Command"]], environment
 
@@ -216,6 +213,13 @@ class Deployment:
             "DocumentsKeyArn": self.embedded.key_arn,
             "CUSTOMER": "Example Corp",
             "LogGroup": "/ecs/task",
+        }  # fmt: skip
+
+    def _member_names(self, account: str) -> dict[str, str]:
+        return templates.defaults(templates.MEMBER) | self._names(account) | {
+            "OrganizationId": ORGANIZATION,
+            "HubAccountId": self.hub,
+            "ExternalId": EXTERNAL_ID,
         }  # fmt: skip
 
     def _spoke_names(self, account: str) -> dict[str, str]:

@@ -213,6 +213,31 @@ def test_two_systems_fit_into_one_account(template: Path) -> None:
         assert "${SystemName}" in told or "${AWS::StackName}" in told
 
 
+@pytest.mark.parametrize(
+    ("system", "given", "wanted"),
+    [
+        ("observability", "", "ObservabilityReader"),
+        ("staging", "", "staging-reader"),
+        ("staging", "Ours", "Ours"),
+    ],
+)
+def test_the_role_of_members_has_the_name_that_the_task_assumes(
+    system: str, given: str, wanted: str
+) -> None:
+    own = {"SystemName": system, "RoleName": given, "AWS::Partition": "aws"}
+    names = templates.conditions(templates.MEMBER, own)
+    member = templates.load(templates.MEMBER)["Resources"]["Role"]["Properties"]
+    assert templates.resolve(member["RoleName"], names) == wanted
+    names = templates.conditions(templates.ORGANIZATION, own)
+    resources = templates.load(templates.ORGANIZATION)["Resources"]
+    [enter, _] = resources["TaskRole"]["Properties"]["Policies"]
+    entering = enter["PolicyDocument"]["Statement"][0]["Resource"]
+    assert templates.resolve(entering, names) == f"arn:aws:iam::*:role/{wanted}"
+    [container] = resources["Task"]["Properties"]["ContainerDefinitions"]
+    [told] = [held["Value"] for held in container["Environment"] if held["Name"] == "ROLE_NAME"]
+    assert templates.resolve(told, names) == wanted
+
+
 def with_stand_ins(value: Any) -> Any:
     """A template without the resources that moto lacks and others refer to."""
     if isinstance(value, list):
