@@ -46,6 +46,24 @@ _account_numbers = itertools.count(300_000_000_001)
 hypothesis.settings.load_profile("ci")
 
 
+MADE_ONCE = (
+    "packages", "wheel", "project", "up", "loaded", "whole", "estate", "estate_database", "server",
+    "start", "end",
+)  # fmt: skip
+"""Fixtures that take seconds and that tests only read."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests that share such a fixture in one process, so that it is made once."""
+    for item in items:
+        wanted = getattr(item, "fixturenames", ())
+        for name in MADE_ONCE:
+            if name in wanted:
+                item.add_marker(pytest.mark.xdist_group(name))
+                break
+
+
 def pytest_collection_finish() -> None:
     """Leave all that has been imported and collected out of the garbage collector's search."""
     gc.collect()

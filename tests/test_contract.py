@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import psycopg
-import pytest
 from psycopg import sql
 
 import receiver
@@ -14,9 +13,6 @@ from observability.sending.permissions import AWSBoto3Permissions
 from tests import documents
 from tests.loaders.tables import TABLES
 from tests.loading import Loaded
-
-pytestmark = pytest.mark.xdist_group("contract")
-
 
 # Names that others rely on
 

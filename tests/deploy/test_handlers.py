@@ -17,8 +17,6 @@ from tests.cloud import ApiRequest, EmbeddedCloud, Size
 from tests.conftest import ANALYTICS, MakeAccount, MakeEnvironment
 from tests.deploy.deploying import Invoke, Upload, keys
 
-pytestmark = pytest.mark.xdist_group("deploy")  # the packages are built once
-
 
 def test_the_sender_takes_an_event_without_anything(
     invoke: Invoke, make_account: MakeAccount, environment_of: MakeEnvironment

@@ -8,11 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("deploy")  # the packages are built once
 BUILD = ROOT / "deploy" / "build.py"
 
 

@@ -17,8 +17,6 @@ from tests.conftest import ANALYTICS
 from tests.deploy.deploying import Invoke, Upload, imported, run
 from tests.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("deploy")  # the packages are built once
-
 
 def test_a_verifier_is_what_postgresql_makes_of_the_password(
     rotation: ModuleType, embedded: EmbeddedCloud, database: str

@@ -17,9 +17,6 @@ from tests.conftest import ANALYTICS
 from tests.deploy.deploying import IMAGE, keys, network
 from tests.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("deploy")  # the packages are built once
-
-
 AWS_CLI = shutil.which("aws")
 
 

@@ -21,7 +21,6 @@ from tests.conftest import ANALYTICS
 from tests.deploy.deploying import IMAGE, network
 from tests.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("deploy")  # the packages are built once
 TEMPLATES = templates.ALL
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.conftest import REGIONS
 from tests.loading import Loaded
 
-pytestmark = pytest.mark.xdist_group("contract")
 HOME, OTHER = REGIONS
 
 

@@ -24,8 +24,6 @@ from tests.loading import Loaded, collect, collect_and_load, load
 from tests.runs import Row, lists, ship
 from tests.warehouse import Warehouse
 
-pytestmark = pytest.mark.xdist_group("contract")
-
 HOME, OTHER = REGIONS
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 
-import pytest
-
 from tests import documents
 from tests.changes import day_after
 from tests.collectors.test_cost import forecast
@@ -16,7 +14,6 @@ from tests.documents import Document, document
 from tests.loading import Loaded
 from tests.warehouse import Warehouse
 
-pytestmark = pytest.mark.xdist_group("contract")
 DAY = date(2026, 11, 10)
 HOME, OTHER = REGIONS
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import pytest
-
 from tests import documents
 from tests.loading import Loaded
-
-pytestmark = pytest.mark.xdist_group("contract")
 
 
 def test_statuses_and_messages_are_kept_in_order(loaded: Loaded) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-import pytest
-
 from tests import documents
 from tests.changes import day_after
 from tests.collectors.registry import stated
@@ -13,7 +11,6 @@ from tests.documents import Document
 from tests.loading import Loaded
 from tests.warehouse import Warehouse
 
-pytestmark = pytest.mark.xdist_group("contract")
 DAY = date(2026, 11, 10)
 
 

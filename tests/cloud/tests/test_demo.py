@@ -27,8 +27,6 @@ ODD_SHELL = {
     "no_proxy": "localhost", "BUCKET": "mine", "ORGANIZATION": "1", "ACCOUNTS": "1",
 }  # fmt: skip
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 @dataclass
 class Up:
