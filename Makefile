@@ -92,9 +92,16 @@ SUPERSET := build/superset
 SUPERSET_OPTIONS = --data $(DATA) $(if $(PORT),--port $(PORT)) $(if $(DB_NAME),--database $(DB_NAME)) \
     $(if $(CLUSTER_ARN),--cluster-arn $(CLUSTER_ARN)) $(if $(SECRET_ARN),--secret-arn $(SECRET_ARN))
 
-.PHONY: superset lock-superset
+.PHONY: superset test-superset picture-superset lock-superset
 superset: $(READY) $(SUPERSET)/.ready ## start Superset with dashboards, until Ctrl-C
 	@$(BIN)/python -m dashboards.superset $(SUPERSET_OPTIONS)
+
+# Not a part of `make test`: it takes minutes, and installs Superset. Needs Debian's chromium.
+test-superset: $(READY) $(SUPERSET)/.ready ## open each dashboard in a browser
+	DATA=$(abspath $(DATA)) $(BIN)/python -m pytest tests/dashboards/superset_in_a_browser.py
+
+picture-superset: $(READY) $(SUPERSET)/.ready ## write docs/superset.png anew
+	@$(BIN)/python -m tests.dashboards.picture $(DATA) docs/superset.png
 
 lock-superset: ## renew dashboards/superset/requirements.lock
 	$(PYTHON) -m venv --clear build/lock

@@ -13,9 +13,7 @@ MOST_SERIES, MOST_BARS, MOST_ROWS, MOST_POINTS = 10, 15, 50, 1_000
 WHOLE, MONEY, DECIMAL = ",d", ",.2f", ",.1f"
 """Formats of numbers, in d3's words."""
 
-STACKED = {
-    "stack": "Stack", "x_axis_sort_series": "sum", "x_axis_sort_series_ascending": True,
-}  # fmt: skip
+STACKED = {"stack": "Stack", "x_axis_sort": "sum", "x_axis_sort_asc": True}
 """Bars of several metrics, sorted by their sum."""
 
 

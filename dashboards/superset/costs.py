@@ -86,5 +86,6 @@ DASHBOARD = Dashboard(
         "Service": (COSTS, "service"),
         "Currency": (COSTS, "currency"),
     },
+    {"Cost": "#1fa8c9", "Amortized": "#f2a33a"},
 )  # fmt: skip
 """Costs in several currencies are added unless one is chosen."""

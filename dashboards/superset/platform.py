@@ -98,7 +98,7 @@ DASHBOARD = Dashboard(
             (
                 table(
                     "Changed resources", CHANGED_RESOURCES,
-                    ("day", "account", "change", "resource", "changed_columns"), NEWEST, CHANGED,
+                    ("account", "change", "resource", "changed_columns"), NEWEST, CHANGED,
                 ),
                 7,
             ),

@@ -109,7 +109,7 @@ def serve(source: Source, home: Path, port: int, log: int) -> subprocess.Popen[b
         [
             PROGRAMS / "gunicorn", "--bind", f"{HOST}:{port}", "--workers", "1",
             "--threads", str(THREADS), "--worker-class", "gthread", "--timeout", "120",
-            "--no-control-socket",
+            "--graceful-timeout", "3", "--no-control-socket",
             "superset.app:create_app()",
         ],
         stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=home, start_new_session=True,
