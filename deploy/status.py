@@ -69,10 +69,13 @@ def accounts(name: str) -> Iterator[Line]:
 
 
 def alarms(name: str) -> Iterator[Line]:
-    """Alarms that ring (CloudWatch: DescribeAlarms)."""
+    """Alarms that ring (CloudWatch: DescribeAlarms); not those of a system `{name}-staging`."""
     pages = boto3.client("cloudwatch").get_paginator("describe_alarms")
     found = [
-        item for page in pages.paginate(AlarmNamePrefix=f"{name}-") for item in page["MetricAlarms"]
+        item
+        for stack in ("alarms", "organization")
+        for page in pages.paginate(AlarmNamePrefix=f"{name}-{stack}-")
+        for item in page["MetricAlarms"]
     ]
     ringing = [item for item in found if item["StateValue"] == "ALARM"]
     yield not ringing and bool(found), "alarms", f"{len(found)}, {len(ringing)} ringing"

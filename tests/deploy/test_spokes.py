@@ -1,8 +1,9 @@
-"""deploy.sh spokes: a StackSet's operation that fails tells where and why."""
+"""deploy.sh: a StackSet's operation that fails tells where and why; steps, and back again."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -17,6 +18,7 @@ echo "$*" >> "$ASKED"
 case "$*" in
     *list-stack-sets*) echo observability-spokes ;;
     *describe-stack-set-operation*) echo "$STATUS" ;;
+    *"=='BackupAccountId'"*) echo "${HOLDER:-None}" ;;
     *"=='CodeKey'"*) echo "$USED" ;;
     *sort_by*)
         printf 'sender-aa.zip\\tv1\\nsender-cc.zip\\tv2\\nsender-bb.zip\\tv3\\n' ;;
@@ -32,7 +34,11 @@ case "$*" in
 esac
 """
 PYTHON = f"""#!/usr/bin/env bash
-case "$*" in *deploy/build.py*) echo "{SHA}  build/sender.zip" ;; *) exec "$REAL" "$@" ;; esac
+case "$*" in
+    *deploy/build.py*) printf '{SHA}  build/%s.zip\\n' receiver sender ;;
+    *receiver.py*) echo "$*" >> "$ASKED" ;;
+    *) exec "$REAL" "$@" ;;
+esac
 """
 
 
@@ -92,6 +98,30 @@ def test_rolling_back_takes_the_package_that_was_put_before_the_one_in_use(
     [update] = [line for line in asked.splitlines() if "update-stack-set" in line]
     assert f'"CodeKey", "ParameterValue": "{key}"' in update
     assert f'"CodeVersion", "ParameterValue": "{version}"' in update
+
+
+def steps(asked: str) -> list[str]:
+    """What is done to the hub, in order: schema.sql, and each stack."""
+    found = re.findall(r"--(?:init-(schema)|stack-name) ?(\S*) --(?:template-file|patience)", asked)
+    return [schema or name for schema, name in found]
+
+
+def test_the_schema_comes_before_the_code_and_stays_when_the_code_goes_back(tmp_path: Path) -> None:
+    stacks = ["observability", "observability-alarms"]
+    done, asked = deploy(tmp_path, 0, "SUCCEEDED", what="hub", USED="receiver-cc.zip")
+    assert done.returncode == 0, done.stderr
+    assert steps(asked) == ["observability-packages", "schema", *stacks]
+    assert f"CodeKey=receiver-{SHA[:16]}.zip" in asked
+    (tmp_path / "asked").unlink()
+    more = {"ROLL_BACK": "1", "USED": "sender-cc.zip", "HOLDER": "444455556666"}
+    done, asked = deploy(tmp_path, 0, "SUCCEEDED", what="hub", **more)
+    assert done.returncode == 0, done.stderr
+    assert steps(asked) == ["observability-packages", *stacks, "observability-backup"]
+    assert "CodeKey=sender-aa.zip CodeVersion=v1" in asked
+    assert "BackupAccountId=444455556666 ClusterArn=something" in asked
+    (tmp_path / "asked").unlink()
+    done, asked = deploy(tmp_path, 0, "SUCCEEDED", what="schema")
+    assert (done.returncode, steps(asked)) == (0, ["schema"])
 
 
 def test_a_hub_does_not_move_to_another_network(tmp_path: Path) -> None:

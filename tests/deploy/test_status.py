@@ -17,6 +17,13 @@ from tests.paths import ROOT
 
 HERE = "us-east-1"
 
+UNCONFIRMED = b"""<ListSubscriptionsByTopicResponse
+    xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><ListSubscriptionsByTopicResult><Subscriptions>
+    <member><SubscriptionArn>PendingConfirmation</SubscriptionArn><Protocol>email</Protocol>
+    <Endpoint>ops@example.com</Endpoint></member></Subscriptions></ListSubscriptionsByTopicResult>
+    </ListSubscriptionsByTopicResponse>"""
+"""As SNS answers until the address is confirmed; moto takes it for confirmed at once."""
+
 
 def status(embedded: EmbeddedCloud, name: str) -> tuple[int, dict[str, tuple[str, str]], str]:
     """The exit code, the lines by what they are about, and what was said on stderr."""
@@ -69,8 +76,24 @@ def test_what_is_not_well_is_told_and_is_the_exit_code(
     url = system["sqs"].get_queue_url(QueueName=outputs["DeadLettersName"])["QueueUrl"]
     system["sqs"].send_message(QueueUrl=url, MessageBody="{}")
     system["kms"].schedule_key_deletion(KeyId=outputs["DatabaseKeyArn"].rpartition("/")[2])
+    cloudwatch = embedded.client("cloudwatch", ANALYTICS)
+    for alarm in (f"{name}-alarms-Queue", f"{name}-staging-alarms-Queue"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=alarm,
+            Namespace="any",
+            MetricName="any",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="it waits")
+    embedded.switches.answer_raw("sns", "ListSubscriptionsByTopic", UNCONFIRMED)
     code, lines, _ = status(embedded, name)
     assert code == 1
+    assert lines["alarms"] == ("LOOK", "1, 1 ringing"), "of another system"
+    assert lines["notices"] == ("LOOK", "ops@example.com not confirmed: see the mail from AWS")
     assert lines[name] == ("ok", "CREATE_COMPLETE")
     assert lines["queue"] == ("ok", "0 messages")
     assert lines["dead letters"] == ("LOOK", "1 messages")
