@@ -30,9 +30,10 @@ cloud: $(READY) ## start the simulated AWS of make demo again, until Ctrl-C
 demo-org: $(READY) ## show one run over an organization with accounts that fail
 	@$(BIN)/python -m tests.cloud.demo_organization $(VERBOSE)
 
-soak: $(READY) ## load documents for minutes: with faults and kills, and beside a hostile account
+soak: $(READY) ## load documents for minutes: with faults and kills, beside a hostile account, with little room
 	$(BIN)/python -m tests.soak
 	$(BIN)/python -m tests.neighbours
+	$(BIN)/python -m tests.cramped
 
 # Three processes on two cores, since many tests wait for limits and time-outs.
 # TESTS=tests/collectors: these only.

@@ -12,12 +12,32 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.bench import before, growth, organization, others, receiving, report, sending, views
+from tests.bench import (
+    before,
+    growth,
+    organization,
+    others,
+    rebuild,
+    receiving,
+    report,
+    sending,
+    views,
+)
 from tests.bench.harness import Line, Results, account, running_cloud
 from tests.cloud import Size
 
 QUICK = bool(os.environ.get("QUICK"))
-PARTS = ("receiver", "before", "others", "sender", "organization", "growth", "views", "report")
+PARTS = (
+    "receiver",
+    "before",
+    "others",
+    "sender",
+    "organization",
+    "growth",
+    "rebuild",
+    "views",
+    "report",
+)
 
 
 def main() -> int:
@@ -39,6 +59,8 @@ def main() -> int:
         organization.measure(results, int(numbers[0]) if numbers else 16 if QUICK else 40)
     if "growth" in wanted:
         growth.measure(results, quick=QUICK)
+    if "rebuild" in wanted:
+        rebuild.measure(results, 5 if QUICK else 30)
     if "views" in wanted:
         views.measure(results, *((50, 30) if QUICK else (1000, 365)))
     if "report" in wanted:

@@ -288,6 +288,14 @@ TRIED = {
 """By what each runbook is tried, or why it cannot be here; its commands exist (test_commands)."""
 
 
+def test_the_time_of_a_rebuild_follows_from_that_of_a_document() -> None:
+    [(seconds, hours, accounts)] = re.findall(
+        r"about ([\d.]+) seconds each, (\d+) hours for (\d+) accounts, two regions, a year",
+        PAGE.read_text(),
+    )
+    assert round(float(seconds) * int(accounts) * 2 * 365 / 3600) == int(hours)
+
+
 def test_each_runbook_is_tried_or_it_is_said_why_not() -> None:
     assert re.findall(r"^## (.+)$", PAGE.read_text(), re.M) == [*TRIED]
 

@@ -24,6 +24,7 @@ from observability.receiving.room import Disk, Room
 from tests import documents, soak
 from tests.cloud import ApiRequest
 from tests.cloud.switches import CutError
+from tests.cramped import FILLING
 from tests.documents import document
 from tests.faults import keys, put, sweep
 from tests.warehouse import Warehouse
@@ -223,32 +224,6 @@ def test_the_log_of_a_document_is_bounded(warehouse: Warehouse, story: io.String
     assert len(lines) < 200
     assert max(map(len, lines)) < 5_000
     assert "(others)" in story.getvalue()
-
-
-def hub(text: str) -> Callable[[str], bytes]:
-    """Makes the document of an account with this text in place of Security Hub's groups."""
-    return lambda account: documents.encode(
-        {**document(account=account), "security": {"security_hub": "@@"}}
-    ).replace(b'"@@"', text.encode())
-
-
-def many(text: str, number: int) -> str:
-    """A list of the same value; @ in it is the number."""
-    return "[" + ",".join(text.replace("@", str(n)) for n in range(number)) + "]"
-
-
-LONG = "x" * 4_000
-MEMBERS = ",".join(f'"n{n}": "{LONG}"' for n in range(990))
-FILLING = [
-    hub('[{"x": ' + many("{}", 1_300_000) + "}]"),
-    hub('[{"findings": [{"x": ' + many("1.5", 970_000) + "}]}]"),
-    hub("[{" + MEMBERS + ', "findings": ' + many("{}", 50_000) + "}]"),
-    hub('[{"findings": ' + many('{"title": "' + "x" * 40 + '"}', 150_000) + ', "service": 1}]'),
-    hub(many('{"service": "@", "findings": []}', 50_000)),
-    hub("[" * 3_000_000),
-    hub('["' + "x" * 30_000_000),
-    hub('[{"findings": ' + many('{"finding_id": "@' + "x" * 900_000 + '"}', 20) + "}]"),
-]
 
 
 def test_eight_hostile_documents_at_once_leave_much_of_the_memory(warehouse: Warehouse) -> None:
