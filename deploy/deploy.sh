@@ -13,6 +13,8 @@ PYTHON=${BIN:-build/deploy/bin}/python
 CALL_AS=${CALL_AS:-DELEGATED_ADMIN}
 export AWS_PAGER=""
 
+[ -x "$PYTHON" ] || { echo "there is no $PYTHON: use make, such as make deploy-hub" >&2; exit 2; }
+
 say() { printf '%s\n' "$*" >&2; }
 
 need() {

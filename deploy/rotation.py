@@ -34,6 +34,9 @@ ITERATIONS = 4096
 PATIENCE = 120.0
 """Seconds that the database may take to wake up."""
 
+PASSING = ("DatabaseResumingException", "StatementTimeoutException")
+"""It is paused, or applies schema.sql: rights wait for that."""
+
 SECOND = "_b"
 """Ends the name of the second of two users."""
 
@@ -133,7 +136,7 @@ def master() -> str:
 
 
 def execute(sql: str, secret: str, parameters: list[dict[str, Any]] | None = None) -> Any:
-    """Run a statement, waiting for a database that is paused. All of them may be repeated."""
+    """Run a statement, waiting for a database that is busy. All of them may be repeated."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -145,7 +148,8 @@ def execute(sql: str, secret: str, parameters: list[dict[str, Any]] | None = Non
                 parameters=parameters or [],
             )
         except ClientError as error:
-            if "DatabaseResumingException" not in str(error) or time.monotonic() > deadline:
+            passes = any(word in str(error) for word in PASSING)
+            if not passes or time.monotonic() > deadline:
                 raise
             time.sleep(5)
 

@@ -200,7 +200,7 @@ class Deployment:
             "ReceiverRole.Arn": f"arn:aws:iam::{self.hub}:role/{RECEIVER}",
             "ReceiverSecret": self.embedded.secret_arn,
             "BreakGlassRole.Arn": f"arn:aws:iam::{self.hub}:role/{BREAK_GLASS}",
-            "ReplicationRole.Arn": f"arn:aws:iam::{self.hub}:role/hub-ReplicationRole",
+            "ReplicationRole.Arn": f"arn:aws:iam::{self.hub}:role/observability-replication",
         }  # fmt: skip
 
     def _task_names(self) -> dict[str, str]:

@@ -186,7 +186,7 @@ def every(*pairs: str) -> set[tuple[str, str]]:
 def test_only_who_needs_them_gets_at_documents_in_the_hub(deployment: Deployment) -> None:
     """Not even the hub's administrator, short of changing the bucket's policy."""
     assert allowed(deployment, "administrator") == set()
-    assert allowed(deployment, "hub-ReplicationRole") == set()  # there is no replica
+    assert allowed(deployment, "observability-replication") == set()  # there is no replica
     assert allowed(deployment, TASK) == every("PutObject data")
     assert allowed(deployment, RECEIVER) == every(
         "GetObject accounts data loaded rejected",
@@ -234,7 +234,7 @@ def test_a_rule_of_replication_reads_only_for_the_replica_that_is_configured(
     replica = {"ReplicaBucketArn": "arn:aws:s3:::copies", "ReplicaKeyArn": "arn:aws:kms:x:1:key/1"}
     deployment = Deployment(embedded, bucket, **replica)
     copying = {("s3:GetObjectVersionForReplication", prefix) for prefix in PREFIXES}
-    assert allowed(deployment, "hub-ReplicationRole") == copying
+    assert allowed(deployment, "observability-replication") == copying
     assert allowed(deployment, "another-role") == set()
 
 
@@ -289,6 +289,25 @@ def test_who_holds_copies_of_the_database_reads_its_snapshots_and_nobody_else_do
         role = f"arn:aws:iam::{own['AWS::AccountId']}:role/administrator"
         ask = Ask(f"backup:{action}", "vault", "999988887777", role, ORGANIZATION, {})
         assert is_allowed(ask, ADMINISTRATOR, policy) is (action == "CopyIntoBackupVault")
+
+
+def test_the_hubs_replication_and_nobody_else_of_it_puts_copies_of_documents() -> None:
+    own = {"AWS::Partition": "aws", "HubAccountId": "111122223333", "SystemName": "observability"}
+    own |= {"Bucket.Arn": "arn:aws:s3:::copies", "AWS::AccountId": "999988887777"}
+    bucket = templates.statements(templates.VAULT, "BucketPolicy", own)
+    key = templates.statements(templates.VAULT, "Key", own)
+    place = "arn:aws:s3:::copies/loaded/444455556666/x.json"
+    tls = {"aws:securetransport": "true"}
+    for name in ("observability-replication", "administrator", "staging-replication"):
+        role = f"arn:aws:iam::111122223333:role/{name}"
+        for action in ("ReplicateObject", "PutObject", "GetObject", "DeleteObjectVersion"):
+            ask = Ask(f"s3:{action}", place, "999988887777", role, ORGANIZATION, tls)
+            wanted = (name, action) == ("observability-replication", "ReplicateObject")
+            assert is_allowed(ask, ADMINISTRATOR, bucket) is wanted, (name, action)
+        for action in ("Encrypt", "Decrypt", "ScheduleKeyDeletion"):
+            ask = Ask(f"kms:{action}", "key", "999988887777", role, ORGANIZATION, {})
+            wanted = (name, action) == ("observability-replication", "Encrypt")
+            assert is_allowed(ask, ADMINISTRATOR, key) is wanted, (name, action)
 
 
 def test_the_receivers_role_is_ecs_own_only_where_that_is_asked_for(deployment: Deployment) -> None:
