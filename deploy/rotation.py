@@ -110,17 +110,27 @@ def verifier(password: str, salt: bytes | None = None) -> str:
 
 
 def finish(secret: str, version: str) -> None:
-    """Make the next password the current one, and log in with it."""
+    """Make the next password the current one, and log in with it; where that fails, go back."""
     stages = client("secretsmanager").describe_secret(SecretId=secret)["VersionIdsToStages"]
     current = next(stage for stage, names in stages.items() if "AWSCURRENT" in names)
     if current != version:
-        client("secretsmanager").update_secret_version_stage(
-            SecretId=secret,
-            VersionStage="AWSCURRENT",
-            MoveToVersionId=version,
-            RemoveFromVersionId=current,
-        )
-    execute("SELECT 1", secret)
+        make_current(secret, version, current)
+    try:
+        execute("SELECT 1", secret)
+    except ClientError:
+        if current != version:
+            make_current(secret, current, version)
+        raise
+
+
+def make_current(secret: str, version: str, former: str) -> None:
+    """Let a version be the one that the Data API logs in with."""
+    client("secretsmanager").update_secret_version_stage(
+        SecretId=secret,
+        VersionStage="AWSCURRENT",
+        MoveToVersionId=version,
+        RemoveFromVersionId=former,
+    )
 
 
 def read(secret: str, **which: str) -> dict[str, str]:

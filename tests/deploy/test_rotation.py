@@ -209,6 +209,13 @@ def test_a_page_in_place_of_an_answer_ends_no_step(
         answer = invoke("rotation.lambda_handler", environment, event)
         assert "UnreadableAnswer" in answer["errorMessage"], step
         embedded.switches.remove(rule)
+        if step == "finishSecret":  # the next user cannot log in: the current one goes on
+            embedded.data_api.logins[secret] = "nobody_there"
+            answer = invoke("rotation.lambda_handler", environment, event)
+            assert "ExecuteStatement" in answer["errorMessage"]
+            current = secrets.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")
+            assert json.loads(current["SecretString"])["username"] == user
+            embedded.data_api.logins[secret] = f"{user}_b"
         embedded.switches.answer_raw(service, operation, page, times=1)  # which is asked again
         answer = invoke("rotation.lambda_handler", environment, event)
         assert answer.get("result", answer) is None, step
