@@ -6,7 +6,6 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests import documents
 from tests.database.estates import (
     BANK,
     HOME,
@@ -20,6 +19,7 @@ from tests.database.estates import (
     quiet,
     view,
 )
+from tests.security_documents import finding
 from tests.warehouse import Warehouse
 
 
@@ -29,7 +29,7 @@ def hub(*found: Row) -> Row:
 
 def hub_finding(name: str, severity: str = "HIGH", **more: Any) -> Row:
     recent = {"created_at": ago(10.5), "updated_at": ago(2)}
-    return documents.finding(SHOP, HOME, name, severity, **recent | more)
+    return finding(SHOP, HOME, name, severity, **recent | more)
 
 
 def test_open_findings_of_three_services_on_one_scale(warehouse: Warehouse) -> None:

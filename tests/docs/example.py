@@ -12,6 +12,7 @@ from typing import Any
 from observability.receiving.result import FileStatus
 from tests import documents
 from tests.documents import Document
+from tests.security_documents import finding
 from tests.warehouse import Warehouse
 
 DAYS = (date(2026, 11, 21), date(2026, 11, 22))
@@ -93,7 +94,7 @@ def make_security(made: Document, account: str, day: date) -> None:
     security["guard_duty"] = []
     security["inspector"] = security["inspector"] if account == SHOP else []
     security["security_hub"][0]["findings"] = [
-        documents.finding(
+        finding(
             account, REGION, str(number), "CRITICAL", title=title, resource_id=resource,
             updated_at=None,
         )

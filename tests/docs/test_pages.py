@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import json
@@ -287,6 +288,7 @@ def test_every_promise_names_tests_that_exist() -> None:
     assert set().union(*named) <= existing
 
 
+@functools.cache
 def spoken() -> str:
     """All texts in the scripts, schema.sql's and botocore's errors, pieces of one text joined."""
     sources = [path.read_text() for path in OURS] + [inspect.getsource(botocore.exceptions)]
