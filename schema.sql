@@ -329,6 +329,7 @@ CREATE TABLE IF NOT EXISTS expected_accounts (
     gone_at       TIMESTAMPTZ,
     created_at    TIMESTAMPTZ NOT NULL DEFAULT now()
 );
+ALTER TABLE expected_accounts ADD COLUMN IF NOT EXISTS regions JSONB NOT NULL DEFAULT '{}';
 CREATE UNIQUE INDEX IF NOT EXISTS expected_accounts_key ON expected_accounts (account_id);
 SELECT describe('expected_accounts', '
 Each AWS account that there should be, whether it has delivered or not: as the newest run over an
@@ -342,6 +343,8 @@ failed        whether something of the account failed in that run
 reason        what failed, or why the account is not read
 listed_by     account whose run lists it; list where it was given by hand
 listed_at     when it was listed
+regions       regions that documents should come from, each with the time since when it is listed,
+              as JSON; {} where the list names none
 ');
 
 SELECT describe('accounts', '
@@ -2025,14 +2028,16 @@ LEFT JOIN LATERAL (
           WHERE t.status = 'Fail' AND t.collected_at >= coalesce(t.ended_at, '-infinity')
           GROUP BY t.category) f) failures ON true
 UNION ALL
-SELECT e.account_id, NULL, NULL, NULL, NULL, '{}', e.account_name, NULL
+SELECT e.account_id, r.name, NULL, NULL, NULL, '{}', e.account_name, NULL
 FROM expected_accounts e
+LEFT JOIN LATERAL jsonb_object_keys(e.regions) AS r (name) ON true
 WHERE e.state = 'ACTIVE' AND e.gone_at IS NULL
-  AND NOT EXISTS (SELECT FROM accounts a WHERE a.account_id = e.account_id);
+  AND NOT EXISTS (SELECT FROM accounts a
+                  WHERE a.account_id = e.account_id AND a.region = coalesce(r.name, a.region));
 SELECT describe('freshness', '
 Per account and region the last document and the last complete one, how old that is, and the
-categories that fail, each with the time since when it does. An account that should deliver and
-never has is a row without a region
+categories that fail, each with the time since when it does. An account or a region that should
+deliver and never has is a row without times; without a region where the list names none
 
 last_document_at      when the last document was collected
 last_complete_at      when the last complete document was collected
@@ -2056,7 +2061,9 @@ SELECT o.account_id, coalesce(a.account_name, e.account_name) AS account_name, a
             WHEN coalesce(o.last_complete_at < now() - interval '2 days', true) THEN 'incomplete'
             ELSE 'complete' END AS delivery,
        o.last_document_at, o.last_complete_at, failing.categories AS failing, e.reason
-FROM (SELECT f.account_id, string_agg(f.region, ', ' ORDER BY f.region) AS regions,
+FROM (SELECT f.account_id,
+             string_agg(f.region, ', ' ORDER BY f.region)
+                 FILTER (WHERE f.last_document_at IS NOT NULL) AS regions,
              (array_agg(f.region ORDER BY f.last_document_at DESC NULLS LAST, f.region))[1]
                  AS newest_region,
              max(f.last_document_at) AS last_document_at,

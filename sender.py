@@ -71,6 +71,7 @@ from observability.sending.permissions import AWSBoto3Permissions as AWSBoto3Per
 from observability.sending.permissions import check, list_collectors
 from observability.sending.progress import LiveProgress, Progress
 from observability.sending.regions import (
+    UPLOADED,
     check_regions,
     enabled_regions,
     fail_region,
@@ -195,6 +196,7 @@ def run_account(
     enabled = Lazy(functools.partial(enabled_regions, aws))
     regions = regions_to_read(settings, enabled, functools.partial(leave_out, aws, summary))
     settings = dataclasses.replace(settings, regions=tuple(regions))
+    summary.regions[aws.account] = {*regions}
     asking = aws.for_region(log_of_region(aws.log, settings, settings.region))
     account.closed = {
         name: Lazy(functools.partial(why_closed, asking, name, enabled)) for name in regions[1:]
@@ -228,12 +230,11 @@ def read_region(
     earlier: Sequence[Future[None]],
 ) -> None:
     """Collect one region of an account; an error is logged, and affects no other region."""
-
     aws, closed = account.aws, account.closed
 
     def work() -> None:
         if settings.resume and is_uploaded(account.run, aws.account, settings, region):
-            leave_out(aws, summary, "uploaded earlier today", region)
+            leave_out(aws, summary, UPLOADED, region)
             return
         if region in closed and (why := is_closed(aws, closed[region], region)):
             leave_out(aws, summary, why, region)

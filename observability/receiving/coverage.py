@@ -13,6 +13,7 @@ from observability.errors import DatabaseFault, Forbidden, Rejected, Transient
 from observability.limits import MIB
 from observability.receiving.bucket import Changed, S3Manager
 from observability.receiving.files import File
+from observability.receiving.gate import known_regions
 from observability.receiving.result import FileResult, FileStatus, log_result
 from observability.settings.values import ACCOUNT_ID, Target
 
@@ -23,26 +24,35 @@ BY_HAND = "list"
 EXPECT_SQL = """
 WITH list AS MATERIALIZED (
     SELECT DISTINCT ON (account_id) r.* FROM jsonb_to_recordset(CAST(:accounts AS jsonb)) AS r(
-        account_id text, account_name text, state text, failed boolean, reason text)
+        account_id text, account_name text, state text, failed boolean, reason text, regions jsonb)
     WHERE NOT EXISTS (SELECT FROM expected_accounts e WHERE e.listed_by = CAST(:listed_by AS text)
                       AND e.listed_at > CAST(:listed_at AS timestamptz) AND CAST(:whole AS boolean))
     ORDER BY account_id),
 told AS (
     INSERT INTO expected_accounts AS e
-        (account_id, account_name, state, failed, reason, listed_by, listed_at)
+        (account_id, account_name, state, failed, reason, listed_by, listed_at, regions)
     SELECT l.account_id, l.account_name, l.state, coalesce(l.failed, false), l.reason,
-           CAST(:listed_by AS text), CAST(:listed_at AS timestamptz) FROM list l
+           CAST(:listed_by AS text), CAST(:listed_at AS timestamptz),
+           (SELECT coalesce(jsonb_object_agg(r.name, CAST(:listed_at AS timestamptz)), '{}')
+            FROM jsonb_array_elements_text(coalesce(l.regions, '[]')) AS r (name))
+    FROM list l
     ON CONFLICT (account_id) DO UPDATE
     SET account_name = coalesce(excluded.account_name, e.account_name), state = excluded.state,
         failed = excluded.failed, reason = excluded.reason, listed_by = excluded.listed_by,
-        listed_at = excluded.listed_at, gone_at = NULL
+        listed_at = excluded.listed_at, gone_at = NULL,
+        regions = (
+            SELECT coalesce(jsonb_object_agg(n.key, coalesce(e.regions -> n.key, n.value)), '{}')
+            FROM jsonb_each(excluded.regions) n)
     WHERE e.listed_at < excluded.listed_at
     RETURNING 1)
 UPDATE expected_accounts e SET gone_at = CAST(:listed_at AS timestamptz)
 WHERE CAST(:whole AS boolean)
   AND e.listed_by = CAST(:listed_by AS text) AND e.listed_at < CAST(:listed_at AS timestamptz)
   AND e.gone_at IS NULL AND e.account_id NOT IN (SELECT account_id FROM list)"""
-"""A newer list of one origin replaces what it said before; what a whole one lacks has left."""
+"""A newer list of one origin replaces what it said before; what a whole one lacks has left.
+
+Each region has the time since when it is listed.
+"""
 
 
 def load_expected_accounts(s3: S3Manager, db: DBManager) -> list[FileResult]:
@@ -89,13 +99,17 @@ def read_list(file: File, body: bytes) -> tuple[str, datetime, bool, list[dict[s
         raise Rejected("collected_at is no time") from None
     accounts = content.get("accounts")
     if not isinstance(accounts, list) or not all(map(is_account, accounts)):
-        raise Rejected("accounts must be a list of objects, each with an account_id of 12 digits")
+        must = "a list of objects, each with an account_id of 12 digits and a state"
+        raise Rejected(f"accounts must be {must}, and only regions that exist")
     return lister, listed_at, content.get("whole") is True, accounts
 
 
 def is_account(value: Any) -> bool:
-    """Whether an entry of a list names an account and its state, in texts."""
+    """Whether an entry of a list names an account and its state, in texts, and regions, if any."""
     if not isinstance(value, Mapping) or not ACCOUNT_ID.fullmatch(str(value.get("account_id"))):
+        return False
+    regions = value.get("regions", [])
+    if not isinstance(regions, list) or not {*map(str, regions)} <= known_regions():
         return False
     texts = (value.get(name) for name in ("account_name", "state", "reason"))
     return isinstance(value.get("state"), str) and all(

@@ -35,12 +35,18 @@ found AS MATERIALIZED (
       AND account_id NOT IN (SELECT account_id FROM closed)
     UNION
     SELECT 'never', f.account_id FROM fresh f JOIN expected_accounts e USING (account_id)
-    WHERE f.region IS NULL AND e.created_at < now() - interval '2 days'
+    WHERE f.last_document_at IS NULL AND e.created_at < now() - interval '2 days'
+      AND f.account_id NOT IN (SELECT account_id FROM arrived)
     UNION
     SELECT 'stale', f.account_id || ' ' || f.region FROM fresh f JOIN arrived a USING (account_id)
     WHERE f.last_document_at < now() - interval '2 days'
       AND f.last_document_at > now() - interval '30 days' AND a.newest >= now() - interval '2 days'
       AND f.account_id NOT IN (SELECT account_id FROM closed)
+    UNION
+    SELECT 'stale', f.account_id || ' ' || f.region FROM fresh f JOIN arrived a USING (account_id)
+    JOIN expected_accounts e USING (account_id)
+    WHERE f.last_document_at IS NULL AND a.newest >= now() - interval '2 days'
+      AND CAST(e.regions ->> f.region AS timestamptz) < now() - interval '2 days'
     UNION
     SELECT 'failing', f.account_id || ' ' || f.region || ' ' || c.key
     FROM fresh f CROSS JOIN LATERAL jsonb_each_text(f.failing_since) c

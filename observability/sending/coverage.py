@@ -13,7 +13,7 @@ from observability.contract import DOCUMENT_FORMAT, accounts_key
 from observability.rows import Row
 from observability.sending.bucket import upload_to_s3, why_not_uploaded
 from observability.sending.summary import RunSummary
-from observability.settings.sender import Settings
+from observability.settings.sender import ALL_REGIONS, Settings
 from observability.settings.values import Target
 
 ACTIVE = "ACTIVE"
@@ -36,7 +36,8 @@ def upload_expected_accounts(
     """
     if not settings.organization or settings.dry_run or settings.only or settings.start:
         return
-    rows = [account_of(target, summary.problems) for target in targets]
+    named = [] if ALL_REGIONS in settings.regions else settings.regions
+    rows = [account_of(target, summary, named) for target in targets]
     rows += [left_out(account, why) for account, why in left.items()]
     content = {
         "format": DOCUMENT_FORMAT,
@@ -54,15 +55,16 @@ def upload_expected_accounts(
         summary.fail(run.caller.account, failure)
 
 
-def account_of(target: Target, problems: Mapping[str, Sequence[str]]) -> Row:
-    """An account that the run is over."""
-    reason = "; ".join(problems.get(target.account, ()))[:LONGEST_REASON]
+def account_of(target: Target, summary: RunSummary, named: Sequence[str]) -> Row:
+    """An account that the run is over, and its regions; those that are `named` if it was closed."""
+    reason = "; ".join(summary.problems.get(target.account, ()))[:LONGEST_REASON]
     return {
         "account_id": target.account,
         "account_name": target.listed.get("Name"),
         "state": ACTIVE,
         "failed": bool(reason),
         "reason": reason or None,
+        "regions": sorted(summary.regions.get(target.account, named)),
     }
 
 

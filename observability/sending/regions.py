@@ -174,7 +174,15 @@ def fail_region(aws: Aws, summary: RunSummary, region: str, error: Exception) ->
     summary.fail(aws.account, f"{region}: {describe_error(error)}")
 
 
+UPLOADED = "uploaded earlier today"
+
+
 def leave_out(aws: Aws, summary: RunSummary, why: str, region: str) -> None:
-    """A region of an account is not read, and that is no failure."""
+    """A region of an account is not read, and that is no failure.
+
+    No document is expected of it, unless there is one already.
+    """
+    if why != UPLOADED:
+        summary.regions.get(aws.account, set()).discard(region)
     aws.log.say("INFO", f"{region} is left out: {why}", region=region)
     summary.leave_out(f"region {region}, {why}", aws.account)

@@ -24,6 +24,7 @@ class RunSummary:
     """What a run has done: documents, failures, what was left out.
 
     `accounts` is how many it is over, `over` how many of them are done; both 0 without any named.
+    `regions` are those of each account that a document should come from.
     """
 
     def __init__(self) -> None:
@@ -32,6 +33,7 @@ class RunSummary:
         self.documents = 0
         self.problems: dict[str, list[str]] = collections.defaultdict(list)
         self.left_out: dict[str, list[str]] = collections.defaultdict(list)
+        self.regions: dict[str, set[str]] = {}
         self.statuses: Counter[str] = Counter()
         self.rows = 0
         self.calls: Counter[str] = Counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from observability.receiving.coverage import expect_targets, load_expected_accou
 from observability.receiving.notices import log_problems
 from observability.receiving.result import FileStatus
 from observability.settings.accounts_file import read_accounts_file
-from tests.database.estates import BANK, SHOP, load, quiet
+from tests.database.estates import BANK, HOME, OTHER, SHOP, load, quiet
 from tests.documents import ACCOUNT as PAYER
 from tests.warehouse import Warehouse
 
@@ -71,6 +72,46 @@ def test_accounts_are_known_before_they_deliver_and_after_they_have_left(
     }  # fmt: skip
 
 
+def test_a_region_that_never_delivered_is_known_and_told_after_two_days(
+    warehouse: Warehouse, story: io.StringIO
+) -> None:
+    regions = [HOME, OTHER]
+    put(
+        warehouse,
+        listing(account(SHOP) | {"regions": regions}, account(NEW) | {"regions": regions}),
+    )
+    load(warehouse, quiet())
+    missing = (
+        "SELECT account_id, region FROM freshness WHERE last_document_at IS NULL ORDER BY 1, 2"
+    )
+    rows = [(row["account_id"], row["region"]) for row in warehouse.query(missing)]
+    assert rows == [(SHOP, OTHER), (NEW, OTHER), (NEW, HOME)]
+    assert delivery(warehouse) == {SHOP: ("complete", None), NEW: ("never", None)}
+    shown = "SELECT regions FROM account_overview ORDER BY account_id"
+    assert [row["regions"] for row in warehouse.query(shown)] == [HOME, None]
+
+    def told() -> list[str]:
+        log_problems(warehouse.receiver.db)
+        return [
+            line for line in story.getvalue().splitlines() if f" {NEW}" in line or OTHER in line
+        ]
+
+    assert told() == []
+    warehouse.query(
+        """UPDATE expected_accounts SET created_at = now() - interval '3 days', regions = (
+            SELECT jsonb_object_agg(n, now() - interval '3 days') FROM jsonb_object_keys(regions) n)
+        """,
+        fetch=False,
+    )
+    put(warehouse, listing(account(SHOP) | {"regions": regions}, account(NEW),
+                           at=NOW + timedelta(seconds=9)))  # fmt: skip
+    never, stale = told()
+    assert never.endswith(f"never delivered, though expected for two days: {NEW}")
+    assert stale.endswith(f"from a region whose account delivers: {SHOP} {OTHER}")
+    load(warehouse, quiet(region=OTHER))
+    assert {row["account_id"] for row in warehouse.query(missing)} == {NEW}
+
+
 def test_an_older_list_and_one_that_claims_the_future_change_nothing_for_later_ones(
     warehouse: Warehouse,
 ) -> None:
@@ -98,7 +139,9 @@ def test_a_list_of_some_units_closes_no_account(warehouse: Warehouse) -> None:
         (listing(account("\uff11" * 12)), "account_id of 12 digits"),
         (listing(account(NEW, "ACTIVE\x00")), "account_id of 12 digits"),
         (listing(account(NEW) | {"state": None}), "account_id of 12 digits"),
-        (listing() | {"accounts": {}}, "must be a list"),
+        (listing() | {"accounts": {}}, "must be a list of objects"),
+        (listing(account(NEW) | {"regions": ["mars-1"]}), "regions that exist"),
+        (listing(account(NEW) | {"regions": None}), "regions that exist"),
         ("[" * 100_000, "not JSON"),
         (" " * (3 << 20) + "{}", "at most"),
     ],

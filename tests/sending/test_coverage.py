@@ -6,9 +6,12 @@ import json
 from typing import Any
 
 import receiver
+from tests.conftest import REGIONS
 from tests.party import Party, RunOrganization
 from tests.runs import Row
 from tests.warehouse import Warehouse
+
+HOME, OTHER = REGIONS
 
 
 def listed(party: Party) -> dict[str, Any]:
@@ -46,6 +49,7 @@ def test_a_run_lists_every_account_of_the_organization_and_what_became_of_it(
     assert {name for name, row in accounts.items() if row["failed"]} == {party.broken.id}
     assert accounts[party.shop.id]["account_name"] == party.shop.name
     assert "AssumeRole" in accounts[party.broken.id]["reason"]
+    assert {tuple(row.get("regions", ())) for row in accounts.values()} == {(HOME,), ()}
     assert receiver.main([]) == 0
     rows = warehouse.query("SELECT account_id, delivery FROM account_overview")
     assert {row["account_id"]: row["delivery"] for row in rows} == {
@@ -54,6 +58,26 @@ def test_a_run_lists_every_account_of_the_organization_and_what_became_of_it(
         party.shop.id: "complete",
         party.broken.id: "never",
     }
+
+
+def test_a_list_names_the_regions_that_should_deliver(
+    party: Party, run_organization: RunOrganization
+) -> None:
+    """But those that are closed; of an account that could not be entered, those of the settings."""
+    party.embedded.switches.deny_by_scp(OTHER, account=party.shop.id)
+
+    def regions(*flags: str) -> dict[str, list[str]]:
+        run_organization("--organization", "--regions", *flags)
+        return {row["account_id"]: row.get("regions", []) for row in listed(party)["accounts"]}
+
+    both = sorted(REGIONS)
+    assert regions(",".join(REGIONS)) == {
+        **{account.id: both for account in (*party.whole, party.broken)},
+        party.shop.id: [HOME], party.closed.id: [],
+    }  # fmt: skip
+    everywhere = regions("all", "--resume")
+    assert {*both} <= {*everywhere[party.europe.id]}
+    assert everywhere[party.broken.id] == []
 
 
 def test_a_run_that_is_about_less_or_uploads_nothing_lists_nothing(
