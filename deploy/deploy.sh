@@ -167,7 +167,7 @@ hub() {
     stack "$NAME-packages" deploy/artifacts.yaml "SystemName=$NAME" $owner
     protect "$NAME-packages"
     packages=$(output "$NAME-packages" BucketName)
-    [ -z "$before" ] || used=$(parameter "$NAME" CodeKey)
+    [ "${ROLL_BACK:-}" != 1 ] || used=$(parameter "$NAME" CodeKey)
     built=$(package receiver "${used:-}")
     read -r key version <<<"$built"
     database=$(engine)
@@ -203,8 +203,6 @@ alarms() {
     protect "$NAME-alarms"
 }
 
-IN_USE="" # the sender's package
-
 # parameters [NAME ...]: those of the StackSet as a JSON list, which leaves commas alone; of these
 # names, those that are not given keep their value
 parameters() {
@@ -212,7 +210,7 @@ parameters() {
     packages=$(output "$NAME-packages" BucketName) || return
     bucket=$(output "$NAME" BucketName) || return
     kms_key=$(output "$NAME" DocumentsKeyArn) || return
-    built=$(package sender "$IN_USE") || return
+    built=$(package sender "$(had CodeKey)") || return
     {
         printf '%s\n' "SystemName=$NAME" "BucketName=$bucket" "DocumentsKeyArn=$kms_key" \
             "CodeBucket=$packages" "CodeKey=${built% *}" "CodeVersion=${built#* }"
@@ -227,37 +225,27 @@ print(json.dumps([{"ParameterKey": name, "ParameterValue": given[name]} for name
     + [{"ParameterKey": name, "UsePreviousValue": True} for name in kept]))' "$@"
 }
 
-# had STACKSET PARAMETER: its value so far
+HELD="" # what the StackSet was given the last time: a name, a tab and a value a line
+
+# had PARAMETER: its value the last time
 had() {
-    local value
-    value=$(aws cloudformation describe-stack-set --stack-set-name "$1" --call-as "$CALL_AS" \
-        --query "StackSet.Parameters[?ParameterKey=='$2'].ParameterValue" --output text) || return
-    # None is what the CLI prints for nothing; no value that is asked for has capitals.
-    [[ ! $value =~ ^[a-z0-9_,.-]+$ ]] || printf '%s\n' "$value"
+    awk -F '\t' -v name="$1" '$1 == name && $2 != "None" { print $2 }' <<<"$HELD"
 }
 
-# narrowed STACKSET [made]: the template of the sender whose role may not do what is switched off,
-# now or, where nothing is said of it, the last time
+# narrowed: the template of the sender whose role may not do what is switched off, now or, where
+# nothing is said of it, the last time
 narrowed() {
-    local skip=${SKIP-} only=${ONLY-} personal=${NO_PERSONAL_DATA-}
-    if [ -n "${2:-}" ]; then
-        [ -n "${SKIP+given}" ] || skip=$(had "$1" SKIP) || return
-        [ -n "${ONLY+given}" ] || only=$(had "$1" ONLY) || return
-        [ -n "${NO_PERSONAL_DATA+given}" ] || personal=$(had "$1" NoPersonalData) || return
-    fi
     mkdir -p build
-    SKIP=$skip ONLY=$only NO_PERSONAL_DATA=$personal "$PYTHON" deploy/policies.py \
-        deploy/spoke.yaml > build/spoke.yaml
+    SKIP=${SKIP-$(had SKIP)} ONLY=${ONLY-$(had ONLY)} \
+        NO_PERSONAL_DATA=${NO_PERSONAL_DATA-$(had NoPersonalData)} \
+        "$PYTHON" deploy/policies.py deploy/spoke.yaml > build/spoke.yaml
 }
 
-# keepable STACKSET: names of its parameters that the template still has; only these have a value
-# that an update can keep
+# keepable: names of its parameters that the template still has; only these have a value that an
+# update can keep
 keepable() {
-    local had
-    had=$(aws cloudformation describe-stack-set --stack-set-name "$1" --call-as "$CALL_AS" \
-        --query 'StackSet.Parameters[].ParameterKey' --output json) || return
-    aws cloudformation get-template-summary --template-body file://deploy/spoke.yaml \
-        --query "Parameters[?contains(\`$had\`, ParameterKey)].ParameterKey" --output text
+    sed -n '/^Parameters:/,/^Resources:/s/^  \([A-Za-z]*\):$/\1/p' deploy/spoke.yaml |
+        grep -Fx "$(cut -f 1 <<<"$HELD")" || true
 }
 
 spokes() {
@@ -265,8 +253,9 @@ spokes() {
     before=$(aws cloudformation list-stack-sets --status ACTIVE --call-as "$CALL_AS" \
         --query "Summaries[?StackSetName=='$set'].StackSetName" --output text)
     if [ -n "$before" ]; then
-        kept=$(keepable "$set")
-        IN_USE=$(had "$set" CodeKey)
+        HELD=$(aws cloudformation describe-stack-set --stack-set-name "$set" --call-as "$CALL_AS" \
+            --query 'StackSet.Parameters[].[ParameterKey, ParameterValue]' --output text)
+        kept=$(keepable)
     else
         need OU CUSTOMER
     fi
@@ -275,7 +264,7 @@ spokes() {
     # Unquoted: each name is a word.
     # shellcheck disable=SC2086
     wanted=$(parameters ${kept:-})
-    narrowed "$set" "$before"
+    narrowed
     local how=(--stack-set-name "$set" --template-body file://build/spoke.yaml
         --capabilities CAPABILITY_NAMED_IAM --parameters "$wanted" --call-as "$CALL_AS")
     confirm "Deploy the sender to all accounts of ${OU:-the StackSet $set}?"

@@ -22,8 +22,7 @@ case "$*" in
     *"=='CodeKey'"*) echo "$USED" ;;
     *sort_by*)
         printf 'sender-aa.zip\\tv1\\nsender-cc.zip\\tv2\\nsender-bb.zip\\tv3\\n' ;;
-    *describe-stack-set\\ *) echo '["CUSTOMER"]' ;;
-    *get-template-summary*) echo CUSTOMER ;;
+    *describe-stack-set\\ *) printf 'CUSTOMER\\tExample\\nGONE\\tx\\nCodeKey\\t%s\\n' "$USED" ;;
     *list-stack-instances*) seq 100000000001 $((100000000000 + ACCOUNTS)) | tr '\\n' '\\t' ;;
     *list-stack-set-operation-results*)
         printf '100000000002\\tus-east-1\\tFAILED\\tAccount is suspended\\n'
