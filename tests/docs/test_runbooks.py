@@ -95,6 +95,22 @@ def elsewhere(embedded: EmbeddedCloud, schema_database: str) -> Iterator[Elsewhe
 # What is lost
 
 
+def test_documents_wait_for_a_key_that_is_disabled(warehouse: Warehouse) -> None:
+    key = documents.key()
+    warehouse.s3.put_object(Bucket=warehouse.bucket, Key=key, Body=documents.encode(document()))
+    disabled = ("KMS.DisabledException", "arn:aws:kms:… is disabled.")
+    warehouse.embedded.switches.fail("s3", "GetObject", *disabled)
+    place = ("--bucket", warehouse.bucket, "--database", warehouse.database, "--patience", "0")
+    assert receiver.main([*place, "-q"]) == 1
+    assert keys(warehouse, "") == [key]
+    warehouse.embedded.switches.reset()
+    assert receiver.main([*place, "-q"]) == 0
+    assert keys(warehouse, "") == [key.replace("data/", "loaded/")]
+    assert [command.arguments[1] for command in SHOWN if "kms" in command.arguments] == [
+        "cancel-key-deletion", "enable-key",
+    ]  # fmt: skip
+
+
 def test_objects_that_were_deleted_come_back(warehouse: Warehouse) -> None:
     bucket, s3 = warehouse.bucket, warehouse.s3
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -272,7 +288,7 @@ def test_values_that_pages_give_to_make_are_taken_by_the_templates() -> None:
 
 
 TRIED = {
-    "Lost key": "what it names is in the templates; keys of the embedded cloud are not deleted",
+    "Lost key": test_documents_wait_for_a_key_that_is_disabled,
     "Lost bucket": test_a_lost_bucket_costs_what_was_not_loaded_and_a_lost_database_nothing,
     "Rebuild from documents":
         test_a_lost_bucket_costs_what_was_not_loaded_and_a_lost_database_nothing,
