@@ -310,6 +310,35 @@ def test_the_hubs_replication_and_nobody_else_of_it_puts_copies_of_documents() -
             assert is_allowed(ask, ADMINISTRATOR, key) is wanted, (name, action)
 
 
+def test_a_reader_logs_in_as_the_reader_and_reaches_nothing_else(deployment: Deployment) -> None:
+    secret = f"arn:aws:secretsmanager:us-east-1:{deployment.hub}:secret"
+    cluster = deployment.embedded.cluster_arn
+    own = {"AWS::Region": "us-east-1", "AWS::URLSuffix": "amazonaws.com", "DatabaseKey.Arn": "key"}
+    own |= {"Cluster.DBClusterArn": cluster, "ReaderSecret": f"{secret}:reader"}
+    names = templates.defaults(templates.HUB) | own
+    policy = templates.statements(templates.HUB, "ReaderPolicy", names)
+    role = f"arn:aws:iam::{deployment.hub}:role/analyst"
+
+    def may(action: str, resource: str, **context: str) -> bool:
+        return is_allowed(
+            Ask(action, resource, deployment.hub, role, ORGANIZATION, context), policy, None
+        )
+
+    assert may("rds-data:ExecuteStatement", cluster)
+    assert may("secretsmanager:GetSecretValue", f"{secret}:reader")
+    assert not may("rds-data:ExecuteStatement", cluster + "-other")
+    for action in ("BatchExecuteStatement", "ExecuteSql"):
+        assert not may(f"rds-data:{action}", cluster)
+    for name in ("receiver", "master"):
+        assert not may("secretsmanager:GetSecretValue", f"{secret}:{name}")
+    assert not may("s3:GetObject", f"arn:aws:s3:::{deployment.bucket}/loaded/1/x.json")
+    via = "secretsmanager.us-east-1.amazonaws.com"
+    for name in ("reader", "receiver"):
+        context = {"kms:viaservice": via, "kms:encryptioncontext:secretarn": f"{secret}:{name}"}
+        asked = Ask("kms:Decrypt", "key", deployment.hub, role, ORGANIZATION, context)
+        assert is_allowed(asked, policy, None) is (name == "reader")
+
+
 def test_the_receivers_role_is_ecs_own_only_where_that_is_asked_for(deployment: Deployment) -> None:
     role = templates.load(templates.HUB)["Resources"]["ReceiverRole"]["Properties"]
     trust = role["AssumeRolePolicyDocument"]["Statement"]
