@@ -9,11 +9,25 @@ from observability.database.changes import INSERT_SQL, difference, values_told
 from observability.database.merge import NONE, listed_cte, names, rows_of, this_cte
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
-from observability.loaders.rows import Complete, Loaded, Parts, Row
+from observability.loaders.rows import Complete, Fault, Loaded, Parts, Row
+from observability.product_names import flaw_of, plain_name
+
+
+def incoming(schema: TableSchema) -> str:
+    """The document's row, in which tags of the hub stand before those of the document.
+
+    What the document says of them is kept beside: it is in force again where the hub says nothing.
+    """
+    other = (f'i."{c}"' for c in schema.fields if c not in TAGS)
+    tags = (f'coalesce(h."{c}", i."{c}") AS "{c}"' for c in TAGS)
+    told = ", ".join(f"'{c}', i.\"{c}\"" for c in TAGS)
+    return f"""(SELECT {", ".join((*other, *tags))}, jsonb_build_object({told}) AS document_tags
+    FROM this JOIN accounts a ON a.id = this.account_id CROSS JOIN {rows_of(schema.fields)} i
+    LEFT JOIN account_tags h ON h.account_id = a.account_id)"""
 
 
 def accounts_sql(schema: TableSchema, complete: bool) -> str:
-    """Give the account's row what this document knows of it.
+    """Give the account's row what this document knows of it, but for what the hub decides.
 
     A document whose account category passed beats any that did not; of two alike, the newer. As
     one that did not pass is in no listing, the row remembers the newest of them, also unchanged.
@@ -24,10 +38,11 @@ def accounts_sql(schema: TableSchema, complete: bool) -> str:
     FROM written w CROSS JOIN this
     WHERE w.changed AND w.is_known"""
     differs = f"({names(data, 'o.')}) IS DISTINCT FROM ({names(data, 'r.')})"
+    moves = f"({differs} OR o.document_tags IS DISTINCT FROM r.document_tags)"
     listing = """SELECT FROM listings l WHERE l.account_id = this.account_id
         AND l.table_name = 'accounts' AND l.scope = ''"""
     if complete:
-        decides = f"NOT EXISTS ({listing} AND l.sort_key > this.sort_key) AND {differs}"
+        decides = f"NOT EXISTS ({listing} AND l.sort_key > this.sort_key) AND {moves}"
     else:
         decides = f"""NOT EXISTS ({listing}) AND this.sort_key >
         (SELECT d.{order} FROM documents d WHERE d.id = o.document_id)"""
@@ -36,12 +51,12 @@ def accounts_sql(schema: TableSchema, complete: bool) -> str:
 due AS (
     SELECT r.*, o.id, {differs} AS changed, o.updated_at AS was_updated_at,
            {values_told("accounts", "d")}, EXISTS ({listing}) AS is_known
-    FROM this CROSS JOIN {rows_of(schema.fields)} r JOIN accounts o ON o.id = this.account_id
+    FROM this CROSS JOIN {incoming(schema)} r JOIN accounts o ON o.id = this.account_id
     CROSS JOIN LATERAL {difference(data, "o", "r")} d
     WHERE o.document_id IS NULL OR ({decides})),
 written AS (
     UPDATE accounts t SET {", ".join(f'"{c}" = r."{c}"' for c in data)},
-           document_id = this.id,
+           document_id = this.id, document_tags = r.document_tags,
            updated_at = CASE WHEN r.changed THEN now() ELSE r.was_updated_at END
     FROM due r CROSS JOIN this WHERE t.id = r.id
     RETURNING t.id, r.changed, r.old_values, r.new_values, r.is_known),
@@ -52,20 +67,26 @@ FROM written"""
 
 
 def products_sql(schema: TableSchema) -> str:
-    """Make the products that have none yet.
+    """Make the products that there are not yet, each with the document that named it first.
 
-    Names differ in case only: the one that sorts first is shown, whatever the order of loading.
+    Names differ in case only. The account that named a product first decides how it is written, by
+    what sorts first of its names; other accounts do not, nor where people or the hub made it.
     """
-    return f"""WITH named AS (
+    return f"""WITH this AS (
+    SELECT d.id, a.account_id FROM documents d JOIN accounts a ON a.id = d.account_id
+    WHERE d.id = $1),
+named AS (
     SELECT DISTINCT ON (lower(r.name)) r.name
     FROM {rows_of(schema.fields)} r
     ORDER BY lower(r.name), r.name COLLATE "C"),
 written AS (
-    INSERT INTO products (name) SELECT n.name FROM named n
+    INSERT INTO products (name, document_id) SELECT n.name, this.id FROM named n CROSS JOIN this
     WHERE NOT EXISTS (SELECT FROM products p WHERE key_text(lower(p.name)) = key_text(lower(n.name))
                       AND p.name COLLATE "C" <= n.name COLLATE "C")
     ON CONFLICT (key_text(lower(name))) DO UPDATE SET name = excluded.name, updated_at = now()
     WHERE excluded.name COLLATE "C" < products.name COLLATE "C"
+      AND EXISTS (SELECT FROM documents d JOIN accounts a ON a.id = d.account_id
+                  JOIN this ON this.account_id = a.account_id WHERE d.id = products.document_id)
     RETURNING xmax = 0 AS created)
 SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created), {NONE}
 FROM written"""
@@ -130,8 +151,17 @@ def load_account_data(parts: Parts) -> Loaded:
             yield from alternate_contacts(contacts, f"{part.where}.alternate_contacts")
         if "product" in account:
             yield Complete("product_accounts")
-            for name in product_names(account["product"]):
-                yield Row("product_accounts", f"{part.where}.product", name)
+            yield from products(account["product"], f"{part.where}.product")
+
+
+def products(product: Any, where: str) -> Loaded:
+    """A row for each product; a name that could be taken for another one is wrong."""
+    for named in product_names(product):
+        name = named["name"] if isinstance(named, dict) else ""
+        if isinstance(name, str) and (flaw := flaw_of(name)):
+            yield Fault("product_accounts", f"{where}: {name!r} {flaw}")
+        else:
+            yield Row("product_accounts", where, named)
 
 
 def alternate_contacts(contacts: Any, where: str) -> Loaded:
@@ -152,7 +182,7 @@ def product_names(product: Any) -> list[Any]:
     listed = product.split(",") if isinstance(product, str) else product
     if listed is None or not isinstance(listed, list):
         return [] if listed is None else [listed]
-    named = [name.strip() if isinstance(name, str) else name for name in listed]
+    named = [plain_name(name) if isinstance(name, str) else name for name in listed]
     real = [name for name in named if name not in ("", None) and str(name).lower() != "none"]
     return [{"name": name} if isinstance(name, str) else name for name in real]
 
@@ -162,7 +192,7 @@ LOADER = Loader(
     function=load_account_data,
     rows=("account",),
     tables=(
-        Table("accounts", Kind.OWNER, by_day=True, ours=("region", "csp")),
+        Table("accounts", Kind.OWNER, by_day=True, ours=("region", "csp", "document_tags")),
         snapshot("contact_info", path="account.contact_info"),
         snapshot("alternate_contacts", path="account.alternate_contacts"),
         Table(
@@ -172,6 +202,7 @@ LOADER = Loader(
             parent=Parent("products", "product_id", {"name": "name"}, by_name=True),
             by_day=True,
             late=True,
+            ours=("from_tags",),
             derived="t.product_id IN"
             " (SELECT id FROM products WHERE key_text(lower(name)) = 'none')",
         ),

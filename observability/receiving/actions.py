@@ -14,8 +14,10 @@ from observability.receiving.checking import check
 from observability.receiving.coverage import expect_targets
 from observability.receiving.removal import LEAST_DAYS, erase_account, expire
 from observability.receiving.setup import init_schema
+from observability.receiving.tags import give_tags
 from observability.settings.accounts_file import read_accounts_file
 from observability.settings.receiver import Settings
+from observability.settings.tags_file import read_tags_file
 
 Start = Callable[[Settings], Loading]
 """Connects the receiver that loads."""
@@ -28,6 +30,14 @@ def expect(settings: Settings, flags: argparse.Namespace, _: Start) -> int:
     targets = read_accounts_file(Path(flags.expect))
     expect_targets(DBManager(settings), targets)
     print(f"{len(targets)} accounts are expected")
+    return 0
+
+
+def tags(settings: Settings, flags: argparse.Namespace, _: Start) -> int:
+    """--tags: take over what the hub says of accounts."""
+    targets = read_tags_file(Path(flags.tags))
+    changed = give_tags(DBManager(settings), targets)
+    print(f"{len(targets)} accounts have tags of the hub, {changed} changed")
     return 0
 
 
@@ -50,6 +60,7 @@ ACTIONS: Mapping[str, Action] = {
     "check": lambda settings, *_: check(settings),
     "adopt_schema": lambda settings, flags, start: adopt(settings, flags.adopt_schema, start),
     "expect": expect,
+    "tags": tags,
     "erase": erase,
     "expire": expire_old,
 }

@@ -38,7 +38,8 @@ def erase_account(s3: S3Manager, db: DBManager, account: str, *, dry_run: bool) 
     if not dry_run:
         erase_objects(s3, account)
         counts += erase_rows(db, account)
-        db.execute(EXPECTED_SQL, {"account": account})
+        for sql in OTHERS_SQL:
+            db.execute(sql, {"account": account})
     tell("would erase" if dry_run else "erased", f"account {account}", counts)
     return 0
 
@@ -60,7 +61,10 @@ WITH chosen AS MATERIALIZED (
 gone AS (DELETE FROM {0} WHERE id IN (SELECT id FROM chosen) RETURNING 1)
 SELECT count(*) FROM gone"""
 ACCOUNTS_SQL = "DELETE FROM accounts WHERE account_id = CAST(:account AS text)"
-EXPECTED_SQL = "DELETE FROM expected_accounts WHERE account_id = CAST(:account AS text)"
+OTHERS_SQL = [
+    f"DELETE FROM {table} WHERE account_id = CAST(:account AS text)"
+    for table in ("expected_accounts", "account_tags")
+]
 
 
 def versions_of(s3: S3Manager, account: str) -> Iterator[dict[str, str]]:
@@ -124,7 +128,7 @@ def tables_with(column: str) -> list[str]:
     """Our tables that have a column, those first that others do not hang on."""
     tables = own_schema().tables
     ordered = [*reversed(STORED), *(name for name in tables if name not in STORED)]
-    last = ("documents", "accounts", "expected_accounts")
+    last = ("documents", "accounts", "expected_accounts", "account_tags")
     return [n for n in ordered if n in tables and column in tables[n] and n not in last] + [
         name for name in last[:1] if column in tables[name]
     ]

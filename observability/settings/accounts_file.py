@@ -20,7 +20,7 @@ def read_accounts_file(path: Path) -> tuple[Target, ...]:
             check_header(path, reader.fieldnames or ())
             lines = [(reader.line_num, row) for row in reader]
     except OSError as error:
-        raise UsageError(f"--accounts-file {path}: {error.strerror}") from None
+        raise UsageError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: it is not UTF-8; save it as CSV UTF-8") from None
     except csv.Error as error:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+from observability.product_names import flaw_of
 from observability.settings.values import ACCOUNT_ID, split
 
 
@@ -68,9 +69,17 @@ def names(value: str) -> Kind:
     return Kind(value, split, several=True)
 
 
-def joined(value: str) -> Kind:
-    """Several names, comma-separated, kept as one text."""
-    return Kind(value, str, several=True)
+def read_products(given: str) -> str:
+    """Names of products as they were given; a receiver refuses one that looks like another."""
+    for name in split(given):
+        if flaw := flaw_of(name):
+            raise ValueError(f"{shown(name)} {flaw}")
+    return given
+
+
+def products(value: str) -> Kind:
+    """Several names of products, comma-separated, kept as one text."""
+    return Kind(value, read_products, several=True)
 
 
 def choice(*choices: str) -> Kind:

@@ -182,6 +182,12 @@ ACTIONS = (
         exclusive=True,
     ),
     Setting(
+        "tags", text("FILE"), "action",
+        "take customer, partner, category, environment and product of accounts from this CSV or "
+        "JSON file, whatever their documents say, and exit",
+        exclusive=True,
+    ),
+    Setting(
         "erase", text("ACCOUNT"), "action",
         "delete an account for good, its rows and every version of its objects, and exit",
         exclusive=True,

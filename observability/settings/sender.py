@@ -31,9 +31,9 @@ from observability.settings.kinds import (
     ROLE,
     SWITCH,
     is_on,
-    joined,
     names,
     number,
+    products,
     text,
 )
 from observability.settings.values import LONGEST_LOOK_BACK, Target
@@ -92,7 +92,7 @@ class Settings:
         variable="ENVIRONMENT",
     )
     product: str | None = setting(
-        joined("NAMES"),
+        products("NAMES"),
         "tags",
         "products that the account serves, comma-separated",
         variable="PRODUCT",

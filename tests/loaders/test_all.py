@@ -99,6 +99,7 @@ NULL = {
 NOT_FROM_DOCUMENTS = {
     "attempts",
     "changes",
+    "account_tags",
     "expected_accounts",
     "notices",
 }  # the first says of no change

@@ -17,11 +17,15 @@ def run(warehouse: Warehouse, *flags: str) -> int:
     return receiver.main([*flags, *place])
 
 
+BY_NUMBER = ("accounts", "account_tags", "expected_accounts")
+"""Tables in which account_id is the account's number."""
+
+
 def rows_of(warehouse: Warehouse, account: str) -> dict[str, int]:
     """How many rows hang on an account, by table."""
     counts = {}
     for table, columns in own_schema().tables.items():
-        if table != "accounts" and "account_id" in columns and table != "expected_accounts":
+        if table not in BY_NUMBER and "account_id" in columns:
             sql = f"""SELECT count(*) AS n FROM {table} t JOIN accounts a ON a.id = t.account_id
                       WHERE a.account_id = '{account}'"""
             counts[table] = warehouse.query(sql)[0]["n"]

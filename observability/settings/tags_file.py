@@ -1,0 +1,84 @@
+"""The file of --tags: which customer, product and so on each account belongs to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from observability.errors import UsageError
+from observability.product_names import flaw_of, plain_name
+from observability.settings.accounts_file import flaw, read_accounts_file
+from observability.settings.values import TAGS, Target, split
+
+
+def read_tags_file(path: Path) -> tuple[Target, ...]:
+    """The accounts and tags in a CSV or JSON file; UsageError has a line for each that is wrong.
+
+    CSV is as for the sender's --accounts-file; JSON is a list of objects with the same names.
+    """
+    targets = read_json(path) if path.suffix.lower() == ".json" else read_accounts_file(path)
+    if wrong := [f"{path}: {what}" for what in flaws(targets)]:
+        raise UsageError("\n".join(wrong))
+    return targets
+
+
+def read_json(path: Path) -> tuple[Target, ...]:
+    """The same from JSON, where products may be a list."""
+    try:
+        held = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not JSON: {error}") from None
+    if not isinstance(held, list) or not held:
+        raise UsageError(f"{path}: it must be a list with an object for each account")
+    seen: set[str] = set()
+    found = [(number, one, wrong_with(one, seen)) for number, one in enumerate(held, 1)]
+    if wrong := [f"{path}: number {number}: {what}" for number, _, what in found if what]:
+        raise UsageError("\n".join(wrong))
+    return tuple(Target(one["account_id"], tags_of(one)) for _, one, _ in found)
+
+
+def wrong_with(one: Any, seen: set[str]) -> str | None:
+    """What is wrong with an object of the list, if anything."""
+    if not isinstance(one, dict):
+        return "it is no object"
+    if unknown := sorted(one.keys() - {"account_id", *TAGS}):
+        return f"it has {', '.join(map(repr, unknown))}; known are account_id, {', '.join(TAGS)}"
+    for name in TAGS:
+        texts = (
+            one[name] if name == "product" and isinstance(one.get(name), list) else [one.get(name)]
+        )
+        if not all(text is None or isinstance(text, str) for text in texts):
+            return f"{name} must be a text"
+    account = one.get("account_id")
+    return flaw({"account_id": account if isinstance(account, str) else repr(account)}, seen)
+
+
+def tags_of(one: dict[str, Any]) -> dict[str, str]:
+    """What an object says; of a list of products a text."""
+    product = one.get("product")
+    joined = {"product": ",".join(map(str, product))} if isinstance(product, list) else {}
+    return {name: text for name, text in {**one, **joined}.items() if name in TAGS and text}
+
+
+def flaws(targets: Sequence[Target]) -> Iterator[str]:
+    """What is wrong with tags: unseen characters, and products that are written in several ways."""
+    written: dict[str, str] = {}
+    for target in targets:
+        texts = [target.tags[name] for name in TAGS[:-1] if name in target.tags]
+        names = products_of(target)
+        for text in (*texts, *names):
+            if what := flaw_of(text):
+                yield f"{target.account}: {text!r} {what}"
+        for name in names:
+            first = written.setdefault(name.lower(), name)
+            if first != name:
+                yield f"{target.account}: the product {first!r} is written {name!r} here"
+
+
+def products_of(target: Target) -> tuple[str, ...]:
+    """The products that an account has."""
+    return split(",".join(map(plain_name, target.tags.get("product", "").split(","))))
