@@ -3007,6 +3007,23 @@ BEGIN
     RETURN changed + link_products(account);
 END';
 
+-- rewritten: of the tables of which this transaction changed or deleted rows about days that are over
+-- 35 days old, the counters with their number beside. AWS restates costs for some weeks; what is
+-- older should not change any more, so it is told. What is new of such a day is a backfill.
+CREATE OR REPLACE FUNCTION rewritten(counted JSONB, account BIGINT, document BIGINT)
+RETURNS JSONB LANGUAGE sql AS '
+    SELECT coalesce(jsonb_object_agg(
+        old.table_name, coalesce(counted -> old.table_name, ''{}'')
+            || jsonb_build_object(''REWRITTEN'', old.number)), ''{}'')
+    FROM (
+        SELECT c.table_name, count(*) AS number FROM changes c
+        WHERE c.account_id = account AND c.created_at = now() AND c.document_id = document
+          AND c.change IN (''updated'', ''gone'')
+          AND coalesce(c.row_key ->> ''date_from'', c.row_key ->> ''period_start'',
+                       c.row_key ->> ''day'')
+              < to_char(now() AT TIME ZONE ''UTC'' - INTERVAL ''35 days'', ''YYYY-MM-DD'')
+        GROUP BY c.table_name) old';
+
 -- load_document: loads a document in one call, or one of the parts of a larger one, which share a
 -- transaction. By itself it is all or nothing, and it may be called again when its answer was lost:
 -- what a receiver of the same version has loaded before is told and left, unless `again` is true.
@@ -3133,6 +3150,9 @@ BEGIN
                    CAST(c.value ->> ''TOTAL'' AS bigint)
             FROM jsonb_each(known.counters) c) each
         GROUP BY name) named;
+    IF ends THEN
+        counted := counted || rewritten(counted, own.account_id, known.id);
+    END IF;
     UPDATE documents SET counters = counted,
            loaded_at = CASE WHEN ends THEN now() ELSE loaded_at END,
            loaded_by = CASE WHEN ends THEN own.loaded_by ELSE loaded_by END

@@ -26,7 +26,10 @@ Counters = dict[str, Counter[str]]
 
 @dataclass
 class FileResult:
-    """What became of a file. Counters are per table: CREATED, UPDATED, SKIPPED, GONE, TOTAL."""
+    """What became of a file. Counters are per table: CREATED, UPDATED, SKIPPED, GONE, TOTAL.
+
+    REWRITTEN is there where rows about days that are long over were changed.
+    """
 
     key: str
     status: FileStatus
@@ -69,7 +72,15 @@ def log_result(result: FileResult) -> None:
     if result.left_out:
         text = f"{result.key}: left out of a document without meta: {listed(result.left_out)}"
         log_event("INFO", text, left_out=dict(result.left_out))
+    if rewritten := result.totals["REWRITTEN"]:
+        text = f"{result.key}: {told_of(rewritten)}"
+        log_event("INFO", text, rewritten=rewritten)
     log_event("TIMING", f"{result.key}: {result.seconds:.3f} s", seconds=round(result.seconds, 3))
+
+
+def told_of(rewritten: int) -> str:
+    """That a document changed or deleted what should not change any more."""
+    return f"{rewritten} rows about days over 35 days ago were rewritten"
 
 
 def listed(left_out: Counter[str]) -> str:
@@ -88,6 +99,8 @@ def summary(results: Sequence[FileResult], seconds: float, not_begun: int = 0) -
     left_out = sum((result.left_out for result in results), Counter[str]())
     if left_out:
         lines.append(f"left out of documents without meta: {listed(left_out)}")
+    if rewritten := sum(result.totals["REWRITTEN"] for result in results):
+        lines.append(told_of(rewritten))
     outcomes = Counter(result.status.value for result in results)
     outcomes += Counter({"not begun": not_begun})
     total = sum(tables.values(), Counter())
