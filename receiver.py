@@ -180,7 +180,7 @@ class Receiver:
     ) -> tuple[Load, Counter[str]]:
         """Read a document and load it; also returns what was left out of one without meta."""
         room = Room(self.disk, self.settings.document_time)
-        spooled = DocumentSpool(schemas, self.off, room, early=file.size > EARLY_BYTES)
+        spooled = DocumentSpool(schemas, self.off, room, file)
         with closing(spooled) as spool, ThreadPoolExecutor(1, "reader") as pool:
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())

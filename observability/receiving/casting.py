@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from observability.database.catalogue import TableSchema
+from observability.database.tables import Kind
 from observability.database.values import caster, column_caster
 from observability.limits import BATCH_BYTES, MIB, SHOWN_CHARACTERS, TEXT_BYTES, UNKNOWN_NAMES
 
@@ -56,21 +57,38 @@ def storable(value: Any) -> Any:
     return value
 
 
+LAST_DAY = "9999-12-31"
+AHEAD = "is over a day after S3 got the object, and nobody knows the future"
+
+
+def ahead(value: Any, latest: str) -> bool:
+    """Whether a cast day or time is after the last day that a document can know."""
+    return isinstance(value, str) and value[:10] > latest
+
+
 class Casting(NamedTuple):
-    """How a row's values, and those of many rows by column, are cast to a table's columns."""
+    """How a row's values, and those of many rows by column, are cast to a table's columns.
+
+    `dated` are those that say which period a row is of.
+    """
 
     one: Mapping[str, Callable[[Any], Any]]
     many: Mapping[str, Callable[[list[Any]], list[Any]]]
     required: Sequence[str]
+    dated: Sequence[str]
 
 
 @lru_cache(maxsize=1024)
 def casting(schema: TableSchema) -> Casting:
-    fields = schema.fields
+    fields, table = schema.fields, schema.table
+    dated = [
+        n for n in table.scope if n in fields and fields[n].type.startswith(("date", "timest"))
+    ]
     return Casting(
         {name: caster(column) for name, column in fields.items()},
         {name: column_caster(column) for name, column in fields.items()},
-        [n for n, column in fields.items() if column.required and n not in schema.table.defaults],
+        [n for n, column in fields.items() if column.required and n not in table.defaults],
+        dated if table.kind is Kind.PERIOD else [],
     )
 
 

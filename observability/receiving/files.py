@@ -50,6 +50,11 @@ class File:
         return stated if S3_BEGAN <= stated < self.last_modified else self.last_modified
 
     @property
+    def latest_day(self) -> str:
+        """The last day that the document can know something about: clocks and time zones differ."""
+        return (self.uploaded + timedelta(days=1)).date().isoformat()
+
+    @property
     def first_etag(self) -> str:
         """The ETag with which it first came, if its metadata tell."""
         stated = (self.metadata or {}).get(FIRST_ETAG, "")

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from typing import IO
 
 from observability.errors import Blocked, OverLimit, Transient
@@ -75,6 +76,16 @@ class Room:
         with self.lock, self.disk.lock:
             self.disk.shared += self.borrowed
             self.taken = self.borrowed = 0
+
+
+@dataclass
+class Batch:
+    """Where rows lie in the file of their table; `size` is their bytes in a request."""
+
+    offset: int
+    length: int = 0
+    rows: int = 0
+    size: int = 0
 
 
 def temporary_file() -> IO[bytes]:

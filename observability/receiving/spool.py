@@ -8,7 +8,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import accumulate, count
 from typing import Any
 
@@ -16,6 +15,7 @@ from observability.database.catalogue import TableSchema
 from observability.errors import Rejected
 from observability.limits import (
     BATCH_BYTES,
+    EARLY_BYTES,
     LISTED_PROBLEMS,
     MIB,
     PERIODS,
@@ -25,7 +25,10 @@ from observability.limits import (
 from observability.loaders import LOADED_FIRST
 from observability.loaders.rows import Complete, EndOfTable, Fault, Orphans, Row
 from observability.receiving.casting import (
+    AHEAD,
     EMPTY,
+    LAST_DAY,
+    ahead,
     casting,
     count_unknown,
     encode,
@@ -35,19 +38,10 @@ from observability.receiving.casting import (
     storable,
 )
 from observability.receiving.facts import DocumentProblems, Facts
-from observability.receiving.room import Room, temporary_file, unlimited
+from observability.receiving.files import File
+from observability.receiving.room import Batch, Room, temporary_file, unlimited
 
 ENCODED_AT_ONCE = 64
-
-
-@dataclass
-class Batch:
-    """Where rows lie in the file of their table; `size` is their bytes in a request."""
-
-    offset: int
-    length: int = 0
-    rows: int = 0
-    size: int = 0
 
 
 class TableSpool:
@@ -58,9 +52,15 @@ class TableSpool:
     """
 
     def __init__(
-        self, schema: TableSchema, progress: threading.Condition, early: bool, room: Room
+        self,
+        schema: TableSchema,
+        progress: threading.Condition,
+        room: Room,
+        early: bool,
+        latest: str,
     ) -> None:
         self.schema = schema
+        self.latest = latest  # the last day that the document can know
         self.early = early
         self.progress = progress
         self.room = room
@@ -124,6 +124,8 @@ class TableSpool:
         }
         if any(empty in columns[name] for name in self.casts.required for empty in EMPTY):
             raise ValueError("is missing")
+        if any(ahead(day, self.latest) for name in self.casts.dated for day in columns[name]):
+            raise ValueError(AHEAD)
         return list(zip(*columns.values(), strict=True))
 
     def encode_row(self, row: Row) -> list[str]:
@@ -147,6 +149,8 @@ class TableSpool:
         for name, value in values.items():
             try:
                 values[name] = None if value is None else storable(self.casts.one[name](value))
+                if name in self.casts.dated and ahead(values[name], self.latest):
+                    raise ValueError(AHEAD)
             except (ValueError, RecursionError) as error:
                 reason = "is nested too deeply" if isinstance(error, RecursionError) else error
                 problems.append(f"{row.where}.{name}: {reason}")
@@ -246,16 +250,14 @@ class DocumentSpool:
         schemas: Iterable[TableSchema],
         off: frozenset[str] = frozenset(),
         room: Room | None = None,
-        *,
-        early: bool = False,
+        file: File | None = None,
     ) -> None:
         self.progress = threading.Condition()
         self.off = off  # categories that are not loaded
         self.room = room or unlimited()
-        self.early = early  # it is loaded while it is still read
-        self.tables = {
-            s.table.name: TableSpool(s, self.progress, early, self.room) for s in schemas
-        }
+        self.early = early = file is not None and file.size > EARLY_BYTES  # loaded while it is read
+        how = (self.progress, self.room, early, file.latest_day if file else LAST_DAY)
+        self.tables = {s.table.name: TableSpool(s, *how) for s in schemas}
         for table in self.tables.values():
             if table.schema.table.category in off:
                 table.finish()
