@@ -69,7 +69,7 @@ def ahead(value: Any, latest: str) -> bool:
 class Casting(NamedTuple):
     """How a row's values, and those of many rows by column, are cast to a table's columns.
 
-    `dated` are those that say which period a row is of.
+    `dated` are those that say which period a row is of, or the row that it belongs to.
     """
 
     one: Mapping[str, Callable[[Any], Any]]
@@ -81,14 +81,13 @@ class Casting(NamedTuple):
 @lru_cache(maxsize=1024)
 def casting(schema: TableSchema) -> Casting:
     fields, table = schema.fields, schema.table
-    dated = [
-        n for n in table.scope if n in fields and fields[n].type.startswith(("date", "timest"))
-    ]
+    periods = {Kind.PERIOD: table.scope, Kind.PART: schema.found_by, Kind.OWNER: table.fields}
+    named = (name for name in periods.get(table.kind, ()) if name in fields)
     return Casting(
         {name: caster(column) for name, column in fields.items()},
         {name: column_caster(column) for name, column in fields.items()},
         [n for n, column in fields.items() if column.required and n not in table.defaults],
-        dated if table.kind is Kind.PERIOD else [],
+        [name for name in named if fields[name].type.startswith(("date", "timestamp"))],
     )
 
 
