@@ -58,7 +58,7 @@ def storable(value: Any) -> Any:
 
 
 LAST_DAY = "9999-12-31"
-AHEAD = "is over a day after S3 got the object, and nobody knows the future"
+AHEAD = "is over a day after S3 got the object: a clock is wrong, or it is of the future"
 
 
 def ahead(value: Any, latest: str) -> bool:

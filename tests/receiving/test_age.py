@@ -38,7 +38,7 @@ def test_a_time_ahead_of_s3_is_refused(warehouse: Warehouse, ahead: timedelta) -
     at = (datetime.now(UTC) + ahead).isoformat()
     result = warehouse.load(of_day(TODAY, "a", at=at), documents.key(TODAY))
     assert result.status is FileStatus.REJECTED
-    assert "meta.collected_at is over a day after S3" in result.reasons[0]
+    assert "is over a day after S3 got the object: " in result.reasons[0]  # so is logs.date_created
     assert warehouse.query("SELECT FROM documents") == []
 
 
