@@ -48,7 +48,7 @@ def test_a_day_ahead_of_s3_is_refused(warehouse: Warehouse, days: int) -> None:
     made = of_day(day, "a", at=datetime.now(UTC).isoformat())
     result = warehouse.load(made, documents.key(day))
     assert result.status is FileStatus.REJECTED
-    assert "the day in the key is over a day after S3" in result.reasons[0]
+    assert "is over a day after S3 got the object: " in result.reasons[0]  # so are its rows
 
 
 def test_a_clock_that_is_hours_ahead_is_none(warehouse: Warehouse) -> None:
