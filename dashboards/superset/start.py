@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -74,8 +75,8 @@ def make_home(data: Path) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
     key = home / SECRET_KEY
-    if not key.exists():
-        key.touch(mode=0o600)
+    key.touch(mode=0o600)
+    if not key.read_text():
         key.write_text(secrets.token_urlsafe(48))
     return home
 
@@ -89,6 +90,14 @@ def environment_of(source: Source, home: Path) -> dict[str, str]:
         "OBSERVABILITY_REGION": source.region,
         "FLASK_DEBUG": "0",
     }
+
+
+def require_port(port: int) -> None:
+    """StartError if somebody else has the port: it would answer in place of Superset."""
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        raise StartError(f"port {port}: {error.strerror}; choose another one with PORT") from error
 
 
 def prepare(source: Source, home: Path, password: str, log: int) -> None:
@@ -152,6 +161,7 @@ def superset(source: Source, data: Path, port: int) -> Iterator[Running]:
 
     Its own data are in `data`/superset. The password is another one at each start.
     """
+    require_port(port)
     home, password = make_home(data), secrets.token_urlsafe(12)
     write_archive(home / ARCHIVE)
     with (home / LOG).open("wb") as log:

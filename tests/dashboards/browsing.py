@@ -91,11 +91,13 @@ def visit(running: Running, width: int, height: int) -> Iterator[Visit]:
         page = browser.new_page(viewport={"width": width, "height": height})
         made = Visit(page, running.url)
         made.watch()
-        page.goto(f"{running.url}/login/")
+        page.set_default_timeout(WAIT_SECONDS * 1000)
+        page.goto(f"{running.url}/login/", wait_until="networkidle")
         page.fill("input#username, input[name=username]", "admin")
         page.fill("input#password, input[name=password]", running.password)
         page.click("button[type=submit]")
-        page.wait_for_url("**/superset/welcome/")
+        page.wait_for_url(lambda url: "/login" not in url, wait_until="commit")
+        assert page.request.get(f"{running.url}/api/v1/me/").ok
         made.read_titles()
         yield made
         browser.close()

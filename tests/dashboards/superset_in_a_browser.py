@@ -20,7 +20,7 @@ import pytest
 from dashboards.superset.assets import DASHBOARDS
 from dashboards.superset.demo import raise_stage, source_of
 from dashboards.superset.model import Chart, Dashboard
-from dashboards.superset.start import Running, superset
+from dashboards.superset.start import Running, StartError, require_port, superset
 from tests.dashboards.browsing import Visit, visit
 
 CHROMIUM = shutil.which("chromium")
@@ -105,6 +105,12 @@ def test_nobody_gets_in_without_the_login(visitor: Visit, running: Running) -> N
         assert answer
         assert "/login/" in answer.url or answer.status == 401
     stranger.close()
+
+
+def test_a_port_that_is_taken_is_told(running: Running) -> None:
+    port = int(running.url.rpartition(":")[2])
+    with pytest.raises(StartError, match=f"port {port}"):
+        require_port(port)
 
 
 def test_superset_listens_on_this_machine_only_and_keeps_its_data_to_itself(

@@ -15,6 +15,7 @@ SQLALCHEMY_DATABASE_URI = f"sqlite:///{HOME.absolute()}/superset.db"
 """What Superset keeps for itself: users, charts, dashboards."""
 
 APP_NAME = "Observability"
+# Rows are only shown in groups: those of a table may be more than an answer can have.
 FEATURE_FLAGS = {"ALERT_REPORTS": False, "DRILL_TO_DETAIL": False, "EMBEDDED_SUPERSET": False}
 
 # One process answers all requests, so its memory is cache enough: the data change once a day.
