@@ -157,7 +157,7 @@ def load_account_data(parts: Parts) -> Loaded:
 def products(product: Any, where: str) -> Loaded:
     """A row for each product; a name that could be taken for another one is wrong."""
     for named in product_names(product):
-        name = named["name"] if isinstance(named, dict) else ""
+        name = named.get("name") if isinstance(named, dict) else None
         if isinstance(name, str) and (flaw := flaw_of(name)):
             yield Fault("product_accounts", f"{where}: {name!r} {flaw}")
         else:
