@@ -57,10 +57,10 @@ def answer(settings: Settings, sql: str, form: str | None) -> int:
 
 def write_report(settings: Settings, target: Path) -> int:
     """Write the report to a file."""
-    page = make_report(settings)
+    page, unread = make_report(settings)
     target.write_text(page, encoding="utf-8")
     print(f"report written: {target}, {len(page.encode()):,} bytes")
-    return 0
+    return int(unread > 0)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def written(embedded: EmbeddedCloud, database: str, credentials: None, tmp_path:
     """The report of an organization whose names are attacks."""
     load_hostile(embedded, database)
     target = tmp_path / "report.html"
-    target.write_text(make_report(settings_for(embedded, database)), encoding="utf-8")
+    target.write_text(make_report(settings_for(embedded, database))[0], encoding="utf-8")
     return target
 
 

@@ -55,7 +55,7 @@ def page(embedded: EmbeddedCloud, database: str, credentials: None) -> Page:
         connection.execute(TABLES)
         connection.execute(COUNTS)
         connection.execute(CHANGES)
-    return Page(make_report(settings_for(embedded, database)))
+    return Page(make_report(settings_for(embedded, database))[0])
 
 
 def test_the_trend_of_findings_is_that_of_the_daily_counts(page: Page) -> None:

@@ -51,10 +51,10 @@ def test_the_others_are_told_as_before(
     with psycopg.connect(embedded.postgres.dsn_for(database), autocommit=True) as connection:
         generate_estate(connection, 2, 20)
         connection.execute(CHANGE)
-        before = Page(make_report(settings))
+        before = Page(make_report(settings)[0])
         connection.execute(ACCOUNT)
         connection.execute(ATTACKS[attack].encode())
-    after = Page(make_report(settings))
+    after = Page(make_report(settings)[0])
     label = "Cost of the last 7 days"
     assert f" to {YESTERDAY.day} {YESTERDAY:%b %Y}" in after.tiles[label][-1]
     costs = [page.table("costs", "Values per day") for page in (before, after)]

@@ -8,12 +8,14 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from observability.errors import DatabaseFault
+from observability.reading.command import write_report
 from observability.reading.query import open_database
 from observability.reading.report import make_report
 from observability.reading.report.facts import ask
@@ -38,7 +40,7 @@ def asked(embedded: EmbeddedCloud, database: str, sql: str) -> list[tuple[Any, .
 @pytest.fixture
 def page(estate: Settings) -> Page:
     """The report of the estate."""
-    return Page(make_report(estate))
+    return Page(make_report(estate)[0])
 
 
 def dollars(amount: Decimal) -> str:
@@ -134,7 +136,7 @@ def test_data_health_names_what_fails_since_when(
 
 
 def test_the_page_has_no_script_and_forbids_everything_but_its_own_style(estate: Settings) -> None:
-    html = make_report(estate)
+    html, _ = make_report(estate)
     page = Page(html)
     [policy] = [
         held["content"] or ""
@@ -163,7 +165,7 @@ HOSTILE = (
 def test_names_stay_text_wherever_they_are(embedded: EmbeddedCloud, database: str,
                                            credentials: None) -> None:  # fmt: skip
     load_hostile(embedded, database)
-    html = make_report(settings_for(embedded, database))
+    html, _ = make_report(settings_for(embedded, database))
     page = Page(html)
     assert {"script", "img"}.isdisjoint(tag for tag, _ in page.tags)
     assert not [name for _, held in page.tags for name in held if name.startswith("on")]
@@ -198,7 +200,7 @@ def load_hostile(embedded: EmbeddedCloud, database: str) -> None:
 def test_an_empty_database_gives_a_page_that_says_so(
     embedded: EmbeddedCloud, database: str, credentials: None
 ) -> None:
-    page = Page(make_report(settings_for(embedded, database)))
+    page = Page(make_report(settings_for(embedded, database))[0])
     assert page.tables == {}
     assert [held["id"] for tag, held in page.tags if tag == "section"] == [*SECTIONS]
     assert page.tiles["Cost of the last 7 days"][:2] == [UNKNOWN, "No costs are known yet."]
@@ -214,7 +216,7 @@ def test_accounts_of_another_currency_are_told_and_not_added(
         [[others]] = connection.execute(
             "SELECT sum(cost) FROM services WHERE account_id > 1 AND date_from >= current_date - 7"
         ).fetchall()
-    page = Page(make_report(settings_for(embedded, database)))
+    page = Page(make_report(settings_for(embedded, database))[0])
     assert page.tiles["Cost of the last 7 days"][0] == dollars(others)
     assert "left out: 1 in CNY" in page.texts["costs"]
 
@@ -225,14 +227,31 @@ def test_a_user_who_may_only_read_is_enough(embedded: EmbeddedCloud, estate: Set
         connection.execute("DROP ROLE IF EXISTS report_reader")
         connection.execute("CREATE ROLE report_reader LOGIN IN ROLE pg_read_all_data")
     embedded.data_api.logins[reader] = "report_reader"
-    assert "<h1>" in make_report(replace(estate, reader_secret_arn=reader).as_reader())
+    assert "<h1>" in make_report(replace(estate, reader_secret_arn=reader).as_reader())[0]
 
 
-def test_what_was_not_read_is_not_told_as_nothing(estate: Settings) -> None:
-    """A page without findings that says "none" is worse than no page."""
+def test_what_was_not_read_costs_its_own_section_and_says_so(
+    estate: Settings, embedded: EmbeddedCloud, tmp_path: Path
+) -> None:
+    """A page that says "none" of findings that it has not read is worse than no page."""
+    target = tmp_path / "report.html"
+    assert write_report(estate, target) == 0
+    whole = Page(target.read_text())
+    embedded.data_api.faults.database_error("57014", sql="CASE severity_level WHEN 5")
+    assert write_report(estate, target) == 1
+    page = Page(target.read_text())
+    unread = [name for name in SECTIONS if "could not be read" in page.texts[name]]
+    assert unread == ["findings"]
+    why = "the query takes more than the 45 s of the RDS Data API"
+    assert f"This could not be read: {why}" in page.texts["findings"]
+    assert page.tiles["Open critical findings"][:2] == [UNKNOWN, "could not be read"]
+    assert page.table("accounts", "Accounts") == whole.table("accounts", "Accounts")
+
+
+def test_an_answer_that_is_too_large_is_none(estate: Settings) -> None:
     large = "SELECT CAST(to_json(repeat('x', 1200000)) AS text)"
     with (
         read_only(open_database(estate)) as reading,
-        pytest.raises(DatabaseFault, match=r"the report, findings: .* 1 MiB"),
+        pytest.raises(DatabaseFault, match=r"has more than the 1 MiB that the Data API returns"),
     ):
-        ask(reading, "findings", large)
+        ask(reading, large)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from observability.reading.query import open_database
-from observability.reading.report.facts import read_facts
+from observability.reading.report.facts import Unread, read_facts
 from observability.reading.report.page import write_page
 from observability.settings.receiver import Settings
 
@@ -16,7 +16,11 @@ def import_packages() -> None:
     import pygal  # noqa: F401
 
 
-def make_report(settings: Settings, deadline: float = math.inf) -> str:
-    """Read the database and write the page; ModuleNotFoundError where its packages are missing."""
+def make_report(settings: Settings, deadline: float = math.inf) -> tuple[str, int]:
+    """Read the database and write the page; also returns how many of its queries have no answer.
+
+    ModuleNotFoundError where its packages are missing.
+    """
     import_packages()
-    return write_page(read_facts(open_database(settings, deadline)))
+    facts = read_facts(open_database(settings, deadline))
+    return write_page(facts), sum(isinstance(fact, Unread) for fact in facts.values())

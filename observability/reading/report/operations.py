@@ -19,12 +19,12 @@ DELIVERIES = (
 )
 
 
-def delivery_tile(facts: Facts) -> Tile:
+def operations_tiles(facts: Facts) -> Iterator[Tile]:
     """How many accounts do not deliver as they should."""
     found = facts["delivery"] or {}
     states = found.get("delivery") or {}
     late = sum(number for state, number in states.items() if state != "complete")
-    return Tile(
+    yield Tile(
         "Accounts that are late", count(late), f"of {things(found.get('accounts'), 'account')}",
         f"{moment(facts['now'])} UTC", "bad" if late else "good",
     )  # fmt: skip

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from observability import __version__
 from observability.reading.report.costs import cost_sections, cost_tiles, currency_of
-from observability.reading.report.facts import Facts
+from observability.reading.report.facts import AnsweredFacts, Facts
 from observability.reading.report.model import Column, Section, Tile
-from observability.reading.report.operations import delivery_tile, operations_sections
+from observability.reading.report.operations import operations_sections, operations_tiles
 from observability.reading.report.security import security_sections, security_tiles
 from observability.reading.report.words import UNKNOWN, change, count, day, moment, money, things
 
@@ -29,8 +30,9 @@ def write_page(facts: Facts) -> str:
 
     style = (FOLDER / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    delivery = facts["delivery"] or {}
-    return environment(currency_of(facts)).get_template("report.html").render(
+    known = AnsweredFacts(facts)
+    delivery = known["delivery"] or {}
+    return environment(currency_of(known)).get_template("report.html").render(
         style=Markup(style),
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;"
         " base-uri 'none'; form-action 'none'",
@@ -41,19 +43,29 @@ def write_page(facts: Facts) -> str:
         about=f"{things(delivery.get('accounts'), 'account')}, "
         f"{things(delivery.get('customers'), 'customer')}",
         version=__version__,
-        tiles=tiles(facts),
-        sections=sections(facts),
+        tiles=[*tiles(facts)],
+        sections=[*sections(facts)],
     )  # fmt: skip
 
 
-def tiles(facts: Facts) -> Sequence[Tile]:
-    """The numbers at the top."""
-    return [*cost_tiles(facts), *security_tiles(facts), delivery_tile(facts)]
+def tiles(facts: Facts) -> Iterator[Tile]:
+    """The numbers at the top; those that could not be read are told as unknown."""
+    for made in (cost_tiles, security_tiles, operations_tiles):
+        known = AnsweredFacts(facts)
+        for tile in made(known):
+            lacking = replace(tile, value=UNKNOWN, detail="could not be read", mood="")
+            yield lacking if known.unread else tile
 
 
-def sections(facts: Facts) -> Sequence[Section]:
-    """The page from top to bottom."""
-    return [*cost_sections(facts), *security_sections(facts), *operations_sections(facts)]
+def sections(facts: Facts) -> Iterator[Section]:
+    """The page from top to bottom; a section that could not be read says why, and no more."""
+    for made in (cost_sections, security_sections, operations_sections):
+        known = AnsweredFacts(facts)
+        for section in made(known):
+            why = "; ".join(sorted(known.unread))
+            known.unread.clear()
+            bare = Section(section.id, section.title, "", f"This could not be read: {why}.")
+            yield bare if why else section
 
 
 def environment(currency: str) -> Environment:
