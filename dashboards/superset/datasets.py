@@ -14,6 +14,11 @@ REGION = text("coalesce(region, 'global')", 40)
 SEVERITY = {
     "severity": text("coalesce(severity, 'UNRATED')", 20),
 }
+STILL_THERE = (
+    "NOT EXISTS (SELECT FROM expected_accounts e"
+    " WHERE e.account_id = freshness.account_id AND e.gone_at IS NOT NULL)"
+)
+"""Accounts that have left the organization are not late."""
 
 COSTS = Dataset(
     "costs per day",
@@ -231,6 +236,7 @@ DELIVERY = Dataset(
         "last_complete": day("CAST(last_complete_at AS date)"),
     },
     {"deliveries": COUNT, "hours_since_complete": number("max(hours_since_complete)")},
+    where=STILL_THERE,
 )
 
 FAILURES = Dataset(
@@ -244,6 +250,7 @@ FAILURES = Dataset(
     },
     {"days": number("max(current_date - CAST(left(failing.value, 10) AS date))")},
     joined=" CROSS JOIN LATERAL jsonb_each_text(failing_since) failing",
+    where=STILL_THERE,
 )
 
 STATUSES = Dataset(

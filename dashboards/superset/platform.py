@@ -46,7 +46,7 @@ DASHBOARD = Dashboard(
     (
         (
             (total("Accounts", DELIVERY, ACCOUNTS.sql, "known"), 3),
-            (total("Behind", DELIVERY, ACCOUNTS.sql, "silent, failing, never", where=BEHIND), 3),
+            (total("Behind", DELIVERY, ACCOUNTS.sql, "not complete", where=BEHIND), 3),
             (total("Resources", RESOURCES, EXISTING.sql, "that exist"), 3),
             (total("Changes", CHANGES, CHANGED.sql, "in 30 days"), 3),
         ),
