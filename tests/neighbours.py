@@ -215,7 +215,7 @@ def a_flood_of_messages(day: date, size: int) -> Body:
 @kinds
 def a_flood_of_documents(day: date, size: int) -> Iterator[tuple[str, Body]]:
     """Of one day, in four regions, so that they take all workers."""
-    for number in range(8 * size):
+    for number in range(4 * size):
         region = ("eu-west-1", "us-east-1", "us-west-2", "sa-east-1")[number % 4]
         yield key_of(day, region, f".{number}"), document(day, HOSTILE, region)
 

@@ -35,6 +35,7 @@ def wrong() -> Document:
 
 
 WRONG = documents.key(date(2026, 11, 21))
+LOADED = WRONG.replace("data/", "loaded/")
 
 
 def made_documents() -> list[tuple[str, Document]]:
@@ -88,7 +89,8 @@ def test_a_document_that_is_taken_out_leaves_no_row_and_hides_none(
         ("", "give the key"),
         (WRONG, "give the key of a document under loaded/"),
         ("loaded/x.json", "give the key"),
-        (WRONG.replace("data/", "loaded/"), "there is no such object"),
+        (LOADED, "there is no such object"),
+        (f"{LOADED},{LOADED.replace(documents.ACCOUNT, OTHER)}", "give those of one account"),
     ],
 )
 def test_what_cannot_be_taken_out_is_told(
@@ -96,22 +98,6 @@ def test_what_cannot_be_taken_out_is_told(
 ) -> None:
     assert run(warehouse, "--forget", key) == 2
     assert words in capsys.readouterr().err
-
-
-def test_several_documents_of_one_account_are_taken_out_at_once(
-    warehouse: Warehouse, untouched: Warehouse, capsys: pytest.CaptureFixture[str]
-) -> None:
-    first, *others = made_documents()
-    assert untouched.load(first[1], first[0]).status is FileStatus.LOADED
-    for key, made in (first, *others):
-        assert warehouse.load(made, key).status is FileStatus.LOADED
-    *bad, foreign = (key.replace("data/", "loaded/") for key, _ in others)
-    assert run(warehouse, "--forget", ",".join((*bad, foreign))) == 2
-    assert "give those of one account" in capsys.readouterr().err
-    assert run(warehouse, "--forget", ",".join(bad)) == 0
-    rows, expected = warehouse.rows()["services"], untouched.rows()["services"]
-    assert [row for row in rows if row["account_id"][0] != OTHER] == expected
-    assert {*keys(warehouse, "loaded/")} == {first[0].replace("data/", "loaded/"), foreign}
 
 
 def test_documents_that_wait_are_to_be_loaded_first(
