@@ -51,8 +51,8 @@ class File:
 
     @property
     def latest_day(self) -> str:
-        """The last day that the document can know something about: clocks and time zones differ."""
-        return (self.uploaded + timedelta(days=1)).date().isoformat()
+        """The last day that the document can know something about, by S3's own clock."""
+        return (self.last_modified + timedelta(days=1)).date().isoformat()
 
     @property
     def first_etag(self) -> str:

@@ -83,7 +83,7 @@ FORMS = {
 def test_every_statement_that_reads_is_taken(estate: Settings, sql: str) -> None:
     columns, rows = rows_of(estate, sql)
     assert len(rows) == FORMS[sql]
-    assert len(columns) == (2 if sql.startswith("values") else 7 if "TABLE" in sql else 1)
+    assert len(columns) == (2 if sql.startswith("values") else 8 if "TABLE" in sql else 1)
 
 
 def test_an_answer_of_many_mebibytes_comes_whole_and_in_order(
