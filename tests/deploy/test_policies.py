@@ -124,6 +124,9 @@ def test_the_whole_pipeline_runs_with_the_policies_on(
         more = {"REGIONS": ",".join(REGIONS), "RESERVED_CAPACITY": "1"}
         sent = run("sender.py", role | more)
         assert sent.returncode == 0, sent.stderr
+    checked = run("receiver.py", hub, "--check")
+    assert "FAILED" not in checked.stdout, checked.stdout
+    assert "AbortMultipartUpload" not in checked.stdout
     received = run("receiver.py", hub)
     assert received.returncode == 0, received.stderr
     again = run("sender.py", roles[spokes[0].id])  # which sees its own day under loaded/
