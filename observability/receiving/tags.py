@@ -53,8 +53,9 @@ def give_tags(db: DBManager, targets: Iterable[Target]) -> int:
     """Take over the tags of a file, whole; how many accounts changed.
 
     Documents that are loaded meanwhile or later go by the new ones. It may be repeated: where it
-    was broken off, it goes on.
+    was broken off, it goes on. UsageError where the schema is missing or too old.
     """
+    db.catalogue()
     rows = [row for row in map(row_of, targets) if len(row) > 1]
     [[told, gone]] = db.execute(GIVEN_SQL, {"tags": json.dumps(rows)})
     changed = sum(1 for _, rows_changed in taken(db) if rows_changed)

@@ -80,5 +80,6 @@ def flaws(targets: Sequence[Target]) -> Iterator[str]:
 
 
 def products_of(target: Target) -> tuple[str, ...]:
-    """The products that an account has."""
-    return split(",".join(map(plain_name, target.tags.get("product", "").split(","))))
+    """The products that an account has; None, however it is written, is that it has none."""
+    named = map(plain_name, target.tags.get("product", "").split(","))
+    return split(",".join("None" if name.lower() == "none" else name for name in named))

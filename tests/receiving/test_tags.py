@@ -12,7 +12,8 @@ import pytest
 import receiver
 from observability.errors import UsageError
 from observability.receiving.result import FileStatus
-from observability.settings.tags_file import read_tags_file
+from observability.settings.tags_file import products_of, read_tags_file
+from observability.settings.values import Target
 from tests import documents
 from tests.database.estates import BANK, SHOP, YESTERDAY, load, quiet
 from tests.documents import Document
@@ -172,3 +173,5 @@ def test_json_says_the_same_as_csv(tmp_path: Path) -> None:
     from_csv, from_json = (read_tags_file(tmp_path / name) for name in ("tags.csv", "tags.JSON"))
     assert [t.tags.keys() for t in from_csv] == [t.tags.keys() for t in from_json]
     assert from_csv[1] == from_json[1]
+    assert products_of(from_json[0]) == products_of(from_csv[0]) == ("Shop", "Web shop")
+    assert products_of(Target(SHOP, {"product": "NONE"})) == ("None",)
