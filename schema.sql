@@ -2946,8 +2946,8 @@ BEGIN
 END';
 
 -- link_products: gives an account the products that the hub names for it, and no others but those that
--- people gave it. The hub also decides how they are written. Where it names none any more, the account
--- belongs to the product None until its next document.
+-- people gave it. The hub also decides how they are written, and no account does any more. Where it
+-- names none any more, the account belongs to the product None until its next document.
 CREATE OR REPLACE FUNCTION link_products(account TEXT) RETURNS INTEGER LANGUAGE plpgsql AS '
 DECLARE
     named TEXT[] := (SELECT string_to_array(t.products, '','') FROM account_tags t
@@ -2956,8 +2956,9 @@ DECLARE
     ended INTEGER;
 BEGIN
     INSERT INTO products AS p (name) SELECT n.name FROM unnest(named) AS n (name)
-    ON CONFLICT (key_text(lower(name))) DO UPDATE SET name = excluded.name, updated_at = now()
-    WHERE p.name <> excluded.name;
+    ON CONFLICT (key_text(lower(name))) DO UPDATE
+    SET name = excluded.name, document_id = NULL, updated_at = now()
+    WHERE p.name <> excluded.name OR p.document_id IS NOT NULL;
     INSERT INTO product_accounts AS l (product_id, account_id, from_tags)
     SELECT p.id, a.id, true FROM accounts a CROSS JOIN unnest(named) AS n (name)
     JOIN products p ON key_text(lower(p.name)) = key_text(lower(n.name))
@@ -3007,9 +3008,10 @@ BEGIN
     RETURN changed + link_products(account);
 END';
 
--- rewritten: of the tables of which this transaction changed or deleted rows about days that are over
--- 35 days old, the counters with their number beside. AWS restates costs for some weeks; what is
--- older should not change any more, so it is told. What is new of such a day is a backfill.
+-- rewritten: of the tables of which this transaction changed, deleted or added rows about days that are
+-- over 35 days old, the counters with their number beside. AWS restates costs for some weeks; what is
+-- older should not change any more, so it is told. A day that is new as a whole is a backfill, and is
+-- not in changes; a row that is added to a known day may be less than nothing.
 CREATE OR REPLACE FUNCTION rewritten(counted JSONB, account BIGINT, document BIGINT)
 RETURNS JSONB LANGUAGE sql AS '
     SELECT coalesce(jsonb_object_agg(
@@ -3018,7 +3020,7 @@ RETURNS JSONB LANGUAGE sql AS '
     FROM (
         SELECT c.table_name, count(*) AS number FROM changes c
         WHERE c.account_id = account AND c.created_at = now() AND c.document_id = document
-          AND c.change IN (''updated'', ''gone'')
+          AND c.change IN (''created'', ''updated'', ''gone'')
           AND coalesce(c.row_key ->> ''date_from'', c.row_key ->> ''period_start'',
                        c.row_key ->> ''day'')
               < to_char(now() AT TIME ZONE ''UTC'' - INTERVAL ''35 days'', ''YYYY-MM-DD'')

@@ -16,11 +16,15 @@ ALIKE = frozenset(
 WORD = re.compile(r"[^\W\d_]+")
 UNSEEN = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"))
 """Unicode's general categories of what cannot be seen."""
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Of other categories, what cannot be seen either."""
+VARIATIONS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""What says how the character before it is drawn, as of emoji: it makes no other name."""
 
 
 def plain_name(name: str) -> str:
     """A name as it is kept: what is the same to a reader, as by NFKC, is written in one way."""
-    return " ".join(unicodedata.normalize("NFKC", name).split())
+    return " ".join(VARIATIONS.sub("", unicodedata.normalize("NFKC", name)).split())
 
 
 def flaw_of(name: str) -> str:
@@ -30,7 +34,7 @@ def flaw_of(name: str) -> str:
     and keep out whoever it belongs to.
     """
     for character in name:
-        if unicodedata.category(character) in UNSEEN:
+        if unicodedata.category(character) in UNSEEN or character in BLANK:
             return f"has the unseen character U+{ord(character):04X}"
     for word in WORD.findall(name):
         foreign = next((letter for letter in word if letter in ALIKE), "")

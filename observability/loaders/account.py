@@ -178,13 +178,19 @@ def alternate_contacts(contacts: Any, where: str) -> Loaded:
 
 
 def product_names(product: Any) -> list[Any]:
-    """'A, B' or ['A', 'B'] are two rows with the names; 'None' and '' name no product."""
+    """'A, B', ['A', 'B'] or [{'name': 'A'}, 'B'] are two rows; 'None' and '' name no product."""
     listed = product.split(",") if isinstance(product, str) else product
-    if listed is None or not isinstance(listed, list):
-        return [] if listed is None else [listed]
-    named = [plain_name(name) if isinstance(name, str) else name for name in listed]
-    real = [name for name in named if name not in ("", None) and str(name).lower() != "none"]
-    return [{"name": name} if isinstance(name, str) else name for name in real]
+    rows = map(product_row, listed if isinstance(listed, list) else [listed])
+    return [row for row in rows if row is not None]
+
+
+def product_row(named: Any) -> Any:
+    """A product's row with the name as it is kept; None if it names no product."""
+    row = {"name": named} if isinstance(named, str) else named
+    if not isinstance(row, dict) or not isinstance(row.get("name"), str):
+        return row
+    name = plain_name(row["name"])
+    return {**row, "name": name} if name.lower() not in ("", "none") else None
 
 
 LOADER = Loader(

@@ -18,8 +18,12 @@ FORGOTTEN = "forgotten"
 
 PRODUCTS_SQL = """
 DELETE FROM products p WHERE p.description IS NULL AND p.position IS NULL
+    AND (p.document_id IS NOT NULL OR key_text(lower(p.name)) = 'none')
     AND NOT EXISTS (SELECT FROM product_accounts a WHERE a.product_id = p.id)"""
-"""Those that nobody has any more; the documents that name them make them again."""
+"""Those that nobody has any more; the documents that name them make them again.
+
+What people or the hub made stays.
+"""
 
 
 def forget_documents(s3: S3Manager, db: DBManager, given: str, *, dry_run: bool) -> None:

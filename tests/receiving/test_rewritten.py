@@ -37,3 +37,7 @@ def test_a_day_that_is_long_over_is_not_rewritten_in_silence(
     assert told in summary([backfill, forged], 0.0).splitlines()
     log_result(forged)
     assert story.getvalue().count(told) == 1
+    made["meta"]["collected_at"] = (day + timedelta(days=4)).isoformat() + "T00:00:00Z"
+    made["service"].append(made["service"][0] | {"service": "Credits", "cost": "-9999"})
+    added = warehouse.load(made, documents.key(day))
+    assert added.counters["services"]["REWRITTEN"] == added.counters["services"]["CREATED"] == 1

@@ -28,7 +28,7 @@ TAGS = """account_id,customer,partner,environment,product
 
 
 def claiming(
-    customer: str, product: str | None, day: date = YESTERDAY, account: str = SHOP, **more: Any
+    customer: str, product: Any, day: date = YESTERDAY, account: str = SHOP, **more: Any
 ) -> Document:
     """A document of an account that says whose it is."""
     made = quiet(day, account, **more)
@@ -101,7 +101,9 @@ def test_tags_may_come_before_or_after_the_documents(warehouse: Warehouse, tmp_p
     assert found[1:] == found[:1] * 3
 
 
-def test_who_names_a_product_first_decides_how_it_is_written(warehouse: Warehouse) -> None:
+def test_who_names_a_product_first_decides_how_it_is_written(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
     names = "SELECT name FROM products ORDER BY name"
     load(warehouse, claiming("Bank Ltd", "Bank", BEFORE, BANK), claiming("Shop Ltd", "BANK"))
     assert warehouse.query(names) == [{"name": "Bank"}]
@@ -110,6 +112,14 @@ def test_who_names_a_product_first_decides_how_it_is_written(warehouse: Warehous
     lineage = """SELECT a.account_id FROM products p JOIN documents d ON d.id = p.document_id
         JOIN accounts a ON a.id = d.account_id"""
     assert warehouse.query(lineage) == [{"account_id": BANK}]
+    # Once the hub has written it, also in the same way, it is no account's any more.
+    give(warehouse, tmp_path / "tags.csv", f"account_id,product\n{SHOP},BAnk\n")
+    load(warehouse, claiming("Bank Ltd", "BANK", YESTERDAY + timedelta(days=1), BANK))
+    assert warehouse.query(names) == [{"name": "BAnk"}]
+    assert not warehouse.query(lineage)
+    # Nor is the name of those that have none.
+    load(warehouse, claiming("Bank Ltd", [{"name": " NONE"}], account=BANK, region="eu-west-1"))
+    assert tags(warehouse)[BANK, "eu-west-1"][1] == ["None"]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +127,8 @@ def test_who_names_a_product_first_decides_how_it_is_written(warehouse: Warehous
     [
         ("Ba\u200bnk", "has the unseen character U+200B"),
         ("Bank\u202e", "has the unseen character U+202E"),
+        ("Ba\u034fnk", "has the unseen character U+034F"),
+        ("Bank\u3164", "has the unseen character U+1160"),
         ("B\u0430nk", "mixes Latin letters with CYRILLIC SMALL LETTER A"),
         ("\u0392ank shop", "mixes Latin letters with GREEK CAPITAL LETTER BETA"),
     ],
@@ -130,6 +142,9 @@ def test_a_name_that_looks_like_another_one_is_refused(
     assert result.reasons[0].endswith(why)
     without = claiming("Shop Ltd", f"Shop,{name}, \uff22\uff41nk  \u0431\u0430\u043d\u043a, \u00b5")
     del without["meta"]
+    listed = without["account"]["product"].split(",")
+    listed[2:] = [{"name": f" {listed[2]}"}, "Shop\ufe0f", listed[3]]
+    without["account"]["product"] = listed
     result = warehouse.load(without, key)
     assert (result.status, result.left_out["product_accounts"]) == (FileStatus.LOADED, 1)
     [(_, products)] = tags(warehouse).values()
