@@ -33,7 +33,8 @@ from tests.documents import Document, document
 from tests.soak import keys, opened_warehouse
 from tests.warehouse import LOAD_TIMES, PARENTS, STORED, SURROGATES, Warehouse
 
-FIRST_DAY = date(2026, 11, 1)
+FIRST_DAY = date(2026, 10, 1)
+"""So early that no day of a kind is to come, by which alone it would be refused."""
 HOSTILE, MODEL = "666600000666", "777700000777"
 """The hostile account, and the honest one that is loaded before all others."""
 WORKERS = 4
@@ -136,6 +137,10 @@ def keys_that_name_nothing(day: date, _size: int) -> Iterator[tuple[str, Body]]:
              f"{documents.REGION}/../{MODEL}/{day}_DAILY.json")  # fmt: skip
     for name in names:
         yield f"data/{HOSTILE}/{name}", document(day, HOSTILE)
+
+
+REFUSED = 16
+"""Documents of the kinds above, of any size; of those below none may be refused."""
 
 
 # What is loaded, as it may all be true
@@ -260,6 +265,9 @@ def run(warehouse: Warehouse, *, honest: int, days: int, size: int) -> Figures:
     figures.calls = calls.total() - made
     late = sorted(key for key in good if results[key] is not FileStatus.LOADED)
     figures.differences += [f"not loaded: {key}" for key in late]
+    refused = sum(status is FileStatus.REJECTED for status in results.values())
+    if refused != REFUSED:
+        figures.differences.append(f"{refused} documents are refused, not {REFUSED}")
     found = digests(warehouse)
     for account in (MODEL, *accounts):
         figures.differences += differences(account, before[MODEL], found[account])
