@@ -27,7 +27,7 @@ Action = Callable[[Settings, argparse.Namespace, Start], int]
 
 def expect(settings: Settings, flags: argparse.Namespace, _: Start) -> int:
     """--expect: take over a list of accounts."""
-    targets = read_accounts_file(Path(flags.expect))
+    targets = read_accounts_file(Path(flags.expect), "--expect")
     expect_targets(DBManager(settings), targets)
     print(f"{len(targets)} accounts are expected")
     return 0

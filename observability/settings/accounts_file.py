@@ -12,7 +12,7 @@ from observability.errors import UsageError
 from observability.settings.values import ACCOUNT_ID, TAGS, Target
 
 
-def read_accounts_file(path: Path) -> tuple[Target, ...]:
+def read_accounts_file(path: Path, option: str = "--accounts-file") -> tuple[Target, ...]:
     """The accounts in a CSV file with a header; UsageError has a line for each that is wrong."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -20,7 +20,7 @@ def read_accounts_file(path: Path) -> tuple[Target, ...]:
             check_header(path, reader.fieldnames or ())
             lines = [(reader.line_num, row) for row in reader]
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(f"{option} {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: it is not UTF-8; save it as CSV UTF-8") from None
     except csv.Error as error:

@@ -18,7 +18,9 @@ def read_tags_file(path: Path) -> tuple[Target, ...]:
 
     CSV is as for the sender's --accounts-file; JSON is a list of objects with the same names.
     """
-    targets = read_json(path) if path.suffix.lower() == ".json" else read_accounts_file(path)
+    targets = (
+        read_json(path) if path.suffix.lower() == ".json" else read_accounts_file(path, "--tags")
+    )
     if wrong := [f"{path}: {what}" for what in flaws(targets)]:
         raise UsageError("\n".join(wrong))
     return targets
@@ -29,7 +31,7 @@ def read_json(path: Path) -> tuple[Target, ...]:
     try:
         held = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+        raise UsageError(f"--tags {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not JSON: {error}") from None
     if not isinstance(held, list) or not held:
