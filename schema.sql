@@ -3021,8 +3021,9 @@ RETURNS JSONB LANGUAGE sql AS '
         SELECT c.table_name, count(*) AS number FROM changes c
         WHERE c.account_id = account AND c.created_at = now() AND c.document_id = document
           AND c.change IN (''created'', ''updated'', ''gone'')
-          AND coalesce(c.row_key ->> ''date_from'', c.row_key ->> ''period_start'',
-                       c.row_key ->> ''day'')
+          AND coalesce(c.row_key ->> ''date_from'', c.row_key ->> ''report_period_start'',
+                       c.row_key ->> ''period_start'', c.row_key ->> ''day'',
+                       c.row_key ->> ''date_to'')
               < to_char(now() AT TIME ZONE ''UTC'' - INTERVAL ''35 days'', ''YYYY-MM-DD'')
         GROUP BY c.table_name) old';
 

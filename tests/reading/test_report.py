@@ -172,6 +172,7 @@ def test_names_stay_text_wherever_they_are(embedded: EmbeddedCloud, database: st
     for section in ("costs", "accounts", "savings", "findings", "compliance"):
         for text in HOSTILE[:3]:
             assert text in page.texts[section], section
+    assert f"${10**60:,}" in page.texts["savings"]
     assert r"\u202eevil\u2066 & \u001b[31m </style></svg>" in page.texts["findings"]
 
 
@@ -187,7 +188,7 @@ NAMES = {
 
 
 def load_hostile(embedded: EmbeddedCloud, database: str) -> None:
-    """A small organization in which every name is an attack."""
+    """A small organization in which every name is an attack, and some amounts are."""
     dsn = embedded.postgres.dsn_for(database)
     with psycopg.connect(dsn, autocommit=True) as connection:
         generate_estate(connection, len(HOSTILE), 20)
@@ -195,6 +196,8 @@ def load_hostile(embedded: EmbeddedCloud, database: str) -> None:
         for table, name in ((table, name) for table, names in NAMES.items() for name in names):
             changed = f"{name} = (CAST(%s AS text[]))[1 + id / 2 %% 4] || coalesce({name}, '')"
             connection.execute(f"UPDATE {table} SET {changed}".encode(), (texts,))
+        amount = "estimated_monthly_savings_usd = 1e60"
+        connection.execute(f"UPDATE compute_optimizer SET {amount} WHERE id % 50 = 0".encode())
 
 
 def test_an_empty_database_gives_a_page_that_says_so(

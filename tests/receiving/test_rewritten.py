@@ -26,13 +26,16 @@ def test_a_day_that_is_long_over_is_not_rewritten_in_silence(
         made["service"][0]["cost"] = "9999"
         made["service"][1:] = []
         made["config"]["compliance_score"] = "1"
+        made["cost"][0]["top_services"][0]["cost"] = "7"
+        made["ri_sp_savings"][0]["net_savings"] = "7"
         found[days] = [first, warehouse.load(made, documents.key(day))]
     counts = {days: [r.totals["REWRITTEN"] for r in results] for days, results in found.items()}
     assert counts[34] == [0, 0]
     assert counts[60][0] == 0  # what is new is a backfill
     backfill, forged = found[60]
     assert forged.counters["services"]["REWRITTEN"] == len(document()["service"])
-    assert forged.counters["config_reports"]["REWRITTEN"] == 1
+    for table in ("config_reports", "service_costs", "ri_sp_daily_savings"):
+        assert forged.counters[table]["REWRITTEN"] == 1, table
     told = f"{counts[60][1]} rows about days over 35 days ago were rewritten"
     assert told in summary([backfill, forged], 0.0).splitlines()
     log_result(forged)

@@ -18,8 +18,9 @@ def money(value: Any, currency: str, *, whole: bool = False) -> str:
         return UNKNOWN
     amount = Decimal(value)
     digits = 0 if whole or abs(amount) >= WHOLE_FROM else 2
-    sign = "−" if round(amount, digits) < 0 else ""  # noqa: RUF001
-    return f"{sign}{SIGNS.get(currency, f'{currency} ')}{abs(amount):,.{digits}f}"
+    text = f"{abs(amount):,.{digits}f}"  # round() fails where it has over 28 digits
+    sign = "−" if amount < 0 and text.strip("0,.") else ""  # noqa: RUF001
+    return f"{sign}{SIGNS.get(currency, f'{currency} ')}{text}"
 
 
 def percent(part: Any, whole: Any) -> str:
