@@ -57,7 +57,7 @@ from observability.limits import EARLY_BYTES
 from observability.loaders import LOADERS, OPTIONAL, ROW_PATHS
 from observability.loaders import validate_data_structure as validate_data_structure
 from observability.loaders.names import *  # noqa: F403  names that other programs use
-from observability.log import Log, log_account, log_event, log_fields, log_to
+from observability.log import Log, log_event, log_fields, log_to
 from observability.reading import only_reads, prepare_report, publish_report, read
 from observability.receiving.actions import chosen_action
 from observability.receiving.attempts import watched
@@ -289,7 +289,6 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[FileResult]:
 
 def connect(settings: Settings, **how: bool) -> Receiver:
     """A receiver that has not read the database's catalogue yet."""
-    log_account(settings.cluster_arn.split(":")[4])
     off = settings.off(OPTIONAL)
     db = DBManager(settings)
     return Receiver(settings, S3Manager(settings), db, KnownSchemas(db), off=off, **how)

@@ -49,7 +49,7 @@ from observability.collectors import CATEGORIES, COLLECTORS
 from observability.collectors.account import account_row
 from observability.collectors.names import *  # noqa: F403  names that other programs use
 from observability.command import exit_code, run_command, start_log
-from observability.log import Log, log_account, log_to, printable
+from observability.log import Log, log_to, printable
 from observability.rows import Row
 from observability.sending.accounts import find_targets
 from observability.sending.bucket import (
@@ -102,8 +102,7 @@ def run_all(
     summary = RunSummary()
     wide = settings.several or settings.regions != (settings.region,)
     try:
-        run.caller.identify()
-        log_account(run.caller.account)
+        run.identify()
         check_regions(run.caller, settings)
         check_bucket(run.caller, settings)
         with progress.over(summary) if wide else contextlib.nullcontext():

@@ -111,8 +111,8 @@ def verifier(password: str, salt: bytes | None = None) -> str:
 
 def finish(secret: str, version: str) -> None:
     """Make the next password the current one, and log in with it; where that fails, go back."""
-    stages = client("secretsmanager").describe_secret(SecretId=secret)["VersionIdsToStages"]
-    current = next(stage for stage, names in stages.items() if "AWSCURRENT" in names)
+    versions = client("secretsmanager").describe_secret(SecretId=secret)["VersionIdsToStages"]
+    current = next(name for name, stages in versions.items() if "AWSCURRENT" in stages)
     if current != version:
         make_current(secret, version, current)
     try:

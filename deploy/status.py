@@ -93,8 +93,8 @@ def queues(outputs: dict[str, str]) -> Iterator[Line]:
     ):
         url = client.get_queue_url(QueueName=outputs[output])["QueueUrl"]
         wanted: Any = ["ApproximateNumberOfMessages"]
-        item = client.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
-        waiting = int(item["ApproximateNumberOfMessages"])
+        found = client.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
+        waiting = int(found["ApproximateNumberOfMessages"])
         yield not (bad and waiting), title, f"{waiting} messages"
 
 
@@ -120,8 +120,8 @@ def keys(outputs: dict[str, str]) -> Iterator[Line]:
         ("key of documents", "DocumentsKeyArn"),
         ("key of database", "DatabaseKeyArn"),
     ):
-        item = boto3.client("kms").describe_key(KeyId=outputs[output])["KeyMetadata"]
-        yield item["KeyState"] == "Enabled", title, item["KeyState"]
+        state = boto3.client("kms").describe_key(KeyId=outputs[output])["KeyMetadata"]["KeyState"]
+        yield state == "Enabled", title, state
 
 
 def sweep(outputs: dict[str, str]) -> Iterator[Line]:

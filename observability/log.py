@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -40,6 +40,12 @@ OF_RUN: dict[str, object] = {}
 def printable(text: str) -> str:
     """Text with its control characters escaped, so that no data can forge a line."""
     return CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def shortened(names: Sequence[str], most: int, between: str = ", ") -> str:
+    """A list of names, and how many there are besides the first ones."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return between.join(names[:most]) + more
 
 
 def log_account(account: str) -> None:

@@ -12,7 +12,7 @@ from observability.aws.limits import RegionSlots
 from observability.aws.session import Aws
 from observability.collecting.organization import OrganizationDirectory, read_membership, read_tags
 from observability.collecting.shared import SharedReads
-from observability.log import Log
+from observability.log import Log, log_account
 from observability.rows import Row
 from observability.settings.sender import Settings
 
@@ -38,6 +38,11 @@ class Run:
         self.tags = OrganizationDirectory(self.caller, read_tags)
         self.memberships = OrganizationDirectory(self.caller, read_membership)
         self.uploads: dict[str, Row] = {}
+
+    def identify(self) -> None:
+        """Learn who the caller is; its account is that of each line that is about no other."""
+        self.caller.identify()
+        log_account(self.caller.account)
 
 
 class AccountRun:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from observability.database.schema import VERSION_FUNCTION, OwnColumn, Schema, own_schema
 from observability.database.tables import Table
 from observability.errors import UsageError
+from observability.log import shortened
 
 CATALOGUE_SQL = """
 WITH own AS (SELECT * FROM jsonb_to_recordset(CAST(:own AS jsonb)) AS own (t text, c text))
@@ -184,9 +185,9 @@ def catalogue_of(types: Names, schema: Schema) -> Catalogue:
 
 
 def version_of(there: Names) -> int:
-    """The version of the database's schema; 1 had no function that tells it."""
-    told, _ = there.get((VERSION_FUNCTION, ""), ("", ""))
-    return int(told) if told else 1
+    """The version of the database's schema; 1 had no function schema_version."""
+    version, _ = there.get((VERSION_FUNCTION, ""), ("", ""))
+    return int(version) if version else 1
 
 
 def check_version(there: Names, schema: Schema) -> None:
@@ -197,12 +198,11 @@ def check_version(there: Names, schema: Schema) -> None:
             f"the database's schema is version {found}, and this program needs {schema.version}: "
             "run receiver.py --init-schema"
         )
+    lacking = shortened(missing, MOST_NAMED)
     if missing and found > schema.version:
-        raise UsageError(
-            f"{newer(found, schema)}, and lacks {listed(missing)}: use a newer program"
-        )
+        raise UsageError(f"{newer(found, schema)}, and lacks {lacking}: use a newer program")
     if missing:
-        raise UsageError(f"the database lacks {listed(missing)}: run receiver.py --init-schema")
+        raise UsageError(f"the database lacks {lacking}: run receiver.py --init-schema")
 
 
 def check_not_newer(there: Names, schema: Schema) -> None:
@@ -215,13 +215,8 @@ def newer(found: int, schema: Schema) -> str:
     return f"the database's schema is version {found}, newer than this program's {schema.version}"
 
 
-def listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
-
-
 MOST_NAMED = 20
+"""Missing tables and columns that an error names."""
 
 
 def column_of(name: str, own: OwnColumn, type_: str, labels: str) -> Column:

@@ -24,7 +24,7 @@ from observability.database.catalogue import (
 from observability.database.errors import RESUMING, database_meaning
 from observability.database.schema import own_schema
 from observability.errors import Transient
-from observability.log import Log, log_event
+from observability.log import Log, log_account, log_event
 from observability.settings.receiver import Settings
 from observability.stopping import backoff, wait
 
@@ -43,6 +43,7 @@ class DBManager:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        log_account(settings.cluster_arn.split(":")[4])
         self.client: RDSDataServiceClient = connect("rds-data", settings, attempts=1)
         self.calls = observe(self.client)
         self.gave_up = threading.Event()

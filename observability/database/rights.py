@@ -82,17 +82,17 @@ def rights_sql(*, make: bool = False) -> str:
 
 MEMBER = """
 DECLARE
-    held RECORD;
+    granted RECORD;
 BEGIN
     EXECUTE format('GRANT %I TO "{user}"', left(current_database(), {longest}) || '_{role}');
-    FOR held IN SELECT DISTINCT c.relname AS name FROM pg_class c
+    FOR granted IN SELECT DISTINCT c.relname AS name FROM pg_class c
                 LEFT JOIN pg_attribute t ON t.attrelid = c.oid AND t.attacl IS NOT NULL
                 CROSS JOIN LATERAL aclexplode(coalesce(c.relacl, t.attacl) || t.attacl) a
                 WHERE c.relnamespace = CAST('public' AS regnamespace)
                   AND a.grantee = CAST('"{user}"' AS regrole)
                   AND a.grantor = (SELECT r.oid FROM pg_roles r WHERE r.rolname = current_user)
                   AND ('{role}' = 'writer' OR c.relname IN ({own})) LOOP
-        EXECUTE format('REVOKE ALL ON public.%I FROM "{user}"', held.name);
+        EXECUTE format('REVOKE ALL ON public.%I FROM "{user}"', granted.name);
     END LOOP;
     ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM "{user}";
     ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM "{user}";
@@ -109,11 +109,16 @@ def member_sql(user: str, role: str) -> str:
     return f"DO {quoted(MEMBER.format(user=user, role=role, longest=LONGEST, own=own))}"
 
 
+def writes_to(table: str) -> str:
+    """The privileges by which the receiver writes to a table, as GRANT has them."""
+    return LESS.get(table, ALL)
+
+
 def own_relations() -> Iterator[tuple[str, str, str]]:
     """Each table and view: its name, what is written to it, and what readers do not see of it."""
     tables = own_schema().tables
     for name in (*tables, *VIEW.findall(schema_text())):
-        writes = quoted(LESS.get(name, ALL)) if name in tables else "NULL"
+        writes = quoted(writes_to(name)) if name in tables else "NULL"
         hidden = quoted(",".join(PERSONAL[name])) if name in PERSONAL else "NULL"
         yield quoted(name), writes, hidden
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,19 +13,19 @@ from threading import Thread
 
 from observability.aws.errors import aws_errors
 from observability.database.client import DBManager
+from observability.database.rights import writes_to
 from observability.database.schema import own_schema
 from observability.errors import Blocked, Rejected, Transient, UsageError
-from observability.loaders import STORED
-from observability.log import printable
+from observability.log import printable, shortened
 from observability.receiving.bucket import S3Manager
 from observability.settings.kinds import TO_BUCKET
 from observability.settings.receiver import Settings
 from observability.stopping import STOP, Stopped
 
 LIMIT = 9.0
-"""Seconds for all of it; the ten that are promised have room for Python's own start."""
+"""Seconds for all tests; Python's own start and the imports fit into the ten that are promised."""
 PATIENCE = 5.0
-"""Seconds to wait for a database that is not ready: then there is time to say what it said."""
+"""Seconds to wait for a database that is not ready, so that its own error is printed in time."""
 SKEW = 300.0
 """Seconds that clocks may differ: AWS takes a signature that is at most five minutes old."""
 OLDEST = 14
@@ -43,10 +43,10 @@ def check(settings: Settings, limit: float = LIMIT) -> int:
     short = replace(settings, patience=min(settings.patience, PATIENCE))
     s3, db = S3Manager(short, attempts=1), DBManager(short)
     tests = {**bucket_tests(s3, settings), **database_tests(db, short)}
-    late = Late(limit)
+    deadline = time.monotonic() + limit
     running = {name: begin(name, test) for name, test in tests.items()}
-    ends = [told(name, future, late) for name, future in running.items()]
-    return int(not all(ends))
+    passed = [report(name, future, deadline, limit) for name, future in running.items()]
+    return int(not all(passed))
 
 
 def begin(name: str, test: Test) -> Future[str]:
@@ -56,41 +56,32 @@ def begin(name: str, test: Test) -> Future[str]:
     def run() -> None:
         try:
             future.set_result(test())
-        except Exception as error:  # noqa: BLE001  it is told by who waits
+        except Exception as error:  # noqa: BLE001  who waits raises it again
             future.set_exception(error)
 
     Thread(target=run, name=f"check of {name}", daemon=True).start()
     return future
 
 
-class Late:
-    """When no answer is waited for any longer."""
+def report(name: str, future: Future[str], deadline: float, limit: float) -> bool:
+    """Print how a test ended, or that it has no answer at `deadline` (monotonic); is all well?
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.until = seconds, time.monotonic() + seconds
-
-    @property
-    def left(self) -> float:
-        """Seconds."""
-        return max(self.until - time.monotonic(), 0.0)
-
-
-def told(name: str, future: Future[str], late: Late) -> bool:
-    """Print how a test ended; whether all is well. Raises Stopped once the process is told to."""
-    while not STOP.by and not future.done() and late.left:
-        wait([future], min(0.2, late.left))
+    Raises Stopped once the process is asked to stop.
+    """
+    while not STOP.by and not future.done() and (left := deadline - time.monotonic()) > 0:
+        wait([future], min(0.2, left))
     if STOP.by:
         raise Stopped(STOP.by)
-    wrong = f"no answer within {late.seconds:.0f} s: check REGION, network and VPC endpoints"
+    expected: tuple[type[Exception], ...] = (Blocked, Rejected, Transient, UsageError)
+    problem = f"no answer within {limit:.0f} s: check REGION, network and VPC endpoints"
     if future.done():
-        expected: tuple[type[Exception], ...] = (Blocked, Rejected, Transient, UsageError)
         try:
             more = future.result()
             print(f"ok      {name}{more and f': {printable(more)}'}", flush=True)
             return True
         except (*expected, *aws_errors()) as error:
-            wrong = str(error)
-    print(f"FAILED  {name}: {printable(wrong)}", flush=True)
+            problem = str(error)
+    print(f"FAILED  {name}: {printable(problem)}", flush=True)
     return False
 
 
@@ -176,10 +167,15 @@ def database_tests(db: DBManager, settings: Settings) -> Mapping[str, Test]:
     return tests
 
 
+VERSION_SQL = """
+SELECT CAST(current_setting('server_version_num') AS integer) / 10000,
+       current_setting('server_version')"""
+
+
 def database_version(db: DBManager) -> str:
     """PostgreSQL's version; UsageError where schema.sql needs a newer one."""
-    [[version]] = db.execute("SELECT current_setting('server_version')", {})
-    if int(str(version).partition(".")[0]) < OLDEST:
+    [[number, version]] = db.execute(VERSION_SQL, {})
+    if number < OLDEST:
         raise UsageError(f"PostgreSQL {version}, but {OLDEST} or later is needed")
     return f"PostgreSQL {version}"
 
@@ -203,28 +199,22 @@ def schema_version(db: DBManager) -> str:
 
 RIGHTS_SQL = """
 SELECT r.name || ' on ' || c.relname
-FROM jsonb_to_recordset(CAST(:own AS jsonb)) AS own (name text, loaded boolean)
-JOIN pg_class c ON c.relname = own.name AND c.relnamespace = 'public'::regnamespace
-CROSS JOIN (VALUES ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) AS r (name)
-WHERE NOT has_table_privilege(c.oid, r.name) AND (r.name <> 'UPDATE' OR own.loaded)
-ORDER BY c.relname, r.name LIMIT 100"""
-"""Which rights on our tables the database's user lacks. What only notes what happened is never
-rewritten.
-"""
+FROM jsonb_to_recordset(CAST(:needed AS jsonb)) AS needed (name text, rights text)
+JOIN pg_class c ON c.relname = needed.name AND c.relnamespace = 'public'::regnamespace
+CROSS JOIN unnest(string_to_array(needed.rights, ', ')) AS r (name)
+WHERE NOT has_table_privilege(c.oid, r.name)
+UNION ALL
+SELECT 'TEMPORARY on the database'
+WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')
+ORDER BY 1"""
+"""The privileges that the database's user lacks."""
 
 
 def missing_rights(db: DBManager) -> str:
     """The user who has all rights that loading needs; UsageError where one is missing."""
-    own = [{"name": name, "loaded": name in STORED} for name in own_schema().tables]
-    lacking = [row[0] for row in db.execute(RIGHTS_SQL, {"own": json.dumps(own)})]
+    needed = [{"name": n, "rights": f"SELECT, {writes_to(n)}"} for n in own_schema().tables]
+    lacking = [row[0] for row in db.execute(RIGHTS_SQL, {"needed": json.dumps(needed)})]
     [[user]] = db.execute("SELECT CAST(current_user AS text)", {})
     if lacking:
-        raise UsageError(f"{user} lacks {', '.join(first(lacking))}")
+        raise UsageError(f"{user} lacks {shortened(lacking, 5)}")
     return str(user)
-
-
-def first(lacking: list[str]) -> Iterator[str]:
-    """The first of many, and that there are more."""
-    yield from lacking[:5]
-    if len(lacking) > 5:
-        yield "and more"

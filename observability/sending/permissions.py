@@ -15,7 +15,7 @@ from observability.collecting.run import AccountRun, Run
 from observability.collecting.scan import Scan
 from observability.collectors import CATEGORIES, COLLECTORS
 from observability.contract import DATA_PREFIXES, FAIL, SKIPPED
-from observability.log import Log, printable
+from observability.log import Log, printable, shortened
 from observability.sending.accounts import find_targets
 from observability.sending.bucket import document_key
 from observability.settings.sender import BY_NAME, UPLOADING, Settings, read_settings
@@ -94,7 +94,7 @@ def list_collectors() -> int:
 def own_scan(settings: Settings, log: Log) -> Scan:
     """A scan for a check of the caller's own account."""
     run = Run(settings, log)
-    run.caller.identify()
+    run.identify()
     return Scan.for_check(AccountRun(run, run.caller), settings)
 
 
@@ -144,8 +144,8 @@ def check_accounts(settings: Settings, log: Log) -> int:
     1 if a role cannot be assumed or cannot read something essential, or nothing can be uploaded.
     """
     run = Run(settings, log)
+    run.identify()
     caller = run.caller
-    caller.identify()
     targets = find_targets(
         caller, settings, lambda why, account: log.say("INFO", f"{account} is left out: {why}")
     )
@@ -176,18 +176,13 @@ def check_target(run: Run, settings: Settings, target: Target) -> Checked:
         found = AWSBoto3Permissions(Scan.for_check(account, settings)).test()
     finally:
         aws.close()
-    own = ["the caller's own"] if target.account == run.caller.account else []
+    own = "the caller's own" if target.account == run.caller.account else ""
+    # A reason begins with the call and the error; AWS's own message follows.
     refused = [reason.split(": ", 1)[0] for *_, readable, reason in found if readable == "no"]
     readable = f"{len(found) - len(refused)} of {len(found)}"
-    reason = "; ".join((*own, *shortened(refused)))
+    reason = "; ".join(filter(None, (own, shortened(refused, SHOWN, "; "))))
     return Checked(not lacks_essential(found), (str(aws.identity["Arn"]), "yes", readable, reason))
 
 
 SHOWN = 5
 """Refused calls that a line names; a role without any permission would have a line of pages."""
-
-
-def shortened(refused: Sequence[str]) -> list[str]:
-    """The first of them, and how many more there are."""
-    more = len(refused) - SHOWN
-    return [*refused[:SHOWN], *([f"and {more} more"] if more > 0 else ())]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import collections
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from observability.collecting.collector import NOT_ASKED
 from observability.collecting.result import CategoryResult
 from observability.collecting.scan import Scan
 from observability.contract import FAIL, PASS, SKIPPED
-from observability.log import Log
+from observability.log import Log, shortened
 
 
 def log_result(log: Log, result: CategoryResult) -> None:
@@ -84,9 +84,3 @@ class RunSummary:
         for account, problems in sorted(self.problems.items() if several else ()):
             yield f"failed, {account}: {'; '.join(sorted(problems))}"
         yield self.line
-
-
-def shortened(names: Sequence[str], most: int) -> str:
-    """A list of names, and how many there are besides the first ones."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

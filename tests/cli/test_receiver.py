@@ -303,6 +303,8 @@ def test_the_json_log_has_every_call(run_receiver: Run, warehouse: Warehouse) ->
     named = [call["operation"] for call in calls]
     # The catalogue, the document, and old changes.
     assert named.count("rds-data:ExecuteStatement") == 3
+    asked = run_receiver("--query", "SELECT 1", "--log-format", "json")
+    assert {json.loads(line)["account"] for line in asked.stderr.splitlines()} == {hub}
     assert named.count("s3:GetObject") == 1
     [totals] = [line["calls"] for line in lines if "calls" in line]
     assert sum(totals.values()) == len(calls)

@@ -62,7 +62,8 @@ def test_what_is_missing_is_named_and_all_else_is_tried(
     embedded.switches.deny("s3", "AbortMultipartUpload")
     warehouse.query("DROP ROLE IF EXISTS checked; CREATE ROLE checked LOGIN", fetch=False)
     warehouse.query("GRANT ALL ON ALL TABLES IN SCHEMA public TO checked", fetch=False)
-    warehouse.query("REVOKE UPDATE ON kms_keys, notices FROM checked", fetch=False)
+    warehouse.query("REVOKE UPDATE ON documents, kms_keys, notices FROM checked", fetch=False)
+    warehouse.query(f"REVOKE TEMPORARY ON DATABASE {warehouse.database} FROM PUBLIC", fetch=False)
     secret = embedded.secret_arn.replace("secret:", "secret:checked-")
     embedded.data_api.logins[secret] = "checked"
     with Clock() as ahead:
@@ -75,7 +76,8 @@ def test_what_is_missing_is_named_and_all_else_is_tried(
     )
     assert wrong[0].startswith("S3: write rejected/: S3 does not allow CreateMultipartUpload")
     assert re.search("this machine's clock is 3[56][0-9]{2} s ahead: set it$", wrong[1])
-    assert wrong[3] == "rights: checked lacks UPDATE on kms_keys"
+    lacking = "TEMPORARY on the database, UPDATE on documents, UPDATE on kms_keys"
+    assert wrong[3] == f"rights: checked lacks {lacking}"
     assert "ok      S3: write loaded/: without s3:AbortMultipartUpload, an empty" in done.stdout
     assert "ok      S3: read a document: there is none yet" in done.stdout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from observability.collectors import CATEGORIES
 from tests.cli.commands import TIMEOUT, Run, objects
-from tests.cloud import EmbeddedCloud
+from tests.cloud import Account, EmbeddedCloud
 from tests.paths import SENDER
 
 
@@ -23,10 +24,12 @@ def checked(done: subprocess.CompletedProcess[str]) -> dict[tuple[str, str], tup
 
 
 def test_check_shows_that_everything_can_be_read(
-    run_sender: Run, embedded: EmbeddedCloud, environment: dict[str, str]
+    run_sender: Run, embedded: EmbeddedCloud, account: Account, environment: dict[str, str]
 ) -> None:
-    done = run_sender("--check", BUCKET="", ANALYTICS_KMS_KEY="")
+    done = run_sender("--check", "--log-format", "json", BUCKET="", ANALYTICS_KMS_KEY="")
     assert done.returncode == 0
+    accounts = {json.loads(line).get("account") for line in done.stderr.splitlines()}
+    assert accounts == {account.id}
     found = checked(done)
     off = {("account", "organizations:DescribeAccount"), ("(upload)", "s3:PutObject")}
     assert {name for name, (readable, _) in found.items() if readable != "yes"} == off
