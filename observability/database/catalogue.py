@@ -35,7 +35,7 @@ SELECT json_agg(json_build_array(t, c, type, labels))::text FROM (
     WHERE own.c = '') AS there
 """
 """Of what schema.sql names, what there is, as one JSON text: the SDK takes 0.1 s to read as many
-records. The type of the function schema_version is what it says: the version.
+records. In the place of a type, the function schema_version has the version that it returns.
 
 A cast to VARCHAR(n) would cut a text off in silence, where a column refuses it: such a type is told
 without its length. A database is shared: asked for all of `public`, the Data API may refuse to

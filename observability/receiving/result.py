@@ -73,12 +73,12 @@ def log_result(result: FileResult) -> None:
         text = f"{result.key}: left out of a document without meta: {listed(result.left_out)}"
         log_event("INFO", text, left_out=dict(result.left_out))
     if rewritten := result.totals["REWRITTEN"]:
-        text = f"{result.key}: {told_of(rewritten)}"
+        text = f"{result.key}: {rewritten_text(rewritten)}"
         log_event("INFO", text, rewritten=rewritten)
     log_event("TIMING", f"{result.key}: {result.seconds:.3f} s", seconds=round(result.seconds, 3))
 
 
-def told_of(rewritten: int) -> str:
+def rewritten_text(rewritten: int) -> str:
     """That a document changed or deleted what should not change any more."""
     return f"{rewritten} rows about days over 35 days ago were rewritten"
 
@@ -100,7 +100,7 @@ def summary(results: Sequence[FileResult], seconds: float, not_begun: int = 0) -
     if left_out:
         lines.append(f"left out of documents without meta: {listed(left_out)}")
     if rewritten := sum(result.totals["REWRITTEN"] for result in results):
-        lines.append(told_of(rewritten))
+        lines.append(rewritten_text(rewritten))
     outcomes = Counter(result.status.value for result in results)
     outcomes += Counter({"not begun": not_begun})
     total = sum(tables.values(), Counter())

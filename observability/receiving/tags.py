@@ -28,7 +28,7 @@ gone AS (
     DELETE FROM account_tags t
     WHERE NOT EXISTS (SELECT FROM given g WHERE g.account_id = t.account_id)
     RETURNING 1),
-told AS (
+changed AS (
     INSERT INTO account_tags AS t
         (account_id, customer_name, partner_name, category, account_type, products)
     SELECT * FROM given
@@ -40,8 +40,8 @@ told AS (
         IS DISTINCT FROM (excluded.customer_name, excluded.partner_name, excluded.category,
                           excluded.account_type, excluded.products)
     RETURNING 1)
-SELECT (SELECT count(*) FROM told), (SELECT count(*) FROM gone)"""
-"""What the file says is all that the hub says: accounts that it lacks have no tags any more."""
+SELECT (SELECT count(*) FROM changed), (SELECT count(*) FROM gone)"""
+"""Make account_tags what the file says: accounts that it lacks have no tags any more."""
 
 TAKE_SQL = """
 SELECT account_id, take_tags(account_id) FROM (
@@ -57,11 +57,11 @@ def give_tags(db: DBManager, targets: Iterable[Target]) -> int:
     """
     db.catalogue()
     rows = [row for row in map(row_of, targets) if len(row) > 1]
-    [[told, gone]] = db.execute(GIVEN_SQL, {"tags": json.dumps(rows)})
-    changed = sum(1 for _, rows_changed in taken(db) if rows_changed)
-    text = f"tags of {len(rows)} accounts: {told} new or changed, {gone} given up"
-    log_event("INFO", f"{text}; {changed} accounts of the database changed", changed=changed)
-    return changed
+    [[changed, gone]] = db.execute(GIVEN_SQL, {"tags": json.dumps(rows)})
+    accounts = sum(1 for _, rows_changed in taken(db) if rows_changed)
+    text = f"tags of {len(rows)} accounts: {changed} new or changed, {gone} no longer in the file"
+    log_event("INFO", f"{text}; {accounts} accounts of the database changed", changed=accounts)
+    return accounts
 
 
 def row_of(target: Target) -> Mapping[str, str]:

@@ -29,48 +29,45 @@ def read_tags_file(path: Path) -> tuple[Target, ...]:
 def read_json(path: Path) -> tuple[Target, ...]:
     """The same from JSON, where products may be a list."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"--tags {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not JSON: {error}") from None
-    if not isinstance(held, list) or not held:
+    if not isinstance(content, list) or not content:
         raise UsageError(f"{path}: it must be a list with an object for each account")
     seen: set[str] = set()
-    found = [(number, one, wrong_with(one, seen)) for number, one in enumerate(held, 1)]
-    if wrong := [f"{path}: number {number}: {what}" for number, _, what in found if what]:
+    checked = ((number, wrong_with(entry, seen)) for number, entry in enumerate(content, 1))
+    if wrong := [f"{path}: number {number}: {what}" for number, what in checked if what]:
         raise UsageError("\n".join(wrong))
-    return tuple(Target(one["account_id"], tags_of(one)) for _, one, _ in found)
+    return tuple(Target(entry["account_id"], tags_of(entry)) for entry in content)
 
 
-def wrong_with(one: Any, seen: set[str]) -> str | None:
-    """What is wrong with an object of the list, if anything."""
-    if not isinstance(one, dict):
+def wrong_with(entry: Any, seen: set[str]) -> str | None:
+    """What is wrong with an entry of the list, if anything; `seen` are the accounts before it."""
+    if not isinstance(entry, dict):
         return "it is no object"
-    if unknown := sorted(one.keys() - {"account_id", *TAGS}):
+    if unknown := sorted(entry.keys() - {"account_id", *TAGS}):
         return f"it has {', '.join(map(repr, unknown))}; known are account_id, {', '.join(TAGS)}"
-    for name in TAGS:
-        texts = (
-            one[name] if name == "product" and isinstance(one.get(name), list) else [one.get(name)]
-        )
+    for name, value in entry.items():
+        texts = value if name == "product" and isinstance(value, list) else [value]
         if not all(text is None or isinstance(text, str) for text in texts):
             return f"{name} must be a text"
-    account = one.get("account_id")
-    return flaw({"account_id": account if isinstance(account, str) else repr(account)}, seen)
+    return flaw({"account_id": entry.get("account_id")}, seen)
 
 
-def tags_of(one: dict[str, Any]) -> dict[str, str]:
-    """What an object says; of a list of products a text."""
-    product = one.get("product")
-    joined = {"product": ",".join(map(str, product))} if isinstance(product, list) else {}
-    return {name: text for name, text in {**one, **joined}.items() if name in TAGS and text}
+def tags_of(entry: dict[str, Any]) -> dict[str, str]:
+    """The tags of an entry; a list of products becomes a text."""
+    product = entry.get("product")
+    joined = {"product": ",".join(filter(None, product))} if isinstance(product, list) else {}
+    return {name: text for name, text in {**entry, **joined}.items() if name in TAGS and text}
 
 
 def flaws(targets: Sequence[Target]) -> Iterator[str]:
     """What is wrong with tags: unseen characters, and products that are written in several ways."""
     written: dict[str, str] = {}
     for target in targets:
-        texts = [target.tags[name] for name in TAGS[:-1] if name in target.tags]
+        texts = [text for name, text in target.tags.items() if name != "product"]
         names = products_of(target)
         for text in (*texts, *names):
             if what := flaw_of(text):

@@ -156,8 +156,9 @@ WRONG = {
     "account_id,product\n111122223333,Shop\n444455556666,SHOP\n12,x\n": ["account id of 12 digits"],
     "account_id,product\n111122223333,Shop\n444455556666,SHOP\n": ["'Shop' is written 'SHOP' here"],
     "account_id,owner\n111122223333,x\n": ["the header has 'owner'"],
-    '[{"account_id": "111122223333", "owner": 1}, {"account_id": 7}, 8]':
-        ["1: it has 'owner'", "2: '7' is not an account id", "3: it is no object"],
+    '[{"account_id": "111122223333", "owner": 1}, {"account_id": 111122223333}, 8, {}]':
+        ["1: it has 'owner'", "2: account_id must be a text", "3: it is no object",
+         "4: None is not an account id"],
     '[{"account_id": "111122223333", "customer": 3}]': ["customer must be a text"],
     "{}": ["it must be a list"],
     "[": ["not JSON"],
@@ -179,12 +180,12 @@ def test_a_file_that_is_wrong_is_told_line_by_line(tmp_path: Path, text: str) ->
 
 def test_json_says_the_same_as_csv(tmp_path: Path) -> None:
     (tmp_path / "tags.csv").write_text(TAGS)
-    held = [
+    content = [
         {"account_id": SHOP, "customer": "Shop Ltd", "environment": "production", "partner": None,
-         "product": ["Shop", " Web shop"]},
+         "product": ["Shop", None, " Web shop"]},
         {"account_id": BANK, "customer": "Bank Ltd"},
     ]  # fmt: skip
-    (tmp_path / "tags.JSON").write_text(json.dumps(held))
+    (tmp_path / "tags.JSON").write_text(json.dumps(content))
     from_csv, from_json = (read_tags_file(tmp_path / name) for name in ("tags.csv", "tags.JSON"))
     assert [t.tags.keys() for t in from_csv] == [t.tags.keys() for t in from_json]
     assert from_csv[1] == from_json[1]
