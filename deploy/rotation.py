@@ -35,7 +35,7 @@ PATIENCE = 120.0
 """Seconds that the database may take to wake up."""
 
 PASSING = ("DatabaseResumingException", "StatementTimeoutException")
-"""It is paused, or applies schema.sql: rights wait for that."""
+"""Errors of a database that is paused, or on which schema.sql is being applied (rights.LOCK)."""
 
 SECOND = "_b"
 """Ends the name of the second of two users."""

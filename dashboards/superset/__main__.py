@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -47,6 +48,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Start it, and stay up until Ctrl-C."""
     options = parse_arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # also while it starts, it ends all
     try:
         with ExitStack() as parts:
             source = choose_source(parts, options)

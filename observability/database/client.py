@@ -141,7 +141,7 @@ class DBManager:
     def catalogue(self) -> Catalogue:
         """Columns, types and keys; raises UsageError where the schema is missing or too old.
 
-        A newer schema is told once.
+        A newer schema is logged once.
         """
         names, own = self.names(), own_schema()
         found = catalogue_of(names, own)

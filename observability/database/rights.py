@@ -15,7 +15,9 @@ from observability.database.schema import own_schema, schema_text
 from observability.database.tables import PERSONAL
 
 LOCK = 7236410951
-"""The advisory lock under which schema.sql is applied: what is not there yet can have no rights."""
+"""The advisory lock under which schema.sql is applied. Granting waits for it, so that tables which
+are being made get their rights, too.
+"""
 
 LONGEST = 56
 """Characters of the database's name in those of its roles; a name has 63 in PostgreSQL."""
@@ -23,7 +25,7 @@ LONGEST = 56
 ALL = "INSERT, UPDATE, DELETE"
 """What the receiver writes: rows that it loads, marks as gone, and takes out again (--erase)."""
 LESS = dict.fromkeys(("changes", "listings", "notices"), "INSERT, DELETE")
-"""What is written down there is never rewritten."""
+"""Tables of history: their rows are never updated."""
 
 VIEW = re.compile(r"^CREATE OR REPLACE VIEW (\w+)", re.MULTILINE)
 

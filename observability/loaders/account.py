@@ -69,8 +69,9 @@ FROM written"""
 def products_sql(schema: TableSchema) -> str:
     """Make the products that there are not yet, each with the document that named it first.
 
-    Names differ in case only. The account that named a product first decides how it is written, by
-    what sorts first of its names; other accounts do not, nor where people or the hub made it.
+    Names that differ in case only are one product. The account that named it first decides how it
+    is written: of its spellings the one that sorts first, whatever the order of its documents. A
+    product that people or the hub made keeps their spelling.
     """
     return f"""WITH this AS (
     SELECT d.id, a.account_id FROM documents d JOIN accounts a ON a.id = d.account_id

@@ -79,7 +79,7 @@ def log_result(result: FileResult) -> None:
 
 
 def rewritten_text(rewritten: int) -> str:
-    """That a document changed or deleted what should not change any more."""
+    """How many rows were changed that should not change any more (schema.sql: rewritten)."""
     return f"{rewritten} rows about days over 35 days ago were rewritten"
 
 

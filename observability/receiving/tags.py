@@ -1,4 +1,4 @@
-"""--tags: which customer, product and so on each account belongs to is the hub's to say."""
+"""--tags: the hub decides which customer, product and so on each account belongs to."""
 
 from __future__ import annotations
 

@@ -35,10 +35,10 @@ class Unread:
 
 
 class AnsweredFacts(Mapping[str, Any]):
-    """Facts in which None stands for an answer that there is not.
+    """Facts in which a query without an answer is None.
 
-    `unread` notes why, of those that were looked up: a page that says "none" of what was not read
-    would be wrong.
+    `unread` has the reasons of those that were looked up, so that the page does not say "none" of
+    what was not read.
     """
 
     def __init__(self, facts: Facts) -> None:
@@ -65,9 +65,9 @@ SELECT pg_export_snapshot(), CAST(extract(epoch FROM now()) AS text),
 
 
 def read_facts(db: DBManager) -> Facts:
-    """Ask everything; each transaction sees what the first one does, which only waits for them.
+    """Run all queries, in transactions that share the snapshot of the first one.
 
-    It must not fail, as no other could see the same any more.
+    The first one runs none of them: if one failed in it, its snapshot would be gone.
     """
     waiting = deque(QUERIES.items())
     facts: dict[str, Any] = dict.fromkeys(OF_HISTORY)
@@ -90,7 +90,7 @@ def read_facts(db: DBManager) -> Facts:
 def ask_in(
     db: DBManager, snapshot: str, waiting: deque[tuple[str, str]], facts: dict[str, Any]
 ) -> None:
-    """Ask in transactions of its own: one in which a query fails is over."""
+    """Run queries in a transaction of its own; one that fails ends it, and the next begins."""
     while waiting:
         with read_only(db, snapshot) as reading:
             ask_all(reading, waiting, facts)
@@ -117,8 +117,8 @@ def ask_all(reading: Reading, waiting: deque[tuple[str, str]], facts: dict[str, 
 def ask(reading: Reading, sql: str) -> Any:
     """The JSON that a query answers with; numbers keep all their digits.
 
-    Raises DatabaseFault where the Data API does not return it. Each list and text is bounded, so
-    that takes a fault of ours.
+    Raises DatabaseFault where the Data API does not return it: queries bound each list and text, so
+    only a mistake in one makes its answer too large.
     """
     used = {key: value for key, value in PARAMETERS.items() if f":{key}" in sql}
     try:
