@@ -47,6 +47,14 @@ def test_each_alarm_tells_somebody_and_knows_what_no_data_means() -> None:
         assert alarm["TreatMissingData"] in ("breaching", "notBreaching"), name
 
 
+def test_the_cost_of_the_hub_counts_its_alarms_and_metrics() -> None:
+    page = (ROOT / "deploy" / "README.md").read_text()
+    [counted] = re.findall(r"CloudWatch: (\d+) alarms, (\d+) metrics", page)
+    kinds = [one["Type"] for one in templates.load(templates.ALARMS)["Resources"].values()]
+    made = ("AWS::CloudWatch::Alarm", "AWS::Logs::MetricFilter")
+    assert counted == tuple(str(kinds.count(kind)) for kind in made)
+
+
 def test_alarms_watch_metrics_that_the_filters_make() -> None:
     made = {held["MetricTransformations"][0]["MetricName"] for held in FILTERS.values()}
     own = {a["MetricName"] for a in ALARMS.values() if isinstance(a.get("Namespace"), dict)}
