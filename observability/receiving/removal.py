@@ -38,8 +38,8 @@ def erase_account(s3: S3Manager, db: DBManager, account: str, *, dry_run: bool) 
     if not dry_run:
         erase_objects(s3, account)
         counts += erase_rows(db, account)
-        for sql in OTHERS_SQL:
-            db.execute(sql, {"account": account})
+        for table in BY_NUMBER:
+            db.execute(BY_NUMBER_SQL.format(table), {"account": account})
     tell("would erase" if dry_run else "erased", f"account {account}", counts)
     return 0
 
@@ -49,7 +49,7 @@ def erase_rows(db: DBManager, account: str) -> Counter[str]:
     counts = Counter[str]()
     for table in tables_with("account_id"):
         counts[table] += delete_in_parts(db, ERASE_SQL.format(table), account=account)
-    db.execute(ACCOUNTS_SQL, {"account": account})
+    db.execute(BY_NUMBER_SQL.format("accounts"), {"account": account})
     return counts
 
 
@@ -60,11 +60,9 @@ WITH chosen AS MATERIALIZED (
         SELECT id FROM accounts WHERE account_id = CAST(:account AS text)) LIMIT :at_once),
 gone AS (DELETE FROM {0} WHERE id IN (SELECT id FROM chosen) RETURNING 1)
 SELECT count(*) FROM gone"""
-ACCOUNTS_SQL = "DELETE FROM accounts WHERE account_id = CAST(:account AS text)"
-OTHERS_SQL = [
-    f"DELETE FROM {table} WHERE account_id = CAST(:account AS text)"
-    for table in ("expected_accounts", "account_tags")
-]
+BY_NUMBER = ("expected_accounts", "account_tags")
+"""Tables whose account_id is the account's number, as the hub has it."""
+BY_NUMBER_SQL = "DELETE FROM {} WHERE account_id = CAST(:account AS text)"
 
 
 def versions_of(s3: S3Manager, account: str) -> Iterator[dict[str, str]]:
@@ -128,10 +126,8 @@ def tables_with(column: str) -> list[str]:
     """Our tables that have a column, those first that others do not hang on."""
     tables = own_schema().tables
     ordered = [*reversed(STORED), *(name for name in tables if name not in STORED)]
-    last = ("documents", "accounts", "expected_accounts", "account_tags")
-    return [n for n in ordered if n in tables and column in tables[n] and n not in last] + [
-        name for name in last[:1] if column in tables[name]
-    ]
+    first = [name for name in ordered if name not in ("documents", "accounts", *BY_NUMBER)]
+    return [name for name in (*first, "documents") if column in tables.get(name, {})]
 
 
 def delete_in_parts(db: DBManager, sql: str, **parameters: str | int) -> int:
