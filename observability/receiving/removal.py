@@ -61,7 +61,7 @@ WITH chosen AS MATERIALIZED (
 gone AS (DELETE FROM {0} WHERE id IN (SELECT id FROM chosen) RETURNING 1)
 SELECT count(*) FROM gone"""
 BY_NUMBER = ("expected_accounts", "account_tags")
-"""Tables whose account_id is the account's number, as the hub has it."""
+"""Tables whose account_id is the number of 12 digits, not accounts.id."""
 BY_NUMBER_SQL = "DELETE FROM {} WHERE account_id = CAST(:account AS text)"
 
 
