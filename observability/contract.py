@@ -18,4 +18,9 @@ def accounts_key(lister: str) -> str:
     return f"{ACCOUNTS_PREFIX}{lister}.json"
 
 
+def uploads_folder(account: str) -> str:
+    """Where notes lie that a run over several accounts has uploaded an account's documents."""
+    return f"uploads/{account}/"
+
+
 LOGS = "logs"

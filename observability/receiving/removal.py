@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from observability.contract import ACCOUNTS_PREFIX
+from observability.contract import ACCOUNTS_PREFIX, uploads_folder
 from observability.database.client import DBManager
 from observability.database.schema import own_schema
 from observability.errors import UsageError
@@ -68,7 +68,8 @@ BY_NUMBER_SQL = "DELETE FROM {} WHERE account_id = CAST(:account AS text)"
 def versions_of(s3: S3Manager, account: str) -> Iterator[dict[str, str]]:
     """Every version and delete marker of the account's objects (S3: ListObjectVersions)."""
     pages = s3.client.get_paginator("list_object_versions")
-    for prefix in (*(f"{place}/{account}/" for place in PREFIXES), f"{ACCOUNTS_PREFIX}{account}."):
+    documents = (f"{place}/{account}/" for place in PREFIXES)
+    for prefix in (*documents, f"{ACCOUNTS_PREFIX}{account}.", uploads_folder(account)):
         for page in pages.paginate(Bucket=s3.bucket, Prefix=prefix):
             for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
                 yield {"Key": version["Key"], "VersionId": version["VersionId"]}

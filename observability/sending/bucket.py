@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import sys
 import threading
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from observability import __version__
-from observability.aws.errors import ReadError, aws_errors, describe_error
+from observability.aws.errors import DENIED, ReadError, aws_errors, describe_error
 from observability.aws.session import ABORT_WITHIN, Aws
 from observability.collecting.run import Run
-from observability.contract import DATA_PREFIXES, INTERVAL
+from observability.contract import DATA_PREFIXES, INTERVAL, uploads_folder
 from observability.dates import days
 from observability.errors import UsageError
 from observability.rows import Row, get_path
@@ -68,6 +70,15 @@ def upload_to_s3(
 
 
 def ship_document(
+    run: Run, settings: Settings, key: str, body: IO[bytes], *, whole: bool
+) -> tuple[str, int]:
+    """Put a document into the bucket, and leave a note of that; its key and its size in bytes."""
+    shipped = put_document(run, settings, key, body, whole=whole)
+    note_upload(run, settings, key)
+    return shipped
+
+
+def put_document(
     run: Run, settings: Settings, key: str, body: IO[bytes], *, whole: bool
 ) -> tuple[str, int]:
     """Put a document where it takes no other producer's place; its key and its size in bytes.
@@ -186,26 +197,62 @@ def days_with_documents(
     return [date.fromisoformat(day) for day in sorted(found)]
 
 
+def note_upload(run: Run, settings: Settings, key: str) -> None:
+    """Leave a note that this caller has uploaded another account's document (S3: PutObject).
+
+    --resume goes by it, as what lies under data/ may be put there by that account itself. Without
+    the note, the next run reads the account again; the document is not lost.
+    """
+    account = key.split("/")[1]
+    if account == run.caller.account:
+        return
+    note = f"{uploads_folder(account)}{key.split('/', 2)[2].partition('.')[0]}.{run.caller.account}"
+    try:
+        upload_to_s3(run, settings, note, io.BytesIO())
+    except aws_errors() as error:
+        text = f"no notes of uploads, --resume would leave nothing out: {describe_error(error)}"
+        run.caller.log.log_once(text)
+
+
 def is_uploaded(run: Run, account: str, settings: Settings, region: str) -> bool:
-    """Whether all documents of this run were uploaded earlier today, UTC (ListObjectsV2)."""
-    client: S3Client = run.caller.client("s3", settings.region)
+    """Whether this caller uploaded all documents of this run earlier today, UTC (ListObjectsV2).
+
+    Of its own account the documents tell, of others its notes.
+    """
     today = datetime.now(UTC).date()
     first = settings.start or today - timedelta(days=1)
     wanted = days(first, (settings.end or first) + timedelta(days=1))
-    listing = client.get_paginator("list_objects_v2")
+    caller = run.caller.account
+    if account == caller:
+        folders = [f"{prefix}/{account}/{region}/" for prefix in DATA_PREFIXES]
+        found = {name.partition(".")[0] for name in uploaded_on(run, settings, folders, first)}
+        return found >= {f"{day}_{INTERVAL}" for day in wanted}
+    try:
+        found = uploaded_on(run, settings, [f"{uploads_folder(account)}{region}/"], first)
+    except aws_errors() as error:
+        if get_path(getattr(error, "response", None), "Error.Code") not in DENIED:
+            raise
+        run.caller.log.log_once(f"--resume leaves nothing out: {describe_error(error)}")
+        return False
+    return found >= {f"{day}_{INTERVAL}.{caller}" for day in wanted}
+
+
+def uploaded_on(run: Run, settings: Settings, folders: Iterable[str], first: date) -> set[str]:
+    """The names from that day on, in some folders, that were put there today (ListObjectsV2)."""
+    client: S3Client = run.caller.client("s3", settings.region)
+    today = datetime.now(UTC).date()
     found: set[str] = set()
-    for prefix in DATA_PREFIXES:
-        folder = f"{prefix}/{account}/{region}/"
-        pages = listing.paginate(
+    for folder in folders:
+        pages = client.get_paginator("list_objects_v2").paginate(
             Bucket=str(settings.bucket), Prefix=folder, StartAfter=f"{folder}{first}"
         )
         found |= {
-            item["Key"][len(folder) :].partition(".")[0]
+            item["Key"][len(folder) :]
             for page in pages
             for item in page.get("Contents", ())
             if item["LastModified"].astimezone(UTC).date() == today
         }
-    return found >= {f"{day}_{INTERVAL}" for day in wanted}
+    return found
 
 
 DATED = re.compile(

@@ -154,7 +154,7 @@ class Settings:
         default=False,
     )  # fmt: skip
     resume: bool = setting(
-        SWITCH, "what", "leave out regions whose document was uploaded earlier today",
+        SWITCH, "what", "leave out regions whose document this caller uploaded earlier today",
         event=True, default=False,
     )  # fmt: skip
     start: date | None = setting(
