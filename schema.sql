@@ -2955,7 +2955,12 @@ DECLARE
     linked INTEGER;
     ended INTEGER;
 BEGIN
+    -- A conflict would lock the row until this transaction ends, and documents of others would wait.
     INSERT INTO products AS p (name) SELECT n.name FROM unnest(named) AS n (name)
+    WHERE NOT EXISTS (SELECT FROM products o
+                      WHERE key_text(lower(o.name)) = key_text(lower(n.name))
+                        AND o.name = n.name AND o.document_id IS NULL)
+    ORDER BY lower(n.name)
     ON CONFLICT (key_text(lower(name))) DO UPDATE
     SET name = excluded.name, document_id = NULL, updated_at = now()
     WHERE p.name <> excluded.name OR p.document_id IS NOT NULL;

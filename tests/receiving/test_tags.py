@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 import receiver
@@ -99,6 +100,19 @@ def test_tags_may_come_before_or_after_the_documents(warehouse: Warehouse, tmp_p
         found.append({name: rows[name] for name in ("accounts", "product_accounts")})
         warehouse.query("TRUNCATE accounts, products, account_tags CASCADE", fetch=False)
     assert found[1:] == found[:1] * 3
+
+
+def test_documents_of_accounts_with_one_product_do_not_wait_for_each_other(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """One that takes minutes to load would keep all others of its customer waiting."""
+    load(warehouse, claiming("Shop Ltd", "Shop"), claiming("Bank Ltd", "SHOP", account=BANK))
+    give(warehouse, tmp_path / "tags.csv", f"account_id,product\n{SHOP},Shop\n{BANK},Shop\n")
+    dsn = warehouse.embedded.postgres.dsn_for(warehouse.database)
+    with psycopg.connect(dsn) as slow, psycopg.connect(dsn) as other:
+        other.execute("SET lock_timeout = '1s'")
+        for connection, account in ((slow, SHOP), (other, BANK)):
+            connection.execute("SELECT link_products(%s)", (account,))
 
 
 def test_who_names_a_product_first_decides_how_it_is_written(
