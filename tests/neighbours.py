@@ -132,11 +132,11 @@ def two_in_one(day: date, _size: int) -> Body:
 def keys_that_name_nothing(day: date, _size: int) -> Iterator[tuple[str, Body]]:
     """A day to come, a region and an interval that do not exist, folders, long names."""
     after = datetime.now(UTC).date() + timedelta(days=30)
-    names = (f"{documents.REGION}/{after}_DAILY.json", f"mars-north-1/{day}_DAILY.json",
-             f"{documents.REGION}/{day}_SECONDLY.json", f"{documents.REGION}/", "x" * 800,
-             f"{documents.REGION}/../{MODEL}/{day}_DAILY.json")  # fmt: skip
+    yield key_of(after), document(after, HOSTILE)
+    yield key_of(day, "mars-north-1"), document(day, HOSTILE, "mars-north-1")
+    names = (f"{day}_SECONDLY.json", "", "x" * 800, f"../{MODEL}/{day}_DAILY.json")
     for name in names:
-        yield f"data/{HOSTILE}/{name}", document(day, HOSTILE)
+        yield f"data/{HOSTILE}/{documents.REGION}/{name}", document(day, HOSTILE)
 
 
 REFUSED = 16

@@ -1,4 +1,4 @@
-"""One hostile account among fifty honest ones; `make soak` has more days and larger documents."""
+"""One hostile account among honest ones; `make soak` has 50, more days and larger documents."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ def test_a_hostile_account_costs_itself_and_nobody_else(warehouse: Warehouse) ->
 
     What is refused costs no call of the database, and what is loaded one or two.
     """
-    figures = neighbours.run(warehouse, honest=50, days=1, size=1)
+    figures = neighbours.run(warehouse, honest=20, days=1, size=1)
     assert figures.differences == []
     assert len(neighbours.KINDS) >= 18
     assert figures.outcomes == {
-        "loaded": 2 + 50 + figures.recovered,
+        "loaded": 2 + figures.honest + figures.recovered,
         "rejected": neighbours.REFUSED,
     }
     assert figures.recovered == figures.hostile - neighbours.REFUSED
