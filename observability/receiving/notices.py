@@ -31,8 +31,9 @@ arrived AS (
 fresh AS MATERIALIZED (SELECT * FROM freshness),
 found AS MATERIALIZED (
     SELECT 'silent' AS kind, account_id AS subject FROM arrived
-    WHERE newest < now() - interval '2 days' AND newest > now() - interval '30 days'
-      AND account_id NOT IN (SELECT account_id FROM closed)
+    WHERE newest < now() - interval '2 days' AND account_id NOT IN (SELECT account_id FROM closed)
+      AND (newest > now() - interval '30 days' OR account_id IN (
+        SELECT account_id FROM expected_accounts WHERE state = 'ACTIVE'))
     UNION
     SELECT 'never', f.account_id FROM fresh f JOIN expected_accounts e USING (account_id)
     WHERE f.last_document_at IS NULL AND e.created_at < now() - interval '2 days'
@@ -60,13 +61,18 @@ over AS (
     WHERE NOT EXISTS (SELECT FROM found f WHERE f.kind = n.kind AND f.subject = n.subject))
 SELECT kind, count(*), count(*) FILTER (WHERE is_new),
        string_agg(subject, ', ' ORDER BY place) FILTER (WHERE place <= {NAMED})
-FROM (SELECT f.kind, f.subject, n.subject IS NOT NULL AS is_new,
-             row_number() OVER (PARTITION BY f.kind ORDER BY n.subject IS NULL, f.subject) AS place
-      FROM found f LEFT JOIN new n ON n.kind = f.kind AND n.subject = f.subject) AS told
+FROM (SELECT kind, subject, is_new,
+             row_number() OVER (PARTITION BY kind ORDER BY NOT is_new, place, subject) AS place
+      FROM (SELECT f.kind, f.subject, n.subject IS NOT NULL AS is_new,
+                   row_number() OVER (PARTITION BY f.kind, n.subject IS NULL, left(f.subject, 12)
+                                      ORDER BY f.subject) AS place
+            FROM found f LEFT JOIN new n ON n.kind = f.kind AND n.subject = f.subject) AS each
+     ) AS told
 GROUP BY kind"""
-"""Per kind how many there are, how many are new since the last sweep, and those, new ones first.
+"""Per kind how many there are, how many are new since the last sweep, and those, new ones first,
+and of these the first of each account: one account in which all fails must not hide the others.
 
-After thirty days an account or a region is taken as closed.
+After thirty days a region is taken as closed, and so is an account that no list has as active.
 """
 
 

@@ -98,3 +98,22 @@ def test_a_line_names_so_many_and_counts_the_others(
     )
     assert sweep(warehouse, caplog)["never_delivered"] == NAMED + 7
     assert ", and 7 more" in caplog.text
+
+
+def test_one_account_of_which_all_is_wrong_hides_no_other_one(
+    warehouse: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    for account in (SHOP, BANK, NEW):
+        load(warehouse, account, "us-east-1", 40 if account == BANK else 0)
+    many = [f"region-{n:02}" for n in range(NAMED + 7)]
+    warehouse.query(
+        "INSERT INTO expected_accounts (account_id, state, listed_by, listed_at, regions)"
+        " SELECT account_id, 'ACTIVE', 'list', now(), (SELECT jsonb_object_agg(r, '2026-01-01')"
+        f" FROM unnest(CASE account_id WHEN '{SHOP}' THEN ARRAY{many} ELSE ARRAY['other'] END) r)"
+        " FROM accounts",
+        fetch=False,
+    )
+    # However long ago: who is on the list has not gone.
+    told = sweep(warehouse, caplog)
+    assert told == {"silent_accounts": 1, "stale_regions": NAMED + 8, "new_problems": NAMED + 9}
+    assert f"{NEW} other" in caplog.text
