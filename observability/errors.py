@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+ADVICE = {"NoCredentialsError": " (set AWS_PROFILE, or run with a role)"}
+"""What to do about an error of the SDK, by the name of its class."""
+
 
 class UsageError(Exception):
     """A setting that is missing or makes no sense: a line for the user each, exit code 2."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from observability.contract import FAIL, SKIPPED
+from observability.errors import ADVICE
 
 ABSENT = "Absent"
 """Outcome of an error that is an answer: AWS has no such value."""
@@ -256,7 +257,7 @@ def reason_of(error: Exception) -> str:
     """What an error says; of a proxy that did not connect, also what it answered."""
     inner = getattr(error, "kwargs", {}).get("error")
     text = str(error) if inner is None or str(inner) in str(error) else f"{error} ({inner})"
-    return text[:300]
+    return text[:300] + ADVICE.get(type(error).__name__, "")
 
 
 def describe_error(error: Exception) -> str:

@@ -16,7 +16,8 @@ from observability.reading.query import checked, open_database, run_query
 from observability.reading.report import make_report
 from observability.reading.session import read_only
 from observability.settings.kinds import TO_BUCKET, read_report
-from observability.settings.receiver import Settings
+from observability.settings.receiver import DRY_RUN_IS_FOR, Settings
+from observability.settings.values import check_target
 from observability.stopping import Stopped
 
 
@@ -39,7 +40,7 @@ def read(flags: argparse.Namespace) -> int:
     """Do what the command line asks for; returns the exit code."""
     settings = Settings.for_reading(vars(flags))
     if flags.dry_run:
-        raise UsageError("--dry-run changes nothing, so it goes with loading only")
+        raise UsageError(DRY_RUN_IS_FOR)
     with ended_by_signals(), reader_blamed(settings):
         if flags.query is not None:
             return answer(settings, flags.query, flags.format)
@@ -57,6 +58,7 @@ def answer(settings: Settings, sql: str, form: str | None) -> int:
 
 def write_report(settings: Settings, target: Path) -> int:
     """Write the report to a file."""
+    check_target("--report", target)
     page, unread = make_report(settings)
     target.write_text(page, encoding="utf-8")
     print(f"report written: {target}, {len(page.encode()):,} bytes")

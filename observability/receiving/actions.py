@@ -16,7 +16,7 @@ from observability.receiving.removal import LEAST_DAYS, erase_account, expire
 from observability.receiving.setup import init_schema
 from observability.receiving.tags import give_tags
 from observability.settings.accounts_file import read_accounts_file
-from observability.settings.receiver import Settings
+from observability.settings.receiver import DRY_RUN_IS_FOR, Settings
 from observability.settings.tags_file import read_tags_file
 
 Start = Callable[[Settings], Loading]
@@ -36,8 +36,8 @@ def expect(settings: Settings, flags: argparse.Namespace, _: Start) -> int:
 def tags(settings: Settings, flags: argparse.Namespace, _: Start) -> int:
     """--tags: take over what the hub says of accounts."""
     targets = read_tags_file(Path(flags.tags))
-    changed = give_tags(DBManager(settings), targets)
-    print(f"{len(targets)} accounts have tags of the hub, {changed} changed")
+    tagged, changed = give_tags(DBManager(settings), targets)
+    print(f"{tagged} accounts have tags of the hub, {changed} changed")
     return 0
 
 
@@ -51,7 +51,7 @@ def expire_old(settings: Settings, flags: argparse.Namespace, _: Start) -> int:
     """--expire: what is over for so many days; UsageError for fewer than LEAST_DAYS."""
     text = str(flags.expire)
     if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) >= LEAST_DAYS):
-        raise UsageError(f"--expire: {text!r} is not a number of days from {LEAST_DAYS}")
+        raise UsageError(f"--expire: {text!r} is not a number of days, {LEAST_DAYS} or more")
     return expire(DBManager(settings), int(text), dry_run=flags.dry_run)
 
 
@@ -73,5 +73,5 @@ def chosen_action(flags: argparse.Namespace) -> Action | None:
     given = (name for name in ACTIONS if getattr(flags, name) not in (None, False))
     asked = next(given, None)  # also one that is given empty, say by a variable that is not set
     if flags.dry_run and (flags.retry_rejected or asked not in {None, *DRY}):
-        raise UsageError("--dry-run changes nothing, so it goes with loading, --erase and --expire")
+        raise UsageError(DRY_RUN_IS_FOR)
     return ACTIONS[asked] if asked else None

@@ -44,8 +44,9 @@ def forget_documents(s3: S3Manager, db: DBManager, given: str, *, dry_run: bool)
     if next(s3.list_files(f"data/{account}/"), None):
         raise UsageError(f"--forget: documents of {account} wait: load them first")
     others = [file for key, file in there.items() if file.account and key not in keys]
-    again = f"{len(others)} documents of {account} are loaded again"
-    log_event("INFO", f"{', '.join(keys)}: taken out, {again}", account=account)
+    would = "would be " if dry_run else ""
+    again = f"{len(others)} documents of {account} {would or 'are '}loaded again"
+    log_event("INFO", f"{', '.join(keys)}: {would}taken out, {again}", account=account)
     if dry_run:
         return
     for key in (key for key in keys if key in there):

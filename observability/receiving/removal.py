@@ -98,7 +98,7 @@ def expire(db: DBManager, days: int, *, dry_run: bool) -> int:
             counts[name] += db.execute(f"SELECT count(*) FROM {what}", {"days": days})[0][0]
         else:
             counts[name] += delete_in_parts(db, EXPIRE_SQL.format(table, what), days=days)
-    tell("would delete" if dry_run else "deleted", f"what is over for {days} days", counts)
+    tell("would delete" if dry_run else "deleted", f"what has been over for {days} days", counts)
     return 0
 
 

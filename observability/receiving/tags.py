@@ -49,8 +49,8 @@ SELECT account_id, take_tags(account_id) FROM (
     WHERE account_id > CAST(:after AS text) ORDER BY 1 LIMIT :at_once) a ORDER BY 1"""
 
 
-def give_tags(db: DBManager, targets: Iterable[Target]) -> int:
-    """Take over the tags of a file, whole; how many accounts changed.
+def give_tags(db: DBManager, targets: Iterable[Target]) -> tuple[int, int]:
+    """Take over the tags of a file, whole; how many accounts have some, and how many changed.
 
     Documents that are loaded meanwhile or later go by the new ones. It may be repeated: where it
     was broken off, it goes on. UsageError where the schema is missing or too old.
@@ -61,7 +61,7 @@ def give_tags(db: DBManager, targets: Iterable[Target]) -> int:
     accounts = sum(1 for _, rows_changed in taken(db) if rows_changed)
     text = f"tags of {len(rows)} accounts: {changed} new or changed, {gone} no longer in the file"
     log_event("INFO", f"{text}; {accounts} accounts of the database changed", changed=accounts)
-    return accounts
+    return len(rows), accounts
 
 
 def row_of(target: Target) -> Mapping[str, str]:

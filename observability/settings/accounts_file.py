@@ -11,6 +11,8 @@ from typing import Any
 from observability.errors import UsageError
 from observability.settings.values import ACCOUNT_ID, TAGS, Target
 
+NO_ACCOUNT = "there is no account in it"
+
 
 def read_accounts_file(path: Path, option: str = "--accounts-file") -> tuple[Target, ...]:
     """The accounts in a CSV file with a header; UsageError has a line for each that is wrong."""
@@ -24,11 +26,11 @@ def read_accounts_file(path: Path, option: str = "--accounts-file") -> tuple[Tar
     except UnicodeDecodeError:
         raise UsageError(f"{path}: it is not UTF-8; save it as CSV UTF-8") from None
     except csv.Error as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise UsageError(f"{path}: not CSV: {error}") from None
     seen: set[str] = set()
     wrong = [f"{path}:{number}: {what}" for number, row in lines if (what := flaw(row, seen))]
     if wrong or not lines:
-        raise UsageError("\n".join(wrong) or f"{path}: there is no account in it")
+        raise UsageError("\n".join(wrong) or f"{path}: {NO_ACCOUNT}")
     return tuple(
         Target(row["account_id"], {name: row[name] for name in TAGS if row.get(name)})
         for _, row in lines

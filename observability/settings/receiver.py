@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from observability.errors import UsageError
+from observability.errors import ADVICE, UsageError
 from observability.limits import DOCUMENT_MIB, DOCUMENT_SECONDS, MIB, MOVABLE_BYTES
 from observability.log import printable
 from observability.settings.declaration import (
@@ -222,6 +222,9 @@ def parser(script: str = SCRIPT) -> argparse.ArgumentParser:
     return build_parser(script, description, GROUPS, DECLARED)
 
 
+DRY_RUN_IS_FOR = "--dry-run is for loading, --forget, --erase and --expire only"
+
+
 WRONG_SETTINGS = {
     "HttpEndpointNotEnabledException": "AURORA_CLUSTER_ARN",
     "SecretsErrorException": "AURORA_SECRET_ARN",
@@ -233,5 +236,5 @@ WRONG_SETTINGS = {
 def with_setting(error: Exception) -> str:
     """An error of AWS, after the setting that is wrong where that is known."""
     names = (name for sign, name in WRONG_SETTINGS.items() if sign in str(error))
-    told = " ".join(str(error).splitlines())
+    told = " ".join(str(error).splitlines()) + ADVICE.get(type(error).__name__, "")
     return "".join(f"{name} is wrong: " for name in names) + printable(told)

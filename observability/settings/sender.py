@@ -36,7 +36,7 @@ from observability.settings.kinds import (
     products,
     text,
 )
-from observability.settings.values import LONGEST_LOOK_BACK, Target
+from observability.settings.values import LONGEST_LOOK_BACK, Target, check_target
 
 SCRIPT = "sender.py"
 GROUPS = {
@@ -305,16 +305,13 @@ def check_sources(values: Mapping[str, Any], given: Mapping[str, Any]) -> None:
 
 
 def check_output(values: Mapping[str, Any]) -> None:
-    """UsageError if no document can be written to --output: all would be read in vain."""
+    """UsageError if no document can be written to --output."""
     if not values["output"]:
         return
     target = Path(values["output"])
     if not values["dry_run"]:
         raise UsageError("--output is for --dry-run only")
-    if target.is_dir():
-        raise UsageError(f"--output {target}: that is a folder; name a file in it")
-    if not target.absolute().parent.is_dir():
-        raise UsageError(f"--output {target}: there is no such folder")
+    check_target("--output", target)
 
 
 WITHOUT_EFFECT = (

@@ -9,7 +9,7 @@ from typing import Any
 
 from observability.errors import UsageError
 from observability.product_names import flaw_of, plain_name
-from observability.settings.accounts_file import flaw, read_accounts_file
+from observability.settings.accounts_file import NO_ACCOUNT, flaw, read_accounts_file
 from observability.settings.values import TAGS, Target, split
 
 
@@ -34,8 +34,10 @@ def read_json(path: Path) -> tuple[Target, ...]:
         raise UsageError(f"--tags {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not JSON: {error}") from None
-    if not isinstance(content, list) or not content:
+    if not isinstance(content, list):
         raise UsageError(f"{path}: it must be a list with an object for each account")
+    if not content:
+        raise UsageError(f"{path}: {NO_ACCOUNT}")
     seen: set[str] = set()
     checked = ((number, wrong_with(entry, seen)) for number, entry in enumerate(content, 1))
     if wrong := [f"{path}: number {number}: {what}" for number, what in checked if what]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -29,6 +30,14 @@ class Target(NamedTuple):
 def not_set(variable: str, flag: str) -> UsageError:
     """The error of a setting without which nothing can be done."""
     return UsageError(f"{variable} is not set: set it in the environment or give {flag}")
+
+
+def check_target(option: str, target: Path) -> None:
+    """UsageError if no file can be written there: all would be read in vain."""
+    if target.is_dir():
+        raise UsageError(f"{option} {target}: that is a folder; name a file in it")
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"{option} {target}: there is no such folder")
 
 
 def split(text: str | None) -> tuple[str, ...]:

@@ -114,5 +114,5 @@ def test_an_empty_name_loads_nothing(run_receiver: Run, warehouse: Warehouse) ->
 def test_a_file_that_cannot_be_written_is_one_line(run_receiver: Run, tmp_path: Path) -> None:
     target = tmp_path / "none" / "report.html"
     done = run_receiver("--report", str(target))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"receiver.py: {target}: No such file or directory\n"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"receiver.py: --report {target}: there is no such folder\n"

@@ -99,11 +99,11 @@ def test_what_is_over_expires_and_what_exists_stays(
     ("flags", "told"),
     [
         (["--erase", "12345"], "--erase: '12345' is not an account id of 12 digits"),
-        (["--expire", "34"], "--expire: '34' is not a number of days from 35"),
-        (["--expire", "\uff14\uff10"], "is not a number of days from 35"),
-        (["--expire", "1e9"], "is not a number of days from 35"),
+        (["--expire", "34"], "--expire: '34' is not a number of days, 35 or more"),
+        (["--expire", "\uff14\uff10"], "is not a number of days, 35 or more"),
+        (["--expire", "1e9"], "is not a number of days, 35 or more"),
         (["--expire", "40", "--erase", SHOP], "not allowed with"),
-        (["--check", "--dry-run"], "--dry-run changes nothing"),
+        (["--check", "--dry-run"], "--dry-run is for loading, --forget, --erase and --expire only"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

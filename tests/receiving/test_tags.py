@@ -81,6 +81,8 @@ def test_an_account_cannot_charge_its_costs_to_somebody_else(
     assert tags(warehouse)[bank] == (["Bank", "P", "C", "T"], ["Bank"])
     load(warehouse, claiming("Shop Ltd", "Bank", YESTERDAY + timedelta(days=1)))
     assert tags(warehouse)[shop] == (["Shop Ltd", "P", "C", "T"], ["Bank"])
+    assert give(warehouse, tmp_path / "tags.csv", "account_id\n444455556666\n") == 0
+    assert "0 accounts have tags of the hub, 1 changed" in capsys.readouterr().out
 
 
 def test_tags_may_come_before_or_after_the_documents(warehouse: Warehouse, tmp_path: Path) -> None:
@@ -175,7 +177,9 @@ WRONG = {
          "4: None is not an account id"],
     '[{"account_id": "111122223333", "customer": 3}]': ["customer must be a text"],
     "{}": ["it must be a list"],
+    "[]": ["there is no account in it"],
     "[": ["not JSON"],
+    'account_id\n"1"x\n': ["not CSV"],
 }  # fmt: skip
 
 

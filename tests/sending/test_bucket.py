@@ -68,7 +68,7 @@ def test_an_upload_whose_answer_is_lost_is_done_once_more(
     ("changes", "words", "expected"),
     [
         ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "InvalidClientTokenId", 2),
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "NoCredentials", 2),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "set AWS_PROFILE", 2),
     ],
 )
 def test_without_credentials_a_run_is_one_clear_line(

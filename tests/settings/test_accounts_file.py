@@ -51,7 +51,7 @@ def test_the_accounts_file_speaks_for_the_accounts_that_it_tags(
         ("customer\nA\n", (" the header lacks account_id; its columns are account_id[,custom",)),
         ("account_id\n", (" there is no account",)),
         ("", (" the header lacks account_id",)),
-        ('account_id\n"111122223333\n', (" unexpected end of data",)),
+        ('account_id\n"111122223333\n', (" not CSV: unexpected end of data",)),
     ],
 )  # fmt: skip
 def test_each_line_of_the_accounts_file_that_is_wrong_is_told(
