@@ -583,12 +583,12 @@ What the accounts are run for, one row per name whatever its case, shared by all
 account without one belongs to the product None.
 position and description are for people to edit; the receiver never changes them
 
-name         name of the product, as set for the sender (PRODUCT) of the account that named it first,
+name         name of the product, as set for the sender (PRODUCT) of the first account that names it,
              or as the hub writes it
 owner        who owns the product; System until people change it
 position     place in a list, for people to set
 description  what the product is, for people to write
-document_id  documents.id of the document that named it first; NULL: people or the hub did
+document_id  documents.id of a document of that account; NULL: people or the hub named it
 ');
 
 CREATE TABLE IF NOT EXISTS product_accounts (

@@ -344,7 +344,7 @@ WITH told AS (
     FROM {table} t {join})
 SELECT account, count(*) || ' rows, ' || md5(string_agg(text, ',' ORDER BY text))
 FROM told GROUP BY 1"""
-# In small letters: accounts share a product, and each may still write its name in its own way.
+# In small letters: accounts share a product, and one of them decides how it is written.
 PRODUCTS_SQL = """
 SELECT a.account_id, string_agg(lower(p.name), ',' ORDER BY p.name)
 FROM product_accounts t

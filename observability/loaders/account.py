@@ -67,12 +67,15 @@ FROM written"""
 
 
 def products_sql(schema: TableSchema) -> str:
-    """Make the products that there are not yet, each with the document that named it first.
+    """Make the products that there are not yet, each with a document of the account that decides.
 
-    Names that differ in case only are one product. The account that named it first decides how it
-    is written: of its spellings the one that sorts first, whatever the order of its documents. A
-    product that people or the hub made keeps their spelling.
+    Names that differ in case only are one product. Of the accounts that name it, the one whose id
+    sorts first decides how it is written, and of its spellings the one that sorts first: the same
+    whatever the order of loading. A product that people or the hub made keeps their spelling.
     """
+    decided = """FROM documents d JOIN accounts a ON a.id = d.account_id
+        WHERE d.id = {0}.document_id
+          AND (a.account_id, {0}.name COLLATE "C") <= (this.account_id, {1} COLLATE "C")"""
     return f"""WITH this AS (
     SELECT d.id, a.account_id FROM documents d JOIN accounts a ON a.id = d.account_id
     WHERE d.id = $1),
@@ -82,12 +85,13 @@ named AS (
     ORDER BY lower(r.name), r.name COLLATE "C"),
 written AS (
     INSERT INTO products (name, document_id) SELECT n.name, this.id FROM named n CROSS JOIN this
-    WHERE NOT EXISTS (SELECT FROM products p WHERE key_text(lower(p.name)) = key_text(lower(n.name))
-                      AND p.name COLLATE "C" <= n.name COLLATE "C")
-    ON CONFLICT (key_text(lower(name))) DO UPDATE SET name = excluded.name, updated_at = now()
-    WHERE excluded.name COLLATE "C" < products.name COLLATE "C"
-      AND EXISTS (SELECT FROM documents d JOIN accounts a ON a.id = d.account_id
-                  JOIN this ON this.account_id = a.account_id WHERE d.id = products.document_id)
+    WHERE NOT EXISTS (
+        SELECT FROM products p WHERE key_text(lower(p.name)) = key_text(lower(n.name))
+          AND (p.document_id IS NULL OR EXISTS (SELECT {decided.format("p", "n.name")})))
+    ON CONFLICT (key_text(lower(name))) DO UPDATE
+    SET name = excluded.name, document_id = excluded.document_id, updated_at = now()
+    WHERE products.document_id IS NOT NULL AND EXISTS (
+        SELECT FROM this WHERE NOT EXISTS (SELECT {decided.format("products", "excluded.name")}))
     RETURNING xmax = 0 AS created)
 SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created), {NONE}
 FROM written"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import date, timedelta
 from pathlib import Path
@@ -117,17 +118,22 @@ def test_documents_of_accounts_with_one_product_do_not_wait_for_each_other(
             connection.execute("SELECT link_products(%s)", (account,))
 
 
-def test_who_names_a_product_first_decides_how_it_is_written(
+def test_one_account_decides_how_a_product_is_written_whatever_the_order(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
     names = "SELECT name FROM products ORDER BY name"
-    load(warehouse, claiming("Bank Ltd", "Bank", BEFORE, BANK), claiming("Shop Ltd", "BANK"))
-    assert warehouse.query(names) == [{"name": "Bank"}]
-    load(warehouse, claiming("Bank Ltd", "BAnk", YESTERDAY, BANK))
-    assert warehouse.query(names) == [{"name": "BAnk"}]
+    made = [
+        claiming("Shop Ltd", "Bank", BEFORE),
+        claiming("Shop Ltd", "BAnk"),
+        claiming("Bank Ltd", "BANK", account=BANK),
+    ]
+    for order in itertools.permutations(made):
+        warehouse.empty()
+        load(warehouse, *order)
+        assert warehouse.query(names) == [{"name": "BAnk"}], order
     lineage = """SELECT a.account_id FROM products p JOIN documents d ON d.id = p.document_id
         JOIN accounts a ON a.id = d.account_id"""
-    assert warehouse.query(lineage) == [{"account_id": BANK}]
+    assert warehouse.query(lineage) == [{"account_id": SHOP}]
     # Once the hub has written it, also in the same way, it is no account's any more.
     give(warehouse, tmp_path / "tags.csv", f"account_id,product\n{SHOP},BAnk\n")
     load(warehouse, claiming("Bank Ltd", "BANK", YESTERDAY + timedelta(days=1), BANK))
