@@ -249,6 +249,8 @@ def test_what_was_not_read_costs_its_own_section_and_says_so(
     assert f"This could not be read: {why}" in page.texts["findings"]
     assert page.tiles["Open critical findings"][:2] == [UNKNOWN, "could not be read"]
     assert page.table("accounts", "Accounts") == whole.table("accounts", "Accounts")
+    others = page.tiles.keys() - {"Open critical findings"}
+    assert {name: page.tiles[name] for name in others} == {n: whole.tiles[n] for n in others}
 
 
 def test_an_answer_that_is_too_large_is_none(estate: Settings) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from observability import __version__
 from observability.reading.report.costs import cost_sections, cost_tiles, currency_of
@@ -49,23 +49,33 @@ def write_page(facts: Facts) -> str:
 
 
 def tiles(facts: Facts) -> Iterator[Tile]:
-    """The numbers at the top; those that could not be read are told as unknown."""
-    for made in (cost_tiles, security_tiles, operations_tiles):
-        known = AnsweredFacts(facts)
-        for tile in made(known):
-            lacking = replace(tile, value=UNKNOWN, detail="could not be read", mood="")
-            yield lacking if known.unread else tile
+    """The numbers at the top; those that could not be read are unknown."""
+    for tile, why in with_reasons((cost_tiles, security_tiles, operations_tiles), facts):
+        lacking = replace(tile, value=UNKNOWN, detail="could not be read", mood="")
+        yield lacking if why else tile
 
 
 def sections(facts: Facts) -> Iterator[Section]:
     """The page from top to bottom; a section that could not be read says why, and no more."""
-    for made in (cost_sections, security_sections, operations_sections):
+    for section, why in with_reasons(
+        (cost_sections, security_sections, operations_sections), facts
+    ):
+        bare = Section(section.id, section.title, "", f"This could not be read: {why}.")
+        yield bare if why else section
+
+
+Part = TypeVar("Part", Tile, Section)
+
+
+def with_reasons(
+    makers: Iterable[Callable[[Facts], Iterator[Part]]], facts: Facts
+) -> Iterator[tuple[Part, str]]:
+    """Each part of the page, and why facts that it needs could not be read; '' if all could."""
+    for make in makers:
         known = AnsweredFacts(facts)
-        for section in made(known):
-            why = "; ".join(sorted(known.unread))
+        for part in make(known):
+            yield part, "; ".join(sorted(known.unread))
             known.unread.clear()
-            bare = Section(section.id, section.title, "", f"This could not be read: {why}.")
-            yield bare if why else section
 
 
 def environment(currency: str) -> Environment:
