@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 import pytest
 
+from observability.database.rights import rights_sql
 from tests.bench.estate import FIRST, generate_estate
 from tests.bench.plans import big_tables, scanned_tables
 from tests.cloud import EmbeddedCloud
 from tests.conftest import SCHEMA
-from tests.database.estates import YESTERDAY, cost_rows, load, quiet, view
+from tests.database.estates import YESTERDAY, cost_rows, full, load, quiet, view
 from tests.warehouse import Warehouse
 
 
@@ -39,6 +41,36 @@ def test_the_schema_is_applied_again_under_the_views_of_others(warehouse: Wareho
     warehouse.query("CREATE VIEW theirs AS SELECT * FROM daily_costs", fetch=False)
     warehouse.query(SCHEMA.read_text(), fetch=False)
     assert view(warehouse, "theirs", "unblended_cost") == [Decimal("2.5")]
+
+
+def test_no_table_or_view_shows_a_reader_what_is_personal(warehouse: Warehouse) -> None:
+    """Not in what has changed either, nor where somebody adds a view."""
+    for day in (YESTERDAY - timedelta(days=1), YESTERDAY):
+        made, mark = quiet(day), f"personal to {day}"
+        account, ticket = made["account"], full("support_tickets") | {"case_id": "case-1"}
+        account["account_email"] = account["contact_info"]["full_name"] = mark
+        account["alternate_contacts"]["billing"]["email"] = mark
+        made["support_tickets"] = [ticket | {"subject": mark, "submitted_by": mark}]
+        load(warehouse, made)
+    with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:
+        connection.execute(rights_sql(make=True).encode())
+        connection.execute(f'SET ROLE "{warehouse.database}_reader"'.encode())
+        seen: dict[str, str] = dict(connection.execute(READABLE).fetchall())
+        assert {"changes", "accounts", "account_overview", "support_tickets"} < {*seen}
+        for name, columns in seen.items():
+            text = f"SELECT string_agg(CAST(r AS text), '') FROM (SELECT {columns} FROM {name}) r"
+            [found] = connection.execute(text.encode()).fetchone() or [""]
+            assert "personal to" not in (found or ""), name
+        connection.rollback()
+
+
+READABLE = """
+SELECT c.relname::text, string_agg(quote_ident(a.attname), ', ')
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+  AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+GROUP BY 1"""
+"""What the current user may read, with its columns."""
 
 
 # Speed: with 60 accounts and 40 days, what grows with time has 2,400 rows or more
