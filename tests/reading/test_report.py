@@ -193,8 +193,12 @@ def load_hostile(embedded: EmbeddedCloud, database: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         generate_estate(connection, len(HOSTILE), 20)
         texts = [*HOSTILE]
+        # Costs are random, and only the six largest services are shown.
+        connection.execute("UPDATE services SET cost = cost + 100 WHERE service ~ ' [1-4]$'")
         for table, name in ((table, name) for table, names in NAMES.items() for name in names):
-            changed = f"{name} = (CAST(%s AS text[]))[1 + id / 2 %% 4] || coalesce({name}, '')"
+            number = "CAST(substring(service FROM '[0-9]+$') AS integer)"
+            place = number if table == "services" else "id / 2"
+            changed = f"{name} = (CAST(%s AS text[]))[1 + {place} %% 4] || coalesce({name}, '')"
             connection.execute(f"UPDATE {table} SET {changed}".encode(), (texts,))
         amount = "estimated_monthly_savings_usd = 1e60"
         connection.execute(f"UPDATE compute_optimizer SET {amount} WHERE id % 50 = 0".encode())
