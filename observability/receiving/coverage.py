@@ -100,8 +100,14 @@ def read_list(file: File, body: bytes) -> tuple[str, datetime, bool, list[dict[s
     accounts = content.get("accounts")
     if not isinstance(accounts, list) or not all(map(is_account, accounts)):
         must = "a list of objects, each with an account_id of 12 digits and a state"
-        raise Rejected(f"accounts must be {must}, and only regions that exist")
-    return lister, listed_at, content.get("whole") is True, accounts
+        raise Rejected(f"accounts must be {must}; regions, a list of names")
+    known = [row | {"regions": expectable(row)} for row in accounts]
+    return lister, listed_at, content.get("whole") is True, known
+
+
+def expectable(account: Mapping[str, Any]) -> list[str]:
+    """The regions of an account that documents can be loaded from: a sender may know newer ones."""
+    return sorted(known_regions().intersection(account.get("regions", ())))
 
 
 def is_account(value: Any) -> bool:
@@ -109,7 +115,7 @@ def is_account(value: Any) -> bool:
     if not isinstance(value, Mapping) or not ACCOUNT_ID.fullmatch(str(value.get("account_id"))):
         return False
     regions = value.get("regions", [])
-    if not isinstance(regions, list) or not {*map(str, regions)} <= known_regions():
+    if not isinstance(regions, list) or not all(isinstance(name, str) for name in regions):
         return False
     texts = (value.get(name) for name in ("account_name", "state", "reason"))
     return isinstance(value.get("state"), str) and all(
