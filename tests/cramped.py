@@ -1,9 +1,9 @@
-"""The receiver with the memory and disk of its function, and eight hostile documents at once.
+"""The receiver with the memory of its function and less disk, and eight hostile documents at once.
 
     python -m tests.cramped               # a part of `make soak`: a minute
 
 The limits are real: the address space of the process (RLIMIT_AS), which counts more than what AWS
-Lambda counts, and a file system of that size for temporary files, in a mount namespace of its own
+Lambda counts, and a small file system for temporary files, in a mount namespace of its own
 (util-linux: prlimit, unshare). What hostile accounts send fills memory, disk, or both; good
 documents of every size wait beside it. Exit code 1 if a good one is not loaded.
 """
@@ -16,14 +16,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 
-from tests import documents
+from tests import documents, templates
 from tests.bench.documents import many_rows, write
 from tests.documents import REGION, document
 from tests.soak import RECEIVER, keys, opened_warehouse
 from tests.warehouse import Warehouse
 
-MEMORY_MIB, DISK_MIB = 2048, 512
-"""What deploy/hub.yaml gives the receiver's function."""
+FUNCTION = templates.load(templates.HUB)["Resources"]["Receiver"]["Properties"]
+MEMORY_MIB = FUNCTION["MemorySize"]
+DISK_MIB = FUNCTION["EphemeralStorage"]["Size"] // 8
+"""Less than the function has, so that it is full within a minute."""
 
 
 def hub(text: str) -> Callable[[str], bytes]:

@@ -338,12 +338,12 @@ def digest_sql(table: str) -> str:
 
 
 DIGEST_SQL = """
-WITH told AS (
+WITH texts AS (
     SELECT a.account_id AS account,
            replace((to_jsonb(t) - '{{{ignored}}}'::text[])::text, a.account_id, 'ACCOUNT') AS text
     FROM {table} t {join})
 SELECT account, count(*) || ' rows, ' || md5(string_agg(text, ',' ORDER BY text))
-FROM told GROUP BY 1"""
+FROM texts GROUP BY 1"""
 # In small letters: accounts share a product, and one of them decides how it is written.
 PRODUCTS_SQL = """
 SELECT a.account_id, string_agg(lower(p.name), ',' ORDER BY p.name)

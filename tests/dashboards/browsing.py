@@ -26,7 +26,7 @@ class Visit:
 
     Attributes:
         answers: status and rows by the title of the chart.
-        told: errors of scripts, and dialogs.
+        errors: of scripts; and the texts of dialogs.
         elsewhere: requests to other hosts that the page's policy (CSP) has let through.
     """
 
@@ -34,19 +34,19 @@ class Visit:
     own: str
     answers: dict[str, tuple[int, list[dict[str, Any]]]] = field(default_factory=dict)
     titles: dict[int, str] = field(default_factory=dict)
-    told: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
 
     def watch(self) -> None:
         """Note all that happens from now on."""
-        self.page.on("pageerror", lambda error: self.told.append(str(error)))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("dialog", self._dismiss)
         self.page.on("requestfinished", self._note)
         self.page.on("requestfailed", self._note)
         self.page.on("response", self._take)
 
     def _dismiss(self, dialog: Dialog) -> None:
-        self.told.append(dialog.message)
+        self.errors.append(dialog.message)
         dialog.dismiss()
 
     def _note(self, request: Request) -> None:

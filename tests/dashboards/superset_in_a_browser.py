@@ -127,7 +127,7 @@ def test_each_chart_of_a_dashboard_shows_what_there_is(
     for canvas in page.locator(".chart-container canvas").all():
         canvas.hover()  # shows names in a box
     assert page.locator("img[src=x], [onerror]").count() == 0
-    assert visitor.told == []
+    assert visitor.errors == []
     assert visitor.elsewhere == []
 
 
