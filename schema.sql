@@ -2381,6 +2381,9 @@ recommendation   instance type, volume type and size, or memory that is recommen
 monthly_savings  what would be saved a month; of a reservation or plan, what its unused part costs
 ');
 
+-- Each finding is looked up in the other tables by its key. By NOT EXISTS the planner could compare
+-- all of an account with all others, where it believes that there are few: while the first document
+-- of a large account was loaded, that took count_day longer than the Data API allows.
 CREATE OR REPLACE VIEW unsettled_findings AS
 SELECT a.id AS account_row, a.account_id, a.account_name, a.customer_name, a.region,
        'Security Hub' AS source,
@@ -2390,12 +2393,12 @@ FROM findings f
 JOIN accounts a ON a.id = f.account_id
 WHERE f.record_state IS DISTINCT FROM 'ARCHIVED'
   AND coalesce(f.status, '') NOT IN ('RESOLVED', 'SUPPRESSED')
-  AND NOT EXISTS (SELECT FROM inspector_findings i
-                  WHERE i.account_id = f.account_id
-                    AND key_text(i.finding_arn) = key_text(f.finding_id))
-  AND NOT EXISTS (SELECT FROM guard_duty_findings g
-                  WHERE g.account_id = f.account_id AND key_text(g.finding_id) = key_text(
-                        substring(f.finding_id FROM ':guardduty:.*/finding/([^/]+)$')))
+  AND (SELECT true FROM inspector_findings i
+       WHERE i.account_id = f.account_id
+         AND key_text(i.finding_arn) = key_text(f.finding_id) LIMIT 1) IS NULL
+  AND (SELECT true FROM guard_duty_findings g
+       WHERE g.account_id = f.account_id AND key_text(g.finding_id) = key_text(
+             substring(f.finding_id FROM ':guardduty:.*/finding/([^/]+)$')) LIMIT 1) IS NULL
 UNION ALL
 SELECT a.id, a.account_id, a.account_name, a.customer_name, a.region, 'GuardDuty', g.finding_id,
        CASE WHEN g.severity >= 9 THEN 'CRITICAL' WHEN g.severity >= 7 THEN 'HIGH'
@@ -2404,13 +2407,13 @@ SELECT a.id, a.account_id, a.account_name, a.customer_name, a.region, 'GuardDuty
 FROM guard_duty_findings g
 JOIN accounts a ON a.id = g.account_id
 WHERE g.archived IS DISTINCT FROM true
-  AND NOT EXISTS (SELECT FROM findings f
-                  WHERE f.account_id = g.account_id
-                    AND f.status IN ('RESOLVED', 'SUPPRESSED')
-                    AND key_text(f.finding_id) = key_text(format(
-                        'arn:%s:guardduty:%s:%s:detector/%s/finding/%s',
-                        split_part(a.account_arn, ':', 2), g.region, a.account_id,
-                        g.detector_id, g.finding_id)))
+  AND (SELECT true FROM findings f
+       WHERE f.account_id = g.account_id
+         AND f.status IN ('RESOLVED', 'SUPPRESSED')
+         AND key_text(f.finding_id) = key_text(format(
+             'arn:%s:guardduty:%s:%s:detector/%s/finding/%s',
+             split_part(a.account_arn, ':', 2), g.region, a.account_id,
+             g.detector_id, g.finding_id)) LIMIT 1) IS NULL
 UNION ALL
 SELECT a.id, a.account_id, a.account_name, a.customer_name, a.region, 'Inspector', i.finding_arn,
        nullif(upper(i.severity), 'UNTRIAGED'), i.title, i.resource_type, i.resource_id,
@@ -2418,10 +2421,10 @@ SELECT a.id, a.account_id, a.account_name, a.customer_name, a.region, 'Inspector
 FROM inspector_findings i
 JOIN accounts a ON a.id = i.account_id
 WHERE (i.status = 'ACTIVE' OR i.status IS NULL)
-  AND NOT EXISTS (SELECT FROM findings f
-                  WHERE f.account_id = i.account_id
-                    AND key_text(f.finding_id) = key_text(i.finding_arn)
-                    AND f.status IN ('RESOLVED', 'SUPPRESSED'));
+  AND (SELECT true FROM findings f
+       WHERE f.account_id = i.account_id
+         AND key_text(f.finding_id) = key_text(i.finding_arn)
+         AND f.status IN ('RESOLVED', 'SUPPRESSED') LIMIT 1) IS NULL;
 SELECT describe('unsettled_findings', '
 What open_findings lists, and beside it what Security Hub and GuardDuty have not updated for long
 

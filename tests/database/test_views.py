@@ -136,3 +136,18 @@ def test_no_view_reads_a_big_table_from_end_to_end(
         found = estate.execute(f"EXPLAIN (FORMAT JSON) {query}".encode()).fetchall()[0][0]
         assert big.isdisjoint(scanned_tables(found)), condition
         assert estate.execute(f"{query} LIMIT 1".encode()).fetchall(), condition
+
+
+def test_findings_are_looked_up_by_their_keys_where_the_planner_knows_nothing_of_them(
+    warehouse: Warehouse,
+) -> None:
+    """As for count_day, which counts while the first document of an account is being loaded."""
+    plan = "\n".join(
+        row["QUERY PLAN"]
+        for row in warehouse.query("EXPLAIN SELECT * FROM unsettled_findings WHERE account_row = 1")
+    )
+    assert "Anti Join" not in plan
+    keys = ("findings_key", "inspector_findings_key", "guard_duty_findings_key")
+    assert all(
+        f"Index Scan using {key} " in plan or f"Only Scan using {key} " in plan for key in keys
+    )
