@@ -175,7 +175,9 @@ def test_an_index_that_outlasts_its_call_is_waited_for(
         embedded,
         name,
         """CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS
-            'BEGIN PERFORM pg_sleep(2.5); END'""",
+            'BEGIN
+                PERFORM pg_sleep(2.5) FROM pg_event_trigger_ddl_commands() c
+                WHERE c.object_identity LIKE ''public.key_text(%''; END'""",
         """CREATE EVENT TRIGGER slow ON ddl_command_end
             WHEN TAG IN ('CREATE FUNCTION') EXECUTE FUNCTION slow()""",
     )
