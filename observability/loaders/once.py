@@ -27,25 +27,29 @@ def once_sql(schema: TableSchema) -> str:
     """Delete rows of documents without meta that another region of the account states as well.
 
     $3 are the periods of this document. Of two regions without meta the one stays whose name sorts
-    first; documents with meta stay before all others.
+    first; documents with meta stay before all others. Rows are sorted, not compared with each
+    other: a document may have tens of thousands of them for a day.
     """
     table, columns = schema.table.name, ONCE[schema.table.name]
     scope = schema.table.scope
     typed = ", ".join(f'"{column}" {schema.columns[column].type}' for column in scope)
     period = f"({names(scope, 't.')}) = ({names(scope, 's.')})"
+    meta = "coalesce(d.with_meta, true)"
     return f"""WITH regions AS MATERIALIZED (
     SELECT a.id, a.region FROM documents d JOIN accounts own ON own.id = d.account_id
     JOIN accounts a ON a.account_id = own.account_id
     WHERE d.id = $1 AND EXISTS (SELECT FROM accounts other
                                 WHERE other.account_id = own.account_id AND other.id <> own.id)),
+stated AS MATERIALIZED (
+    SELECT t.id, r.region, {meta} AS with_meta, min(r.region) OVER same AS first_region,
+           min(r.region) FILTER (WHERE {meta}) OVER same AS first_with_meta,
+           max(r.region) FILTER (WHERE {meta}) OVER same AS last_with_meta
+    FROM jsonb_to_recordset($3) AS s({typed}) CROSS JOIN regions r
+    JOIN "{table}" t ON t.account_id = r.id AND {period}
+    LEFT JOIN documents d ON d.id = t.document_id
+    WINDOW same AS (PARTITION BY {names(columns, "t.")})),
 due AS MATERIALIZED (
-    SELECT DISTINCT t.id FROM "{table}" t, regions r, jsonb_to_recordset($3) AS s({typed}),
-           documents d
-    WHERE t.account_id = r.id AND {period} AND d.id = t.document_id AND NOT d.with_meta
-      AND EXISTS (
-        SELECT FROM regions o JOIN "{table}" u ON u.account_id = o.id
-        LEFT JOIN documents e ON e.id = u.document_id
-        WHERE o.id <> r.id AND ({names(columns, "u.")}) = ({names(columns, "t.")})
-          AND (coalesce(e.with_meta, true) OR o.region < r.region))),
+    SELECT DISTINCT id FROM stated WHERE NOT with_meta
+       AND (first_region < region OR first_with_meta <> region OR last_with_meta <> region)),
 vanished AS (DELETE FROM "{table}" t USING due WHERE t.id = due.id RETURNING t.id)
 SELECT count(*) - (SELECT count(*) FROM due), {NONE}, count(*) FROM vanished"""

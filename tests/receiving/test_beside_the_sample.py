@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from observability.loaders.once import once_sql
 from observability.receiving.result import FileResult, FileStatus
 from observability.receiving.setup import init_schema
 from tests.documents import ACCOUNT, Document, document
@@ -91,6 +92,21 @@ def test_other_days_and_other_accounts_are_nobody_s_repetition(warehouse: Wareho
     other["account"]["account_id"] = "999988887777"
     load(warehouse, other, f"data/999988887777/{THERE}/{DAY}_DAILY.json")
     assert len(costs(warehouse)) == 3
+
+
+def test_repetitions_are_found_without_comparing_all_rows(warehouse: Warehouse) -> None:
+    """12,000 rows of a day would keep the database busy until it gives up, at each sweep."""
+    for region in (HERE, THERE):
+        made = theirs(region)
+        made["service"] = [made["service"][0] | {"service": f"S{n}"} for n in range(300)]
+        load(warehouse, made)
+    schema = next(one for one in warehouse.receiver.schemas.read() if one.table.name == "services")
+    scopes = f"""CAST('[{{"date_from": "{DAY}"}}]' AS jsonb)"""
+    explain = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + once_sql(schema).replace("$3", scopes)
+    newest = "(SELECT max(id) FROM documents)"
+    [answer] = warehouse.query(explain.replace("$1", newest))
+    [plan] = answer["QUERY PLAN"]
+    assert plan["Plan"]["Shared Hit Blocks"] < 10 * 300
 
 
 def test_regions_that_load_at_once_see_each_other(warehouse: Warehouse) -> None:
