@@ -2953,8 +2953,11 @@ END';
 -- names none any more, the account belongs to the product None until its next document.
 CREATE OR REPLACE FUNCTION link_products(account TEXT) RETURNS INTEGER LANGUAGE plpgsql AS '
 DECLARE
-    named TEXT[] := (SELECT string_to_array(t.products, '','') FROM account_tags t
-                     WHERE t.account_id = account);
+    -- lower() is not that of Python for each letter.
+    named TEXT[] := (SELECT ARRAY(SELECT DISTINCT ON (lower(n.name)) n.name
+                                  FROM unnest(string_to_array(t.products, '','')) AS n (name)
+                                  ORDER BY lower(n.name), n.name)
+                     FROM account_tags t WHERE t.account_id = account AND t.products IS NOT NULL);
     linked INTEGER;
     ended INTEGER;
 BEGIN

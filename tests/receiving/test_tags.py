@@ -139,6 +139,10 @@ def test_one_account_decides_how_a_product_is_written_whatever_the_order(
     load(warehouse, claiming("Bank Ltd", "BANK", YESTERDAY + timedelta(days=1), BANK))
     assert warehouse.query(names) == [{"name": "BAnk"}]
     assert not warehouse.query(lineage)
+    # A letter that PostgreSQL and Python write small in different ways.
+    assert (
+        give(warehouse, tmp_path / "tags.csv", f'account_id,product\n{SHOP},"\u0130a, ia"\n') == 0
+    )
     # Nor is the name of those that have none.
     load(warehouse, claiming("Bank Ltd", [{"name": " NONE"}], account=BANK, region="eu-west-1"))
     assert tags(warehouse)[BANK, "eu-west-1"][1] == ["None"]
