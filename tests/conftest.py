@@ -167,10 +167,13 @@ def running_cloud() -> Iterator[EmbeddedCloud]:
 
 @pytest.fixture
 def embedded(running_cloud: EmbeddedCloud) -> Iterator[EmbeddedCloud]:
-    """The embedded cloud without switches, faults, page size and calls of other tests."""
+    """The embedded cloud without switches, faults, logins, page size and calls of other tests."""
     running_cloud.forget_calls()
     running_cloud.gateway.invalid_answers.clear()
+    logins = dict(running_cloud.data_api.logins)
     yield running_cloud
+    running_cloud.data_api.logins.clear()
+    running_cloud.data_api.logins.update(logins)
     running_cloud.cloud.page_size = None
     running_cloud.switches.reset()
     running_cloud.data_api.faults.clear()
