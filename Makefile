@@ -12,6 +12,8 @@ VENV := .venv
 READY := .venv/.ready
 endif
 BIN := $(VENV)/bin
+# The scripts are started a thousand times: what Python compiled is kept, also where that is off.
+unexport PYTHONDONTWRITEBYTECODE
 TOOLS := build/deploy/.ready
 
 .PHONY: docs help demo cloud demo-org test bench bench-others soak lint lock latest policies clean deploy-hub deploy-spokes \

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gc
 import itertools
+import logging
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -97,10 +98,13 @@ def seldom_searched_for_garbage() -> None:
 
 @pytest.fixture(autouse=True)
 def a_log_of_its_own() -> Iterator[None]:
-    """Leave the log as it was: what a test asks of it (-v, JSON) is nothing to the next one."""
-    before, handlers = LOGGER.level, [*LOGGER.handlers]
+    """Begin with the log as it is without -v: what others ask of it is nothing to this test.
+
+    Others are the tests before, and fixtures of the whole session that run a script.
+    """
+    handlers = [*LOGGER.handlers]
+    LOGGER.setLevel(logging.INFO)
     yield
-    LOGGER.setLevel(before)
     LOGGER.handlers[:] = handlers
     OF_RUN.clear()
 
