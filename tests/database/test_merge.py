@@ -112,7 +112,7 @@ SETS = st.integers(2, 5).flatmap(lambda n: st.tuples(*(one_document(number=i) fo
 
 
 @settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

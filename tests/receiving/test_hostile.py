@@ -8,9 +8,11 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.rows import dict_row
 
 import receiver
 from observability.receiving.result import FileResult, FileStatus
@@ -317,7 +319,12 @@ def victims(warehouse: Warehouse) -> dict[str, list[dict[str, Any]]]:
         "accounts": f"account_id = '{VICTIM}'",
     }
     rows = "SELECT t.*, xmin::text FROM {} t WHERE {} ORDER BY id"
-    return {name: warehouse.query(rows.format(name, parts.get(name, owned))) for name in STORED}
+    dsn = warehouse.embedded.postgres.dsn_for(warehouse.database)
+    with psycopg.connect(dsn, row_factory=dict_row) as connection:
+        return {
+            name: connection.execute(rows.format(name, parts.get(name, owned)).encode()).fetchall()
+            for name in STORED
+        }
 
 
 def test_a_document_touches_no_other_account(warehouse: Warehouse) -> None:
