@@ -35,10 +35,10 @@ STATEMENTS = (
         ri_sp_savings_status, security_status, config_status, inventory_status,
         marketplace_status, trusted_advisor_status, health_status, application_status,
         resilience_hub_status, compute_optimizer_status, service_resources_status,
-        config_inventory_status, support_tickets_status, document_id)
+        config_inventory_status, support_tickets_status, cost_by_tag_status, document_id)
     SELECT account_id, collected_at, 'Pass', CASE id %% 50 WHEN 0 THEN 'Fail' ELSE 'Pass' END,
         'Pass', 'Pass', 'Pass', 'Pass', 'Pass', 'Pass', 'Pass', 'Pass', 'Pass', 'Pass', 'Pass',
-        'Pass', 'Pass', 'Skipped', id
+        'Pass', 'Pass', 'Skipped', 'Skipped', id
     FROM documents""",
     """INSERT INTO cost_reports (account_id, current_period_cost, period_start, period_end,
         period_granularity, document_id)
