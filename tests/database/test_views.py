@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from observability.database.rights import rights_sql
+from observability.reading.report.queries import PARAMETERS, QUERIES
 from tests.bench.estate import FIRST, generate_estate
 from tests.bench.plans import big_tables, scanned_tables
 from tests.cloud import EmbeddedCloud
@@ -136,6 +137,19 @@ def test_no_view_reads_a_big_table_from_end_to_end(
         found = estate.execute(f"EXPLAIN (FORMAT JSON) {query}".encode()).fetchall()[0][0]
         assert big.isdisjoint(scanned_tables(found)), condition
         assert estate.execute(f"{query} LIMIT 1".encode()).fetchall(), condition
+
+
+def test_the_report_finds_what_changed_last_without_reading_all_changes(
+    estate: psycopg.Connection[Any],
+) -> None:
+    query = QUERIES["changes"]
+    for name, value in PARAMETERS.items():
+        query = query.replace(f":{name}", str(value))
+    [[plan]] = estate.execute(f"EXPLAIN (FORMAT JSON) {query}".encode()).fetchall()
+    assert {"changes", "documents"}.isdisjoint(scanned_tables(plan))
+    [[answer]] = estate.execute(query.encode()).fetchall()
+    [told] = answer["tables"]
+    assert told["updated"] == 10 * told["accounts"] == 10 * 2 * ACCOUNTS
 
 
 def test_findings_are_looked_up_by_their_keys_where_the_planner_knows_nothing_of_them(

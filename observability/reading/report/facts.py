@@ -69,11 +69,10 @@ def read_facts(db: DBManager) -> Facts:
 
     The first one runs none of them: if one failed in it, its snapshot would be gone.
     """
-    waiting = deque(QUERIES.items())
     facts: dict[str, Any] = dict.fromkeys(OF_HISTORY)
     with read_only(db) as reading, ThreadPoolExecutor(CONNECTIONS) as pool:
         [[snapshot, epoch, has_history]] = reading.execute(MOMENT_SQL)
-        waiting.extend(OF_HISTORY.items() if has_history else ())
+        waiting = deque((n, q) for n, q in QUERIES.items() if has_history or n not in OF_HISTORY)
         facts["now"] = datetime.fromtimestamp(float(epoch), UTC)
         asking = [pool.submit(ask_in, db, snapshot, waiting, facts) for _ in range(CONNECTIONS)]
         try:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+# daily_costs has one row for an account, a service and a day: rows are accounts. Distinct accounts
+# would have to be sorted.
 DAILY_COSTS = """
 WITH newest AS (SELECT max(last_day) AS day FROM cost_sources WHERE last_day <= current_date),
 every AS MATERIALIZED (
     SELECT c.day, c.service, left(c.currency, 10) AS currency, sum(c.unblended_cost) AS cost,
-           count(DISTINCT c.account_id) AS accounts
+           count(*) AS accounts
     FROM daily_costs c
     WHERE c.day > (SELECT day FROM newest) - CAST(:days AS integer)
       AND c.day <= (SELECT day FROM newest)
@@ -118,15 +120,20 @@ SELECT jsonb_build_object(
         FROM found ORDER BY monthly_savings DESC NULLS LAST, account_id, resource_id
         LIMIT :most) x))"""
 
+# By account: there are few of one to sort, but many of all.
 FINDINGS = """
 WITH counted AS MATERIALIZED (
-    SELECT account_id, severity_level AS level, count(*) AS findings,
-           CASE severity_level WHEN 5 THEN left(coalesce(title, finding_id), 160) END AS title,
-           min(source) FILTER (WHERE severity_level = 5) AS source,
-           max(age_days) FILTER (WHERE severity_level = 5) AS age_days,
-           count(*) FILTER (WHERE severity_level = 5 AND fix_available IN ('YES', 'PARTIAL'))
-               AS fixable
-    FROM open_findings GROUP BY account_id, severity_level, 4),
+    SELECT a.account_id, c.*
+    FROM (SELECT DISTINCT account_id FROM accounts) a
+    CROSS JOIN LATERAL (
+        SELECT severity_level AS level, count(*) AS findings,
+               CASE severity_level WHEN 5 THEN left(coalesce(title, finding_id), 160) END AS title,
+               min(source) FILTER (WHERE severity_level = 5) AS source,
+               max(age_days) FILTER (WHERE severity_level = 5) AS age_days,
+               count(*) FILTER (WHERE severity_level = 5 AND fix_available IN ('YES', 'PARTIAL'))
+                   AS fixable
+        FROM open_findings f WHERE f.account_id = a.account_id
+        GROUP BY severity_level, 3) c),
 by_account AS (
     SELECT account_id,
            sum(findings) FILTER (WHERE level = 5) AS critical,
@@ -167,7 +174,8 @@ SELECT jsonb_agg(x) FROM (
     FROM security_hygiene GROUP BY problem ORDER BY things DESC, problem) x"""
 
 COMPLIANCE = """
-WITH newest AS (SELECT max(day) AS day FROM daily_compliance WHERE day <= current_date)
+WITH newest AS (
+    SELECT day FROM daily_compliance WHERE day <= current_date ORDER BY day DESC LIMIT 1)
 SELECT jsonb_build_object(
     'days', (SELECT jsonb_agg(x ORDER BY x.day) FROM (
         SELECT day, sum(compliant_rules) AS compliant, sum(non_compliant_rules) AS broken,
@@ -223,8 +231,10 @@ SELECT jsonb_build_object(
 
 HISTORY = """
 WITH newest AS (
-    SELECT max(day) AS day FROM daily_counts
-    WHERE measure = 'open_findings' AND day <= current_date)
+    SELECT max(n.day) AS day FROM accounts a CROSS JOIN LATERAL (
+        SELECT c.day FROM daily_counts c
+        WHERE c.account_id = a.id AND c.measure = 'open_findings' AND c.day <= current_date
+        ORDER BY c.day DESC LIMIT 1) n)
 SELECT jsonb_agg(x ORDER BY x.day) FROM (
     SELECT c.day, count(DISTINCT a.account_id) AS accounts,
            coalesce(sum(c.value) FILTER (WHERE c.dimension = 'CRITICAL'), 0) AS critical,
@@ -239,15 +249,36 @@ SELECT jsonb_agg(x ORDER BY x.day) FROM (
     GROUP BY c.day) x"""
 
 # By the time that documents were collected: when they were loaded is another matter. What a thing
-# is called is told by its row, else by its key.
+# is called is told by its row, else by its key, and is looked up for those that may be listed only.
+# `changes` has an index by account and time: a document brings no change before it is known itself.
 CHANGES = """
-WITH newest AS (SELECT max(collected_at) AS at FROM documents WHERE collected_at <= now()),
+WITH newest AS (
+    SELECT max(n.collected_at) AS at FROM accounts a CROSS JOIN LATERAL (
+        SELECT d.collected_at FROM documents d
+        WHERE d.account_id = a.id AND d.collected_at <= now()
+        ORDER BY d.collected_at DESC LIMIT 1) n),
 recent AS MATERIALIZED (
-    SELECT d.account_id AS account_row, x.table_name, x.change, x.row_id, x.row_key,
-           CASE x.change WHEN 'updated' THEN x.new_values END AS new_values
-    FROM documents d JOIN changes x ON x.document_id = d.id
-    WHERE d.collected_at > (SELECT at FROM newest) - interval '24 hours'
-      AND d.collected_at <= (SELECT at FROM newest))
+    SELECT a.id AS account_row, a.account_id, left(a.account_name, 80) AS name, x.*
+    FROM accounts a
+    CROSS JOIN LATERAL (
+        SELECT d.id, d.created_at FROM documents d
+        WHERE d.account_id = a.id AND d.collected_at > (SELECT at FROM newest) - interval '24 hours'
+          AND d.collected_at <= (SELECT at FROM newest) OFFSET 0) d
+    CROSS JOIN LATERAL (
+        SELECT c.table_name, c.change, c.row_id, c.row_key,
+               CASE c.change WHEN 'updated' THEN c.new_values END AS new_values
+        FROM changes c
+        WHERE c.account_id = a.id AND c.created_at > d.created_at - interval '1 day'
+          AND c.document_id = d.id OFFSET 0) x),
+first AS (
+    SELECT *, array_position(ARRAY['gone', 'created', 'returned', 'updated'], change) AS place
+    FROM recent
+    WHERE table_name IN (
+        'accounts', 'alternate_contacts', 'findings', 'guard_duty_findings', 'kms_keys',
+        'waf_rules', 'cloudtrail_logs', 'secrets_manager_secrets', 'certificates',
+        'service_resources', 'resilience_hub_apps', 'health_events', 'support_tickets',
+        'inventory_instances')
+    ORDER BY place, table_name, account_id FETCH FIRST (:most) ROWS WITH TIES)
 SELECT jsonb_build_object(
     'newest', (SELECT at FROM newest),
     'tables', (SELECT jsonb_agg(x) FROM (
@@ -258,8 +289,7 @@ SELECT jsonb_build_object(
                count(*) FILTER (WHERE change = 'returned') AS returned
         FROM recent GROUP BY table_name ORDER BY count(*) DESC, table_name LIMIT 40) x),
     'things', (SELECT jsonb_agg(x) FROM (
-        SELECT a.account_id, left(a.account_name, 80) AS name, r.change,
-               r.table_name AS kind,
+        SELECT r.account_id, r.name, r.change, r.table_name AS kind,
                left(coalesce(
                    CASE r.table_name
                         WHEN 'findings' THEN (SELECT t.title FROM findings t WHERE t.id = r.row_id)
@@ -271,30 +301,25 @@ SELECT jsonb_build_object(
                     FROM jsonb_each_text(r.row_key) k)), 160) AS thing,
                left((SELECT string_agg(k, ', ' ORDER BY k)
                      FROM jsonb_object_keys(r.new_values) k), 120) AS columns
-        FROM recent r JOIN accounts a ON a.id = r.account_row
-        WHERE r.table_name IN (
-            'accounts', 'alternate_contacts', 'findings', 'guard_duty_findings', 'kms_keys',
-            'waf_rules', 'cloudtrail_logs', 'secrets_manager_secrets', 'certificates',
-            'service_resources', 'resilience_hub_apps', 'health_events', 'support_tickets',
-            'inventory_instances')
-        ORDER BY array_position(ARRAY['gone', 'created', 'returned', 'updated'], r.change),
-                 r.table_name, a.account_id, thing LIMIT :most) x))"""
-
-OF_HISTORY: Mapping[str, str] = MappingProxyType({"history": HISTORY, "changes": CHANGES})
-"""What older databases cannot answer: they have neither table."""
+        FROM first r ORDER BY r.place, r.table_name, r.account_id, thing LIMIT :most) x))"""
 
 QUERIES: Mapping[str, str] = MappingProxyType(
     {
         "daily": DAILY_COSTS,
         "findings": FINDINGS,
         "weekly": WEEKLY_COSTS,
+        "history": HISTORY,
         "delivery": DELIVERY,
         "compliance": COMPLIANCE,
-        "hygiene": HYGIENE,
         "savings": SAVINGS,
+        "changes": CHANGES,
+        "hygiene": HYGIENE,
         "coming": COMING,
     }
 )
 """The sections, those that take longest first."""
+
+OF_HISTORY = ("history", "changes")
+"""What older databases cannot answer: they have neither table."""
 
 PARAMETERS: Mapping[str, int] = MappingProxyType({"days": 30, "top": 6, "most": 12, "horizon": 60})
