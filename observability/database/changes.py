@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from observability.database.catalogue import TableSchema
+from observability.database.statement import ACCOUNT, DOCUMENT
 from observability.database.tables import PERSONAL, Kind, Table
 
 INSERT_SQL = """INSERT INTO changes
@@ -32,16 +33,19 @@ def known_cte(table: Table) -> str:
     """The listings that the account has stated before: all, or periods or parents; the scopes."""
     if table.kind is Kind.EVENT:
         return f"""known AS MATERIALIZED (
-    SELECT '' AS covering FROM this WHERE EXISTS (
+    SELECT '' AS covering WHERE EXISTS (
         SELECT FROM documents o JOIN logs l ON l.document_id = o.id
-        WHERE o.account_id = this.account_id AND o.id <> this.id AND o.loaded_at IS NOT NULL
+        WHERE o.account_id = {ACCOUNT} AND o.id <> {DOCUMENT} AND o.loaded_at IS NOT NULL
           AND l."{table.category}_status" = 'Pass'))"""
-    incoming = "SELECT covering FROM incoming UNION " if table.scope else ""
+    listing = f"""(SELECT true FROM listings l
+         WHERE l.account_id = {ACCOUNT} AND l.table_name = '{table.name}'
+           AND l.scope = {{}} LIMIT 1)"""
+    if not table.scope:
+        return f"known AS MATERIALIZED (SELECT '' AS covering WHERE {listing.format(chr(39) * 2)})"
     return f"""known AS MATERIALIZED (
-    SELECT s.covering FROM ({incoming}SELECT covering FROM scopes) s CROSS JOIN this
-    WHERE EXISTS (SELECT FROM listings l
-                  WHERE l.account_id = this.account_id AND l.table_name = '{table.name}'
-                    AND l.scope = s.covering))"""
+    SELECT s.covering
+    FROM (SELECT covering FROM incoming UNION SELECT covering FROM scopes) s
+    WHERE {listing.format("s.covering")})"""
 
 
 def as_object(columns: Iterable[str], alias: str) -> str:
@@ -53,9 +57,10 @@ def as_object(columns: Iterable[str], alias: str) -> str:
 def difference(columns: Sequence[str], old: str, new: str) -> str:
     """Of these columns those that differ, as old_values and new_values; a function of schema.sql.
 
-    What is in a function is planned where it is called, and not with each of the statements.
+    What is in a function is planned where it is called, and not with each of the statements. Both
+    are NULL where all are alike.
     """
-    return f"difference({as_object(columns, old)}, {as_object(columns, new)})"
+    return f"difference(to_jsonb({old}), to_jsonb({new}), '{{{','.join(columns)}}}')"
 
 
 def values_told(table: str, alias: str) -> str:
@@ -95,8 +100,6 @@ def changed_cte(schema: TableSchema, *, vanishes: bool) -> str:
     snapshot = table.kind is Kind.SNAPSHOT
     counted = counted_columns(schema)
     returned = "c.was_gone_at IS NOT NULL AND NOT c.outdated"
-    stored, ours = (", ".join(f'{alias}."{c}"' for c in counted) for alias in ("t", "c"))
-    differs = f"({stored}) IS DISTINCT FROM ({ours})" if counted else "false"
     none = "CAST(NULL AS jsonb) AS old_values, CAST(NULL AS jsonb) AS new_values"
     selects = [
         f"""SELECT w.id AS row_id, 'created' AS change, {covering} AS covering,
@@ -106,7 +109,8 @@ def changed_cte(schema: TableSchema, *, vanishes: bool) -> str:
                {values_told(table.name, "d")}{values.format("c")}
         FROM compared c JOIN "{table.name}" t ON t.id = c.row_id
         CROSS JOIN LATERAL {difference(counted, "t", "c")} d
-        WHERE c.replaces AND (c.differs OR {returned}) AND ({differs} OR {returned})""",
+        WHERE c.replaces AND (c.differs OR {returned})
+          AND (d.new_values IS NOT NULL OR {returned})""",
     ]
     if vanishes:
         fresh = " WHERE v.fresh" if snapshot else ""
@@ -116,9 +120,9 @@ def changed_cte(schema: TableSchema, *, vanishes: bool) -> str:
     union = "\n        UNION ALL\n        ".join(selects)
     return f"""changed AS (
     {INSERT_SQL}
-    SELECT this.account_id, this.id, '{table.name}', x.row_id, {key}, x.change, x.old_values,
+    SELECT {ACCOUNT}, {DOCUMENT}, '{table.name}', x.row_id, {key}, x.change, x.old_values,
            x.new_values
-    FROM known CROSS JOIN this JOIN (
+    FROM known JOIN (
         {union}) x ON x.covering = known.covering {join}
     WHERE EXISTS (SELECT FROM known))"""
 

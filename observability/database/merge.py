@@ -1,7 +1,7 @@
 """The statement that merges a batch of rows into a table, and counts what it did.
 
-Identifiers come from the catalogue, values from parameters: $1 is the id of the document, $2 the
-rows and $3 the scopes. Each statement counts what it created, updated and marked as gone.
+Identifiers come from the catalogue, values from parameters (`database.statement`). Each statement
+counts what it created, updated and marked as gone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,18 @@ from functools import lru_cache
 
 from observability.database.catalogue import Column, TableSchema
 from observability.database.changes import change_columns, change_values, changed_cte, known_cte
+from observability.database.statement import (
+    ACCOUNT,
+    COLLECTED_AT,
+    DOCUMENT,
+    GIVEN,
+    ROWS,
+    SAME_ACCOUNT,
+    SCOPES,
+    WITH_META,
+    order_of,
+    own_order,
+)
 from observability.database.tables import Kind, Table
 
 NONE = "CAST(0 AS bigint)"
@@ -22,7 +34,7 @@ def names(columns: Iterable[str], prefix: str = "") -> str:
 
 
 def rows_of(fields: Mapping[str, Column]) -> str:
-    """The rows of $2, each an array with a value per field, cast to the field's column type.
+    """The rows, each an array with a value per field, cast to the field's column type.
 
     Arrays take half the bytes of objects, and PostgreSQL reads them twice as fast.
     """
@@ -32,12 +44,12 @@ def rows_of(fields: Mapping[str, Column]) -> str:
         else f'CAST(e.v ->> {place} AS {column.type}) AS "{name}"'
         for place, (name, column) in enumerate(fields.items())
     ]
-    source = "jsonb_array_elements($2) WITH ORDINALITY AS e(v, place)"
+    source = f"jsonb_array_elements({ROWS}) WITH ORDINALITY AS e(v, place)"
     return f"(SELECT {', '.join(typed)}, e.place FROM {source})"
 
 
 def values_sql(schema: TableSchema) -> str:
-    """Cast the rows of $2 and do nothing with them: the error of a value, and of nothing else."""
+    """Cast the rows and do nothing with them: the error of a value, and of nothing else."""
     return f"SELECT count(r), {NONE}, {NONE} FROM {rows_of(schema.fields)} r"
 
 
@@ -45,34 +57,18 @@ def parent_join(schema: TableSchema, alias: str) -> str:
     """Join the parent as p to incoming rows called `alias`, by what its natural key's index has."""
     parent = schema.table.parent
     assert parent
-    found = [] if parent.by_name else ["p.account_id = this.account_id"]
+    found = [] if parent.by_name else [f"p.account_id = {SAME_ACCOUNT}"]
     for name, column in parent.fields.items():
-        key, value = schema.found_by[name], said(schema.table, alias, name)
+        key, value = schema.found_by[name], given(schema.table, alias, name)
         theirs = f'p."{column}"'
         found.append(f"{key.in_key(theirs)} = {key.in_key(value)}")
     return f'JOIN "{parent.table}" p ON {" AND ".join(found)}'
 
 
-def said(table: Table, alias: str, name: str) -> str:
+def given(table: Table, alias: str, name: str) -> str:
     """A field of incoming rows called `alias`, or what the document's own row has in its place."""
     value = f'{alias}."{name}"'
-    return f"coalesce({value}, this.{table.defaults[name]})" if name in table.defaults else value
-
-
-def this_cte(table: Table) -> str:
-    return f"""this AS (
-    SELECT d.id, d.account_id, {order_of(table)} AS sort_key, d.collected_at, d.with_meta
-    FROM documents d WHERE d.id = $1)"""
-
-
-def order_of(table: Table) -> str:
-    """By which the newer of two documents d is known.
-
-    What belongs to another row is stated by documents with meta before those without.
-    """
-    if table.kind is Kind.PART and table.by_day:
-        return "CASE WHEN d.with_meta THEN d.day_order ELSE d.time_order END"
-    return f"d.{table.order}"
+    return f"coalesce({value}, {GIVEN[table.defaults[name]]})" if name in table.defaults else value
 
 
 def scope_text(table: Table, alias: str) -> str:
@@ -87,18 +83,18 @@ def incoming_cte(schema: TableSchema) -> str:
     """
     table, parent = schema.table, schema.table.parent
     fields = (f for f in schema.fields if not parent or f != parent.column)
-    picked = [f'{said(table, "r", f)} AS "{f}"' for f in fields]
+    picked = [f'{given(table, "r", f)} AS "{f}"' for f in fields]
     picked += [f'p.id AS "{parent.column}"'] if parent else []
-    picked += [*names(schema.owner, "this.").split(), "r.place"]
+    picked += [*(f'{ACCOUNT} AS "{column}"' for column in schema.owner), "r.place"]
     join = f"LEFT {parent_join(schema, 'r')}" if parent else ""
     later = ""
     if table.version:
-        later = f"{version_of(table, 'i', '(SELECT collected_at FROM this)')} DESC NULLS LAST, "
+        later = f"{version_of(table, 'i', COLLECTED_AT)} DESC NULLS LAST, "
     key = ", ".join(schema.key_of("i."))
     return f"""incoming AS (
     SELECT DISTINCT ON ({key}) i.*, {scope_text(table, "i")} AS covering FROM (
         SELECT {", ".join(picked)}
-        FROM this CROSS JOIN {rows_of(schema.fields)} r {join}) i
+        FROM {rows_of(schema.fields)} r {join}) i
     ORDER BY {key}, {later}place)"""
 
 
@@ -113,7 +109,7 @@ def version_of(table: Table, alias: str, collected_at: str) -> str:
 
 
 def scopes_cte(schema: TableSchema) -> str:
-    """What the document states the whole of: everything, or the periods or parents of $3."""
+    """What the document states the whole of: everything, or some periods or parents."""
     table, parent = schema.table, schema.table.parent
     if not table.scope:
         return "scopes AS (SELECT '' AS covering)"
@@ -126,21 +122,22 @@ def scopes_cte(schema: TableSchema) -> str:
         picked = f"{names(table.scope, 's.')}, {scope_text(table, 's')} AS covering"
         join = ""
     typed = ", ".join(f'"{name}" {column.type}' for name, column in fields.items())
-    source = f"jsonb_to_recordset($3) AS s({typed})"
-    return f"scopes AS MATERIALIZED (SELECT {picked} FROM this CROSS JOIN {source} {join})"
+    source = f"jsonb_to_recordset({SCOPES}) AS s({typed})"
+    return f"scopes AS MATERIALIZED (SELECT {picked} FROM {source} {join})"
 
 
 def newer_cte(table: Table) -> str:
     """Per scope, the first complete listing that is newer than this document."""
-    incoming = "SELECT covering FROM incoming UNION " if table.scope else ""
+    listing = f"""SELECT {{0}} AS covering, l.collected_at FROM listings l
+        WHERE l.account_id = {ACCOUNT} AND l.table_name = '{table.name}'
+          AND l.scope = {{0}} AND l.sort_key > {own_order(table)}
+        ORDER BY l.sort_key LIMIT 1"""
+    if not table.scope:
+        return f"""newer AS MATERIALIZED ({listing.format("''")})"""
     return f"""newer AS MATERIALIZED (
-    SELECT s.covering, l.collected_at
-    FROM ({incoming}SELECT covering FROM scopes) s CROSS JOIN this
-    CROSS JOIN LATERAL (
-        SELECT l.collected_at FROM listings l
-        WHERE l.account_id = this.account_id AND l.table_name = '{table.name}'
-          AND l.scope = s.covering AND l.sort_key > this.sort_key
-        ORDER BY l.sort_key LIMIT 1) l)"""
+    SELECT l.covering, l.collected_at
+    FROM (SELECT covering FROM incoming UNION SELECT covering FROM scopes) s
+    CROSS JOIN LATERAL ({listing.format("s.covering")}) l)"""
 
 
 def seen_before(table: Table) -> str:
@@ -159,12 +156,12 @@ def replaces(schema: TableSchema, several: bool) -> str:
     was stated by a document with meta, is for such documents alone to state.
     """
     table = schema.table
-    newer = f"{order_of(table)} < this.sort_key"
+    newer = f"{order_of(table)} < {own_order(table)}"
     if table.kind is Kind.SNAPSHOT:
-        newer = f"CASE WHEN d.with_meta = this.with_meta THEN {newer} ELSE this.with_meta END"
+        newer = f"CASE WHEN d.with_meta = {WITH_META} THEN {newer} ELSE {WITH_META} END"
     newer_document = f"coalesce({newer}, true)"
     if table.kind is Kind.EVENT and table.version:
-        ours = version_of(table, "i", "this.collected_at")
+        ours = version_of(table, "i", COLLECTED_AT)
         stored = version_of(table, "t", "d.collected_at")
         return f"""CASE WHEN {ours} IS DISTINCT FROM {stored}
             THEN coalesce({ours} > {stored}, {stored} IS NULL) ELSE {newer_document} END"""
@@ -176,7 +173,7 @@ def replaces(schema: TableSchema, several: bool) -> str:
     return newer_document + (alive if table.kind is Kind.SNAPSHOT else " AND n.covering IS NULL")
 
 
-TAKEN_OVER = "(this.with_meta AND NOT coalesce(d.with_meta, true))"
+TAKEN_OVER = f"({WITH_META} AND NOT coalesce(d.with_meta, true))"
 """Whether this document has meta, and the stored row is from one that has none."""
 
 
@@ -201,21 +198,23 @@ def compared_cte(schema: TableSchema, several: bool) -> str:
     touched = ", t.updated_at AS was_updated_at" if schema.stamped else ""
     differs = f"({names(data, 't.')}) IS DISTINCT FROM ({names(data, 'm.')})"
     values, fills = "SELECT i.*", "false"
+    next_at, outdated = "n.collected_at", "n.covering IS NOT NULL"
+    newer = "LEFT JOIN newer n ON n.covering = i.covering"
     if table.kind is Kind.EVENT:
+        next_at, outdated, newer = "CAST(NULL AS timestamptz)", "false", ""
         kept = names([*schema.owner, "covering"], "i.")
         values = f"SELECT {', '.join([kept, *map(merged, schema.data)])}"
         fills = f"NOT coalesce(d.with_meta, true) AND {differs}"
     return f"""compared AS MATERIALIZED (
     SELECT m.*, t.id AS row_id, t.document_id AS was_from, {gone} AS was_gone_at,
-           n.collected_at AS next_at, n.covering IS NOT NULL AS outdated, {differs} AS differs,
+           {next_at} AS next_at, {outdated} AS outdated, {differs} AS differs,
            w.replaces OR (t.id IS NOT NULL AND NOT w.replaces AND {fills}) AS replaces,
            NOT w.replaces AS fills, {TAKEN_OVER} AS taken_over{touched}
-    FROM incoming i CROSS JOIN this
-    LEFT JOIN newer n ON n.covering = i.covering
+    FROM incoming i {newer}
     LEFT JOIN "{table.name}" t ON {key}
     LEFT JOIN documents d ON d.id = t.document_id
     CROSS JOIN LATERAL (SELECT {replaces(schema, several)} AS replaces,
-        NOT (this.with_meta AND coalesce(d.with_meta, true)) AS partial) w
+        NOT ({WITH_META} AND coalesce(d.with_meta, true)) AS partial) w
     CROSS JOIN LATERAL ({values}) m)"""
 
 
@@ -228,9 +227,9 @@ def written_ctes(schema: TableSchema, complete: bool) -> list[str]:
     """
     table = schema.table
     values = {column: value_of(schema, column) for column in schema.owner + schema.data}
-    values["document_id"] = "this.id"
+    values["document_id"] = DOCUMENT
     if table.kind is Kind.EVENT:
-        values["document_id"] = "CASE WHEN j.fills THEN j.was_from ELSE this.id END"
+        values["document_id"] = f"CASE WHEN j.fills THEN j.was_from ELSE {DOCUMENT} END"
     if table.kind is Kind.SNAPSHOT:
         values["gone_at"] = "j.next_at"
     if schema.stamped:
@@ -244,12 +243,12 @@ def written_ctes(schema: TableSchema, complete: bool) -> list[str]:
     return [
         f"""inserted AS (
     INSERT INTO "{table.name}" ({names(values)})
-    SELECT {", ".join(values.values())} FROM compared j CROSS JOIN this
+    SELECT {", ".join(values.values())} FROM compared j
     WHERE j.row_id IS NULL{creates}
     RETURNING {names(returned)})""",
         f"""updated AS (
     UPDATE "{table.name}" t SET {", ".join(updates)}
-    FROM compared j CROSS JOIN this
+    FROM compared j
     WHERE j.row_id IS NOT NULL AND t.id = j.row_id AND j.replaces{moves}
     RETURNING t.id)""",
         f"""due AS (
@@ -287,26 +286,26 @@ def gone_cte(schema: TableSchema, several: bool) -> str:
         extra += ", updated_at = now()"
     order = order_of(table)
     candidates = f"""SELECT t.id, {{fresh}} AS fresh, coalesce({order}, '') AS sort_key
-        FROM "{table.name}" t CROSS JOIN this LEFT JOIN documents d ON d.id = t.document_id
-        WHERE t.account_id = this.account_id AND t.document_id IS NOT NULL
-          AND coalesce({order}, '') < this.sort_key
+        FROM "{table.name}" t LEFT JOIN documents d ON d.id = t.document_id
+        WHERE t.account_id = {ACCOUNT} AND t.document_id IS NOT NULL
+          AND coalesce({order}, '') < {own_order(table)}
           AND {seen_condition(schema, several)}"""
     return f"""previous AS (
-    SELECT l.sort_key, l.document_id FROM listings l CROSS JOIN this
-    WHERE l.account_id = this.account_id AND l.table_name = '{table.name}' AND l.scope = ''
-      AND l.sort_key < this.sort_key
+    SELECT l.sort_key, l.document_id FROM listings l
+    WHERE l.account_id = {ACCOUNT} AND l.table_name = '{table.name}' AND l.scope = ''
+      AND l.sort_key < {own_order(table)}
     ORDER BY l.sort_key DESC LIMIT 1),
 absent AS (
     {candidates.format(fresh="true")} AND t.gone_at IS NULL AND NOT EXISTS (SELECT FROM newer)
     UNION ALL
-    {candidates.format(fresh="false")} AND t.gone_at IS NOT NULL AND t.gone_at <> this.collected_at
-          AND EXISTS (SELECT FROM newer)
+    {candidates.format(fresh="false")} AND t.gone_at IS NOT NULL
+          AND t.gone_at <> {COLLECTED_AT} AND EXISTS (SELECT FROM newer)
           AND coalesce({order}, '') >= coalesce((SELECT sort_key FROM previous), '')),
 vanished AS (
     UPDATE "{table.name}" t
-    SET gone_at = this.collected_at, document_id = coalesce((
+    SET gone_at = {COLLECTED_AT}, document_id = coalesce((
         SELECT p.document_id FROM previous p WHERE p.sort_key > a.sort_key), t.document_id){extra}
-    FROM absent a CROSS JOIN this WHERE t.id = a.id
+    FROM absent a WHERE t.id = a.id
     RETURNING t.id, a.fresh, '' AS covering{change_values(schema)})"""
 
 
@@ -314,13 +313,13 @@ def deleted_cte(schema: TableSchema, several: bool) -> str:
     """Delete what the newest complete statement about a period or parent no longer has."""
     table = schema.table
     scoped = "".join(f' AND t."{column}" = s."{column}"' for column in table.scope)
-    owner = "t.account_id = this.account_id AND " if schema.owner else ""
+    owner = f"t.account_id = {SAME_ACCOUNT} AND " if schema.owner else ""
     owner += f"NOT ({table.derived}) AND " if table.derived else ""
     return f"""absent AS (
-    SELECT t.id, s.covering FROM "{table.name}" t CROSS JOIN scopes s CROSS JOIN this
+    SELECT t.id, s.covering FROM "{table.name}" t CROSS JOIN scopes s
     LEFT JOIN documents d ON d.id = t.document_id
     WHERE {owner}t.document_id IS NOT NULL{scoped}
-      AND coalesce({order_of(table)}, '') < this.sort_key
+      AND coalesce({order_of(table)}, '') < {own_order(table)}
       AND NOT EXISTS (SELECT FROM newer n WHERE n.covering = s.covering)
       AND {seen_condition(schema, several)}),
 vanished AS (
@@ -345,11 +344,9 @@ def merge_sql(schema: TableSchema, extent: Extent) -> str:
     or a policy that somebody added has left rows out, and PostgreSQL raises no error for that.
     """
     table = schema.table
-    ctes = [this_cte(table), incoming_cte(schema)]
-    if table.kind is Kind.EVENT:
-        ctes.append("newer AS (SELECT '' AS covering, now() AS collected_at WHERE false)")
-    else:
-        ctes += [scopes_cte(schema), newer_cte(table)]
+    ctes = [incoming_cte(schema)]
+    ctes += [scopes_cte(schema)] if table.kind in (Kind.PERIOD, Kind.PART) else []
+    ctes += [newer_cte(table)] if table.kind is not Kind.EVENT else []
     several = extent in (Extent.MORE, Extent.LAST)
     ctes += [compared_cte(schema, several), *written_ctes(schema, extent is not Extent.SOME)]
     vanishes, vanished, absent = False, NONE, NONE
@@ -378,11 +375,13 @@ FROM written"""
 
 
 def listed_cte(table: Table) -> str:
+    """Note what the document states the whole of."""
+    covering, scopes = ("s.covering", "FROM scopes s") if table.scope else ("''", "")
     return f"""listed AS (
     INSERT INTO listings (account_id, table_name, scope, sort_key, document_id, collected_at)
-    SELECT DISTINCT this.account_id, '{table.name}', s.covering, this.sort_key, this.id,
-           this.collected_at
-    FROM scopes s CROSS JOIN this ON CONFLICT DO NOTHING)"""
+    SELECT DISTINCT {ACCOUNT}, '{table.name}', {covering}, {own_order(table)}, {DOCUMENT},
+           {COLLECTED_AT}
+    {scopes} ON CONFLICT DO NOTHING)"""
 
 
 RUN_SQL = """

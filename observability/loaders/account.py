@@ -6,7 +6,8 @@ from typing import Any
 
 from observability.database.catalogue import TableSchema
 from observability.database.changes import INSERT_SQL, difference, values_told
-from observability.database.merge import NONE, listed_cte, names, rows_of, this_cte
+from observability.database.merge import NONE, listed_cte, names, rows_of
+from observability.database.statement import ACCOUNT, DOCUMENT, own_order
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Fault, Loaded, Parts, Row
@@ -22,7 +23,7 @@ def incoming(schema: TableSchema) -> str:
     tags = (f'coalesce(h."{c}", i."{c}") AS "{c}"' for c in TAGS)
     told = ", ".join(f"'{c}', i.\"{c}\"" for c in TAGS)
     return f"""(SELECT {", ".join((*other, *tags))}, jsonb_build_object({told}) AS document_tags
-    FROM this JOIN accounts a ON a.id = this.account_id CROSS JOIN {rows_of(schema.fields)} i
+    FROM {rows_of(schema.fields)} i JOIN accounts a ON a.id = {ACCOUNT}
     LEFT JOIN account_tags h ON h.account_id = a.account_id)"""
 
 
@@ -34,31 +35,33 @@ def accounts_sql(schema: TableSchema, complete: bool) -> str:
     """
     data, order = schema.data, schema.table.order
     stated = f"""{INSERT_SQL}
-    SELECT w.id, this.id, 'accounts', w.id, '{{}}', 'updated', w.old_values, w.new_values
-    FROM written w CROSS JOIN this
+    SELECT w.id, {DOCUMENT}, 'accounts', w.id, '{{}}', 'updated', w.old_values, w.new_values
+    FROM written w
     WHERE w.changed AND w.is_known"""
     differs = f"({names(data, 'o.')}) IS DISTINCT FROM ({names(data, 'r.')})"
     moves = f"({differs} OR o.document_tags IS DISTINCT FROM r.document_tags)"
-    listing = """SELECT FROM listings l WHERE l.account_id = this.account_id
-        AND l.table_name = 'accounts' AND l.scope = ''"""
+    own, listing = (
+        own_order(schema.table),
+        f"""SELECT FROM listings l
+        WHERE l.account_id = {ACCOUNT} AND l.table_name = 'accounts' AND l.scope = ''""",
+    )
     if complete:
-        decides = f"NOT EXISTS ({listing} AND l.sort_key > this.sort_key) AND {moves}"
+        decides = f"NOT EXISTS ({listing} AND l.sort_key > {own}) AND {moves}"
     else:
-        decides = f"""NOT EXISTS ({listing}) AND this.sort_key >
+        decides = f"""NOT EXISTS ({listing}) AND {own} >
         (SELECT d.{order} FROM documents d WHERE d.id = o.document_id)"""
-    listed = f", scopes AS (SELECT '' AS covering), {listed_cte(schema.table)}" if complete else ""
-    return f"""WITH {this_cte(schema.table)},
-due AS (
+    listed = f", {listed_cte(schema.table)}" if complete else ""
+    return f"""WITH due AS (
     SELECT r.*, o.id, {differs} AS changed, o.updated_at AS was_updated_at,
            {values_told("accounts", "d")}, EXISTS ({listing}) AS is_known
-    FROM this CROSS JOIN {incoming(schema)} r JOIN accounts o ON o.id = this.account_id
+    FROM {incoming(schema)} r JOIN accounts o ON o.id = {ACCOUNT}
     CROSS JOIN LATERAL {difference(data, "o", "r")} d
     WHERE o.document_id IS NULL OR ({decides})),
 written AS (
     UPDATE accounts t SET {", ".join(f'"{c}" = r."{c}"' for c in data)},
-           document_id = this.id, document_tags = r.document_tags,
+           document_id = {DOCUMENT}, document_tags = r.document_tags,
            updated_at = CASE WHEN r.changed THEN now() ELSE r.was_updated_at END
-    FROM due r CROSS JOIN this WHERE t.id = r.id
+    FROM due r WHERE t.id = r.id
     RETURNING t.id, r.changed, r.old_values, r.new_values, r.is_known),
 told AS (
     {stated}){listed}
@@ -76,15 +79,13 @@ def products_sql(schema: TableSchema) -> str:
     decided = """FROM documents d JOIN accounts a ON a.id = d.account_id
         WHERE d.id = {0}.document_id
           AND (a.account_id, {0}.name COLLATE "C") <= (this.account_id, {1} COLLATE "C")"""
-    return f"""WITH this AS (
-    SELECT d.id, a.account_id FROM documents d JOIN accounts a ON a.id = d.account_id
-    WHERE d.id = $1),
+    return f"""WITH this AS (SELECT a.account_id FROM accounts a WHERE a.id = {ACCOUNT}),
 named AS (
     SELECT DISTINCT ON (lower(r.name)) r.name
     FROM {rows_of(schema.fields)} r
     ORDER BY lower(r.name), r.name COLLATE "C"),
 written AS (
-    INSERT INTO products (name, document_id) SELECT n.name, this.id FROM named n CROSS JOIN this
+    INSERT INTO products (name, document_id) SELECT n.name, {DOCUMENT} FROM named n CROSS JOIN this
     WHERE NOT EXISTS (
         SELECT FROM products p WHERE key_text(lower(p.name)) = key_text(lower(n.name))
           AND (p.document_id IS NULL OR EXISTS (SELECT {decided.format("p", "n.name")})))
@@ -103,23 +104,21 @@ def without_product_sql(*, named: bool) -> tuple[str, str]:
     So the link follows from the others, those that people made among them, whatever the order of
     loading; no document lists it. The product is there once a document has not `named` any.
     """
-    account = "SELECT d.id, d.account_id FROM documents d WHERE d.id = $1"
     none = "SELECT p.id FROM products p WHERE key_text(lower(p.name)) = 'none'"
-    lone = """NOT EXISTS (SELECT FROM product_accounts l WHERE l.account_id = this.account_id)"""
-    made = f"""WITH this AS ({account}),
-made AS (
-    INSERT INTO products (name) SELECT '{UNSET}' FROM this
+    lone = f"NOT EXISTS (SELECT FROM product_accounts l WHERE l.account_id = {ACCOUNT})"
+    made = f"""WITH made AS (
+    INSERT INTO products (name) SELECT '{UNSET}'
     WHERE {not named} AND NOT EXISTS ({none})
     ON CONFLICT (key_text(lower(name))) DO NOTHING RETURNING id)
 SELECT count(*), {NONE}, {NONE} FROM made"""
-    linked = f"""WITH this AS ({account}),
-due AS (SELECT p.id, this.account_id, this.id FROM this CROSS JOIN ({none}) p WHERE {lone}),
+    linked = f"""WITH due AS (
+    SELECT p.id AS product_id, {ACCOUNT}, {DOCUMENT} FROM ({none}) p WHERE {lone}),
 linked AS (
     INSERT INTO product_accounts (product_id, account_id, document_id) SELECT * FROM due
     RETURNING id),
 lapsed AS (
-    SELECT t.id FROM product_accounts t JOIN this ON t.account_id = this.account_id
-    WHERE t.product_id IN ({none})
+    SELECT t.id FROM product_accounts t
+    WHERE t.account_id = {ACCOUNT} AND t.product_id IN ({none})
       AND EXISTS (SELECT FROM product_accounts l
                   WHERE l.account_id = t.account_id AND l.product_id <> t.product_id)),
 ended AS (DELETE FROM product_accounts t USING lapsed o WHERE t.id = o.id RETURNING t.id),

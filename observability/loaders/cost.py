@@ -8,7 +8,8 @@ from typing import Any
 
 from observability.database.catalogue import TableSchema
 from observability.database.changes import INSERT_SQL, as_object, difference
-from observability.database.merge import NONE, names, rows_of, this_cte
+from observability.database.merge import NONE, names, rows_of
+from observability.database.statement import ACCOUNT, DOCUMENT, SAME_ACCOUNT, own_order
 from observability.database.tables import Kind, Parent, Table
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Loaded, Parts, Row
@@ -39,27 +40,27 @@ def partial_update_sql(schema: TableSchema) -> str:
     """
     columns, by = PARTIAL_UPDATES[schema.table.name], PARTIAL_UPDATED_BY[schema.table.name]
     key = as_object(REPORT_KEY, "w")
-    return f"""WITH {this_cte(REPORTS)},
-due AS (
+    return f"""WITH due AS (
     SELECT {names(columns, "r.")}, o.id,
            ({names(columns, "o.")}) IS DISTINCT FROM ({names(columns, "r.")}) AS differs,
            o.{by} IS NOT NULL AS was_said, d.old_values, d.new_values
-    FROM this CROSS JOIN {rows_of(schema.fields)} r JOIN cost_reports o
+    FROM {rows_of(schema.fields)} r JOIN cost_reports o
       ON o.period_start = r.period_start AND o.period_granularity = r.period_granularity
     CROSS JOIN LATERAL {difference(columns, "o", "r")} d
-    WHERE o.account_id = this.account_id
-      AND coalesce((SELECT d.time_order FROM documents d WHERE d.id = o.{by}), '') < this.sort_key),
+    WHERE o.account_id = {SAME_ACCOUNT}
+      AND coalesce((SELECT d.time_order FROM documents d WHERE d.id = o.{by}), '')
+          < {own_order(REPORTS)}),
 said AS (
     UPDATE cost_reports t
-    SET {", ".join(f"{c} = r.{c}" for c in columns)}, {by} = this.id
-    FROM due r CROSS JOIN this WHERE t.id = r.id
-    RETURNING t.id, {names(REPORT_KEY, "t.")}, t.document_id <> this.id AND r.differs AS changed,
+    SET {", ".join(f"{c} = r.{c}" for c in columns)}, {by} = {DOCUMENT}
+    FROM due r WHERE t.id = r.id
+    RETURNING t.id, {names(REPORT_KEY, "t.")}, t.document_id <> {DOCUMENT} AND r.differs AS changed,
               r.was_said AND r.differs AS restated, r.old_values, r.new_values),
 told AS (
     {INSERT_SQL}
-    SELECT this.account_id, this.id, 'cost_reports', w.id, {key}, 'updated', w.old_values,
+    SELECT {ACCOUNT}, {DOCUMENT}, 'cost_reports', w.id, {key}, 'updated', w.old_values,
            w.new_values
-    FROM said w CROSS JOIN this WHERE w.restated)
+    FROM said w WHERE w.restated)
 SELECT count(*) - (SELECT count(DISTINCT id) FROM due), count(*) FILTER (WHERE changed), {NONE}
 FROM said"""
 
