@@ -376,12 +376,11 @@ FROM written"""
 
 def listed_cte(table: Table) -> str:
     """Note what the document states the whole of."""
-    covering, scopes = ("s.covering", "FROM scopes s") if table.scope else ("''", "")
+    scopes = "SELECT DISTINCT covering FROM scopes" if table.scope else "SELECT '' AS covering"
     return f"""listed AS (
     INSERT INTO listings (account_id, table_name, scope, sort_key, document_id, collected_at)
-    SELECT DISTINCT {ACCOUNT}, '{table.name}', {covering}, {own_order(table)}, {DOCUMENT},
-           {COLLECTED_AT}
-    {scopes} ON CONFLICT DO NOTHING)"""
+    SELECT {ACCOUNT}, '{table.name}', s.covering, {own_order(table)}, {DOCUMENT}, {COLLECTED_AT}
+    FROM ({scopes}) s ON CONFLICT DO NOTHING)"""
 
 
 RUN_SQL = """

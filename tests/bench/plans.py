@@ -49,9 +49,17 @@ class Statement:
         return written[1] if written else self.text.strip().partition("\n")[0]
 
 
+STEP_TYPES = ("bigint", "jsonb", "jsonb", "bigint", "text", "text", "timestamptz", "boolean")
+OF_DOCUMENT = b"""
+SELECT id, account_id, day_order, time_order, collected_at, with_meta
+FROM documents ORDER BY id DESC LIMIT 1"""
+"""What run_steps gives a statement, and their types; rows and scopes come after the first."""
+
+
 def statements(connection: Connection, db: RecordingDB) -> Iterator[Statement]:
     """What ran for the newest document, the steps of load_document one by one."""
-    [(document,)] = connection.execute(b"SELECT max(id) FROM documents").fetchall()
+    [about] = connection.execute(OF_DOCUMENT).fetchall()
+    document, *orders = map(str, about)
     for text, parameters in db.statements:
         if text != LOAD_SQL:
             scanned = scan(text)
@@ -61,8 +69,8 @@ def statements(connection: Connection, db: RecordingDB) -> Iterator[Statement]:
             yield Statement(scanned.text.decode(), types, values)
             continue
         for step in json.loads(parameters["steps"]):
-            values = (str(document), json.dumps(step["rows"]), json.dumps(step["scopes"]))
-            yield Statement(step["sql"], ("bigint", "jsonb", "jsonb"), values, is_step=True)
+            values = (document, json.dumps(step["rows"]), json.dumps(step["scopes"]), *orders)
+            yield Statement(step["sql"], STEP_TYPES, values, is_step=True)
 
 
 def scans_of_big_tables(connection: Connection, db: RecordingDB, big: int) -> tuple[int, list[str]]:
