@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,15 +68,13 @@ class Warehouse:
         return self.receiver.load_file(found)
 
     def query(self, statement: str, *, fetch: bool = True) -> list[dict[str, Any]]:
-        dsn = self.embedded.postgres.dsn_for(self.database)
-        with psycopg.connect(dsn, row_factory=dict_row) as connection:
+        with connected(self.embedded.postgres.dsn_for(self.database)) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if fetch else []
 
     def rows(self) -> Rows:
         """All rows of all tables, ids of other rows replaced by what those rows are."""
-        dsn = self.embedded.postgres.dsn_for(self.database)
-        with psycopg.connect(dsn, row_factory=dict_row) as connection:
+        with connected(self.embedded.postgres.dsn_for(self.database)) as connection:
             raw = {
                 name: connection.execute(
                     sql.SQL("SELECT * FROM {}").format(sql.Identifier(name))
@@ -86,6 +86,37 @@ class Warehouse:
     def empty(self) -> None:
         with psycopg.connect(self.embedded.postgres.dsn_for(self.database)) as connection:
             connection.execute("TRUNCATE accounts, products CASCADE")
+
+
+class Kept(threading.local):
+    """The connection to the database that this thread asked last.
+
+    To begin one takes as long as ten queries.
+    """
+
+    def __init__(self) -> None:
+        self.dsn = ""
+        self.connection: psycopg.Connection[dict[str, Any]] | None = None
+
+    def open(self, dsn: str) -> psycopg.Connection[dict[str, Any]]:
+        if self.connection is None or self.connection.closed or self.dsn != dsn:
+            if self.connection is not None:
+                self.connection.close()
+            self.dsn = dsn
+            self.connection = psycopg.connect(dsn, row_factory=dict_row, autocommit=True)
+        return self.connection
+
+
+KEPT = Kept()
+
+
+@contextmanager
+def connected(dsn: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    """A connection with a transaction; what that sets is forgotten in the end."""
+    connection = KEPT.open(dsn)
+    with connection.transaction():
+        yield connection
+    connection.execute("DISCARD ALL")
 
 
 NAMES = {
