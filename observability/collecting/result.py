@@ -50,7 +50,7 @@ class CategoryResult:
         self.skipped: str | None = None
         self.item_skipped: str | None = None
         self.problems: dict[str, tuple[int, str]] = {}
-        self.untold: dict[str, tuple[int, str]] = {}
+        self.minor_problems: dict[str, tuple[int, str]] = {}
         self.rows = 0
         self.calls = CallCounter()
         self.seconds = 0.0
@@ -108,8 +108,8 @@ class CategoryResult:
             self.unread.update(self.lists if whole else ())
         else:
             with self._lock:
-                count, first = self.untold.get(what, (0, item))
-                self.untold[what] = (count + 1, first)
+                count, first = self.minor_problems.get(what, (0, item))
+                self.minor_problems[what] = (count + 1, first)
 
     def reject(self, item: object, error: Exception, *, row: bool = True) -> None:
         """Record that an item is not as AWS's model says: it costs itself, and its `row` if so."""
@@ -194,7 +194,7 @@ class CategoryResult:
             yield from part.messages()
         notes = (text for text in self.notes if text != self.skipped)
         yield from (("INFO", f"{self.name}: {text}") for text in notes)
-        yield from (("INFO", text) for text in counted(self.name, self.untold))
+        yield from (("INFO", text) for text in counted(self.name, self.minor_problems))
         kind = "ERROR" if self.required else "FAIL"
         yield from ((kind, text) for text in counted(self.name, self.problems))
         if self.skipped:
@@ -217,8 +217,8 @@ class CategoryResult:
         return sum((part.total_calls for part in self.parts), self.calls.counts.copy())
 
 
-def counted(name: str, told: Mapping[str, tuple[int, str]]) -> Iterator[str]:
+def counted(name: str, problems: Mapping[str, tuple[int, str]]) -> Iterator[str]:
     """A line for each kind of what went wrong: how often, and the first one's detail."""
-    for what, (count, detail) in told.items():
+    for what, (count, detail) in problems.items():
         first = f": {detail}" if detail else ""
         yield f"{name}: {what}{f' ({count} times)' if count > 1 else ''}{first}"

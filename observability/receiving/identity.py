@@ -18,9 +18,9 @@ DAY = timedelta(days=1)
 
 def check_identity(file: File, facts: Facts) -> None:
     """The key is the identity: a body that names another account or region is refused."""
-    for name, said in (("account", facts.account), ("meta", facts.meta)):
+    for name, stated in (("account", facts.account), ("meta", facts.meta)):
         for attribute, ours in (("account_id", file.account), ("region", file.region)):
-            theirs = said.get(attribute)
+            theirs = stated.get(attribute)
             if theirs is not None and str(theirs) != ours:
                 raise Rejected(f"{name}.{attribute} is not the {attribute} in the key, {ours}")
     if not facts.meta:

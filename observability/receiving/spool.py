@@ -157,8 +157,8 @@ class TableSpool:
                 values[name] = None
                 wrong += [name] if value != "" else []
         missing = [name for name in self.casts.required if values[name] in EMPTY]
-        said = [name for name in missing if row.values.get(name) in EMPTY]
-        problems += [f"{row.where}.{name}: is missing" for name in said]
+        empty = [name for name in missing if row.values.get(name) in EMPTY]
+        problems += [f"{row.where}.{name}: is missing" for name in empty]
         for name in (name for name in missing if name in row.fallback):
             values[name] = row.fallback[name]
         kept = all(values[n] not in EMPTY or row.fallback.get(n, n) is None for n in missing)

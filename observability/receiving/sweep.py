@@ -20,5 +20,5 @@ def finish_sweep(s3: S3Manager, db: DBManager) -> list[FileResult]:
 def log_calls(s3: S3Manager, db: DBManager) -> None:
     """A line with how many calls there were, by operation."""
     calls = s3.calls.counts + db.calls.counts
-    said = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
-    log_event("INFO", f"calls: {said}", calls=dict(calls))
+    counts = ", ".join(f"{name} {times}" for name, times in sorted(calls.items()))
+    log_event("INFO", f"calls: {counts}", calls=dict(calls))

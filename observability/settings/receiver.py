@@ -145,8 +145,8 @@ class Settings:
         """Those of the categories that are not loaded; UsageError if a setting names others."""
         known = frozenset(categories)
         if unknown := (self.only | self.skip) - known:
-            told = f"{', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
-            raise UsageError(f"ONLY (--only), SKIP (--skip): no such category: {told}")
+            names = f"{', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+            raise UsageError(f"ONLY (--only), SKIP (--skip): no such category: {names}")
         return (known - self.only if self.only else frozenset()) | self.skip
 
 
@@ -236,5 +236,5 @@ WRONG_SETTINGS = {
 def with_setting(error: Exception) -> str:
     """An error of AWS, after the setting that is wrong where that is known."""
     names = (name for sign, name in WRONG_SETTINGS.items() if sign in str(error))
-    told = " ".join(str(error).splitlines()) + ADVICE.get(type(error).__name__, "")
-    return "".join(f"{name} is wrong: " for name in names) + printable(told)
+    text = " ".join(str(error).splitlines()) + ADVICE.get(type(error).__name__, "")
+    return "".join(f"{name} is wrong: " for name in names) + printable(text)

@@ -273,8 +273,8 @@ def check_categories(
     for name in ("only", "skip"):
         values[name] = frozenset(values[name])
         if unknown := values[name] - {*categories}:
-            told = ", ".join(sorted(unknown))
-            raise UsageError(f"{BY_NAME[name].label}: no such category: {told}; see --list")
+            names = ", ".join(sorted(unknown))
+            raise UsageError(f"{BY_NAME[name].label}: no such category: {names}; see --list")
     if not given.get("only") and values["only"]:
         values["skip"] |= {*categories} - values["only"]
         values["only"] = frozenset()
