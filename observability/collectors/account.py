@@ -55,7 +55,7 @@ def get_account_details(scan: Scan, result: CategoryResult) -> None:
     details, refused = scan.of_account.once(read_account)
     for error in refused:
         result.record_error(error)
-    if result.problems or result.untold:
+    if result.problems or result.minor_problems:
         result.unread.add("")
     # Not in documents without this category, of which the receiver would add them all the same.
     if scan.settings.no_personal_data:
