@@ -54,15 +54,20 @@ def values_sql(schema: TableSchema) -> str:
 
 
 def parent_join(schema: TableSchema, alias: str) -> str:
-    """Join the parent as p to incoming rows called `alias`, by what its natural key's index has."""
+    """Join the parent as p to incoming rows called `alias`, by what its natural key's index has.
+
+    LIMIT has it looked up for each row. Else the planner could compare all rows with all parents of
+    the account, where its statistics, which may not know the account yet, say that it has few.
+    """
     parent = schema.table.parent
     assert parent
-    found = [] if parent.by_name else [f"p.account_id = {SAME_ACCOUNT}"]
+    found = [] if parent.by_name else [f"p.account_id = {ACCOUNT}"]
     for name, column in parent.fields.items():
         key, value = schema.found_by[name], given(schema.table, alias, name)
         theirs = f'p."{column}"'
         found.append(f"{key.in_key(theirs)} = {key.in_key(value)}")
-    return f'JOIN "{parent.table}" p ON {" AND ".join(found)}'
+    looked_up = f'SELECT p.id FROM "{parent.table}" p WHERE {" AND ".join(found)} LIMIT 1'
+    return f"JOIN LATERAL ({looked_up}) p ON true"
 
 
 def given(table: Table, alias: str, name: str) -> str:

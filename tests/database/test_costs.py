@@ -121,6 +121,32 @@ def test_stored_rows_are_found_by_their_whole_key(
         )
 
 
+def test_parents_are_looked_up_where_statistics_know_small_accounts_only(
+    warehouse: Warehouse,
+) -> None:
+    """Else all rows of an account's first document are compared with all parents it brings."""
+    for number in range(3):
+        small = str(300_000_000_000 + number)
+        warehouse.load(document(account=small), documents.key(account=small))
+    warehouse.query("ANALYZE", fetch=False)
+    put(warehouse, document())
+    db = plans.RecordingDB(warehouse.settings)
+    loading = receiver.Receiver(
+        warehouse.settings, S3Manager(warehouse.settings), db, KnownSchemas(db)
+    )
+    receiver.load_all(loading, receiver.list_data(loading))
+    with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:
+        steps = [s for s in plans.statements(connection, db) if s.is_step and "compared" in s.text]
+        found = {s.name: plans.explain(connection, s) for s in steps}
+    parents = {n: t.parent for n, t in TABLES.items() if t.parent and not t.parent.by_name}
+    assert parents.keys() <= found.keys()
+    for name, parent in parents.items():
+        conditions = list(index_conditions(found[name], f"{parent.table}_key"))
+        columns = ("account_id", *parent.fields.values())
+        assert conditions, name
+        assert all(equal(column, c) for column in columns for c in conditions), (name, conditions)
+
+
 def equal(column: str, condition: str) -> bool:
     """Whether an index is searched by a value of this column, or by the digest of a long one."""
     itself = rf"\((COALESCE\()?\"?{column}\"?(, ''::text\))? = "
