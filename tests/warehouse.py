@@ -103,7 +103,9 @@ class Kept(threading.local):
             if self.connection is not None:
                 self.connection.close()
             self.dsn = dsn
-            self.connection = psycopg.connect(dsn, row_factory=dict_row, autocommit=True)
+            self.connection = psycopg.connect(
+                dsn, row_factory=dict_row, autocommit=True, prepare_threshold=None
+            )
         return self.connection
 
 
