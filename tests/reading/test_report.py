@@ -18,9 +18,10 @@ from observability.errors import DatabaseFault
 from observability.reading.command import write_report
 from observability.reading.query import open_database
 from observability.reading.report import make_report
+from observability.reading.report.costs import on_day
 from observability.reading.report.facts import ask
 from observability.reading.report.queries import PARAMETERS
-from observability.reading.report.words import UNKNOWN
+from observability.reading.report.words import UNKNOWN, change, day, direction
 from observability.reading.session import read_only
 from observability.settings.receiver import Settings
 from tests.bench.estate import generate_estate
@@ -226,6 +227,60 @@ def test_accounts_of_another_currency_are_told_and_not_added(
     page = Page(make_report(settings_for(embedded, database))[0])
     assert page.tiles["Cost of the last 7 days"][0] == dollars(others)
     assert "left out: 1 in CNY" in page.texts["costs"]
+
+
+def test_an_account_whose_costs_end_earlier_is_named_wherever_it_is_in_a_sum(
+    embedded: EmbeddedCloud, database: str, credentials: None
+) -> None:
+    """Its newest seven days are older, so they are not those of the label."""
+    with psycopg.connect(embedded.postgres.dsn_for(database), autocommit=True) as connection:
+        generate_estate(connection, 3, 20)
+        for table, column in (("services", "date_from"), ("cost_reports", "period_start")):
+            late = f"DELETE FROM {table} WHERE account_id = 1 AND {column} > current_date - 5"
+            connection.execute(late.encode())
+        [[cost]] = connection.execute("""
+            SELECT sum(cost) FROM services
+            WHERE date_from >= current_date - CASE account_id WHEN 1 THEN 11 ELSE 7 END
+            """).fetchall()  # fmt: skip
+    page = Page(make_report(settings_for(embedded, database))[0])
+    ended = YESTERDAY - timedelta(days=4)
+    value, _, label = page.tiles["Cost of the last 7 days"]
+    assert value == dollars(cost)
+    assert label == (
+        f"Costs of the newest 7 days of each account, up to {day(YESTERDAY)}; 1 account ends"
+        f"{on_day(ended, YESTERDAY)}"
+    )
+    per_day = page.table("costs", "Values per day")
+    assert abs(sum(number(row[1]) for row in per_day[:7]) - cost) > 10  # so a note is needed
+    for section in ("costs", "accounts"):
+        assert f"end earlier: Account 1{on_day(ended, YESTERDAY)}." in page.texts[section], section
+        assert "Values per day do not add up to them" in page.texts[section], section
+    assert all(label in page.texts[section] for section in ("accounts", "rises"))
+
+
+def test_of_many_accounts_whose_costs_end_earlier_a_few_are_named(
+    embedded: EmbeddedCloud, database: str, credentials: None
+) -> None:
+    with psycopg.connect(embedded.postgres.dsn_for(database), autocommit=True) as connection:
+        generate_estate(connection, 7, 20)
+        connection.execute("""
+            DELETE FROM services
+            WHERE account_id < 12 AND date_from > current_date - 2 - CAST(account_id AS integer)
+            """)  # fmt: skip
+    page = Page(make_report(settings_for(embedded, database))[0])
+    first = on_day(YESTERDAY - timedelta(days=12), YESTERDAY)
+    label = page.tiles["Cost of the last 7 days"][-1]
+    assert label.endswith(f"; 6 accounts end earlier, the first{first}")
+    assert f"end earlier: Account 6{first}, Account 5" in page.texts["accounts"]
+    assert ", 3 other accounts." in page.texts["accounts"]
+
+
+def test_what_rounds_to_nothing_has_neither_arrow_nor_color() -> None:
+    assert (direction("0.0049"), change("0.0049", "0.1", "USD")) == ("", "= $0.00")
+    assert (direction("-0.0049"), change("-0.0049", "0.1", "USD")) == ("", "= $0.00")
+    assert (direction("0.01"), change("0.01", "0.1", "USD")) == ("up", "▲ $0.01 (10.0 %)")
+    assert (direction("-12.3"), change("-12.3", "-24.6", "USD")) == ("down", "▼ $12.30 (50.0 %)")
+    assert (direction(None), change(None, None, "USD")) == ("", UNKNOWN)
 
 
 def test_a_user_who_may_only_read_is_enough(embedded: EmbeddedCloud, estate: Settings) -> None:

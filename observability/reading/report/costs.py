@@ -15,6 +15,8 @@ from observability.reading.report.words import (
     as_day,
     change,
     count,
+    day,
+    direction,
     moment,
     money,
     period,
@@ -46,8 +48,46 @@ def week(facts: Facts) -> str:
     total = weekly(facts).get("total") or {}
     if not total.get("last_day"):
         return ""
-    days = period(total["week_start"], total["last_day"])
-    return f"Costs of {days}{', newest 7 of each account' if total['behind'] else ''}"
+    if not total["behind"]:
+        return f"Costs of {period(total['week_start'], total['last_day'])}"
+    newest = f"Costs of the newest 7 days of each account, up to {day(total['last_day'])}"
+    return f"{newest}; {ends(facts)}"
+
+
+def ends(facts: Facts) -> str:
+    """How many accounts have costs that end before those of the others, and when the first does."""
+    found = weekly(facts)
+    number, first = found["total"]["behind"], found["behind"][0]
+    on = on_day(first["last_day"], found["total"]["last_day"])
+    if number == 1:
+        return f"1 account ends{on or ' earlier'}"
+    return f"{count(number)} accounts end earlier{on and f', the first{on}'}"
+
+
+def on_day(value: Any, last: Any) -> str:
+    """On which day, with the year unless it is that of the last day; '' if none is known."""
+    found, newest = as_day(value), as_day(last)
+    if not found:
+        return ""
+    return f" on {short_day(found) if newest and found.year == newest.year else day(found)}"
+
+
+def own_weeks(facts: Facts) -> str:
+    """Which accounts count with older days, so that the sums are not those of the newest days."""
+    found = weekly(facts)
+    if not found or not found["total"]["behind"]:
+        return ""
+    last = found["total"]["last_day"]
+    named = [
+        f"{one['name'] or one['account_id']}{on_day(one['last_day'], last)}"
+        for one in found["behind"]
+    ]
+    if more := found["total"]["behind"] - len(named):
+        named.append(things(more, "other account"))
+    return (
+        f"Costs that end earlier: {', '.join(named)}. Sums of 7 days have the newest 7 days of each"
+        " account, so the newest 7 lines of Values per day do not add up to them."
+    )
 
 
 def cost_tiles(facts: Facts) -> Iterator[Tile]:
@@ -65,9 +105,10 @@ def cost_tiles(facts: Facts) -> Iterator[Tile]:
 
 def mood_of(difference: Any, previous: Any) -> Mood:
     """Whether a change of costs is worth a color."""
-    if not difference or not previous or abs(difference) < WORTH_A_COLOR * abs(previous):
+    if not previous or abs(difference or 0) < WORTH_A_COLOR * abs(previous):
         return ""
-    return "bad" if difference > 0 else "good"
+    moods: dict[str, Mood] = {"up": "bad", "down": "good"}
+    return moods.get(direction(difference), "")
 
 
 def cost_sections(facts: Facts) -> Iterator[Section]:
@@ -107,7 +148,7 @@ def per_day(rows: Sequence[Mapping[str, Any]], currency: str) -> tuple[Chart, Ta
         (
             OTHERS if name == "Other services" else str(number),
             name,
-            [float(each[day]) if day in each else None for day in days],
+            [float(each[d]) if d in each else None for d in days],
         )
         for number, (name, each) in enumerate(costs.items())
     ]
@@ -120,9 +161,9 @@ def per_day(rows: Sequence[Mapping[str, Any]], currency: str) -> tuple[Chart, Ta
         Column(name, "money") for name in costs
     )]  # fmt: skip
     lines = [
-        [day, sum(found) if (found := [e[day] for e in costs.values() if day in e]) else None,
-         *(each.get(day) for each in costs.values())]
-        for day in reversed(days)
+        [d, sum(found) if (found := [e[d] for e in costs.values() if d in e]) else None,
+         *(each.get(d) for each in costs.values())]
+        for d in reversed(days)
     ]  # fmt: skip
     return chart, Table("Values per day", columns, lines, folded=True)
 
@@ -183,6 +224,7 @@ def holders_section(facts: Facts) -> Section:
                 "Customers", [Column("Customer"), Column("Accounts", "count"), *COMPARED], customers
             ),
         ],
+        note=own_weeks(facts),
     )  # fmt: skip
 
 
@@ -264,8 +306,4 @@ def left_out(facts: Facts) -> str:
     others = found.get("currencies", ())[1:]
     sums = ", ".join(f"{count(one['accounts'])} in {one['currency']}" for one in others)
     notes = [f"Accounts in other currencies are left out: {sums}."] if sums else []
-    total = found.get("total") or {}
-    if total.get("behind"):
-        behind = things(total["behind"], "account")
-        notes.append(f"Costs of {behind} end before {short_day(total['last_day'])}.")
-    return " ".join(notes)
+    return " ".join(filter(None, [*notes, own_weeks(facts)]))

@@ -16,7 +16,16 @@ from observability.reading.report.facts import AnsweredFacts, Facts
 from observability.reading.report.model import Column, Section, Tile
 from observability.reading.report.operations import operations_sections, operations_tiles
 from observability.reading.report.security import security_sections, security_tiles
-from observability.reading.report.words import UNKNOWN, change, count, day, moment, money, things
+from observability.reading.report.words import (
+    UNKNOWN,
+    change,
+    count,
+    day,
+    direction,
+    moment,
+    money,
+    things,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -88,6 +97,7 @@ def environment(currency: str) -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters["cell"] = lambda value, column: cell(value, column, currency)
+    made.filters["direction"] = direction
     made.filters["drawing"] = Markup
     return made
 

@@ -2,6 +2,7 @@
 
 Each answer is bounded: the first of each list, and the rest summed. Money is in the currency that
 most accounts have. `:days`: days shown in charts. `:top`, `:most`: rows of short and long lists.
+`:few`: names in a note.
 No day after today is taken for the newest: one account that tells of it would hide all others.
 """
 
@@ -67,6 +68,10 @@ by_account AS (
     FROM own GROUP BY account_id)
 SELECT jsonb_build_object(
     'currencies', (SELECT jsonb_agg(x) FROM currencies x),
+    'behind', (SELECT jsonb_agg(x) FROM (
+        SELECT account_id, left(max(account_name), 80) AS name, max(week_end) - 1 AS last_day
+        FROM own GROUP BY account_id HAVING max(week_end) < (SELECT max(week_end) FROM own)
+        ORDER BY 3, 1 LIMIT :few) x),
     'total', (SELECT to_jsonb(x) FROM (
         SELECT sum(cost) AS cost, sum(previous) AS previous, sum(difference) AS difference,
                max(week_start) AS week_start, max(week_end) - 1 AS last_day,
@@ -322,4 +327,6 @@ QUERIES: Mapping[str, str] = MappingProxyType(
 OF_HISTORY = ("history", "changes")
 """What older databases cannot answer: they have neither table."""
 
-PARAMETERS: Mapping[str, int] = MappingProxyType({"days": 30, "top": 6, "most": 12, "horizon": 60})
+PARAMETERS: Mapping[str, int] = MappingProxyType(
+    {"days": 30, "top": 6, "most": 12, "few": 3, "horizon": 60}
+)

@@ -31,13 +31,23 @@ def percent(part: Any, whole: Any) -> str:
 
 
 def change(difference: Any, previous: Any, currency: str) -> str:
-    """How much an amount rose or fell: ▲ $12.30 (4.5 %)."""
+    """How much an amount rose or fell: ▲ $12.30 (4.5 %); = $0.00 if that rounds to nothing."""
     if difference is None:
         return UNKNOWN
-    amount = Decimal(difference)
-    arrow = "▲" if amount > 0 else "▼" if amount < 0 else "="
-    share = f" ({percent(abs(amount), abs(Decimal(previous)))})" if previous else ""
-    return f"{arrow} {money(abs(amount), currency)}{share}"
+    amount = abs(Decimal(difference))
+    arrow = {"up": "▲", "down": "▼"}.get(direction(difference))
+    if not arrow:
+        return f"= {money(0, currency)}"
+    share = f" ({percent(amount, abs(Decimal(previous)))})" if previous else ""
+    return f"{arrow} {money(amount, currency)}{share}"
+
+
+def direction(difference: Any) -> str:
+    """Whether an amount rose (up) or fell (down); '' if that is unknown or rounds to nothing."""
+    amount = Decimal(difference or 0)
+    if not f"{amount:.2f}".strip("-0."):
+        return ""
+    return "up" if amount > 0 else "down"
 
 
 def count(value: Any) -> str:
