@@ -54,13 +54,16 @@ def as_object(columns: Iterable[str], alias: str) -> str:
     return f"jsonb_build_object({pairs})"
 
 
-def difference(columns: Sequence[str], old: str, new: str) -> str:
+def changed_values(columns: Sequence[str], old: str, new: str) -> str:
     """Of these columns those that differ, as old_values and new_values; a function of schema.sql.
 
     What is in a function is planned where it is called, and not with each of the statements. Both
-    are NULL where all are alike.
+    are NULL where all are alike. Columns that people have added are not read: JSON need not have
+    all that theirs may have.
     """
-    return f"difference(to_jsonb({old}), to_jsonb({new}), '{{{','.join(columns)}}}')"
+    before, after = (", ".join(f'{row}."{name}"' for name in columns) for row in (old, new))
+    listed = ",".join(columns)
+    return f"changed_values(to_jsonb(ROW({before})), to_jsonb(ROW({after})), '{{{listed}}}')"
 
 
 def values_told(table: str, alias: str) -> str:
@@ -108,7 +111,7 @@ def changed_cte(schema: TableSchema, *, vanishes: bool) -> str:
         f"""SELECT c.row_id, CASE WHEN {returned} THEN 'returned' ELSE 'updated' END, c.covering,
                {values_told(table.name, "d")}{values.format("c")}
         FROM compared c JOIN "{table.name}" t ON t.id = c.row_id
-        CROSS JOIN LATERAL {difference(counted, "t", "c")} d
+        CROSS JOIN LATERAL {changed_values(counted, "t", "c")} d
         WHERE c.replaces AND (c.differs OR {returned})
           AND (d.new_values IS NOT NULL OR {returned})""",
     ]

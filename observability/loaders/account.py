@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from observability.database.catalogue import TableSchema
-from observability.database.changes import INSERT_SQL, difference, values_told
+from observability.database.changes import INSERT_SQL, changed_values, values_told
 from observability.database.merge import NONE, listed_cte, names, rows_of
 from observability.database.statement import ACCOUNT, DOCUMENT, own_order
 from observability.database.tables import Kind, Parent, Table, snapshot
@@ -55,7 +55,7 @@ def accounts_sql(schema: TableSchema, complete: bool) -> str:
     SELECT r.*, o.id, {differs} AS changed, o.updated_at AS was_updated_at,
            {values_told("accounts", "d")}, EXISTS ({listing}) AS is_known
     FROM {incoming(schema)} r JOIN accounts o ON o.id = {ACCOUNT}
-    CROSS JOIN LATERAL {difference(data, "o", "r")} d
+    CROSS JOIN LATERAL {changed_values(data, "o", "r")} d
     WHERE o.document_id IS NULL OR ({decides})),
 written AS (
     UPDATE accounts t SET {", ".join(f'"{c}" = r."{c}"' for c in data)},

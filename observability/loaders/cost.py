@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from observability.database.catalogue import TableSchema
-from observability.database.changes import INSERT_SQL, as_object, difference
+from observability.database.changes import INSERT_SQL, as_object, changed_values
 from observability.database.merge import NONE, names, rows_of
 from observability.database.statement import ACCOUNT, DOCUMENT, SAME_ACCOUNT, own_order
 from observability.database.tables import Kind, Parent, Table
@@ -46,7 +46,7 @@ def partial_update_sql(schema: TableSchema) -> str:
            o.{by} IS NOT NULL AS was_said, d.old_values, d.new_values
     FROM {rows_of(schema.fields)} r JOIN cost_reports o
       ON o.period_start = r.period_start AND o.period_granularity = r.period_granularity
-    CROSS JOIN LATERAL {difference(columns, "o", "r")} d
+    CROSS JOIN LATERAL {changed_values(columns, "o", "r")} d
     WHERE o.account_id = {SAME_ACCOUNT}
       AND coalesce((SELECT d.time_order FROM documents d WHERE d.id = o.{by}), '')
           < {own_order(REPORTS)}),

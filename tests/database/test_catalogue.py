@@ -31,6 +31,7 @@ ADDED = {
     "generated": "ADD COLUMN shown TEXT GENERATED ALWAYS AS ('row ' || id) STORED",
     "a foreign key": "ADD COLUMN team INTEGER REFERENCES teams (id)",
     "a check": "ADD COLUMN weight INTEGER DEFAULT 1 CHECK (weight > 0)",
+    "a value that JSONB cannot have": """ADD COLUMN raw JSON DEFAULT '{"text": "\\u0000"}'""",
     "names of our statements": ", ".join(
         f"ADD COLUMN IF NOT EXISTS {name} TEXT"
         for name in ("place", "row_id", "sort_key", "covering", "differs", "changed", "this")
