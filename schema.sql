@@ -2044,7 +2044,8 @@ statuses      status per category as JSON: Pass, Fail, Skipped, None (left out) 
 
 -- What ends a failure: the Pass of a category in any document, as that much was read, but of
 -- security, which may be a part, and a Skipped, only in a document of now. A Fail always counts.
--- What was before a document that ended all failures need not be read, nor that one by itself.
+-- What was before a document that ended all failures need not be read, nor that one by itself; where
+-- it has several logs, one of them may tell of a failure.
 CREATE OR REPLACE VIEW freshness AS
 SELECT a.account_id, a.region, latest.collected_at AS last_document_at,
        complete.collected_at AS last_complete_at,
@@ -2073,7 +2074,7 @@ LEFT JOIN LATERAL (
                 WHERE s.account_row = a.id
                   AND s.collected_at >= coalesce(complete.ended_at, '-infinity')
                   AND (complete.ended_at IS NULL
-                       OR (SELECT count(*) FROM documents n
+                       OR (SELECT count(*) FROM documents n JOIN logs l ON l.document_id = n.id
                            WHERE n.account_id = a.id AND n.collected_at >= complete.ended_at) > 1)
                ) t
           WHERE t.status = 'Fail' AND t.collected_at >= coalesce(t.ended_at, '-infinity')

@@ -79,3 +79,13 @@ def test_freshness_tells_age_and_what_fails_since_when(warehouse: Warehouse) -> 
     [row] = warehouse.query("SELECT * FROM freshness")
     assert row["last_complete_at"] == elsewhere
     assert row["failing_since"].keys() == denied.keys()
+
+
+def test_a_failure_counts_beside_a_second_log_of_the_same_document(warehouse: Warehouse) -> None:
+    made = document()
+    log = made["logs"]
+    failed = log | {"cost_status": "Fail", "date_created": "2026-11-22T03:00:01+00:00"}
+    made["logs"] = [log, failed]
+    assert warehouse.load(made, documents.key()).status is FileStatus.LOADED
+    [row] = warehouse.query("SELECT failing_since FROM freshness")
+    assert row["failing_since"].keys() == {"cost"}
