@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from observability.errors import DatabaseFault
 from observability.log import log_event
-from observability.reading.report import find_packages, make_report
+from observability.reading.report import import_packages, make_report
 from observability.settings.kinds import TO_BUCKET
 from observability.settings.receiver import Settings
 
@@ -21,7 +21,7 @@ Put = Callable[[str, bytes, str], None]
 def prepare_report(settings: Settings) -> None:
     """Raise ModuleNotFoundError now, and not after a sweep, where the report cannot be made."""
     if settings.report == TO_BUCKET:
-        find_packages()
+        import_packages()
 
 
 def publish_report(settings: Settings, put: Put, deadline: float) -> None:

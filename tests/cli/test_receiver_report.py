@@ -78,7 +78,7 @@ def test_a_file_is_no_report_for_every_sweep(run_receiver: Run) -> None:
 
 
 @pytest.mark.parametrize("flags", [["--report", "s3"], ["--report", "r.html"], ["--dry-run"]])
-@pytest.mark.parametrize("package", ["jinja2", "pygal"])
+@pytest.mark.parametrize("package", ["jinja2", "markupsafe", "pygal"])
 def test_only_the_report_needs_its_packages(
     receiver_environment: dict[str, str], warehouse: Warehouse, tmp_path: Path, package: str,
     flags: list[str],

@@ -16,14 +16,14 @@ PACKAGES = ("jinja2", "pygal")
 
 
 def find_packages() -> None:
-    """Raise ModuleNotFoundError where a package of the report is missing, before any work."""
+    """Raise ModuleNotFoundError where a package of the report is missing; imports none."""
     for name in PACKAGES:
         if find_spec(name) is None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def import_packages() -> None:
-    """Import the packages of the report."""
+    """Import the packages of the report, and what these need: ModuleNotFoundError otherwise."""
     for name in PACKAGES:
         import_module(name)
 
