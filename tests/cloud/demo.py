@@ -40,9 +40,10 @@ SELECT count(DISTINCT d.id), sum(CAST(c.value ->> 'CREATED' AS integer)),
 FROM documents d CROSS JOIN LATERAL jsonb_each(d.counters) c"""
 
 COSTS = """
-SELECT sum(unblended_cost) FILTER (WHERE day >= CAST(%(end)s AS date) - 7),
-       sum(unblended_cost) FILTER (WHERE day < CAST(%(end)s AS date) - 7)
-FROM daily_costs WHERE day >= CAST(%(end)s AS date) - 14"""
+SELECT sum(unblended_cost), sum(previous_cost) FILTER (WHERE difference IS NOT NULL),
+       sum(difference)
+FROM weekly_cost_changes"""
+"""As the report has it: what is compared is known in both weeks of an account."""
 
 FINDINGS = """
 SELECT count(*) FILTER (WHERE severity = 'CRITICAL'), count(*) FILTER (WHERE severity = 'HIGH')
@@ -63,16 +64,16 @@ LEFT JOIN LATERAL jsonb_each_text(f.failing_since) c ON true
 WHERE a.delivery IN ('failing', 'silent') GROUP BY 1, 2 ORDER BY 2, 1"""
 
 
-def summary(connection: psycopg.Connection[Any], end: date) -> Iterator[tuple[str, str]]:
-    """What the database tells after the runs that ended on a day: lines by what they are about."""
+def summary(connection: psycopg.Connection[Any]) -> Iterator[tuple[str, str]]:
+    """What the database tells after the runs: lines by what they are about."""
 
     def first(query: str) -> Any:
-        return connection.execute(query.encode(), {"end": end}).fetchone()
+        return connection.execute(query.encode()).fetchone()
 
     documents, created, updated, gone = first(DOCUMENTS)
     yield "loaded", f"{documents} documents: {created} rows created, {updated} updated, {gone} gone"
-    last, before = first(COSTS)
-    change = f"{100 * last / before - 100:+.0f} %" if last and before else "no comparison"
+    last, before, difference = first(COSTS)
+    change = f"{100 * difference / abs(before):+.1f} %" if before else "no comparison"
     yield "costs", f"{last or 0:,.0f} USD in 7 days, {change} against the 7 before"
     yield "findings", "{} critical and {} high are open".format(*first(FINDINGS))
     yield "gone", first(GONE)[0] or "nothing"
@@ -93,7 +94,7 @@ def play(parts: ExitStack, folder: Path, days: Sequence[int], *, verbose: bool) 
     with log as opened:
         stage.play(now, opened, show_day if live else ignore, days)
     with psycopg.connect(stage.dsn) as connection:
-        for title, line in summary(connection, now.date()):
+        for title, line in summary(connection):
             say(title, line)
     stage.keep(folder)
     write_report(stage, folder)

@@ -19,8 +19,10 @@ import pytest
 
 from tests.cloud.tests.waiting import DEADLINE_SECONDS, wait_for
 from tests.paths import ROOT
+from tests.reading.pages import Page
 
 DAYS = "1,14"
+TILE = "Cost of the last 7 days"
 ODD_SHELL = {
     "AWS_PROFILE": "mine", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
     "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9",
@@ -84,11 +86,23 @@ def test_the_demo_prints_ten_lines(up: Up) -> None:
     told = dict(line.split(maxsplit=1) for line in up.played)
     assert told["playing"] == "2 daily runs for 6 accounts in eu-west-1 and us-east-1"
     assert told["loaded"].startswith("13 documents: ")  # one a day has stopped by then
-    assert re.fullmatch(r"[\d,]+ USD in 7 days, [+-]\d+ % against the 7 before", told["costs"])
+    figure = r"[\d,]+ USD in 7 days, [+-]\d+\.\d % against the 7 before"
+    assert re.fullmatch(figure, told["costs"])
     assert told["failing"].startswith("payments-staging: health since ")
     assert told["silent"].startswith("data-platform: the last document is of ")
     assert "EC2 Instance 3" in told["gone"]
     assert told["done"].endswith(f"all is kept in {up.folder}/")
+
+
+def test_the_demo_prints_the_costs_of_its_report(up: Up) -> None:
+    """Of the same days, and compared where both weeks are known."""
+    [printed] = [line.split(maxsplit=1)[1] for line in up.played if line.startswith("costs ")]
+    amount, percent = re.findall(r"[+-]?[\d,.]+\d", printed)[:2]
+    value, change, days = Page((up.folder / "report.html").read_text()).tiles[TILE]
+    assert value == f"${amount}"
+    assert f"{'▲' if percent[0] == '+' else '▼'} $" in change
+    assert f"({percent[1:]} %) on the 7 days before" in change
+    assert "; 1 account ends on " in days  # one has stopped, so its days are others
 
 
 def test_the_documentation_shows_what_the_demo_prints(up: Up) -> None:
@@ -98,7 +112,7 @@ def test_the_documentation_shows_what_the_demo_prints(up: Up) -> None:
     def shape(line: str) -> str:
         """A line without its numbers, days and folder."""
         line = line.replace(str(up.folder), "demo-data").replace("…", "0")
-        return re.sub(r"[+-]?[\d,-]*\d", "0", line)
+        return re.sub(r"[+-]?[\d,.-]*\d", "0", line)
 
     assert [*map(shape, shown.splitlines())] == [*map(shape, up.played)]
 
