@@ -16,9 +16,6 @@ from observability.log import log_to, printable
 from observability.rows import get_path
 from observability.stopping import Stopped
 
-OF_THE_REPORT = ("jinja2", "markupsafe", "pygal")
-"""What only the report imports; pyproject.toml has it as the extra `report`."""
-
 FAILED, USAGE = 1, 2
 """Exit codes: something failed in this run; wrong use or configuration."""
 
@@ -68,18 +65,11 @@ def exit_code(script: str, work: Callable[[], int], tell: Callable[[Exception], 
     except UsageError as error:
         print_problems(script, *str(error).split("\n"))
     except ModuleNotFoundError as error:
-        print_problems(script, missing(error.name or ""))
+        print_problems(script, f"{error.name} is missing: pip install -r requirements.txt")
     except aws_errors() as error:
         tell(error)
         return USAGE if is_misconfigured(error) else FAILED
     return USAGE
-
-
-def missing(module: str) -> str:
-    """That a package is missing, and how to get it."""
-    if module in OF_THE_REPORT:
-        return f"{module} is missing, which the report needs: pip install jinja2 pygal"
-    return f"{module} is missing: pip install -r requirements.txt"
 
 
 def run_command(main: Callable[[str], int], left: str) -> NoReturn:

@@ -48,6 +48,8 @@ class DBManager:
         self.calls = observe(self.client)
         self.gave_up = threading.Event()
         self.deadline = math.inf
+        self.reach = math.inf
+        """Seconds, if less than `patience`, to wait for an endpoint that takes no connection."""
         self.log = Log()
 
     def begin(self, deadline: float) -> None:
@@ -70,8 +72,9 @@ class DBManager:
         for the rest.
         """
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import ConnectionError as NotConnected
 
-        deadline = time.monotonic() + self.settings.patience
+        started, logged = time.monotonic(), ""
         target = {
             "resourceArn": self.settings.cluster_arn,
             "secretArn": self.settings.secret_arn,
@@ -83,10 +86,13 @@ class DBManager:
             except (BotoCoreError, ClientError) as error:
                 meaning = database_meaning(error)
                 alone = isinstance(meaning, Transient) and "transactionId" not in parameters
+                briefly = isinstance(error, NotConnected) and self.reach < self.settings.patience
+                deadline = started + (self.reach if briefly else self.settings.patience)
                 late = self.gave_up.is_set() or time.monotonic() > deadline
                 if late or not (alone or RESUMING in str(error)):
                     raise meaning from error
-                log_event("INFO", f"waiting for the database: {meaning}", attempt=attempt + 1)
+                if not briefly and logged != (logged := str(meaning)):  # what repeats, once
+                    log_event("INFO", f"waiting for the database: {meaning}", attempt=attempt + 1)
                 wait(backoff(attempt))
         raise AssertionError("count() has no end")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import NoReturn
 
 from observability.errors import UsageError
 from observability.reading.formats import write_answer
-from observability.reading.query import checked, open_database, run_query
+from observability.reading.query import REACH, checked, open_database, run_query
 from observability.reading.report import make_report
 from observability.reading.session import read_only
 from observability.settings.kinds import TO_BUCKET, read_report
@@ -48,18 +49,23 @@ def read(flags: argparse.Namespace) -> int:
 
 
 def answer(settings: Settings, sql: str, form: str | None) -> int:
-    """Print the rows of a query."""
+    """Print the rows of a query; ends without a word where nobody reads them, as with `| head`."""
     own = checked(sys.stdin.read() if sql == "-" else sql)
-    with read_only(open_database(settings)) as reading:
-        columns, rows = run_query(reading, own)
-        write_answer(columns, rows, form)
+    try:
+        with read_only(open_database(settings, reach=REACH)) as reading:
+            columns, rows = run_query(reading, own)
+            write_answer(columns, rows, form)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is buffered
+        return 1
     return 0
 
 
 def write_report(settings: Settings, target: Path) -> int:
     """Write the report to a file."""
     check_target("--report", target)
-    page, unread = make_report(settings)
+    page, unread = make_report(settings, reach=REACH)
     target.write_text(page, encoding="utf-8")
     print(f"report written: {target}, {len(page.encode()):,} bytes")
     return int(unread > 0)

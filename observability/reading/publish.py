@@ -19,7 +19,7 @@ Put = Callable[[str, bytes, str], None]
 
 
 def prepare_report(settings: Settings) -> None:
-    """Raise ModuleNotFoundError now, and not after a sweep, where the report cannot be made."""
+    """Raise UsageError now, and not after a sweep, where a package of the report is missing."""
     if settings.report == TO_BUCKET:
         import_packages()
 

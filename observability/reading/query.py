@@ -46,6 +46,8 @@ SQL_CHARACTERS = 65_536
 """ExecuteStatement takes no more."""
 LONGEST_QUERY = 900.0
 """Seconds that a query and all its rows may take."""
+REACH = 5.0
+"""Seconds to wait for an endpoint that takes no connection, where a person waits too."""
 
 Row = Sequence[str | None]
 
@@ -58,9 +60,16 @@ class Column:
     kind: str
 
 
-def open_database(settings: Settings, deadline: float = math.inf) -> DBManager:
-    """The database for one who reads, for a bounded time."""
+def open_database(
+    settings: Settings, deadline: float = math.inf, reach: float = math.inf
+) -> DBManager:
+    """The database for one who reads, for a bounded time.
+
+    `reach`: seconds to wait for an endpoint that takes no connection; a database that resumes is
+    waited for longer.
+    """
     db = DBManager(settings)
+    db.reach = reach
     db.begin(min(deadline, time.monotonic() + LONGEST_QUERY))
     return db
 

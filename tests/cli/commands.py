@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -56,6 +57,13 @@ KMS = "arn:aws-cn:kms:cn-north-1:111122223333"
 def yesterday() -> str:
     """The last complete day."""
     return str(datetime.now(UTC).date() - timedelta(days=1))
+
+
+def nowhere() -> str:
+    """An endpoint at which nothing listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused.getsockname()[1]}"
 
 
 def objects(embedded: EmbeddedCloud, bucket: str) -> dict[str, dict[str, Any]]:

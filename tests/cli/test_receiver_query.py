@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.cli.commands import Run
+from tests.cli.commands import Run, nowhere
 from tests.cloud import EmbeddedCloud
 from tests.paths import RECEIVER
 from tests.warehouse import Warehouse
@@ -141,6 +141,42 @@ def test_what_fails_on_the_way_is_exit_code_one(run_receiver: Run) -> None:
     done = run_receiver("--query", "SELECT 1 / (n - 2) FROM generate_series(1, 3) n")
     assert done.returncode == 1
     assert done.stderr.endswith("FAIL    the query fails: division by zero\n")
+
+
+def test_an_endpoint_out_of_reach_is_one_line_and_not_waited_for(run_receiver: Run) -> None:
+    """Within the time that a run may take in tests, which is less than --patience is."""
+    flags = ("--query", "SELECT 1", "--patience", "86400")
+    done = run_receiver(*flags, AWS_ENDPOINT_URL_RDS_DATA=nowhere())
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert "FAIL    no answer from the RDS Data API: Could not connect" in line
+    assert line.endswith("; check REGION, network and VPC endpoint")
+
+
+def test_a_database_that_resumes_is_waited_for_and_that_is_logged_once(
+    run_receiver: Run, embedded: EmbeddedCloud
+) -> None:
+    embedded.data_api.faults.resume(times=3)
+    done = run_receiver("--query", "SELECT 1 AS a")
+    assert (done.returncode, done.stdout) == (0, "a\n1\n")
+    [line] = done.stderr.splitlines()
+    assert "INFO    waiting for the database: DatabaseResumingException" in line
+
+
+@pytest.mark.parametrize("rows", [1, 100_000])
+def test_who_stops_reading_the_rows_ends_the_query_without_a_word(
+    receiver_environment: dict[str, str], rows: int
+) -> None:
+    """As `| head` does; the exit code tells it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, str(RECEIVER), "--query", f"SELECT generate_series(1, {rows})"],
+            env=receiver_environment, text=True, stdout=pipe, stderr=subprocess.PIPE, timeout=60,
+            check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_a_reader_needs_no_bucket_and_is_who_asks(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import documents
-from tests.cli.commands import Run, objects, put
+from tests.cli.commands import Run, nowhere, objects, put
 from tests.documents import document
 from tests.paths import ROOT
 from tests.warehouse import Warehouse
@@ -78,12 +78,14 @@ def test_a_file_is_no_report_for_every_sweep(run_receiver: Run) -> None:
 
 
 @pytest.mark.parametrize("flags", [["--report", "s3"], ["--report", "r.html"], ["--dry-run"]])
-@pytest.mark.parametrize("package", ["jinja2", "markupsafe", "pygal"])
+@pytest.mark.parametrize("package", ["jinja2", "markupsafe", "pygal", "importlib_metadata"])
 def test_only_the_report_needs_its_packages(
     receiver_environment: dict[str, str], warehouse: Warehouse, tmp_path: Path, package: str,
     flags: list[str],
 ) -> None:  # fmt: skip
-    """Without them everything else runs, and before any work a line says what to install."""
+    """Without them, or what they need, everything else runs, and before anything is loaded a line
+    says what to install.
+    """
     put(warehouse, YESTERDAY, document(DAY))
     program = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.modules[{package!r}] = None;"
@@ -109,6 +111,17 @@ def test_an_empty_name_loads_nothing(run_receiver: Run, warehouse: Warehouse) ->
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "receiver.py: --report is empty: give a file, or s3\n"
     assert warehouse.query("SELECT * FROM documents") == []
+
+
+def test_a_database_out_of_reach_is_one_line_and_no_report(
+    run_receiver: Run, tmp_path: Path
+) -> None:
+    target = tmp_path / "report.html"
+    done = run_receiver("--report", str(target), AWS_ENDPOINT_URL_RDS_DATA=nowhere())
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert "FAIL    no answer from the RDS Data API: Could not connect" in line
+    assert not target.exists()
 
 
 def test_a_file_that_cannot_be_written_is_one_line(run_receiver: Run, tmp_path: Path) -> None:

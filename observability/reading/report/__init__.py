@@ -7,35 +7,48 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from importlib.util import find_spec
 
+from observability.errors import UsageError
 from observability.reading.query import open_database
 from observability.reading.report.facts import Unread, read_facts
 from observability.reading.report.page import write_page
 from observability.settings.receiver import Settings
 
 PACKAGES = ("jinja2", "pygal")
+"""What only the report imports; pyproject.toml has it as the extra `report`."""
 
 
 def find_packages() -> None:
-    """Raise ModuleNotFoundError where a package of the report is missing; imports none."""
+    """Raise UsageError where a package of the report is missing; imports none."""
     for name in PACKAGES:
         if find_spec(name) is None:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            raise missing(name)
 
 
 def import_packages() -> None:
-    """Import the packages of the report, and what these need: ModuleNotFoundError otherwise."""
+    """Import the packages of the report; UsageError where one, or what it needs, is missing."""
     for name in PACKAGES:
-        import_module(name)
+        try:
+            import_module(name)
+        except ModuleNotFoundError as error:
+            raise missing(error.name or name) from error
 
 
-def make_report(settings: Settings, deadline: float = math.inf) -> tuple[str, int]:
+def missing(module: str) -> UsageError:
+    """That a module is missing, and how to get it: pip also installs what a package needs."""
+    return UsageError(f"{module} is missing, which the report needs: pip install jinja2 pygal")
+
+
+def make_report(
+    settings: Settings, deadline: float = math.inf, reach: float = math.inf
+) -> tuple[str, int]:
     """Read the database and write the page; also returns how many of its queries have no answer.
 
-    ModuleNotFoundError where its packages are missing. They are imported while the database works.
+    `deadline` and `reach` are those of `open_database`. UsageError where a package of the report is
+    missing. They are imported while the database works.
     """
     find_packages()
     with ThreadPoolExecutor(1) as pool:
         imported = pool.submit(import_packages)
-        facts = read_facts(open_database(settings, deadline))
+        facts = read_facts(open_database(settings, deadline, reach))
         imported.result()
     return write_page(facts), sum(isinstance(fact, Unread) for fact in facts.values())
