@@ -356,6 +356,43 @@ def test_every_query_runs_and_finds_rows(queried: Warehouse) -> None:
     assert empty == []
 
 
+def query_under(title: str) -> str:
+    """The query of docs/queries.md under a line that begins so."""
+    [found] = re.findall(rf"^{title}[^\n]*\n\n```sql\n(.*?)^```", page("queries"), re.M | re.S)
+    return str(found)
+
+
+OLDER = """
+INSERT INTO {table} SELECT (jsonb_populate_record(t, jsonb_build_object(
+    'id', t.id + 1000000, '{first}', t.{first} - 60, '{last}', t.{last} - 60))).* FROM {table} t"""
+"""The same rows again, of days that are 60 days older."""
+
+
+def test_costs_of_a_product_are_those_of_the_newest_days(warehouse: Warehouse) -> None:
+    example.load(warehouse)
+    sql = query_under("Cost per product")
+    before = warehouse.query(sql)
+    for table, first, last in (("services", "date_from", "date_to"),
+                               ("cost_reports", "period_start", "period_end")):  # fmt: skip
+        warehouse.query(OLDER.format(table=table, first=first, last=last), fetch=False)
+    assert warehouse.query(sql) == before
+
+
+def test_findings_that_are_not_rated_are_below_the_critical_ones(queried: Warehouse) -> None:
+    queried.query("UPDATE findings SET severity = NULL WHERE severity <> 'CRITICAL'", fetch=False)
+    queried.query("UPDATE inspector_findings SET severity = 'UNTRIAGED'", fetch=False)
+    asking = [
+        body
+        for language, body in FENCE.findall(TEXT)
+        if language == "sql" and "ORDER BY severity_level" in body
+    ]
+    assert len(asking) == 2
+    for sql in asking:
+        found = [row["severity"] for row in queried.query(sql)]
+        assert found[0] == "CRITICAL"
+        assert found[-1] is None
+
+
 # Prices
 
 
