@@ -100,13 +100,17 @@ class Kept(threading.local):
 
     def open(self, dsn: str) -> psycopg.Connection[dict[str, Any]]:
         if self.connection is None or self.connection.closed or self.dsn != dsn:
-            if self.connection is not None:
-                self.connection.close()
+            self.close()
             self.dsn = dsn
             self.connection = psycopg.connect(
                 dsn, row_factory=dict_row, autocommit=True, prepare_threshold=None
             )
         return self.connection
+
+    def close(self) -> None:
+        """Leave the database, say because it is to be copied: nobody may be using it then."""
+        if self.connection is not None:
+            self.connection.close()
 
 
 KEPT = Kept()
@@ -116,9 +120,12 @@ KEPT = Kept()
 def connected(dsn: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
     """A connection with a transaction; what that sets is forgotten in the end."""
     connection = KEPT.open(dsn)
-    with connection.transaction():
-        yield connection
-    connection.execute("DISCARD ALL")
+    try:
+        with connection.transaction():
+            yield connection
+    finally:
+        if not connection.closed:
+            connection.execute("DISCARD ALL")
 
 
 NAMES = {

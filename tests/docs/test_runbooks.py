@@ -23,7 +23,7 @@ from tests.docs.commands import PAGES, Shown, commands
 from tests.documents import Document, document
 from tests.faults import keys, restated
 from tests.paths import ROOT
-from tests.warehouse import Rows, Warehouse
+from tests.warehouse import KEPT, Rows, Warehouse
 
 PAGE = ROOT / "docs" / "runbooks.md"
 SHOWN = [*commands(PAGE)]
@@ -83,6 +83,7 @@ def elsewhere(embedded: EmbeddedCloud, schema_database: str) -> Iterator[Elsewhe
 
     def make(database: str = "") -> Warehouse:
         embedded.data_api.release_sessions()
+        KEPT.close()
         names.append(embedded.create_database(template=database or schema_database))
         return Warehouse(embedded, embedded.create_bucket(), names[-1])
 
