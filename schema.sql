@@ -2951,7 +2951,8 @@ END';
 -- Data API takes one statement per call and some 20 ms for it; a document has a statement per table.
 -- The planner cannot know how many rows come: it is told to look each up by an index. Each statement is
 -- given the id of its document, its own rows and scopes, and of the document's row its account and what
--- says which of two documents is the newer.
+-- says which of two documents is the newer. A step with `unchanged` is asked first whether it would
+-- write nothing, where the account's newest listing of the table is older: then it is only listed.
 DROP FUNCTION IF EXISTS run_steps(INTEGER, JSONB);
 CREATE OR REPLACE FUNCTION run_steps(document BIGINT, steps JSONB)
 RETURNS TABLE (created BIGINT, updated BIGINT, gone BIGINT) LANGUAGE plpgsql
@@ -2959,9 +2960,27 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 DECLARE
     step JSONB;
     own documents;
+    unchanged BOOLEAN;
 BEGIN
     SELECT * INTO own FROM documents d WHERE d.id = document;
     FOR step IN SELECT value FROM jsonb_array_elements(steps) LOOP
+        unchanged := step ? ''unchanged'' AND (
+            SELECT max(l.sort_key) <= own.day_order FROM listings l
+            WHERE l.account_id = own.account_id AND l.table_name = step ->> ''table''
+              AND l.scope = '''');
+        IF unchanged THEN
+            EXECUTE step ->> ''unchanged'' INTO unchanged
+                USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
+                      own.time_order, own.collected_at, own.with_meta;
+        END IF;
+        IF unchanged THEN
+            INSERT INTO listings (account_id, table_name, scope, sort_key, document_id, collected_at)
+            VALUES (own.account_id, step ->> ''table'', '''', own.day_order, own.id,
+                    own.collected_at)
+            ON CONFLICT DO NOTHING;
+            RETURN QUERY VALUES (CAST(0 AS bigint), CAST(0 AS bigint), CAST(0 AS bigint));
+            CONTINUE;
+        END IF;
         RETURN QUERY EXECUTE step ->> ''sql''
             USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
                   own.time_order, own.collected_at, own.with_meta;

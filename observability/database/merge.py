@@ -192,12 +192,17 @@ def merged(column: str) -> str:
         WHEN w.partial THEN coalesce({incoming}, {stored}) ELSE {incoming} END AS "{column}\""""
 
 
+def compared_columns(schema: TableSchema) -> list[str]:
+    """The columns in which a row of the document may differ from the stored one."""
+    ignored = schema.table.gone_value[0] if schema.table.gone_value else None
+    return [column for column in schema.data if column != ignored]
+
+
 def compared_cte(schema: TableSchema, several: bool) -> str:
     """Each incoming row beside the stored one: is it new, does it win, does it differ?"""
     table = schema.table
     gone = "t.gone_at" if table.kind is Kind.SNAPSHOT else "CAST(NULL AS timestamptz)"
-    ignored = table.gone_value[0] if table.gone_value else None
-    data = [column for column in schema.data if column != ignored]
+    data = compared_columns(schema)
     pairs = zip(schema.key_of("t."), schema.key_of("i."), strict=True)
     key = " AND ".join(f"{stored} = {ours}" for stored, ours in pairs)
     touched = ", t.updated_at AS was_updated_at" if schema.stamped else ""

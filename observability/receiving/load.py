@@ -15,6 +15,7 @@ from observability.database.catalogue import ADDED_SQL, TableSchema, own_names
 from observability.database.client import DBManager
 from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql, values_sql
 from observability.database.tables import Kind, Table
+from observability.database.unchanged import unchanged_sql
 from observability.errors import DatabaseFault, Rejected, ValueRefused
 from observability.limits import DOCUMENTS_A_DAY
 from observability.loaders import LOADED_FIRST
@@ -259,7 +260,8 @@ class Load:
         known = extent if self.is_complete_listing(spool) else Extent.SOME
         sql = merge_sql(spool.schema, known)
         scopes = f"[{','.join(self.scopes(spool))}]"
-        return Step(spool.schema.table.name, sql, rows, count, spool.schema, scopes)
+        unchanged = unchanged_sql(spool.schema) if known is Extent.WHOLE else ""
+        return Step(spool.schema.table.name, sql, rows, count, spool.schema, scopes, unchanged)
 
     def is_complete_listing(self, spool: TableSpool) -> bool:
         """Whether the document states the whole of the table, or of periods or parents in it."""
@@ -289,10 +291,12 @@ class Step:
     rows_count: int
     schema: TableSchema
     scopes: str = "[]"
+    unchanged: str = ""  # asks whether it would write nothing
 
     @cached_property
     def text(self) -> str:
         about = f'"table":"{self.table}","total":{self.rows_count}'
+        about += f',"unchanged":{json.dumps(self.unchanged)}' if self.unchanged else ""
         return f'{{{about},"sql":{json.dumps(self.sql)},"rows":{self.rows},"scopes":{self.scopes}}}'
 
     @property

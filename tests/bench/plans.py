@@ -70,7 +70,8 @@ def statements(connection: Connection, db: RecordingDB) -> Iterator[Statement]:
             continue
         for step in json.loads(parameters["steps"]):
             values = (document, json.dumps(step["rows"]), json.dumps(step["scopes"]), *orders)
-            yield Statement(step["sql"], STEP_TYPES, values, is_step=True)
+            for text in filter(None, (step["sql"], step.get("unchanged"))):
+                yield Statement(text, STEP_TYPES, values, is_step=True)
 
 
 def scans_of_big_tables(connection: Connection, db: RecordingDB, big: int) -> tuple[int, list[str]]:
