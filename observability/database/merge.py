@@ -263,7 +263,9 @@ def written_ctes(schema: TableSchema, complete: bool) -> list[str]:
     RETURNING t.id)""",
         f"""due AS (
     SELECT count(*) FILTER (WHERE j.row_id IS NULL{creates})
-         + count(*) FILTER (WHERE j.row_id IS NOT NULL AND j.replaces{moves}) AS n
+         + count(*) FILTER (WHERE j.row_id IS NOT NULL AND j.replaces{moves}) AS n,
+           count(*) FILTER (WHERE j.row_id IS NOT NULL AND j.replaces AND (
+               j.differs OR j.was_gone_at IS NOT NULL AND NOT j.outdated)) AS updated
     FROM compared j)""",
     ]
 
@@ -371,16 +373,13 @@ def merge_sql(schema: TableSchema, extent: Extent) -> str:
     INSERT INTO seen (table_name, row_id)
     SELECT '{table.name}', row_id FROM compared WHERE row_id IS NOT NULL)""")
     ctes += [known_cte(table), changed_cte(schema, vanishes=vanishes)]
-    revived = "was_gone_at IS NOT NULL AND NOT outdated"
     return f"""WITH {", ".join(ctes)},
 written AS (
-    SELECT (SELECT count(*) FROM inserted) AS created,
-           (SELECT count(*) FROM updated) + {vanished} AS changed,
-           (SELECT n FROM due) + {absent} AS due)
-SELECT CASE WHEN created + changed < due THEN created + changed - due ELSE created END,
-       (SELECT count(*) FROM compared
-        WHERE row_id IS NOT NULL AND replaces AND (differs OR {revived})),
-       {vanished}
+    SELECT (SELECT count(*) FROM inserted) AS created, (SELECT count(*) FROM updated) AS changed,
+           {vanished} AS gone, due.n + {absent} AS due, due.updated
+    FROM due)
+SELECT CASE WHEN created + changed + gone < due THEN created + changed + gone - due
+            ELSE created END, updated, gone
 FROM written"""
 
 
