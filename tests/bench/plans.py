@@ -44,9 +44,11 @@ class Statement:
 
     @property
     def name(self) -> str:
-        """What it writes to, or how it begins."""
+        """What it writes to, else which table of ours it reads, or how it begins."""
         written = re.search(r'(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?', self.text)
-        return written[1] if written else self.text.strip().partition("\n")[0]
+        read = re.search(r'FROM "(\w+)"', self.text)
+        named = written or read
+        return named[1] if named else self.text.strip().partition("\n")[0]
 
 
 STEP_TYPES = ("bigint", "jsonb", "jsonb", "bigint", "text", "text", "timestamptz", "boolean")
