@@ -16,11 +16,11 @@ from observability.database.statement import (
     ACCOUNT,
     COLLECTED_AT,
     DOCUMENT,
-    GIVEN,
     ROWS,
     SAME_ACCOUNT,
     SCOPES,
     WITH_META,
+    given,
     order_of,
     own_order,
 )
@@ -68,12 +68,6 @@ def parent_join(schema: TableSchema, alias: str) -> str:
         found.append(f"{key.in_key(theirs)} = {key.in_key(value)}")
     looked_up = f'SELECT p.id FROM "{parent.table}" p WHERE {" AND ".join(found)} LIMIT 1'
     return f"JOIN LATERAL ({looked_up}) p ON true"
-
-
-def given(table: Table, alias: str, name: str) -> str:
-    """A field of incoming rows called `alias`, or what the document's own row has in its place."""
-    value = f'{alias}."{name}"'
-    return f"coalesce({value}, {GIVEN[table.defaults[name]]})" if name in table.defaults else value
 
 
 def scope_text(table: Table, alias: str) -> str:

@@ -47,3 +47,9 @@ def own_order(table: Table) -> str:
     if table.kind is Kind.PART and table.by_day:
         return f"CASE WHEN {WITH_META} THEN {day} ELSE {time} END"
     return day if table.by_day else time
+
+
+def given(table: Table, alias: str, name: str) -> str:
+    """A field of incoming rows called `alias`, or what the document's own row has in its place."""
+    value = f'{alias}."{name}"'
+    return f"coalesce({value}, {GIVEN[table.defaults[name]]})" if name in table.defaults else value
