@@ -9,8 +9,6 @@ from importlib.util import find_spec
 
 from observability.errors import UsageError
 from observability.reading.query import open_database
-from observability.reading.report.facts import Unread, read_facts
-from observability.reading.report.page import write_page
 from observability.settings.receiver import Settings
 
 PACKAGES = ("jinja2", "pygal")
@@ -44,8 +42,12 @@ def make_report(
     """Read the database and write the page; also returns how many of its queries have no answer.
 
     `deadline` and `reach` are those of `open_database`. UsageError where a package of the report is
-    missing. They are imported while the database works.
+    missing. They are imported while the database works; the rest of the report is imported here, as
+    a run that loads has no use for it.
     """
+    from observability.reading.report.facts import Unread, read_facts
+    from observability.reading.report.page import write_page
+
     find_packages()
     with ThreadPoolExecutor(1) as pool:
         imported = pool.submit(import_packages)
