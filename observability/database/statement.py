@@ -20,6 +20,9 @@ DAY_ORDER, TIME_ORDER = "$5", "$6"
 COLLECTED_AT = "$7"
 WITH_META = "$8"
 
+NONE = "CAST(0 AS bigint)"
+"""A count of none."""
+
 SAME_ACCOUNT = f"(SELECT {ACCOUNT})"
 """The account where rows of it are joined with others.
 

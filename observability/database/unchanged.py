@@ -8,7 +8,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from observability.database.catalogue import TableSchema
-from observability.database.merge import compared_columns, names, rows_of
+from observability.database.incoming import names, rows_of
+from observability.database.merge import compared_columns
 from observability.database.statement import ACCOUNT, ROWS, WITH_META
 from observability.database.tables import Kind
 
@@ -19,7 +20,7 @@ def unchanged_sql(schema: TableSchema) -> str:
 
     It would not if each row is there with these values, exists, is stated by a document with meta,
     and no other row of the account exists. `run_steps` then only notes that they were listed.
-    LIMIT has each row looked up, whatever statistics say (`merge.parent_join`).
+    LIMIT has each row looked up, whatever statistics say (`incoming.parent_join`).
     """
     table = schema.table
     if table.kind is not Kind.SNAPSHOT or table.parent or table.scope or not table.by_day:

@@ -8,8 +8,8 @@ from typing import Any
 
 from observability.database.catalogue import TableSchema
 from observability.database.changes import INSERT_SQL, as_object, changed_values
-from observability.database.merge import NONE, names, rows_of
-from observability.database.statement import ACCOUNT, DOCUMENT, SAME_ACCOUNT, own_order
+from observability.database.incoming import names, rows_of
+from observability.database.statement import ACCOUNT, DOCUMENT, NONE, SAME_ACCOUNT, own_order
 from observability.database.tables import Kind, Parent, Table
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Loaded, Parts, Row

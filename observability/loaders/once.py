@@ -7,7 +7,8 @@ sample states all of them in the document of every region that it runs in.
 from __future__ import annotations
 
 from observability.database.catalogue import TableSchema
-from observability.database.merge import NONE, names
+from observability.database.incoming import names
+from observability.database.statement import NONE
 
 ONCE = {
     "services": ("date_from",),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from observability.database.catalogue import TableSchema
-from observability.database.merge import NONE, rows_of
+from observability.database.incoming import rows_of
+from observability.database.statement import NONE
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, EndOfTable, Loaded, Part, Parts, Row, Waiting
