@@ -2960,26 +2960,22 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 DECLARE
     step JSONB;
     own documents;
-    unchanged BOOLEAN;
+    is_first BOOLEAN;
+    shorter TEXT;
 BEGIN
     SELECT * INTO own FROM documents d WHERE d.id = document;
+    is_first := own.loaded_at IS NULL
+        AND NOT EXISTS (SELECT FROM documents d
+                        WHERE d.account_id = own.account_id AND d.id <> own.id)
+        AND NOT EXISTS (SELECT FROM listings l
+                        WHERE l.account_id = own.account_id AND l.document_id <> own.id);
     FOR step IN SELECT value FROM jsonb_array_elements(steps) LOOP
-        unchanged := step ? ''unchanged'' AND (
-            SELECT max(l.sort_key) <= own.day_order FROM listings l
-            WHERE l.account_id = own.account_id AND l.table_name = step ->> ''table''
-              AND l.scope = '''');
-        IF unchanged THEN
-            EXECUTE step ->> ''unchanged'' INTO unchanged
+        shorter := step ->> CASE WHEN is_first THEN ''first'' ELSE ''unchanged'' END;
+        IF shorter IS NOT NULL THEN
+            RETURN QUERY EXECUTE shorter
                 USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
                       own.time_order, own.collected_at, own.with_meta;
-        END IF;
-        IF unchanged THEN
-            INSERT INTO listings (account_id, table_name, scope, sort_key, document_id, collected_at)
-            VALUES (own.account_id, step ->> ''table'', '''', own.day_order, own.id,
-                    own.collected_at)
-            ON CONFLICT DO NOTHING;
-            RETURN QUERY VALUES (CAST(0 AS bigint), CAST(0 AS bigint), CAST(0 AS bigint));
-            CONTINUE;
+            CONTINUE WHEN FOUND;
         END IF;
         RETURN QUERY EXECUTE step ->> ''sql''
             USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,

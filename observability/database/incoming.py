@@ -50,25 +50,30 @@ def scope_text(table: Table, alias: str) -> str:
     return f"key_text(concat_ws('|', {columns}))" if columns else "''"
 
 
-def incoming_cte(schema: TableSchema) -> str:
-    """The batch, typed, with the parent's id, one row per natural key.
-
-    Of two rows with one key an event's later version stays, else the first.
-    """
+def typed_rows(schema: TableSchema) -> str:
+    """The batch, typed, with the parent's id and the account's; NULL where there is no parent."""
     table, parent = schema.table, schema.table.parent
     fields = (f for f in schema.fields if not parent or f != parent.column)
     picked = [f'{given(table, "r", f)} AS "{f}"' for f in fields]
     picked += [f'p.id AS "{parent.column}"'] if parent else []
     picked += [*(f'{ACCOUNT} AS "{column}"' for column in schema.owner), "r.place"]
     join = f"LEFT {parent_join(schema, 'r')}" if parent else ""
+    return f"(SELECT {', '.join(picked)} FROM {rows_of(schema.fields)} r {join})"
+
+
+def incoming_cte(schema: TableSchema) -> str:
+    """The batch, typed, with the parent's id, one row per natural key.
+
+    Of two rows with one key an event's later version stays, else the first.
+    """
+    table = schema.table
     later = ""
     if table.version:
         later = f"{version_of(table, 'i', COLLECTED_AT)} DESC NULLS LAST, "
     key = ", ".join(schema.key_of("i."))
     return f"""incoming AS (
-    SELECT DISTINCT ON ({key}) i.*, {scope_text(table, "i")} AS covering FROM (
-        SELECT {", ".join(picked)}
-        FROM {rows_of(schema.fields)} r {join}) i
+    SELECT DISTINCT ON ({key}) i.*, {scope_text(table, "i")} AS covering
+    FROM {typed_rows(schema)} i
     ORDER BY {key}, {later}place)"""
 
 

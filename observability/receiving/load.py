@@ -13,6 +13,7 @@ from typing import Any
 from observability import THIS
 from observability.database.catalogue import ADDED_SQL, TableSchema, own_names
 from observability.database.client import DBManager
+from observability.database.first import first_sql
 from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql, values_sql
 from observability.database.tables import Kind, Table
 from observability.database.unchanged import unchanged_sql
@@ -260,8 +261,8 @@ class Load:
         known = extent if self.is_complete_listing(spool) else Extent.SOME
         sql = merge_sql(spool.schema, known)
         scopes = f"[{','.join(self.scopes(spool))}]"
-        unchanged = unchanged_sql(spool.schema) if known is Extent.WHOLE else ""
-        return Step(spool.schema.table.name, sql, rows, count, spool.schema, scopes, unchanged)
+        shorter = (first_sql(spool.schema, known), unchanged_sql(spool.schema, known))
+        return Step(spool.schema.table.name, sql, rows, count, spool.schema, scopes, *shorter)
 
     def is_complete_listing(self, spool: TableSpool) -> bool:
         """Whether the document states the whole of the table, or of periods or parents in it."""
@@ -291,12 +292,14 @@ class Step:
     rows_count: int
     schema: TableSchema
     scopes: str = "[]"
-    unchanged: str = ""  # asks whether it would write nothing
+    first: str = ""  # does the same where the account has no rows, or answers nothing
+    unchanged: str = ""  # does the same where nothing has changed, or answers nothing
 
     @cached_property
     def text(self) -> str:
         about = f'"table":"{self.table}","total":{self.rows_count}'
-        about += f',"unchanged":{json.dumps(self.unchanged)}' if self.unchanged else ""
+        for name in ("first", "unchanged"):
+            about += f',"{name}":{json.dumps(sql)}' if (sql := getattr(self, name)) else ""
         return f'{{{about},"sql":{json.dumps(self.sql)},"rows":{self.rows},"scopes":{self.scopes}}}'
 
     @property

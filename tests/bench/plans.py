@@ -72,7 +72,7 @@ def statements(connection: Connection, db: RecordingDB) -> Iterator[Statement]:
             continue
         for step in json.loads(parameters["steps"]):
             values = (document, json.dumps(step["rows"]), json.dumps(step["scopes"]), *orders)
-            for text in filter(None, (step["sql"], step.get("unchanged"))):
+            for text in filter(None, map(step.get, ("sql", "first", "unchanged"))):
                 yield Statement(text, STEP_TYPES, values, is_step=True)
 
 

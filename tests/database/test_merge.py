@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -12,6 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from observability.collectors import COLLECTORS
+from observability.database.client import DBManager
+from observability.database.merge import LOAD_SQL
 from observability.database.tables import Kind
 from observability.loaders import TABLES
 from observability.loaders.cost import PARTIAL_UPDATES
@@ -28,6 +33,12 @@ def collected(made: Document, at: datetime) -> Document:
     made["meta"]["collected_at"] = at.isoformat() + "+00:00"
     made["logs"]["date_created"] = at.isoformat() + "+00:00"
     return made
+
+
+def later(made: Document) -> datetime:
+    """An hour after a document was collected."""
+    at = datetime.fromisoformat(made["meta"]["collected_at"])
+    return at.replace(tzinfo=None) + timedelta(hours=1)
 
 
 def subset(draw: st.DrawFn, items: Sequence[Any]) -> list[Any]:
@@ -111,6 +122,38 @@ def vary_inventory(draw: st.DrawFn, made: Document) -> None:
 SETS = st.integers(2, 5).flatmap(lambda n: st.tuples(*(one_document(number=i) for i in range(n))))
 
 
+class MergingOnly(DBManager):
+    """The receiver's database that takes no shorter way than to merge: `run_steps`."""
+
+    def execute(self, sql: str, parameters: Any, *more: Any, **others: Any) -> list[list[Any]]:
+        if sql == LOAD_SQL:
+            steps = json.loads(parameters["steps"])
+            assert any("first" in step for step in steps)
+            assert any("unchanged" in step for step in steps)
+            merges = [{n: step[n] for n in step.keys() - {"first", "unchanged"}} for step in steps]
+            parameters = {**parameters, "steps": json.dumps(merges)}
+        return super().execute(sql, parameters, *more, **others)
+
+
+TOLD = """
+SELECT c.table_name, c.row_key, c.change, c.old_values, c.new_values, d.key, d.collected_at
+FROM changes c JOIN documents d ON d.id = c.document_id ORDER BY c.id"""
+COUNTED = "SELECT day, measure, dimension, value FROM daily_counts ORDER BY 1, 2, 3"
+LISTED = """
+SELECT l.table_name, l.sort_key, d.key, d.etag,
+       coalesce(r.period_start::text, CAST(o.date_created AS text), l.scope) AS scope
+FROM listings l JOIN documents d ON d.id = l.document_id
+LEFT JOIN cost_reports r ON l.table_name IN ('service_costs', 'cost_forecasts')
+                        AND CAST(r.id AS text) = l.scope
+LEFT JOIN logs o ON l.table_name = 'log_messages' AND CAST(o.id AS text) = l.scope
+ORDER BY 1, 2, 3, 4, 5"""
+
+
+def all_of(warehouse: Warehouse) -> list[Any]:
+    """All that loads leave, what each of them changed included."""
+    return [*map(warehouse.query, (TOLD, COUNTED, LISTED)), warehouse.rows()]
+
+
 @settings(
     max_examples=6,
     deadline=None,
@@ -121,15 +164,38 @@ def test_any_order_and_repetition_gives_the_same_rows(
     warehouse: Warehouse, made: tuple[tuple[str, Document], ...], seed: int
 ) -> None:
     shuffler = random.Random(seed)
-    orders = [list(made), shuffler.sample(made, len(made)) + shuffler.sample(made, 1)]
     ends = []
-    for order in orders:
+    for order in (list(made), shuffler.sample(made, len(made)) + shuffler.sample(made, 1)):
         warehouse.empty()
         for key, each in order:
             assert warehouse.load(each, key).status is FileStatus.LOADED
         ends.append(warehouse.rows())
     for table in ends[0]:
         assert ends[0][table] == ends[1][table], table
+
+
+@settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(made=SETS, seed=st.integers(0, 2**16))
+def test_what_is_first_or_unchanged_is_loaded_as_a_merge_loads_it(
+    warehouse: Warehouse, made: tuple[tuple[str, Document], ...], seed: int
+) -> None:
+    twice = [(key, collected(copy.deepcopy(each), later(each))) for key, each in made]
+    order = [document for pair in zip(made, twice, strict=True) for document in pair]
+    order += random.Random(seed).sample(order, 1)
+    ends = []
+    receiver = warehouse.receiver
+    for used in (receiver, replace(receiver, db=MergingOnly(warehouse.settings))):
+        warehouse.receiver = used
+        warehouse.empty()
+        results = [warehouse.load(each, key) for key, each in order]
+        ends.append([[result.counters for result in results], *all_of(warehouse)])
+    warehouse.receiver = receiver
+    for quick, merged in zip(*ends, strict=True):
+        assert quick == merged
 
 
 def test_reloading_an_unchanged_document_rewrites_no_row(warehouse: Warehouse) -> None:
