@@ -21,7 +21,8 @@ from tests.database.estates import BANK, SHOP, YESTERDAY, load, quiet
 from tests.documents import Document
 from tests.warehouse import Warehouse
 
-BEFORE = YESTERDAY - timedelta(days=1)
+FIRST = YESTERDAY - timedelta(days=1)  # documents of today may not be collected yet
+BEFORE = FIRST - timedelta(days=1)
 COLUMNS = "customer_name, partner_name, category, account_type"
 TAGS = """account_id,customer,partner,environment,product
 111122223333,Shop Ltd,,production,"Shop, Web shop"
@@ -30,7 +31,7 @@ TAGS = """account_id,customer,partner,environment,product
 
 
 def claiming(
-    customer: str, product: Any, day: date = YESTERDAY, account: str = SHOP, **more: Any
+    customer: str, product: Any, day: date = FIRST, account: str = SHOP, **more: Any
 ) -> Document:
     """A document of an account that says whose it is."""
     made = quiet(day, account, **more)
@@ -73,14 +74,14 @@ def test_an_account_cannot_charge_its_costs_to_somebody_else(
     }  # fmt: skip
     told = "SELECT FROM changes WHERE change = 'updated' AND new_values ? 'customer_name'"
     assert not warehouse.query(told)
-    again = warehouse.load(hostile, documents.key(YESTERDAY, SHOP, "us-east-1"))
+    again = warehouse.load(hostile, documents.key(FIRST, SHOP, "us-east-1"))
     assert (again.counters["accounts"]["UPDATED"], again.counters["accounts"]["SKIPPED"]) == (0, 1)
     # What the hub no longer says is the document's again, products with the next one.
     assert give(warehouse, tmp_path / "tags.csv", "account_id,customer\n444455556666,Bank\n") == 0
     own = ["Other Ltd", "P", "C", "T"]
     assert tags(warehouse)[shop] == (own, ["None"])
     assert tags(warehouse)[bank] == (["Bank", "P", "C", "T"], ["Bank"])
-    load(warehouse, claiming("Shop Ltd", "Bank", YESTERDAY + timedelta(days=1)))
+    load(warehouse, claiming("Shop Ltd", "Bank", YESTERDAY))
     assert tags(warehouse)[shop] == (["Shop Ltd", "P", "C", "T"], ["Bank"])
     assert give(warehouse, tmp_path / "tags.csv", "account_id\n444455556666\n") == 0
     assert "0 accounts have tags of the hub, 1 changed" in capsys.readouterr().out
@@ -136,7 +137,7 @@ def test_one_account_decides_how_a_product_is_written_whatever_the_order(
     assert warehouse.query(lineage) == [{"account_id": SHOP}]
     # Once the hub has written it, also in the same way, it is no account's any more.
     give(warehouse, tmp_path / "tags.csv", f"account_id,product\n{SHOP},BAnk\n")
-    load(warehouse, claiming("Bank Ltd", "BANK", YESTERDAY + timedelta(days=1), BANK))
+    load(warehouse, claiming("Bank Ltd", "BANK", YESTERDAY, BANK))
     assert warehouse.query(names) == [{"name": "BAnk"}]
     assert not warehouse.query(lineage)
     # A letter that PostgreSQL and Python write small in different ways.
@@ -162,7 +163,7 @@ def test_one_account_decides_how_a_product_is_written_whatever_the_order(
 def test_a_name_that_looks_like_another_one_is_refused(
     warehouse: Warehouse, name: str, why: str
 ) -> None:
-    key = documents.key(YESTERDAY, SHOP, "us-east-1")
+    key = documents.key(FIRST, SHOP, "us-east-1")
     result = warehouse.load(claiming("Shop Ltd", f"Shop,{name}"), key)
     assert result.status is FileStatus.REJECTED
     assert result.reasons[0].endswith(why)
