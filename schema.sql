@@ -254,6 +254,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS documents_key ON documents (account_id, bucket
 CREATE INDEX IF NOT EXISTS documents_latest ON documents (account_id, period_end DESC, collected_at DESC);
 CREATE INDEX IF NOT EXISTS documents_collected ON documents (account_id, collected_at DESC);
 CREATE INDEX IF NOT EXISTS documents_created ON documents (account_id, created_at);
+CREATE INDEX IF NOT EXISTS documents_without_meta ON documents (account_id) WHERE NOT with_meta;
 SELECT describe('documents', '
 Each S3 object that was loaded, with what loading it did. The two orders say which of two
 documents is the newer: by the day it speaks about, and by the time it was collected. One without
@@ -2960,26 +2961,49 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 DECLARE
     step JSONB;
     own documents;
+    some_without_meta BOOLEAN;
     is_first BOOLEAN;
-    shorter TEXT;
+    is_newest BOOLEAN;
+    number BIGINT;
+    listing_key TEXT;
+    scopes TEXT[];
 BEGIN
     SELECT * INTO own FROM documents d WHERE d.id = document;
+    some_without_meta := EXISTS (
+        SELECT FROM accounts a JOIN accounts o ON o.account_id = a.account_id
+        JOIN documents d ON d.account_id = o.id AND NOT d.with_meta WHERE a.id = own.account_id);
+    is_newest := own.loaded_at IS NULL AND NOT some_without_meta AND NOT EXISTS (
+        SELECT FROM documents d WHERE d.account_id = own.account_id AND d.id <> own.id
+        AND (d.day_order > own.day_order OR d.time_order > own.time_order));
     is_first := own.loaded_at IS NULL
         AND NOT EXISTS (SELECT FROM documents d
                         WHERE d.account_id = own.account_id AND d.id <> own.id)
-        AND NOT EXISTS (SELECT FROM listings l
-                        WHERE l.account_id = own.account_id AND l.document_id <> own.id);
+        AND EXISTS (SELECT FROM accounts a WHERE a.id = own.account_id AND a.created_at = now());
     FOR step IN SELECT value FROM jsonb_array_elements(steps) LOOP
-        shorter := step ->> CASE WHEN is_first THEN ''first'' ELSE ''unchanged'' END;
-        IF shorter IS NOT NULL THEN
-            RETURN QUERY EXECUTE shorter
+        number := CASE WHEN step ? ''without_meta'' AND NOT some_without_meta THEN 0 END;
+        scopes := NULL;
+        IF is_first AND step ? ''first'' THEN
+            EXECUTE step ->> ''first'' INTO number, listing_key, scopes
                 USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
                       own.time_order, own.collected_at, own.with_meta;
-            CONTINUE WHEN FOUND;
+        ELSIF is_newest AND step ? ''unchanged'' THEN
+            EXECUTE step ->> ''unchanged'' INTO number, listing_key, scopes
+                USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
+                      own.time_order, own.collected_at, own.with_meta;
         END IF;
-        RETURN QUERY EXECUTE step ->> ''sql''
-            USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
-                  own.time_order, own.collected_at, own.with_meta;
+        IF number IS NULL THEN
+            RETURN QUERY EXECUTE step ->> ''sql''
+                USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
+                      own.time_order, own.collected_at, own.with_meta;
+            CONTINUE;
+        END IF;
+        IF scopes IS NOT NULL THEN
+            INSERT INTO listings (account_id, table_name, scope, sort_key, document_id, collected_at)
+            SELECT own.account_id, step ->> ''table'', s.scope, listing_key, own.id,
+                   own.collected_at
+            FROM unnest(scopes) AS s (scope) ON CONFLICT DO NOTHING;
+        END IF;
+        RETURN QUERY VALUES (number, CAST(0 AS bigint), CAST(0 AS bigint));
     END LOOP;
 END';
 

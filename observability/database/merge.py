@@ -282,13 +282,13 @@ SELECT CASE WHEN created + changed + gone < due THEN created + changed + gone - 
 FROM written"""
 
 
-def listed_cte(table: Table, where: str = "true") -> str:
+def listed_cte(table: Table) -> str:
     """Note what the document states the whole of."""
     scopes = "SELECT DISTINCT covering FROM scopes" if table.scope else "SELECT '' AS covering"
     return f"""listed AS (
     INSERT INTO listings (account_id, table_name, scope, sort_key, document_id, collected_at)
     SELECT {ACCOUNT}, '{table.name}', s.covering, {own_order(table)}, {DOCUMENT}, {COLLECTED_AT}
-    FROM ({scopes}) s WHERE {where} ON CONFLICT DO NOTHING)"""
+    FROM ({scopes}) s ON CONFLICT DO NOTHING)"""
 
 
 RUN_SQL = """

@@ -6,17 +6,16 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from observability import THIS
 from observability.database.catalogue import ADDED_SQL, TableSchema, own_names
 from observability.database.client import DBManager
-from observability.database.first import first_sql
 from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql, values_sql
+from observability.database.shorter import first_sql, unchanged_sql
 from observability.database.tables import Kind, Table
-from observability.database.unchanged import unchanged_sql
 from observability.errors import DatabaseFault, Rejected, ValueRefused
 from observability.limits import DOCUMENTS_A_DAY
 from observability.loaders import LOADED_FIRST
@@ -217,7 +216,8 @@ class Load:
             scopes = self.scopes(spool) if spool.batches else []
             for sql in (LOCK_ACCOUNT_SQL, once_sql(spool.schema)) if scopes else ():
                 name = spool.schema.table.name
-                yield Step(name, sql, "[]", 0, spool.schema, f"[{','.join(scopes)}]")
+                texts = f"[{','.join(scopes)}]"
+                yield Step(name, sql, "[]", 0, spool.schema, texts, without_meta=True)
 
     def owner(self, spool: TableSpool, rows: str, count: int) -> Step:
         name, schema = spool.schema.table.name, spool.schema
@@ -248,7 +248,8 @@ class Load:
             if name == "product_accounts":
                 yield Step("products", products_sql(spool.schema), rows, batch.rows, spool.schema)
             yield from self.owners(spool.schema.table)
-            yield self.merge(spool, extent, rows, batch.rows)
+            step = self.merge(spool, extent, rows, batch.rows)
+            yield replace(step, first="") if number else step
         yield from self.owners(spool.schema.table)
         if not spool.batches and self.is_complete_listing(spool):
             yield self.merge(spool, extent, "[]", 0)
@@ -292,14 +293,16 @@ class Step:
     rows_count: int
     schema: TableSchema
     scopes: str = "[]"
-    first: str = ""  # does the same where the account has no rows, or answers nothing
+    first: str = ""  # does the same where the account has nothing yet
     unchanged: str = ""  # does the same where nothing has changed, or answers nothing
+    without_meta: bool = False  # needed only beside documents without meta
 
     @cached_property
     def text(self) -> str:
         about = f'"table":"{self.table}","total":{self.rows_count}'
         for name in ("first", "unchanged"):
             about += f',"{name}":{json.dumps(sql)}' if (sql := getattr(self, name)) else ""
+        about += ',"without_meta":true' if self.without_meta else ""
         return f'{{{about},"sql":{json.dumps(self.sql)},"rows":{self.rows},"scopes":{self.scopes}}}'
 
     @property

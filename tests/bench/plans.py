@@ -40,11 +40,17 @@ class Statement:
     text: str
     types: tuple[str, ...]
     values: tuple[str, ...]
-    is_step: bool = False
+    table: str = ""  # a step's
+
+    @property
+    def is_step(self) -> bool:
+        return bool(self.table)
 
     @property
     def name(self) -> str:
-        """What it writes to, else which table of ours it reads, or how it begins."""
+        """A step's table; else what it writes to, which table it reads, or how it begins."""
+        if self.table:
+            return self.table
         written = re.search(r'(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)"?', self.text)
         read = re.search(r'FROM "(\w+)"', self.text)
         named = written or read
@@ -73,7 +79,7 @@ def statements(connection: Connection, db: RecordingDB) -> Iterator[Statement]:
         for step in json.loads(parameters["steps"]):
             values = (document, json.dumps(step["rows"]), json.dumps(step["scopes"]), *orders)
             for text in filter(None, map(step.get, ("sql", "first", "unchanged"))):
-                yield Statement(text, STEP_TYPES, values, is_step=True)
+                yield Statement(text, STEP_TYPES, values, step["table"])
 
 
 def scans_of_big_tables(connection: Connection, db: RecordingDB, big: int) -> tuple[int, list[str]]:

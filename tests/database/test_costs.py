@@ -15,7 +15,6 @@ import receiver
 from observability.database.catalogue import TableSchema
 from observability.database.merge import SEEN_SQL
 from observability.database.tables import Kind
-from observability.database.unchanged import unchanged_sql
 from observability.loaders import TABLES
 from observability.receiving.bucket import S3Manager
 from observability.receiving.known import KnownSchemas
@@ -152,10 +151,11 @@ def test_rows_that_may_be_unchanged_are_looked_up_before_statistics_know_the_acc
 ) -> None:
     """Else all rows of a large document are compared with all that the account has."""
     schemas = {s.table.name: s for s in warehouse.receiver.schemas.read()}
-    asked = {name for name, schema in schemas.items() if unchanged_sql(schema)}
     asking = unknown("IS NOT DISTINCT FROM (i.")
-    assert asked == asking.keys()
+    assert asking.keys() == {n for n, s in schemas.items() if s.table.kind is not Kind.OWNER}
     for name, plan in asking.items():
+        if any(index_conditions(plan, f"{name}_instance")):
+            continue  # by the machine that it is of: such rows are few
         conditions = list(index_conditions(plan, f"{name}_key"))
         keyed = len(schemas[name].key)
         assert any(found.count(" = ") == keyed for found in conditions), (name, conditions)
