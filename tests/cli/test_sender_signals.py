@@ -72,8 +72,7 @@ UPLOADS_IN_PARTS = (
 """A sender that uploads in parts from 1 MB on, and may take a minute to abort them."""
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("regions", [1, 2])
+@pytest.mark.parametrize(("number", "regions"), [(signal.SIGTERM, 1), (signal.SIGINT, 2)])
 def test_a_signal_leaves_no_part_of_an_upload_behind(
     embedded: EmbeddedCloud,
     account: Account,

@@ -175,7 +175,7 @@ def test_any_order_and_repetition_gives_the_same_rows(
 
 
 @settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -16,9 +16,16 @@ from tests.family import BUYERS, MEMBERS, PLAIN, ROLE, MakeFamily, RunFamily, lo
 from tests.warehouse import Rows
 
 
-@pytest.mark.parametrize("page_size", [None, 7])
-@pytest.mark.parametrize("flags", [(), past(4)], ids=["yesterday", "past days"])
-@pytest.mark.parametrize(("size", "queries"), [(PLAIN, 2), (BUYERS, 2 + 4)], ids=["plain", "mixed"])
+# Each two of these conditions are met together.
+@pytest.mark.parametrize(
+    ("size", "queries", "flags", "page_size"),
+    [
+        pytest.param(PLAIN, 2, (), 7, id="plain, yesterday, many pages"),
+        pytest.param(PLAIN, 2, past(4), None, id="plain, past days, one page"),
+        pytest.param(BUYERS, 2 + 4, (), None, id="mixed, yesterday, one page"),
+        pytest.param(BUYERS, 2 + 4, past(4), 7, id="mixed, past days, many pages"),
+    ],
+)
 def test_the_payers_costs_are_those_that_each_account_reads(
     size: Size,
     queries: int,
