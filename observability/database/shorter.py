@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from observability.database.catalogue import TableSchema
 from observability.database.incoming import incoming_cte, names, scopes_cte, typed_rows
-from observability.database.merge import Extent, compared_columns
+from observability.database.merge import Extent, compared_columns, seen_before
 from observability.database.statement import (
     ACCOUNT,
     DOCUMENT,
@@ -52,14 +52,48 @@ def unchanged_sql(schema: TableSchema, extent: Extent) -> str:
     It would not if each row is there with these values and exists, and no other row of the account
     or of these periods exists. Events become those of the document.
     """
-    if schema.table.kind is Kind.EVENT:
+    table = schema.table
+    if table.kind is Kind.EVENT:
         return met_again(schema)
+    if extent is Extent.MORE:
+        return one_of_several(schema)
+    if extent is Extent.LAST and not table.scope:
+        return last_of_several(schema)
     if extent is not Extent.WHOLE:
         return ""
-    ctes = "".join(f"WITH {cte}\n" for cte in scope_ctes(schema, whole=True))
-    return f"""{ctes}SELECT {NONE}, {listed(schema.table, whole=True)}
-WHERE (SELECT count(DISTINCT {same_row(schema)}) FROM {typed_rows(schema)} i)
-      = jsonb_array_length({ROWS}) AND jsonb_array_length({ROWS}) = {existing(schema)}"""
+    pairs = " AND ".join(f's."{column}" = i."{column}"' for column in table.scope)
+    stated = f"EXISTS (SELECT FROM scopes s WHERE {pairs})" if table.scope else "true"
+    ctes = "".join(f"{cte},\n" for cte in scope_ctes(schema, whole=True))
+    return f"""WITH {ctes}same AS MATERIALIZED (
+    SELECT {same_row(schema)} AS id, {stated} AS stated FROM {typed_rows(schema)} i)
+SELECT {NONE}, {listed(table, whole=True)}
+WHERE {ALL_MET}
+  AND (SELECT count(DISTINCT id) FILTER (WHERE stated) FROM same) = {existing(schema)}"""
+
+
+ALL_MET = f"(SELECT count(DISTINCT id) FROM same) = jsonb_array_length({ROWS})"
+"""Whether each row of the batch is there as it is, and none of them twice."""
+
+
+def one_of_several(schema: TableSchema) -> str:
+    """The same of a batch that others follow: it is remembered which rows it had."""
+    table = schema.table
+    return f"""WITH same AS MATERIALIZED (
+    SELECT {same_row(schema)} AS id FROM {typed_rows(schema)} i),
+remembered AS (
+    INSERT INTO seen (table_name, row_id) SELECT '{table.name}', id FROM same WHERE {ALL_MET}
+    RETURNING 1)
+SELECT {NONE}, {listed(table, whole=False)} WHERE {ALL_MET}"""
+
+
+def last_of_several(schema: TableSchema) -> str:
+    """The same of the last batch: what exists has to be what all batches had."""
+    table = schema.table
+    return f"""WITH same AS MATERIALIZED (
+    SELECT {same_row(schema)} AS id FROM {typed_rows(schema)} i),
+met AS (SELECT id FROM same UNION {seen_before(table)})
+SELECT {NONE}, {listed(table, whole=True)}
+WHERE {ALL_MET} AND (SELECT count(*) FROM met) = {existing(schema)}"""
 
 
 def met_again(schema: TableSchema) -> str:
@@ -69,8 +103,7 @@ def met_again(schema: TableSchema) -> str:
     SELECT {same_row(schema)} AS id FROM {typed_rows(schema)} i),
 met AS (
     UPDATE "{table}" t SET document_id = {DOCUMENT} FROM same s
-    WHERE t.id = s.id AND t.document_id IS NOT NULL
-      AND (SELECT count(DISTINCT id) FROM same) = jsonb_array_length({ROWS})
+    WHERE t.id = s.id AND t.document_id IS NOT NULL AND {ALL_MET}
     RETURNING t.id)
 SELECT {NONE}, {listed(schema.table, whole=False)}
 WHERE (SELECT count(*) FROM met) = jsonb_array_length({ROWS})"""

@@ -78,6 +78,28 @@ def test_a_list_with_other_keys_is_merged(
     assert "".join(key for key, (since, _) in stored(warehouse).items() if since == 1) == gone
 
 
+@pytest.mark.parametrize(
+    ("second", "expected", "gone"),
+    [
+        ("abcdefgh", counts(0, 0, 8, 0), ""),
+        ("bcdefgh", counts(0, 0, 7, 1), "a"),
+        ("abcdefg", counts(0, 0, 7, 1), "h"),
+        ("abcdefga", counts(0, 0, 8, 1), "h"),  # as many rows as there are keys
+        ("abcdefghi", counts(1, 0, 8, 0), ""),
+        ("abcdefgi", counts(1, 0, 7, 1), "h"),
+    ],
+)
+def test_a_list_of_several_requests_is_compared_as_a_whole(
+    warehouse: Warehouse, second: str, expected: dict[str, int], gone: str
+) -> None:
+    """A request takes three of these keys."""
+    load(warehouse, day_with("abcdefgh", 0, description="long " * 200_000))
+    warehouse.embedded.data_api.forget_calls()
+    assert load(warehouse, day_with(second, 1, description="long " * 200_000)) == expected
+    assert len(warehouse.embedded.data_api.calls) > 4
+    assert "".join(key for key, (since, _) in stored(warehouse).items() if since == 1) == gone
+
+
 @pytest.mark.parametrize("value", [None, "", "other"])
 def test_a_row_that_somebody_changed_is_mended(warehouse: Warehouse, value: str | None) -> None:
     load(warehouse, day_with("ab", 0))
