@@ -23,6 +23,7 @@ import pytest
 from botocore.loaders import create_loader
 
 from observability.log import LOGGER, OF_RUN
+from observability.receiving.setup import keep_statements
 from tests.cloud import Account, Cloud, EmbeddedCloud, Size, generate
 from tests.cloud.validation import InvalidAnswerError
 from tests.warehouse import Warehouse
@@ -205,10 +206,15 @@ def bucket(embedded: EmbeddedCloud) -> str:
 
 @pytest.fixture(scope="session")
 def schema_database(running_cloud: EmbeddedCloud) -> str:
-    """The name of a database with schema.sql applied, to be copied and not to be used."""
+    """The name of a database as --init-schema leaves it, to be copied and not to be used."""
     name = running_cloud.create_database()
     with psycopg.connect(running_cloud.postgres.dsn_for(name)) as connection:
         connection.execute(SCHEMA.read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, value in running_cloud.environment(running_cloud.analytics.id).items():
+            patch.setenv(variable, value)
+        keep_statements(Warehouse(running_cloud, running_cloud.bucket, name).receiver.db)
+    running_cloud.data_api.release_sessions()
     return name
 
 

@@ -296,7 +296,7 @@ SELECT created, updated, gone
 FROM run_steps(CAST(:document AS bigint), CAST(:steps AS jsonb))"""
 
 LOAD_SQL = """
-SELECT loaded_before, today, CAST(counted AS text)
+SELECT loaded_before, today, CAST(counted AS text), unknown
 FROM load_document(CAST(:document AS jsonb), CAST(:steps AS jsonb), :begins, :ends)"""
 
 SEEN_SQL = "CREATE TEMPORARY TABLE seen (table_name text, row_id bigint) ON COMMIT DROP"

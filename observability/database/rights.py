@@ -24,8 +24,10 @@ LONGEST = 56
 
 ALL = "INSERT, UPDATE, DELETE"
 """What the receiver writes: rows that it loads, marks as gone, and takes out again (--erase)."""
-LESS = dict.fromkeys(("changes", "listings", "notices"), "INSERT, DELETE")
-"""Tables of history: their rows are never updated."""
+LESS = dict.fromkeys(("changes", "listings", "notices"), "INSERT, DELETE") | {
+    "statements": "INSERT"
+}
+"""Tables of history: their rows are never updated. Statements are kept as they are."""
 
 VIEW = re.compile(r"^CREATE OR REPLACE VIEW (\w+)", re.MULTILINE)
 

@@ -12,25 +12,27 @@ from typing import Any
 
 from observability import THIS
 from observability.database.catalogue import ADDED_SQL, TableSchema, own_names
-from observability.database.client import DBManager
+from observability.database.client import DBManager, Value
+from observability.database.kept import digest, keep
 from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql, values_sql
 from observability.database.shorter import first_sql, unchanged_sql
 from observability.database.tables import Kind, Table
 from observability.errors import DatabaseFault, Rejected, ValueRefused
 from observability.limits import DOCUMENTS_A_DAY
 from observability.loaders import LOADED_FIRST
-from observability.loaders.account import accounts_sql, products_sql, without_product_sql
-from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
+from observability.loaders.account import products_sql, without_product_sql
+from observability.loaders.cost import PARTIAL_UPDATES
 from observability.loaders.once import LOCK_ACCOUNT_SQL, ONCE, once_sql
-from observability.loaders.security import RECOUNT_SQL, security_sql
+from observability.loaders.security import RECOUNT_SQL
 from observability.receiving.bucket import S3Manager
-from observability.receiving.casting import room_after, size_in_request
+from observability.receiving.casting import encode, room_after, size_in_request
 from observability.receiving.facts import Facts
 from observability.receiving.files import File
 from observability.receiving.gate import check_number
 from observability.receiving.identity import speaks_of_now
 from observability.receiving.result import Counters
 from observability.receiving.spool import DocumentSpool, TableSpool
+from observability.receiving.statements import owner_sql
 
 LOADED_SQL = """
 SELECT CAST(d.counters AS text), d.collected_at <> d.last_modified,
@@ -92,6 +94,7 @@ class Load:
     transaction: str | None = None
     counters: Counters = field(default_factory=dict)
     before: bool = False  # a receiver of this version had loaded it
+    trial: bool = False  # nothing is to be left in the database
 
     @property
     def dated(self) -> bool:
@@ -103,6 +106,7 @@ class Load:
 
         Nothing is kept unless the document turns out well to its end: raises Rejected if not.
         """
+        self.trial = not keep
         requests = in_requests(self.steps(), self.spool.early)
         if self.spool.ended and not self.spool.large():
             first, *more = requests
@@ -136,19 +140,33 @@ class Load:
         """One call of the database with some of the document's steps."""
         texts = "[" + ",".join(step.text for step in steps) + "]"
         ours = {"loaded_by": THIS, "again": self.again, "most": DOCUMENTS_A_DAY}
-        given = {"document": json.dumps(self.document | ours), "steps": texts}
+        given: dict[str, Value] = {"document": json.dumps(self.document | ours), "steps": texts}
+        given |= {"begins": begins, "ends": ends}
         self.spool.room.check_time()
         try:
-            [[self.before, today, counted]] = self.db.execute(
-                LOAD_SQL, {**given, "begins": begins, "ends": ends}, self.transaction
-            )
+            [answer] = self.db.execute(LOAD_SQL, given, self.transaction)
+            if answer[-1]:
+                self.keep_statements(answer[-1].split(","), steps)
+                [answer] = self.db.execute(LOAD_SQL, given, self.transaction)
+            self.before, today, counted, unknown = answer
         except ValueRefused as refused:
             raise self.explanation(refused, steps) from refused
         except (DatabaseFault, Rejected) as error:
             raise self.with_names(error, steps) from error
+        if unknown:
+            raise DatabaseFault("what was to be kept in the table statements is not there")
         if counted is None:
             check_number(today)
         self.counters = as_counters(counted, before=self.before)
+
+    def keep_statements(self, unknown: Sequence[str], steps: Iterable[Step]) -> None:
+        """Have the database keep statements that it does not know yet, as after an update.
+
+        For itself, as others would wait for the end of a transaction that keeps the same.
+        """
+        statements = {digest(sql): sql for step in steps for sql in step.statements}
+        alone = self.transaction if self.trial else None
+        keep(self.db, [statements[name] for name in unknown], alone)
 
     def explanation(self, refused: ValueRefused, steps: Sequence[Step]) -> Exception:
         """Whose fault it is that a value was refused.
@@ -221,7 +239,7 @@ class Load:
 
     def owner(self, spool: TableSpool, rows: str, count: int) -> Step:
         name, schema = spool.schema.table.name, spool.schema
-        sql = self.owner_sql(name, schema)
+        sql = owner_sql(schema, self.complete(schema.table))
         if name in PARTIAL_UPDATES:  # they say more of rows that are counted already
             return Step("cost_reports", sql, rows, 0, schema)
         return Step(name, sql, rows, count, schema)
@@ -232,11 +250,6 @@ class Load:
             spool = self.spool.tables[table.parent.table]
             while (more := spool.read_more())[1]:
                 yield self.owner(spool, *more)
-
-    def owner_sql(self, name: str, schema: TableSchema) -> str:
-        if name == "accounts":
-            return accounts_sql(schema, self.complete(schema.table))
-        return partial_update_sql(schema) if name in PARTIAL_UPDATES else security_sql(schema)
 
     def merges(self, name: str, spool: TableSpool) -> Iterator[Step]:
         """A step per batch; one without rows where the document says that there are none."""
@@ -297,19 +310,23 @@ class Step:
     unchanged: str = ""  # does the same where nothing has changed, or answers nothing
     without_meta: bool = False  # needed only beside documents without meta
 
+    @property
+    def statements(self) -> list[str]:
+        return [sql for sql in (self.sql, self.first, self.unchanged) if sql]
+
     @cached_property
     def text(self) -> str:
-        about = f'"table":"{self.table}","total":{self.rows_count}'
-        for name in ("first", "unchanged"):
-            about += f',"{name}":{json.dumps(sql)}' if (sql := getattr(self, name)) else ""
-        about += ',"without_meta":true' if self.without_meta else ""
-        return f'{{{about},"sql":{json.dumps(self.sql)},"rows":{self.rows},"scopes":{self.scopes}}}'
+        about: dict[str, Any] = {"table": self.table, "total": self.rows_count}
+        for name in ("sql", "first", "unchanged"):
+            about |= {name: digest(sql)} if (sql := getattr(self, name)) else {}
+        about |= {"without_meta": True} if self.without_meta else {}
+        return f'{encode(about)[:-1]},"rows":{self.rows},"scopes":{self.scopes}}}'
 
     @property
     def values(self) -> str:
         """The same without writing: its values are cast, and no more."""
-        sql = values_sql(self.schema)
-        return f'{{"sql":{json.dumps(sql)},"rows":{self.rows},"scopes":[]}}'
+        text = encode({"text": values_sql(self.schema)})
+        return f'{text[:-1]},"rows":{self.rows},"scopes":[]}}'
 
 
 def in_requests(steps: Iterable[Step], early: bool) -> Iterator[tuple[list[Step], bool]]:

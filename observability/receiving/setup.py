@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from observability.database.client import DBManager
 from observability.database.initialize import init_schema as apply_schema
+from observability.database.kept import forget_others, keep
 from observability.database.schema import schema_text, split_statements
+from observability.receiving.known import KnownSchemas
+from observability.receiving.statements import all_statements
 from observability.settings.receiver import Settings
 
 READ_POSITION_SQL = """
@@ -22,6 +25,7 @@ def init_schema(settings: Settings) -> int:
     statements = list(split_statements(schema_text()))
     db = DBManager(settings)
     apply_schema(db, statements)
+    keep_statements(db)
     print(f"schema applied: {len(statements)} statements")
     if views := [record[0] for record in db.execute(READ_POSITION_SQL, {})]:
         print(
@@ -30,3 +34,10 @@ def init_schema(settings: Settings) -> int:
             "view anew"
         )
     return 0
+
+
+def keep_statements(db: DBManager) -> None:
+    """Have the database keep what documents are loaded with, so that none has to carry it."""
+    made = all_statements(KnownSchemas(db).read())
+    keep(db, made)
+    forget_others(db, made)

@@ -58,6 +58,7 @@ class Statement:
 
 
 STEP_TYPES = ("bigint", "jsonb", "jsonb", "bigint", "text", "text", "timestamptz", "boolean")
+KEPT = b"SELECT sql FROM statements WHERE digest = %s"
 OF_DOCUMENT = b"""
 SELECT id, account_id, day_order, time_order, collected_at, with_meta
 FROM documents ORDER BY id DESC LIMIT 1"""
@@ -78,7 +79,8 @@ def statements(connection: Connection, db: RecordingDB) -> Iterator[Statement]:
             continue
         for step in json.loads(parameters["steps"]):
             values = (document, json.dumps(step["rows"]), json.dumps(step["scopes"]), *orders)
-            for text in filter(None, map(step.get, ("sql", "first", "unchanged"))):
+            for name in filter(None, map(step.get, ("sql", "first", "unchanged"))):
+                [[text]] = connection.execute(KEPT, (name,)).fetchall()
                 yield Statement(text, STEP_TYPES, values, step["table"])
 
 

@@ -1,0 +1,46 @@
+"""All statements that documents are loaded with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from observability.database.catalogue import TableSchema
+from observability.database.merge import Extent, merge_sql
+from observability.database.shorter import first_sql, unchanged_sql
+from observability.database.tables import Kind
+from observability.loaders.account import accounts_sql, products_sql, without_product_sql
+from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
+from observability.loaders.once import LOCK_ACCOUNT_SQL, ONCE, once_sql
+from observability.loaders.security import RECOUNT_SQL, security_sql
+
+
+def all_statements(schemas: Sequence[TableSchema]) -> list[str]:
+    """Each that a document may need, for the tables as they are."""
+    made = [sql for schema in schemas for sql in statements_of(schema)]
+    made += [RECOUNT_SQL, LOCK_ACCOUNT_SQL]
+    made += [sql for named in (True, False) for sql in without_product_sql(named=named)]
+    return [*dict.fromkeys(made)]
+
+
+def statements_of(schema: TableSchema) -> Iterator[str]:
+    """Those of one table."""
+    if schema.table.kind is Kind.OWNER:
+        for complete in (True, False):
+            yield owner_sql(schema, complete)
+        return
+    for extent in Extent:
+        yield from filter(None, (merge_sql(schema, extent), unchanged_sql(schema, extent)))
+        if extent is not Extent.LAST:
+            yield first_sql(schema, extent)
+    if schema.table.name in ONCE:
+        yield once_sql(schema)
+    if schema.table.name == "product_accounts":
+        yield products_sql(schema)
+
+
+def owner_sql(schema: TableSchema, complete: bool) -> str:
+    """The statement of a table that others hang on."""
+    name = schema.table.name
+    if name == "accounts":
+        return accounts_sql(schema, complete)
+    return partial_update_sql(schema) if name in PARTIAL_UPDATES else security_sql(schema)
