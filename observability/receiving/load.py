@@ -149,12 +149,12 @@ class Load:
                 self.keep_statements(answer[-1].split(","), steps)
                 [answer] = self.db.execute(LOAD_SQL, given, self.transaction)
             self.before, today, counted, unknown = answer
+            if unknown:
+                raise DatabaseFault("the table statements leaves out what is put into it")
         except ValueRefused as refused:
             raise self.explanation(refused, steps) from refused
         except (DatabaseFault, Rejected) as error:
             raise self.with_names(error, steps) from error
-        if unknown:
-            raise DatabaseFault("what was to be kept in the table statements is not there")
         if counted is None:
             check_number(today)
         self.counters = as_counters(counted, before=self.before)
