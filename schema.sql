@@ -2968,8 +2968,14 @@ END';
 -- Data API takes one statement per call and some 20 ms for it; a document has a statement per table.
 -- The planner cannot know how many rows come: it is told to look each up by an index. Each statement is
 -- given the id of its document, its own rows and scopes, and of the document's row its account and what
--- says which of two documents is the newer. A step with `unchanged` is asked first whether it would
--- write nothing, where the account's newest listing of the table is older: then it is only listed.
+-- says which of two documents is the newer. Steps name statements by their digests in `statements`:
+--   sql           what is to be done, as created, updated, gone
+--   first         the same for the first document of an account
+--   unchanged     the same for its newest document, where nothing else has changed. Both answer with
+--                 the number created, and what is listed: order and scopes; or not at all, and then
+--                 `sql` is run. So it is where a document was deleted by hand whose listing is newer
+--   without_meta  needed only if the account has documents without meta in any of its regions. That
+--                 is asked when its turn comes, under the lock that the step before has taken
 DROP FUNCTION IF EXISTS run_steps(INTEGER, JSONB);
 CREATE OR REPLACE FUNCTION run_steps(document BIGINT, steps JSONB)
 RETURNS TABLE (created BIGINT, updated BIGINT, gone BIGINT) LANGUAGE plpgsql
@@ -2977,37 +2983,43 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 DECLARE
     step JSONB;
     own documents;
-    some_without_meta BOOLEAN;
     is_first BOOLEAN;
     is_newest BOOLEAN;
+    shorter TEXT;
     number BIGINT;
     listing_key TEXT;
     scopes TEXT[];
 BEGIN
     SELECT * INTO own FROM documents d WHERE d.id = document;
-    some_without_meta := EXISTS (
-        SELECT FROM accounts a JOIN accounts o ON o.account_id = a.account_id
-        JOIN documents d ON d.account_id = o.id AND NOT d.with_meta WHERE a.id = own.account_id);
-    is_newest := own.loaded_at IS NULL AND NOT some_without_meta AND NOT EXISTS (
+    is_newest := own.loaded_at IS NULL AND NOT EXISTS (
         SELECT FROM documents d WHERE d.account_id = own.account_id AND d.id <> own.id
-        AND (d.day_order > own.day_order OR d.time_order > own.time_order));
+        AND (d.day_order >= own.day_order OR d.time_order >= own.time_order))
+        AND NOT EXISTS (
+        SELECT FROM documents d WHERE d.account_id = own.account_id AND NOT d.with_meta);
     is_first := own.loaded_at IS NULL
         AND NOT EXISTS (SELECT FROM documents d
                         WHERE d.account_id = own.account_id AND d.id <> own.id)
         AND EXISTS (SELECT FROM accounts a WHERE a.id = own.account_id AND a.created_at = now());
     FOR step IN SELECT value FROM jsonb_array_elements(steps) LOOP
-        number := CASE WHEN step ? ''without_meta'' AND NOT some_without_meta THEN 0 END;
+        number := NULL;
         scopes := NULL;
-        IF is_first AND step ? ''first'' THEN
-            EXECUTE (SELECT k.sql FROM statements k WHERE k.digest = step ->> ''first'') INTO number, listing_key, scopes
-                USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
-                      own.time_order, own.collected_at, own.with_meta;
-        ELSIF is_newest AND step ? ''unchanged'' THEN
-            EXECUTE (SELECT k.sql FROM statements k WHERE k.digest = step ->> ''unchanged'') INTO number, listing_key, scopes
+        IF step ? ''without_meta'' AND NOT EXISTS (
+            SELECT FROM accounts a JOIN accounts o ON o.account_id = a.account_id
+            JOIN documents d ON d.account_id = o.id AND NOT d.with_meta
+            WHERE a.id = own.account_id) THEN
+            number := 0;
+        END IF;
+        shorter := step ->> CASE WHEN is_first THEN ''first'' WHEN is_newest THEN ''unchanged'' END;
+        IF shorter IS NOT NULL THEN
+            EXECUTE (SELECT k.sql FROM statements k WHERE k.digest = shorter)
+                INTO number, listing_key, scopes
                 USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
                       own.time_order, own.collected_at, own.with_meta;
         END IF;
-        IF number IS NULL THEN
+        IF number IS NULL OR EXISTS (
+            SELECT FROM listings l
+            WHERE l.account_id = own.account_id AND l.table_name = step ->> ''table''
+              AND l.scope = ANY (scopes) AND l.sort_key > listing_key) THEN
             RETURN QUERY EXECUTE coalesce(
                 step ->> ''text'',
                 (SELECT k.sql FROM statements k WHERE k.digest = step ->> ''sql''))

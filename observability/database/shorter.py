@@ -27,22 +27,29 @@ from observability.database.tables import Kind, Table
 def first_sql(schema: TableSchema, extent: Extent) -> str:
     """Insert the rows of an account that has none yet: there is nothing to compare them with.
 
-    A number below 0 is that of rows that were not written (`merge_sql`).
+    Not if somebody's trigger has made some with the account. '' of tables without the account. A
+    number below 0 is that of rows that were not written (`merge_sql`).
     """
     table = schema.table
+    if not schema.owner:
+        return ""
     values = {column: f'j."{column}"' for column in schema.owner + schema.data}
     values["document_id"] = DOCUMENT
     if schema.stamped:
         values["updated_at"] = "now()"
+    if table.kind is Kind.SNAPSHOT:
+        values["gone_at"] = "CAST(NULL AS timestamptz)"  # whatever the column's default
     whole = extent is Extent.WHOLE
     ctes = [incoming_cte(schema), *scope_ctes(schema, whole)]
-    return f"""WITH {", ".join(ctes)},
+    return f"""WITH nothing AS MATERIALIZED (
+    SELECT WHERE NOT EXISTS (SELECT FROM "{table.name}" t WHERE t.account_id = {ACCOUNT})),
+{", ".join(ctes)},
 inserted AS (
     INSERT INTO "{table.name}" ({names(values)})
-    SELECT {", ".join(values.values())} FROM incoming j
+    SELECT {", ".join(values.values())} FROM incoming j WHERE EXISTS (SELECT FROM nothing)
     RETURNING id)
 SELECT CASE WHEN w.n < i.n THEN w.n - i.n ELSE w.n END, {listed(table, whole)}
-FROM (SELECT count(*) AS n FROM inserted) w, (SELECT count(*) AS n FROM incoming) i"""
+FROM nothing, (SELECT count(*) AS n FROM inserted) w, (SELECT count(*) AS n FROM incoming) i"""
 
 
 @lru_cache(maxsize=1024)
@@ -103,7 +110,7 @@ def met_again(schema: TableSchema) -> str:
     SELECT {same_row(schema)} AS id FROM {typed_rows(schema)} i),
 met AS (
     UPDATE "{table}" t SET document_id = {DOCUMENT} FROM same s
-    WHERE t.id = s.id AND t.document_id IS NOT NULL AND {ALL_MET}
+    WHERE t.id = s.id AND {ALL_MET}
     RETURNING t.id)
 SELECT {NONE}, {listed(schema.table, whole=False)}
 WHERE (SELECT count(*) FROM met) = jsonb_array_length({ROWS})"""
@@ -119,6 +126,8 @@ def same_row(schema: TableSchema) -> str:
     pairs = zip(schema.key_of("t."), schema.key_of("i."), strict=True)
     wanted = [f"{stored} = {ours}" for stored, ours in pairs]
     wanted += [f"NOT ({table.derived})"] if table.derived else []
+    if table.kind is Kind.EVENT:  # else the merge knows no time up to which AWS can have updated it
+        wanted += ["EXISTS (SELECT FROM documents d WHERE d.id = t.document_id)"]
     found = "CASE WHEN t.gone_at IS NULL THEN t.id END" if table.kind is Kind.SNAPSHOT else "t.id"
     return f"""(SELECT {found} FROM "{table.name}" t WHERE {" AND ".join(wanted)}
     AND ({names(columns, "t.")}) IS NOT DISTINCT FROM ({names(columns, "i.")}) LIMIT 1)"""

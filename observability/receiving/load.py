@@ -230,11 +230,14 @@ class Load:
 
     def once(self) -> Iterator[Step]:
         """Costs that other regions of the account repeat: last, as parts hang on the reports."""
+        locked = False
         for spool in (self.spool.tables[name] for name in ONCE):
-            scopes = self.scopes(spool) if spool.batches else []
-            for sql in (LOCK_ACCOUNT_SQL, once_sql(spool.schema)) if scopes else ():
-                name = spool.schema.table.name
-                texts = f"[{','.join(scopes)}]"
+            name, scopes = spool.schema.table.name, self.scopes(spool) if spool.batches else []
+            if scopes and not locked:
+                locked = True
+                yield Step(name, LOCK_ACCOUNT_SQL, "[]", 0, spool.schema)
+            if scopes:
+                sql, texts = once_sql(spool.schema), f"[{','.join(scopes)}]"
                 yield Step(name, sql, "[]", 0, spool.schema, texts, without_meta=True)
 
     def owner(self, spool: TableSpool, rows: str, count: int) -> Step:

@@ -29,9 +29,8 @@ def statements_of(schema: TableSchema) -> Iterator[str]:
             yield owner_sql(schema, complete)
         return
     for extent in Extent:
-        yield from filter(None, (merge_sql(schema, extent), unchanged_sql(schema, extent)))
-        if extent is not Extent.LAST:
-            yield first_sql(schema, extent)
+        made = (merge_sql(schema, extent), unchanged_sql(schema, extent), first_sql(schema, extent))
+        yield from filter(None, made)
     if schema.table.name in ONCE:
         yield once_sql(schema)
     if schema.table.name == "product_accounts":
