@@ -2970,7 +2970,8 @@ END';
 -- given the id of its document, its own rows and scopes, and of the document's row its account and what
 -- says which of two documents is the newer. Steps name statements by their digests in `statements`:
 --   sql           what is to be done, as created, updated, gone
---   first         the same for the first document of an account
+--   first         the same for the first document of an account, if no trigger or rule of somebody
+--                 may have made other rows with it
 --   unchanged     the same for its newest document, where nothing else has changed. Both answer with
 --                 the number created, and what is listed: order and scopes; or not at all, and then
 --                 `sql` is run. So it is where a document was deleted by hand whose listing is newer
@@ -2985,6 +2986,7 @@ DECLARE
     own documents;
     is_first BOOLEAN;
     is_newest BOOLEAN;
+    usual TEXT;
     shorter TEXT;
     number BIGINT;
     listing_key TEXT;
@@ -2999,41 +3001,50 @@ BEGIN
     is_first := own.loaded_at IS NULL
         AND NOT EXISTS (SELECT FROM documents d
                         WHERE d.account_id = own.account_id AND d.id <> own.id)
-        AND EXISTS (SELECT FROM accounts a WHERE a.id = own.account_id AND a.created_at = now());
-    FOR step IN SELECT value FROM jsonb_array_elements(steps) LOOP
+        AND EXISTS (SELECT FROM accounts a WHERE a.id = own.account_id AND a.created_at = now())
+        AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+                        WHERE NOT t.tgisinternal AND c.relnamespace = ''public''::regnamespace)
+        AND NOT EXISTS (SELECT FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+                        WHERE r.rulename <> ''_RETURN'' AND c.relnamespace = ''public''::regnamespace);
+    FOR step, usual, shorter IN
+        SELECT s.step, coalesce(s.step ->> ''text'', k.sql), o.sql
+        FROM jsonb_array_elements(steps) WITH ORDINALITY AS s (step, place)
+        LEFT JOIN statements k ON k.digest = s.step ->> ''sql''
+        LEFT JOIN statements o ON o.digest = s.step ->> (
+            CASE WHEN is_first THEN ''first'' WHEN is_newest THEN ''unchanged'' END)
+        ORDER BY s.place LOOP
         number := NULL;
-        scopes := NULL;
-        IF step ? ''without_meta'' AND NOT EXISTS (
-            SELECT FROM accounts a JOIN accounts o ON o.account_id = a.account_id
-            JOIN documents d ON d.account_id = o.id AND NOT d.with_meta
-            WHERE a.id = own.account_id) THEN
-            number := 0;
-        END IF;
-        shorter := step ->> CASE WHEN is_first THEN ''first'' WHEN is_newest THEN ''unchanged'' END;
-        IF shorter IS NOT NULL THEN
-            EXECUTE (SELECT k.sql FROM statements k WHERE k.digest = shorter)
-                INTO number, listing_key, scopes
+        IF step ? ''without_meta'' THEN
+            IF NOT EXISTS (SELECT FROM accounts a JOIN accounts o ON o.account_id = a.account_id
+                           JOIN documents d ON d.account_id = o.id AND NOT d.with_meta
+                           WHERE a.id = own.account_id) THEN
+                number := 0;
+            END IF;
+        ELSIF shorter IS NOT NULL THEN
+            EXECUTE shorter INTO number, listing_key, scopes
                 USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
                       own.time_order, own.collected_at, own.with_meta;
+            IF cardinality(scopes) > 0 THEN
+                INSERT INTO listings (
+                    account_id, table_name, scope, sort_key, document_id, collected_at)
+                SELECT own.account_id, step ->> ''table'', s.scope, listing_key, own.id,
+                       own.collected_at
+                FROM unnest(scopes) AS s (scope)
+                WHERE NOT EXISTS (
+                    SELECT FROM unnest(scopes) AS o (scope) JOIN listings l
+                      ON l.account_id = own.account_id AND l.table_name = step ->> ''table''
+                     AND l.scope = o.scope AND l.sort_key > listing_key)
+                ON CONFLICT DO NOTHING;
+                number := CASE WHEN FOUND THEN number END;
+            END IF;
         END IF;
-        IF number IS NULL OR EXISTS (
-            SELECT FROM listings l
-            WHERE l.account_id = own.account_id AND l.table_name = step ->> ''table''
-              AND l.scope = ANY (scopes) AND l.sort_key > listing_key) THEN
-            RETURN QUERY EXECUTE coalesce(
-                step ->> ''text'',
-                (SELECT k.sql FROM statements k WHERE k.digest = step ->> ''sql''))
+        IF number IS NULL THEN
+            RETURN QUERY EXECUTE usual
                 USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
                       own.time_order, own.collected_at, own.with_meta;
-            CONTINUE;
+        ELSE
+            RETURN QUERY VALUES (number, CAST(0 AS bigint), CAST(0 AS bigint));
         END IF;
-        IF scopes IS NOT NULL THEN
-            INSERT INTO listings (account_id, table_name, scope, sort_key, document_id, collected_at)
-            SELECT own.account_id, step ->> ''table'', s.scope, listing_key, own.id,
-                   own.collected_at
-            FROM unnest(scopes) AS s (scope) ON CONFLICT DO NOTHING;
-        END IF;
-        RETURN QUERY VALUES (number, CAST(0 AS bigint), CAST(0 AS bigint));
     END LOOP;
 END';
 

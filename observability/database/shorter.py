@@ -27,11 +27,11 @@ from observability.database.tables import Kind, Table
 def first_sql(schema: TableSchema, extent: Extent) -> str:
     """Insert the rows of an account that has none yet: there is nothing to compare them with.
 
-    Not if somebody's trigger has made some with the account. '' of tables without the account. A
-    number below 0 is that of rows that were not written (`merge_sql`).
+    A number below 0 is that of rows that were not written (`merge_sql`). '' where other rows may
+    have been made with the account's (`link_products`).
     """
     table = schema.table
-    if not schema.owner:
+    if table.derived:
         return ""
     values = {column: f'j."{column}"' for column in schema.owner + schema.data}
     values["document_id"] = DOCUMENT
@@ -41,15 +41,13 @@ def first_sql(schema: TableSchema, extent: Extent) -> str:
         values["gone_at"] = "CAST(NULL AS timestamptz)"  # whatever the column's default
     whole = extent is Extent.WHOLE
     ctes = [incoming_cte(schema), *scope_ctes(schema, whole)]
-    return f"""WITH nothing AS MATERIALIZED (
-    SELECT WHERE NOT EXISTS (SELECT FROM "{table.name}" t WHERE t.account_id = {ACCOUNT})),
-{", ".join(ctes)},
+    return f"""WITH {", ".join(ctes)},
 inserted AS (
     INSERT INTO "{table.name}" ({names(values)})
-    SELECT {", ".join(values.values())} FROM incoming j WHERE EXISTS (SELECT FROM nothing)
+    SELECT {", ".join(values.values())} FROM incoming j
     RETURNING id)
 SELECT CASE WHEN w.n < i.n THEN w.n - i.n ELSE w.n END, {listed(table, whole)}
-FROM nothing, (SELECT count(*) AS n FROM inserted) w, (SELECT count(*) AS n FROM incoming) i"""
+FROM (SELECT count(*) AS n FROM inserted) w, (SELECT count(*) AS n FROM incoming) i"""
 
 
 @lru_cache(maxsize=1024)
