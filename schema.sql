@@ -326,11 +326,12 @@ CREATE TABLE IF NOT EXISTS statements (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS statements_key ON statements (digest);
 SELECT describe('statements', '
-The statements that documents are loaded with. A document names them by their digests, as their texts
-would be most of what it has to send
+The statements that documents are loaded with. A receiver names them by their digests, so that its
+requests need not contain the texts
 
-digest  SHA-256 of the text, as hexadecimal digits
-sql     the statement
+digest      SHA-256 of the text, as hexadecimal digits
+sql         the statement
+created_at  when a receiver added it
 ');
 
 ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id BIGINT;
@@ -2969,14 +2970,15 @@ END';
 -- The planner cannot know how many rows come: it is told to look each up by an index. Each statement is
 -- given the id of its document, its own rows and scopes, and of the document's row its account and what
 -- says which of two documents is the newer. Steps name statements by their digests in `statements`:
---   sql           what is to be done, as created, updated, gone
---   first         the same for the first document of an account, if no trigger or rule of somebody
---                 may have made other rows with it
---   unchanged     the same for its newest document, where nothing else has changed. Both answer with
---                 the number created, and what is listed: order and scopes; or not at all, and then
---                 `sql` is run. So it is where a document was deleted by hand whose listing is newer
+--   sql           what is to be done; answers created, updated, gone. Receivers of version 1.0, and
+--                 trials, have the text itself here
+--   first         the same for the first document of a new account. Not used if schema public has
+--                 triggers or rules of others: they may have made rows of the account
+--   unchanged     the same for the newest document of an account, where all rows are as they were
 --   without_meta  needed only if the account has documents without meta in any of its regions. That
 --                 is asked when its turn comes, under the lock that the step before has taken
+-- `first` and `unchanged` answer how many rows were created, the order of the listing and its scopes.
+-- If they answer nothing, or a newer listing is noted, whose document was deleted by hand, `sql` is run.
 DROP FUNCTION IF EXISTS run_steps(INTEGER, JSONB);
 CREATE OR REPLACE FUNCTION run_steps(document BIGINT, steps JSONB)
 RETURNS TABLE (created BIGINT, updated BIGINT, gone BIGINT) LANGUAGE plpgsql
@@ -2993,21 +2995,32 @@ DECLARE
     scopes TEXT[];
 BEGIN
     SELECT * INTO own FROM documents d WHERE d.id = document;
-    is_newest := own.loaded_at IS NULL AND NOT EXISTS (
-        SELECT FROM documents d WHERE d.account_id = own.account_id AND d.id <> own.id
-        AND (d.day_order >= own.day_order OR d.time_order >= own.time_order))
-        AND NOT EXISTS (
-        SELECT FROM documents d WHERE d.account_id = own.account_id AND NOT d.with_meta);
     is_first := own.loaded_at IS NULL
         AND NOT EXISTS (SELECT FROM documents d
                         WHERE d.account_id = own.account_id AND d.id <> own.id)
-        AND EXISTS (SELECT FROM accounts a WHERE a.id = own.account_id AND a.created_at = now())
-        AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-                        WHERE NOT t.tgisinternal AND c.relnamespace = ''public''::regnamespace)
-        AND NOT EXISTS (SELECT FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
-                        WHERE r.rulename <> ''_RETURN'' AND c.relnamespace = ''public''::regnamespace);
+        AND EXISTS (SELECT FROM accounts a WHERE a.id = own.account_id AND a.created_at = now());
+    IF is_first THEN
+        is_first := NOT EXISTS (
+                SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+                WHERE NOT t.tgisinternal AND c.relnamespace = ''public''::regnamespace)
+            AND NOT EXISTS (
+                SELECT FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+                WHERE r.rulename <> ''_RETURN'' AND c.relnamespace = ''public''::regnamespace);
+    END IF;
+    -- An order begins with the day or time by which an index finds those that may be as new.
+    is_newest := own.loaded_at IS NULL
+        AND NOT EXISTS (SELECT FROM documents d
+                        WHERE d.account_id = own.account_id AND NOT d.with_meta)
+        AND NOT EXISTS (SELECT FROM documents d
+                        WHERE d.account_id = own.account_id AND d.id <> own.id
+                          AND d.period_end >= CAST(left(own.day_order, 10) AS date)
+                          AND d.day_order >= own.day_order)
+        AND NOT EXISTS (SELECT FROM documents d
+                        WHERE d.account_id = own.account_id AND d.id <> own.id
+                          AND d.collected_at >= own.collected_at AND d.time_order >= own.time_order);
     FOR step, usual, shorter IN
-        SELECT s.step, coalesce(s.step ->> ''text'', k.sql), o.sql
+        SELECT s.step, coalesce(k.sql, CASE WHEN s.step ->> ''sql'' !~ ''^[0-9a-f]{64}$''
+                                       THEN s.step ->> ''sql'' END), o.sql
         FROM jsonb_array_elements(steps) WITH ORDINALITY AS s (step, place)
         LEFT JOIN statements k ON k.digest = s.step ->> ''sql''
         LEFT JOIN statements o ON o.digest = s.step ->> (
@@ -3035,10 +3048,15 @@ BEGIN
                       ON l.account_id = own.account_id AND l.table_name = step ->> ''table''
                      AND l.scope = o.scope AND l.sort_key > listing_key)
                 ON CONFLICT DO NOTHING;
+                IF is_first AND NOT FOUND THEN
+                    RAISE EXCEPTION ''a row of listings was not written'';
+                END IF;
                 number := CASE WHEN FOUND THEN number END;
             END IF;
         END IF;
-        IF number IS NULL THEN
+        IF number IS NULL AND usual IS NULL THEN
+            RAISE serialization_failure USING MESSAGE = ''a statement was forgotten meanwhile'';
+        ELSIF number IS NULL THEN
             RETURN QUERY EXECUTE usual
                 USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
                       own.time_order, own.collected_at, own.with_meta;
@@ -3143,20 +3161,26 @@ RETURNS JSONB LANGUAGE sql AS '
 -- what a receiver of the same version has loaded before is told and left, unless `again` is true.
 --   document  the columns of its row in documents; account and region; again; most: the number of
 --             documents of an account and region in 24 hours from which on others wait
---   steps     statements with their rows, for run_steps; `table` is whose counters they go to, and
---             `total` how many rows of the document they are about
+--   steps     digests of statements, with their rows, for run_steps; `table` is whose counters they
+--             go to, and `total` how many rows of the document they are about
 --   begins    take the account's lock, so that documents of one account and region are loaded one
 --             after another, and make the document's row. Where the same bytes come again of one
 --             that does not say its age, it says that things are so again: the row's times follow
 --   ends      note that the document is loaded
 -- Products that a document names are left out where the hub names those of its account.
--- It answers with the counters so far, or where there were too many documents, with how many and
+-- Where the table statements lacks some of them, it does nothing and answers with their digests,
+-- separated by commas, in `unknown`. Else it answers with the counters so far, or where there were too many documents, with how many and
 -- no counters. An account is counted as created, and then not as updated. What is updated beside
 -- the rows that are counted already (total 0) is not skipped; what is created beside the rows of a
 -- step, as it follows from them, counts as one of them. A trigger, rule or policy may leave
 -- rows out without an error: a step tells so by a number below 0.
-DROP FUNCTION IF EXISTS load_document(JSONB, JSONB, BOOLEAN, BOOLEAN);
-CREATE FUNCTION load_document(document JSONB, steps JSONB, begins BOOLEAN, ends BOOLEAN)
+DO 'BEGIN
+    IF NOT EXISTS (SELECT FROM pg_proc WHERE proname = ''load_document''
+                   AND pronamespace = ''public''::regnamespace AND ''unknown'' = ANY (proargnames)) THEN
+        DROP FUNCTION IF EXISTS load_document(JSONB, JSONB, BOOLEAN, BOOLEAN);
+    END IF;
+END';
+CREATE OR REPLACE FUNCTION load_document(document JSONB, steps JSONB, begins BOOLEAN, ends BOOLEAN)
 RETURNS TABLE (loaded_before BOOLEAN, today BIGINT, counted JSONB, unknown TEXT)
 LANGUAGE plpgsql AS '
 DECLARE
@@ -3172,7 +3196,7 @@ BEGIN
     FROM jsonb_array_elements(steps) AS s (step)
     CROSS JOIN LATERAL (VALUES (s.step ->> ''sql''), (s.step ->> ''first''),
                                (s.step ->> ''unchanged'')) AS n (digest)
-    WHERE n.digest IS NOT NULL AND NOT EXISTS (
+    WHERE n.digest ~ ''^[0-9a-f]{64}$'' AND NOT EXISTS (
         SELECT FROM statements k WHERE k.digest = n.digest);
     IF unknown IS NOT NULL THEN
         RETURN NEXT;

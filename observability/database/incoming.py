@@ -1,4 +1,4 @@
-"""The rows of a batch as a statement reads them, and what they are the whole of."""
+"""The rows of a batch as a statement reads them, and what they state completely."""
 
 from __future__ import annotations
 

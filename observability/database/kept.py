@@ -30,7 +30,7 @@ WITH forgotten AS (
 SELECT count(*) FROM forgotten"""
 
 AT_ONCE = 1 << 20
-"""Characters of statements that a call keeps: it may have 4 MiB."""
+"""From so many characters on, statements are sent; a call may have 4 MiB."""
 
 
 @lru_cache(maxsize=4096)
@@ -39,20 +39,26 @@ def digest(sql: str) -> str:
     return hashlib.sha256(sql.encode()).hexdigest()
 
 
-def keep(db: DBManager, statements: Iterable[str], transaction: str | None = None) -> None:
-    """Have the database keep statements; those that it has stay as they are."""
+def keep(db: DBManager, statements: Iterable[str]) -> None:
+    """Have the database keep statements; those that it has stay as they are.
+
+    In a transaction of its own: others that keep the same wait for its end.
+    """
     batch: list[dict[str, str]] = []
     size = 0
     for sql in statements:
         batch.append({"digest": digest(sql), "sql": sql})
         size += len(sql)
         if size > AT_ONCE:
-            db.execute(KEEP_SQL, {"statements": json.dumps(batch)}, transaction)
+            db.execute(KEEP_SQL, {"statements": json.dumps(batch)})
             batch, size = [], 0
     if batch:
-        db.execute(KEEP_SQL, {"statements": json.dumps(batch)}, transaction)
+        db.execute(KEEP_SQL, {"statements": json.dumps(batch)})
 
 
 def forget_others(db: DBManager, statements: Iterable[str]) -> None:
-    """Forget statements of earlier versions; a receiver that is still of one keeps its own anew."""
+    """Delete statements that are over 90 days old and none of these.
+
+    An older receiver that still runs adds its own again.
+    """
     db.execute(FORGET_SQL, {"kept": ",".join(map(digest, statements))})

@@ -52,10 +52,10 @@ FROM (SELECT count(*) AS n FROM inserted) w, (SELECT count(*) AS n FROM incoming
 
 @lru_cache(maxsize=1024)
 def unchanged_sql(schema: TableSchema, extent: Extent) -> str:
-    """Answer if a merge of the newest document's rows would write nothing; '' of what is not asked.
+    """Answer if a merge of the newest document's rows would write nothing; '' if it always writes.
 
-    It would not if each row is there with these values and exists, and no other row of the account
-    or of these periods exists. Events become those of the document.
+    It would not if each row is stored with these values and is not gone, and no other row of the
+    account or of these periods is there. Events become those of the document.
     """
     table = schema.table
     if table.kind is Kind.EVENT:
@@ -117,8 +117,8 @@ WHERE (SELECT count(*) FROM met) = jsonb_array_length({ROWS})"""
 def same_row(schema: TableSchema) -> str:
     """The id of the stored row that has the key and the values of the incoming row i.
 
-    A subquery has each row looked up, whatever statistics say (`incoming.parent_join`), by its key:
-    of `gone_at IS NULL` as a condition the planner could take the index of all that exists.
+    A subquery has each row looked up, whatever statistics say (`incoming.parent_join`), by its key.
+    With `gone_at IS NULL` as a condition, the planner could choose the index of rows not gone.
     """
     table, columns = schema.table, compared_columns(schema)
     pairs = zip(schema.key_of("t."), schema.key_of("i."), strict=True)

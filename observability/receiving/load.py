@@ -70,6 +70,9 @@ def find_loaded(db: DBManager, s3: S3Manager, file: File) -> tuple[Counters, boo
     return as_counters(counters, before=True), dated
 
 
+NOT_KEPT = (
+    "rows of the table statements were not written: a trigger, rule or policy leaves them out"
+)
 OWN_DAY = {
     ("date_from",): "period_start",
     ("period_start",): "period_start",
@@ -94,7 +97,6 @@ class Load:
     transaction: str | None = None
     counters: Counters = field(default_factory=dict)
     before: bool = False  # a receiver of this version had loaded it
-    trial: bool = False  # nothing is to be left in the database
 
     @property
     def dated(self) -> bool:
@@ -106,8 +108,8 @@ class Load:
 
         Nothing is kept unless the document turns out well to its end: raises Rejected if not.
         """
-        self.trial = not keep
-        requests = in_requests(self.steps(), self.spool.early)
+        steps = self.steps() if keep else map(Step.by_itself, self.steps())
+        requests = in_requests(steps, self.spool.early)
         if self.spool.ended and not self.spool.large():
             first, *more = requests
             if keep and not more:
@@ -146,11 +148,12 @@ class Load:
         try:
             [answer] = self.db.execute(LOAD_SQL, given, self.transaction)
             if answer[-1]:
-                self.keep_statements(answer[-1].split(","), steps)
+                statements = {digest(sql): sql for step in steps for sql in step.statements}
+                keep(self.db, [statements[name] for name in answer[-1].split(",")])
                 [answer] = self.db.execute(LOAD_SQL, given, self.transaction)
             self.before, today, counted, unknown = answer
             if unknown:
-                raise DatabaseFault("the table statements leaves out what is put into it")
+                raise DatabaseFault(NOT_KEPT)
         except ValueRefused as refused:
             raise self.explanation(refused, steps) from refused
         except (DatabaseFault, Rejected) as error:
@@ -158,15 +161,6 @@ class Load:
         if counted is None:
             check_number(today)
         self.counters = as_counters(counted, before=self.before)
-
-    def keep_statements(self, unknown: Sequence[str], steps: Iterable[Step]) -> None:
-        """Have the database keep statements that it does not know yet, as after an update.
-
-        For itself, as others would wait for the end of a transaction that keeps the same.
-        """
-        statements = {digest(sql): sql for step in steps for sql in step.statements}
-        alone = self.transaction if self.trial else None
-        keep(self.db, [statements[name] for name in unknown], alone)
 
     def explanation(self, refused: ValueRefused, steps: Sequence[Step]) -> Exception:
         """Whose fault it is that a value was refused.
@@ -312,24 +306,30 @@ class Step:
     first: str = ""  # does the same where the account has nothing yet
     unchanged: str = ""  # does the same where nothing has changed, or answers nothing
     without_meta: bool = False  # needed only beside documents without meta
+    carried: bool = False  # the request contains the statement: the database need not keep it
+
+    def by_itself(self) -> Step:
+        """The same without anything that the database would have to keep."""
+        return replace(self, first="", unchanged="", carried=True)
 
     @property
     def statements(self) -> list[str]:
-        return [sql for sql in (self.sql, self.first, self.unchanged) if sql]
+        """What the database has to keep of it."""
+        return [sql for sql in (self.sql, self.first, self.unchanged) if sql and not self.carried]
 
     @cached_property
     def text(self) -> str:
         about: dict[str, Any] = {"table": self.table, "total": self.rows_count}
-        for name in ("sql", "first", "unchanged"):
-            about |= {name: digest(sql)} if (sql := getattr(self, name)) else {}
+        about["sql"] = self.sql if self.carried else digest(self.sql)
+        for name, sql in (("first", self.first), ("unchanged", self.unchanged)):
+            about |= {name: digest(sql)} if sql else {}
         about |= {"without_meta": True} if self.without_meta else {}
         return f'{encode(about)[:-1]},"rows":{self.rows},"scopes":{self.scopes}}}'
 
     @property
     def values(self) -> str:
         """The same without writing: its values are cast, and no more."""
-        text = encode({"text": values_sql(self.schema)})
-        return f'{text[:-1]},"rows":{self.rows},"scopes":[]}}'
+        return replace(self.by_itself(), sql=values_sql(self.schema), scopes="[]").text
 
 
 def in_requests(steps: Iterable[Step], early: bool) -> Iterator[tuple[list[Step], bool]]:

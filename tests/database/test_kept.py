@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from dataclasses import replace
 from datetime import date
 
 import psycopg
 import pytest
 
-import receiver
 from observability.database.kept import digest
 from observability.errors import DatabaseFault
 from observability.receiving.result import FileStatus
 from observability.receiving.setup import init_schema
 from tests import documents
-from tests.conftest import ANALYTICS
 from tests.database.test_unchanged import day_with
+from tests.database.waiting import wait_for_lock
 from tests.documents import document
 from tests.warehouse import Warehouse
 
@@ -100,17 +101,40 @@ def test_statements_that_cannot_be_kept_are_a_failure_with_its_reason(
         " FOR EACH ROW EXECUTE FUNCTION of_theirs()",
     ):
         warehouse.query(statement, fetch=False)
-    with pytest.raises(DatabaseFault, match="the table statements leaves out"):
+    with pytest.raises(DatabaseFault, match="rows of the table statements were not written"):
         load(warehouse)
     assert warehouse.query("SELECT FROM accounts") == []
 
 
-def test_receivers_that_keep_the_same_at_once_both_succeed(warehouse: Warehouse) -> None:
-    warehouse.query("DELETE FROM statements", fetch=False)
-    accounts = [str(int(ANALYTICS) + number) for number in range(1, 5)]
-    for account in accounts:
-        body = documents.encode(document(account=account))
-        key = documents.key(account=account)
-        warehouse.s3.put_object(Bucket=warehouse.bucket, Key=key, Body=body)
-    results = receiver.load_all(warehouse.receiver, receiver.list_data(warehouse.receiver))
-    assert [result.status for result in results] == [FileStatus.LOADED] * len(accounts)
+def test_a_receiver_waits_for_another_that_keeps_the_same(warehouse: Warehouse) -> None:
+    dsn = warehouse.embedded.postgres.dsn_for(warehouse.database)
+    done: list[FileStatus] = []
+    loading = threading.Thread(target=lambda: done.append(load(warehouse)))
+    with psycopg.connect(dsn) as other:
+        texts = other.execute("SELECT digest, sql FROM statements").fetchall()
+        other.execute("DELETE FROM statements")
+        other.commit()
+        with other.cursor() as cursor:
+            cursor.executemany("INSERT INTO statements (digest, sql) VALUES (%s, %s)", texts)
+        loading.start()
+        try:
+            wait_for_lock(warehouse, "INSERT INTO statements", loading)
+        finally:
+            other.commit()
+            loading.join()
+    assert done == [FileStatus.LOADED]
+    assert kept(warehouse) == len(texts)
+
+
+def test_a_receiver_of_version_1_0_brings_its_statements(warehouse: Warehouse) -> None:
+    """Release 1.0 calls run_steps itself, with the texts."""
+    none = "SELECT CAST(1 AS bigint), CAST(2 AS bigint), CAST(3 AS bigint)"
+    steps = json.dumps([{"sql": none, "rows": [], "scopes": []}])
+    answer = warehouse.query(f"SELECT * FROM run_steps(CAST(0 AS integer), '{steps}')")
+    assert answer == [{"created": 1, "updated": 2, "gone": 3}]
+
+
+def test_a_statement_that_was_forgotten_meanwhile_is_no_wrong_value(warehouse: Warehouse) -> None:
+    steps = json.dumps([{"sql": digest("SELECT 1"), "rows": [], "scopes": []}])
+    with pytest.raises(psycopg.errors.SerializationFailure, match="forgotten meanwhile"):
+        warehouse.query(f"SELECT * FROM run_steps(0, '{steps}')")

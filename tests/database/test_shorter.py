@@ -3,16 +3,22 @@ documents left it."""
 
 from __future__ import annotations
 
+import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
+from observability.database.client import DBManager
+from observability.database.merge import LOAD_SQL
+from observability.errors import DatabaseFault
 from observability.receiving.result import FileStatus
 from tests import documents
 from tests.database.test_unchanged import DAY, counts, day_with, load, stored
+from tests.database.waiting import wait_for_lock
 from tests.documents import Document, document
 from tests.warehouse import Warehouse
 
@@ -27,6 +33,30 @@ def change(warehouse: Warehouse, *statements: str) -> None:
 def of_documents(warehouse: Warehouse, table: str) -> set[str]:
     rows = warehouse.query(f"SELECT d.key FROM {table} t JOIN documents d ON d.id = t.document_id")
     return {row["key"] for row in rows}
+
+
+class ShorterOnly(DBManager):
+    """The receiver's database in which a list that would be merged fails."""
+
+    def execute(self, sql: str, parameters: Any, *more: Any, **others: Any) -> list[list[Any]]:
+        if sql == LOAD_SQL:
+            steps = json.loads(parameters["steps"])
+            for step in steps:
+                step["sql"] = "SELECT 1 / 0" if "first" in step else step["sql"]
+            parameters = {**parameters, "steps": json.dumps(steps)}
+        return super().execute(sql, parameters, *more, **others)
+
+
+def test_what_is_first_and_what_is_unchanged_takes_no_merge(warehouse: Warehouse) -> None:
+    usual = warehouse.receiver
+    warehouse.receiver = replace(usual, db=ShorterOnly(warehouse.settings))
+    first, same = day_with("ab", 0), day_with("ab", 0)
+    same["meta"]["collected_at"] = same["meta"]["collected_at"].replace("T03", "T04")
+    assert first["meta"] != same["meta"]
+    assert load(warehouse, first) == counts(2, 0, 0, 0)
+    assert load(warehouse, same) == counts(0, 0, 2, 0)
+    with pytest.raises(DatabaseFault):
+        load(warehouse, day_with("a", 1))
 
 
 def test_a_new_account_may_have_rows_that_no_document_made(warehouse: Warehouse) -> None:
@@ -101,13 +131,12 @@ def test_costs_of_two_regions_that_load_at_once_count_once(warehouse: Warehouse,
 
     loading = threading.Thread(target=load_ours)
     loading.start()
-    waits = """SELECT FROM pg_stat_activity WHERE datname = current_database()
-               AND wait_event_type = 'Lock'"""
-    while not warehouse.query(waits):
-        assert loading.is_alive()
-    done.append(warehouse.load(only_costs(theirs), documents.key(region=theirs)).status)
-    held.rollback()
-    loading.join()
+    try:
+        wait_for_lock(warehouse, "load_document", loading)
+        done.append(warehouse.load(only_costs(theirs), documents.key(region=theirs)).status)
+    finally:
+        held.rollback()
+        loading.join()
     assert done == [FileStatus.LOADED, FileStatus.LOADED]
     regions = warehouse.query("""
         SELECT DISTINCT a.region FROM services s JOIN accounts a ON a.id = s.account_id""")
