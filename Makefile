@@ -147,7 +147,8 @@ $(TOOLS): deploy/tools.txt
 	$(@D)/bin/python $(PIP_INSTALL) --require-hashes --no-deps --only-binary :all: -r $<
 	touch $@
 
+# Not compiled: most modules are never imported, and Python compiles the others when they are.
 .venv/.ready build/latest/.ready: tests/requirements.lock
 	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/python $(PIP_INSTALL) -r $<
+	$(@D)/bin/python $(PIP_INSTALL) --no-compile -r $<
 	touch $@
