@@ -3169,11 +3169,11 @@ RETURNS JSONB LANGUAGE sql AS '
 --   ends      note that the document is loaded
 -- Products that a document names are left out where the hub names those of its account.
 -- Where the table statements lacks some of them, it does nothing and answers with their digests,
--- separated by commas, in `unknown`. Else it answers with the counters so far, or where there were too many documents, with how many and
--- no counters. An account is counted as created, and then not as updated. What is updated beside
--- the rows that are counted already (total 0) is not skipped; what is created beside the rows of a
--- step, as it follows from them, counts as one of them. A trigger, rule or policy may leave
--- rows out without an error: a step tells so by a number below 0.
+-- separated by commas, in `unknown`. Else it answers with the counters so far, or where there were too
+-- many documents, with how many and no counters. An account is counted as created, and then not as
+-- updated. What is updated beside the rows that are counted already (total 0) is not skipped; what is
+-- created beside the rows of a step, as it follows from them, counts as one of them. A trigger, rule or
+-- policy may leave rows out without an error: a step tells so by a number below 0.
 DO 'BEGIN
     IF NOT EXISTS (SELECT FROM pg_proc WHERE proname = ''load_document''
                    AND pronamespace = ''public''::regnamespace AND ''unknown'' = ANY (proargnames)) THEN

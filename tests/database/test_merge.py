@@ -122,6 +122,12 @@ def vary_inventory(draw: st.DrawFn, made: Document) -> None:
 SETS = st.integers(2, 5).flatmap(lambda n: st.tuples(*(one_document(number=i) for i in range(n))))
 
 
+def generated(examples: int) -> settings:
+    """So many examples, each of which loads documents into the test's own database."""
+    unusual = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    return settings(max_examples=examples, deadline=None, suppress_health_check=unusual)
+
+
 class MergingOnly(DBManager):
     """The receiver's database that takes no shorter way than to merge: `run_steps`."""
 
@@ -155,11 +161,7 @@ def all_of(warehouse: Warehouse) -> list[Any]:
     return [*map(warehouse.query, (TOLD, COUNTED, LISTED)), warehouse.rows()]
 
 
-@settings(
-    max_examples=6,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@generated(6)
 @given(made=SETS, seed=st.integers(0, 2**16))
 def test_any_order_and_repetition_gives_the_same_rows(
     warehouse: Warehouse, made: tuple[tuple[str, Document], ...], seed: int
@@ -175,11 +177,7 @@ def test_any_order_and_repetition_gives_the_same_rows(
         assert ends[0][table] == ends[1][table], table
 
 
-@settings(
-    max_examples=4,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@generated(4)
 @given(made=SETS, seed=st.integers(0, 2**16))
 def test_what_is_first_or_unchanged_is_loaded_as_a_merge_loads_it(
     warehouse: Warehouse, made: tuple[tuple[str, Document], ...], seed: int
