@@ -80,7 +80,7 @@ from observability.receiving.known import KnownSchemas
 from observability.receiving.load import Load, find_loaded
 from observability.receiving.named import find_each
 from observability.receiving.notices import log_problems
-from observability.receiving.process import PartQueue, check_whole, dispatch_all, run_loader
+from observability.receiving.process import AtOnce, PartQueue, check_whole, dispatch_all, run_loader
 from observability.receiving.reader import DocumentReader
 from observability.receiving.result import (
     SETTLED,
@@ -181,7 +181,8 @@ class Receiver:
         """Read a document and load it; also returns what was left out of one without meta."""
         room = Room(self.disk, self.settings.document_time)
         spooled = DocumentSpool(schemas, self.off, room, file)
-        with closing(spooled) as spool, ThreadPoolExecutor(1, "reader") as pool:
+        reader = ThreadPoolExecutor(1, "reader") if spooled.early else AtOnce()
+        with closing(spooled) as spool, reader as pool:
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
             try:
@@ -222,9 +223,8 @@ def process_file_data(chunks: Iterator[bytes], spool: DocumentSpool) -> Facts:
     """
     reader = DocumentReader(chunks, (*ROW_PATHS, "meta"))
     loaders = [loader for loader in LOADERS if loader.category not in spool.off]
-    queues = {loader.category: PartQueue() for loader in loaders}
     with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
-        running = [pool.submit(run_loader, x, queues[x.category], spool) for x in loaders]
+        queues = {x.category: PartQueue(pool, partial(run_loader, x, spool)) for x in loaders}
         try:
             dispatch_all(reader, queues, spool)
         except Rejected as refused:
@@ -232,8 +232,8 @@ def process_file_data(chunks: Iterator[bytes], spool: DocumentSpool) -> Facts:
         finally:
             for queue in queues.values():
                 queue.end()
-        for done in running:
-            done.result()
+        for queue in queues.values():
+            queue.result()
     check_whole(reader, spool)
     return spool.facts
 

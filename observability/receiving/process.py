@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
 from itertools import groupby
 from operator import attrgetter
 from queue import Queue
+from typing import Any, TypeVar
 
 from observability.contract import LOGS, SKIPPED
 from observability.errors import Rejected
@@ -17,15 +19,25 @@ from observability.receiving.facts import DocumentProblems
 from observability.receiving.reader import DocumentReader
 from observability.receiving.spool import DocumentSpool
 
-CHUNK_PARTS = 256
+T = TypeVar("T")
+
+CHUNK_PARTS = 512
+"""Parts that are handed on together, and of which a category has to have so many, or a MiB, for its
+loader to get a thread: starting one for each category would be much of a small document's work."""
 
 
 class PartQueue:
-    """Carries the parts of one category from the reader to its loader, a bounded few ahead."""
+    """Carries the parts of one category from the reader to its loader, a bounded few ahead.
 
-    def __init__(self) -> None:
-        self.queue: Queue[list[Part]] = Queue(maxsize=4)
+    `load` is given the queue: by a thread of the pool as soon as there is enough to do, else by the
+    reader's own at the end of the category.
+    """
+
+    def __init__(self, pool: Executor, load: Callable[[PartQueue], None]) -> None:
+        self.pool, self.load = pool, load
+        self.queue: Queue[list[Part]] = Queue(maxsize=2)
         self.chunk: list[Part] = []
+        self.running: Future[None] | None = None
         self.ended = self.over = False  # as its writer and as its reader knows
 
     def put(self, part: Part) -> None:
@@ -34,6 +46,11 @@ class PartQueue:
             self.flush()
 
     def flush(self) -> None:
+        """Have the parts so far loaded while more are read."""
+        self.running = self.running or self.pool.submit(self.load, self)
+        self.hand_on()
+
+    def hand_on(self) -> None:
         if self.chunk:
             self.queue.put(self.chunk)
             self.chunk = []
@@ -41,8 +58,15 @@ class PartQueue:
     def end(self) -> None:
         if not self.ended:
             self.ended = True
-            self.flush()
+            self.hand_on()
             self.queue.put([])
+            if not self.running:
+                self.load(self)
+
+    def result(self) -> None:
+        """Wait until all is loaded; raises what the loader has raised in its thread."""
+        if self.running:
+            self.running.result()
 
     def __iter__(self) -> Iterator[Part]:
         while not self.over:
@@ -51,7 +75,20 @@ class PartQueue:
             yield from chunk
 
 
-def run_loader(loader: Loader, queue: PartQueue, spool: DocumentSpool) -> None:
+class AtOnce(Executor):
+    """Does at once what it is given, in the thread that gives it."""
+
+    def submit(self, work: Callable[..., T], /, *arguments: Any, **named: Any) -> Future[T]:
+        """The future of something that is done."""
+        done = Future[T]()
+        try:
+            done.set_result(work(*arguments, **named))
+        except BaseException as error:  # noqa: BLE001  as a thread of a pool hands it on
+            done.set_exception(error)
+        return done
+
+
+def run_loader(loader: Loader, spool: DocumentSpool, queue: PartQueue) -> None:
     try:
         for loaded in loader.function(queue):
             spool.take(loaded)
