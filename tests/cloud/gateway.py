@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from botocore.exceptions import ClientError, UnknownServiceError
+from botocore.exceptions import UnknownServiceError
 
 from tests.cloud import wire
 from tests.cloud.accounts import Cloud
@@ -250,7 +250,7 @@ class Gateway:
         if body is not None:
             http.body = iter([body])
         if call.operation == "CopyObject" and call.params.get("IfNoneMatch"):
-            self._moto.check_vacant(call)
+            self._moto.check_vacant(http, call.account.id)
         response = self._moto.forward(http, call.account.id)
         if response.status >= 400:
             content = response.body if isinstance(response.body, bytes) else b""
@@ -280,7 +280,7 @@ class Gateway:
         region, owner = (
             (parts[3], parts[4]) if len(parts) > 4 else (request.region, request.account)
         )
-        state = self._describe_key(key, region, owner)["KeyState"]
+        state = self._key_state(key, region, owner)
         if state == "Disabled":
             raise AwsError("KMS.DisabledException", f"{key} is disabled.", 400)
         if state != "Enabled":
@@ -295,20 +295,14 @@ class Gateway:
                 raise AwsError("AccessDenied", error.message, 403) from None
             raise
 
-    def _describe_key(self, key: str, region: str, owner: str) -> dict[str, Any]:
-        """KeyMetadata of an account's own key, or of one that somebody has created in moto."""
-        params = {"KeyId": key}
+    def _key_state(self, key: str, region: str, owner: str) -> str:
+        """The state of an account's own key, or of one that somebody has created in moto."""
         if owner in self._cloud.accounts:
             account = self._cloud.accounts[owner]
-            call = Call(self._cloud, account, region, "kms", "DescribeKey", params)
+            call = Call(self._cloud, account, region, "kms", "DescribeKey", {"KeyId": key})
             with contextlib.suppress(AwsError):
-                return dict(self.answers["kms", "DescribeKey"](call)["KeyMetadata"])
-        try:
-            found = self._moto.client("kms", owner, region).describe_key(**params)
-        except ClientError as error:
-            message = error.response["Error"]["Message"]
-            raise AwsError("KMS.NotFoundException", message, 400) from None
-        return dict(found["KeyMetadata"])
+                return str(self.answers["kms", "DescribeKey"](call)["KeyMetadata"]["KeyState"])
+        return self._moto.key_state(key, owner, region)
 
     def _list_buckets(self, call: Call) -> dict[str, Any]:
         """Answer ListBuckets: the account's buckets, and those that somebody has created in moto.
