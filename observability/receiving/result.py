@@ -41,7 +41,10 @@ class FileResult:
 
     @property
     def totals(self) -> Counter[str]:
-        return sum(self.counters.values(), Counter())
+        totals = Counter[str]()
+        for counters in self.counters.values():
+            totals.update(counters)
+        return +totals
 
 
 def deferred(key: str, reason: object) -> FileResult:
@@ -72,7 +75,7 @@ def log_result(result: FileResult) -> None:
     if result.left_out:
         text = f"{result.key}: left out of a document without meta: {listed(result.left_out)}"
         log_event("INFO", text, left_out=dict(result.left_out))
-    if rewritten := result.totals["REWRITTEN"]:
+    if rewritten := totals["REWRITTEN"]:
         text = f"{result.key}: {rewritten_text(rewritten)}"
         log_event("INFO", text, rewritten=rewritten)
     log_event("TIMING", f"{result.key}: {result.seconds:.3f} s", seconds=round(result.seconds, 3))
@@ -92,7 +95,7 @@ def summary(results: Sequence[FileResult], seconds: float, not_begun: int = 0) -
     tables: dict[str, Counter[str]] = {}
     for result in results:
         for name, counters in result.counters.items():
-            tables[name] = tables.get(name, Counter()) + counters
+            tables.setdefault(name, Counter()).update(counters)
     lines = [f"{'table':26}" + "".join(f"{name:>10}" for name in COUNTED)] if tables else []
     for name in sorted(tables):
         lines.append(f"{name:26}" + "".join(f"{tables[name][c]:>10}" for c in COUNTED))
