@@ -28,7 +28,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
@@ -284,7 +284,7 @@ def load_all(receiver: Receiver, files: Iterable[File]) -> list[FileResult]:
 
     with ThreadPoolExecutor(receiver.settings.workers, "file") as pool:
         running: list[Future[list[FileResult]]] = [pool.submit(load_group, g) for g in shuffled]
-        return [result for done in as_completed(running) for result in done.result()]
+        return [result for done in running for result in done.result()]
 
 
 def connect(settings: Settings, **how: bool) -> Receiver:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -92,9 +92,11 @@ def casting(schema: TableSchema) -> Casting:
 
 
 def count_unknown(
-    counts: Counter[str], rows: Iterable[Mapping[str, Any]], known: Mapping[str, Any]
+    counts: Counter[str], rows: Sequence[Mapping[str, Any]], known: Mapping[str, Any]
 ) -> None:
     """Count the fields of rows that have no column, by name; of many names only some."""
+    if known.keys() >= set().union(*rows):
+        return
     for names, times in Counter(map(tuple, rows)).items():
         for name in (str(name)[:60] for name in names if name not in known):
             more = name not in counts and len(counts) >= UNKNOWN_NAMES

@@ -190,10 +190,11 @@ class TableSpool:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits; Blocked if the disk takes no more."""
-        with self.progress:
-            self.room.append(self.file, self.unwritten)
-        self.unwritten.clear()
+        """Write what waits, if anything does; Blocked if the disk takes no more."""
+        if self.unwritten:
+            with self.progress:
+                self.room.append(self.file, self.unwritten)
+            self.unwritten.clear()
 
     def cut(self) -> list[str]:
         """Let the rows so far be read as they are; what is wrong with the last of them."""
