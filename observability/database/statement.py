@@ -23,6 +23,9 @@ WITH_META = "$8"
 NONE = "CAST(0 AS bigint)"
 """A count of none."""
 
+NOTHING_DUE = f"SELECT {NONE}, '', CAST(ARRAY[] AS text[]) WHERE NOT EXISTS (SELECT FROM due)"
+"""How a shorter way ends that answers if there is nothing to write (`unchanged` in `run_steps`)."""
+
 SAME_ACCOUNT = f"(SELECT {ACCOUNT})"
 """The account where rows of it are joined with others.
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from observability.database.catalogue import TableSchema
 from observability.database.changes import INSERT_SQL, changed_values, values_told
 from observability.database.incoming import names, rows_of
 from observability.database.merge import listed_cte
-from observability.database.statement import ACCOUNT, DOCUMENT, NONE, own_order
+from observability.database.statement import (
+    ACCOUNT,
+    DOCUMENT,
+    NONE,
+    NOTHING_DUE,
+    ROWS,
+    own_order,
+)
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Fault, Loaded, Parts, Row
@@ -70,6 +78,43 @@ SELECT count(*) - (SELECT count(DISTINCT id) FROM due), count(*) FILTER (WHERE c
 FROM written"""
 
 
+def accounts_unchanged_sql(schema: TableSchema) -> str:
+    """Answer if the account's row is what a complete document knows of it (`run_steps`)."""
+    data = schema.data
+    return f"""SELECT {NONE}, {own_order(schema.table)}, ARRAY['']
+FROM {incoming(schema)} r JOIN accounts o ON o.id = {ACCOUNT}
+WHERE jsonb_array_length({ROWS}) = 1 AND o.document_id IS NOT NULL
+  AND o.document_tags IS NOT DISTINCT FROM r.document_tags
+  AND ({names(data, "o.")}) IS NOT DISTINCT FROM ({names(data, "r.")})"""
+
+
+DECIDED = """FROM documents d JOIN accounts a ON a.id = d.account_id
+        WHERE d.id = {0}.document_id
+          AND (a.account_id, {0}.name COLLATE "C") <= (this.account_id, {1} COLLATE "C")"""
+"""The document that decides how a product is written, if it is not this one."""
+
+
+def due_products(schema: TableSchema) -> str:
+    """The products that there are not yet, or that this document's account decides."""
+    return f"""WITH this AS (SELECT a.account_id FROM accounts a WHERE a.id = {ACCOUNT}),
+named AS (
+    SELECT DISTINCT ON (lower(r.name)) r.name
+    FROM {rows_of(schema.fields)} r
+    ORDER BY lower(r.name), r.name COLLATE "C"),
+due AS (
+    SELECT n.name FROM named n CROSS JOIN this
+    WHERE NOT EXISTS (
+        SELECT FROM products p WHERE key_text(lower(p.name)) = key_text(lower(n.name))
+          AND (p.document_id IS NULL OR EXISTS (SELECT {DECIDED.format("p", "n.name")}))))"""
+
+
+@lru_cache(maxsize=64)
+def products_unchanged_sql(schema: TableSchema) -> str:
+    """Answer if no product is to be made or written otherwise (`run_steps`)."""
+    return f"{due_products(schema)}\n{NOTHING_DUE}"
+
+
+@lru_cache(maxsize=64)
 def products_sql(schema: TableSchema) -> str:
     """Make the products that there are not yet, each with a document of the account that decides.
 
@@ -77,28 +122,19 @@ def products_sql(schema: TableSchema) -> str:
     sorts first decides how it is written, and of its spellings the one that sorts first: the same
     whatever the order of loading. A product that people or the hub made keeps their spelling.
     """
-    decided = """FROM documents d JOIN accounts a ON a.id = d.account_id
-        WHERE d.id = {0}.document_id
-          AND (a.account_id, {0}.name COLLATE "C") <= (this.account_id, {1} COLLATE "C")"""
-    return f"""WITH this AS (SELECT a.account_id FROM accounts a WHERE a.id = {ACCOUNT}),
-named AS (
-    SELECT DISTINCT ON (lower(r.name)) r.name
-    FROM {rows_of(schema.fields)} r
-    ORDER BY lower(r.name), r.name COLLATE "C"),
+    return f"""{due_products(schema)},
 written AS (
-    INSERT INTO products (name, document_id) SELECT n.name, {DOCUMENT} FROM named n CROSS JOIN this
-    WHERE NOT EXISTS (
-        SELECT FROM products p WHERE key_text(lower(p.name)) = key_text(lower(n.name))
-          AND (p.document_id IS NULL OR EXISTS (SELECT {decided.format("p", "n.name")})))
+    INSERT INTO products (name, document_id) SELECT n.name, {DOCUMENT} FROM due n
     ON CONFLICT (key_text(lower(name))) DO UPDATE
     SET name = excluded.name, document_id = excluded.document_id, updated_at = now()
     WHERE products.document_id IS NOT NULL AND EXISTS (
-        SELECT FROM this WHERE NOT EXISTS (SELECT {decided.format("products", "excluded.name")}))
+        SELECT FROM this WHERE NOT EXISTS (SELECT {DECIDED.format("products", "excluded.name")}))
     RETURNING xmax = 0 AS created)
 SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created), {NONE}
 FROM written"""
 
 
+@lru_cache(maxsize=64)
 def without_product_sql(*, named: bool) -> tuple[str, str]:
     """Two statements: make the product None, and link the account to it while it has no other.
 

@@ -6,6 +6,8 @@ sample states all of them in the document of every region that it runs in.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from observability.database.catalogue import TableSchema
 from observability.database.incoming import names
 from observability.database.statement import NONE
@@ -24,6 +26,7 @@ SELECT {NONE}, count(*) * 0, {NONE} FROM locked"""
 """Documents of two regions may load at once, and must see each other's rows."""
 
 
+@lru_cache(maxsize=64)
 def once_sql(schema: TableSchema) -> str:
     """Delete rows of documents without meta that another region of the account states as well.
 

@@ -6,22 +6,32 @@ from typing import Any
 
 from observability.database.catalogue import TableSchema
 from observability.database.incoming import rows_of
-from observability.database.statement import NONE
+from observability.database.statement import NONE, NOTHING_DUE
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, EndOfTable, Loaded, Part, Parts, Row, Waiting
 from observability.loaders.vocabulary import todays
 
 
-def security_sql(schema: TableSchema) -> str:
-    """Make the rows that findings hang on; their counts come last."""
+def due_services(schema: TableSchema) -> str:
+    """The services of which the account has no row yet."""
     return f"""WITH due AS (
     SELECT DISTINCT d.account_id, r.service, d.id
     FROM documents d CROSS JOIN {rows_of(schema.fields)} r
     WHERE d.id = $1
       AND NOT EXISTS (SELECT FROM security s
                       WHERE s.account_id = d.account_id
-                        AND key_text(s.service) = key_text(r.service))),
+                        AND key_text(s.service) = key_text(r.service)))"""
+
+
+def security_unchanged_sql(schema: TableSchema) -> str:
+    """Answer if each service has its row (`run_steps`)."""
+    return f"{due_services(schema)}\n{NOTHING_DUE}"
+
+
+def security_sql(schema: TableSchema) -> str:
+    """Make the rows that findings hang on; their counts come last."""
+    return f"""{due_services(schema)},
 created AS (
     INSERT INTO security (account_id, service, document_id) SELECT * FROM due
     ON CONFLICT (account_id, key_text(service)) DO NOTHING RETURNING id),

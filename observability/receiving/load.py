@@ -20,7 +20,7 @@ from observability.database.tables import Kind, Table
 from observability.errors import DatabaseFault, Rejected, ValueRefused
 from observability.limits import DOCUMENTS_A_DAY
 from observability.loaders import LOADED_FIRST
-from observability.loaders.account import products_sql, without_product_sql
+from observability.loaders.account import products_sql, products_unchanged_sql, without_product_sql
 from observability.loaders.cost import PARTIAL_UPDATES
 from observability.loaders.once import LOCK_ACCOUNT_SQL, ONCE, once_sql
 from observability.loaders.security import RECOUNT_SQL
@@ -219,7 +219,6 @@ class Load:
         findings = self.spool.tables["security"]
         if findings.batches:
             yield Step("security", RECOUNT_SQL, "[]", 0, findings.schema)
-
         yield from self.once()
 
     def once(self) -> Iterator[Step]:
@@ -236,10 +235,14 @@ class Load:
 
     def owner(self, spool: TableSpool, rows: str, count: int) -> Step:
         name, schema = spool.schema.table.name, spool.schema
-        sql = owner_sql(schema, self.complete(schema.table))
+        sql, unchanged = owner_sql(schema, self.complete(schema.table))
         if name in PARTIAL_UPDATES:  # they say more of rows that are counted already
             return Step("cost_reports", sql, rows, 0, schema)
-        return Step(name, sql, rows, count, schema)
+        return Step(name, sql, rows, count, schema, unchanged=unchanged)
+
+    def products(self, schema: TableSchema, rows: str, count: int) -> Step:
+        sql, unchanged = products_sql(schema), products_unchanged_sql(schema)
+        return Step("products", sql, rows, count, schema, unchanged=unchanged)
 
     def owners(self, table: Table) -> Iterator[Step]:
         """What rows of a table hang on and has been met since this was last asked."""
@@ -256,7 +259,7 @@ class Load:
             if number or not last:
                 extent = Extent.LAST if last else Extent.MORE
             if name == "product_accounts":
-                yield Step("products", products_sql(spool.schema), rows, batch.rows, spool.schema)
+                yield self.products(spool.schema, rows, batch.rows)
             yield from self.owners(spool.schema.table)
             step = self.merge(spool, extent, rows, batch.rows)
             yield replace(step, first="") if number else step

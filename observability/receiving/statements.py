@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from observability.database.catalogue import TableSchema
 from observability.database.merge import Extent, merge_sql
 from observability.database.shorter import first_sql, unchanged_sql
 from observability.database.tables import Kind
-from observability.loaders.account import accounts_sql, products_sql, without_product_sql
+from observability.loaders.account import (
+    accounts_sql,
+    accounts_unchanged_sql,
+    products_sql,
+    products_unchanged_sql,
+    without_product_sql,
+)
 from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
 from observability.loaders.once import LOCK_ACCOUNT_SQL, ONCE, once_sql
-from observability.loaders.security import RECOUNT_SQL, security_sql
+from observability.loaders.security import (
+    RECOUNT_SQL,
+    security_sql,
+    security_unchanged_sql,
+)
 
 
 def all_statements(schemas: Sequence[TableSchema]) -> list[str]:
@@ -26,7 +37,7 @@ def statements_of(schema: TableSchema) -> Iterator[str]:
     """Those of one table."""
     if schema.table.kind is Kind.OWNER:
         for complete in (True, False):
-            yield owner_sql(schema, complete)
+            yield from filter(None, owner_sql(schema, complete))
         return
     for extent in Extent:
         made = (merge_sql(schema, extent), unchanged_sql(schema, extent), first_sql(schema, extent))
@@ -34,12 +45,15 @@ def statements_of(schema: TableSchema) -> Iterator[str]:
     if schema.table.name in ONCE:
         yield once_sql(schema)
     if schema.table.name == "product_accounts":
-        yield products_sql(schema)
+        yield from (products_sql(schema), products_unchanged_sql(schema))
 
 
-def owner_sql(schema: TableSchema, complete: bool) -> str:
-    """The statement of a table that others hang on."""
+@lru_cache(maxsize=64)
+def owner_sql(schema: TableSchema, complete: bool) -> tuple[str, str]:
+    """The statement of a table that others hang on, and its shorter way, if it has one."""
     name = schema.table.name
     if name == "accounts":
-        return accounts_sql(schema, complete)
-    return partial_update_sql(schema) if name in PARTIAL_UPDATES else security_sql(schema)
+        return accounts_sql(schema, complete), accounts_unchanged_sql(schema) if complete else ""
+    if name in PARTIAL_UPDATES:
+        return partial_update_sql(schema), ""
+    return security_sql(schema), security_unchanged_sql(schema)

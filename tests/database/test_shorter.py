@@ -16,6 +16,7 @@ from observability.database.client import DBManager
 from observability.database.merge import LOAD_SQL
 from observability.errors import DatabaseFault
 from observability.receiving.result import FileStatus
+from observability.settings.receiver import Settings
 from tests import documents
 from tests.database.test_unchanged import DAY, counts, day_with, load, stored
 from tests.database.waiting import wait_for_lock
@@ -36,24 +37,29 @@ def of_documents(warehouse: Warehouse, table: str) -> set[str]:
 
 
 class ShorterOnly(DBManager):
-    """The receiver's database in which a list that would be merged fails."""
+    """The receiver's database in which what has a shorter way fails where that is not taken."""
+
+    def __init__(self, settings: Settings, way: str) -> None:
+        super().__init__(settings)
+        self.way = way
 
     def execute(self, sql: str, parameters: Any, *more: Any, **others: Any) -> list[list[Any]]:
         if sql == LOAD_SQL:
             steps = json.loads(parameters["steps"])
             for step in steps:
-                step["sql"] = "SELECT 1 / 0" if "first" in step else step["sql"]
+                step["sql"] = "SELECT 1 / 0" if self.way in step else step["sql"]
             parameters = {**parameters, "steps": json.dumps(steps)}
         return super().execute(sql, parameters, *more, **others)
 
 
 def test_what_is_first_and_what_is_unchanged_takes_no_merge(warehouse: Warehouse) -> None:
     usual = warehouse.receiver
-    warehouse.receiver = replace(usual, db=ShorterOnly(warehouse.settings))
+    warehouse.receiver = replace(usual, db=ShorterOnly(warehouse.settings, "first"))
     first, same = day_with("ab", 0), day_with("ab", 0)
     same["meta"]["collected_at"] = same["meta"]["collected_at"].replace("T03", "T04")
     assert first["meta"] != same["meta"]
     assert load(warehouse, first) == counts(2, 0, 0, 0)
+    warehouse.receiver = replace(usual, db=ShorterOnly(warehouse.settings, "unchanged"))
     assert load(warehouse, same) == counts(0, 0, 2, 0)
     with pytest.raises(DatabaseFault):
         load(warehouse, day_with("a", 1))
