@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 from observability import THIS
-from observability.database.catalogue import ADDED_SQL, TableSchema, own_names
+from observability.database.catalogue import ADDED_SQL, own_names
 from observability.database.client import DBManager, Value
 from observability.database.kept import digest, keep
-from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql, values_sql
+from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql
 from observability.database.shorter import first_sql, unchanged_sql
 from observability.database.tables import Kind, Table
 from observability.errors import DatabaseFault, Rejected, ValueRefused
@@ -25,14 +24,15 @@ from observability.loaders.cost import PARTIAL_UPDATES
 from observability.loaders.once import LOCK_ACCOUNT_SQL, ONCE, once_sql
 from observability.loaders.security import RECOUNT_SQL
 from observability.receiving.bucket import S3Manager
-from observability.receiving.casting import encode, room_after, size_in_request
 from observability.receiving.facts import Facts
 from observability.receiving.files import File
 from observability.receiving.gate import check_number
 from observability.receiving.identity import speaks_of_now
 from observability.receiving.result import Counters
-from observability.receiving.spool import DocumentSpool, TableSpool
+from observability.receiving.spool import DocumentSpool
 from observability.receiving.statements import owner_sql
+from observability.receiving.steps import Step, in_requests
+from observability.receiving.table_spool import TableSpool
 
 LOADED_SQL = """
 SELECT CAST(d.counters AS text), d.collected_at <> d.last_modified,
@@ -294,59 +294,6 @@ class Load:
             # Also where it has no row for its own day: then there was nothing.
             listed[json.dumps({scope[0]: self.document[OWN_DAY[scope]]})] = None
         return list(listed)
-
-
-@dataclass(frozen=True)
-class Step:
-    """A statement of a document, with its rows and scopes as JSON texts."""
-
-    table: str  # whose counters its counts go to
-    sql: str
-    rows: str
-    rows_count: int
-    schema: TableSchema
-    scopes: str = "[]"
-    first: str = ""  # does the same where the account has nothing yet
-    unchanged: str = ""  # does the same where nothing has changed, or answers nothing
-    without_meta: bool = False  # needed only beside documents without meta
-    carried: bool = False  # the request contains the statement: the database need not keep it
-
-    def by_itself(self) -> Step:
-        """The same without anything that the database would have to keep."""
-        return replace(self, first="", unchanged="", carried=True)
-
-    @property
-    def statements(self) -> list[str]:
-        """What the database has to keep of it."""
-        return [sql for sql in (self.sql, self.first, self.unchanged) if sql and not self.carried]
-
-    @cached_property
-    def text(self) -> str:
-        about: dict[str, Any] = {"table": self.table, "total": self.rows_count}
-        about["sql"] = self.sql if self.carried else digest(self.sql)
-        for name, sql in (("first", self.first), ("unchanged", self.unchanged)):
-            about |= {name: digest(sql)} if sql else {}
-        about |= {"without_meta": True} if self.without_meta else {}
-        return f'{encode(about)[:-1]},"rows":{self.rows},"scopes":{self.scopes}}}'
-
-    @property
-    def values(self) -> str:
-        """The same without writing: its values are cast, and no more."""
-        return replace(self.by_itself(), sql=values_sql(self.schema), scopes="[]").text
-
-
-def in_requests(steps: Iterable[Step], early: bool) -> Iterator[tuple[list[Step], bool]]:
-    """Steps in order, as many at once as one request has room for, and whether it is the last."""
-    taken: list[Step] = []
-    size = made = 0
-    for step in steps:
-        more = size_in_request(step.text)
-        if taken and size + more > room_after(made, early):
-            yield taken, False
-            taken, size, made = [], 0, made + 1
-        taken.append(step)
-        size += more
-    yield taken, True
 
 
 def as_counters(counted: str, *, before: bool) -> Counters:
