@@ -64,13 +64,8 @@ from observability.receiving.attempts import watched
 from observability.receiving.batches import load_messages, load_tasks
 from observability.receiving.bucket import Changed, check_key, find_file
 from observability.receiving.bucket import S3Manager as S3Manager
-from observability.receiving.events import (
-    ObjectName,
-    is_batch,
-    is_sweep,
-    messages_of,
-    read_event,
-)
+from observability.receiving.chunks import known_chunks
+from observability.receiving.events import ObjectName, is_batch, is_sweep, messages_of, read_event
 from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.files import File
 from observability.receiving.forget import forget_documents
@@ -128,7 +123,7 @@ class Receiver:
                     return self.settle(file, *known, before=True)
                 with watched(self.db, self.settings.bucket, file):
                     file, chunks = self.s3.open(file)
-                    return self.try_file(file, chunks, started)
+                    return self.try_file(file, chunks, started, first=not attempt)
             except Changed:
                 current = self.s3.find(file.key)
                 if current is None:
@@ -157,12 +152,15 @@ class Receiver:
             raise Changed(file.key)  # no object: another receiver has moved it
         return FileResult(file.key, FileStatus.LOADED, counters)
 
-    def try_file(self, file: File, chunks: Iterator[bytes], started: float) -> FileResult:
+    def try_file(
+        self, file: File, chunks: Iterator[bytes], started: float, first: bool
+    ) -> FileResult:
         """One try: read, load, move. Raises Rejected, Blocked, Transient or Changed."""
         schemas = self.schemas.read()
         refusals: tuple[type[Exception], ...] = (Rejected, DatabaseFault, *aws_errors())
         try:
-            load, left_out = self.read_and_load(file, chunks, schemas)
+            passing = first and not (self.again or self.dry_run)
+            load, left_out = self.read_and_load(file, chunks, schemas, passing)
         except refusals as error:
             if self.schemas.out_of_date(schemas, started):  # then it does not count
                 raise Transient("the database has another schema than before") from error
@@ -172,15 +170,16 @@ class Receiver:
 
     def load_document(self, file: File, chunks: Iterator[bytes]) -> FileResult:
         """Load a document from chunks that are not an S3 object (--adopt-schema)."""
-        load, left_out = self.read_and_load(file, chunks, self.schemas.read())
+        load, left_out = self.read_and_load(file, chunks, self.schemas.read(), False)
         return FileResult(file.key, FileStatus.LOADED, load.counters, left_out=left_out)
 
     def read_and_load(
-        self, file: File, chunks: Iterator[bytes], schemas: Sequence[TableSchema]
+        self, file: File, chunks: Iterator[bytes], schemas: Sequence[TableSchema], passing: bool
     ) -> tuple[Load, Counter[str]]:
         """Read a document and load it; also returns what was left out of one without meta."""
         room = Room(self.disk, self.settings.document_time)
-        spooled = DocumentSpool(schemas, self.off, room, file)
+        known = known_chunks(self.db, file, schemas, passing)
+        spooled = DocumentSpool(schemas, self.off, room, file, known)
         reader = ThreadPoolExecutor(1, "reader") if spooled.early else AtOnce()
         with closing(spooled) as spool, reader as pool:
             reading = pool.submit(process_file_data, chunks, spool)
@@ -221,7 +220,7 @@ def process_file_data(chunks: Iterator[bytes], spool: DocumentSpool) -> Facts:
 
     Raises Rejected with everything that is wrong with the document.
     """
-    reader = DocumentReader(chunks, (*ROW_PATHS, "meta"))
+    reader = DocumentReader(chunks, (*ROW_PATHS, "meta"), spool.known)
     loaders = [loader for loader in LOADERS if loader.category not in spool.off]
     with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
         queues = {x.category: PartQueue(pool, partial(run_loader, x, spool)) for x in loaders}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from observability.database.catalogue import TableSchema
+from observability.database.chunks import VERSION, found_columns, noted_cte
 from observability.database.incoming import incoming_cte, names, scopes_cte, typed_rows
 from observability.database.merge import Extent, compared_columns, seen_before
 from observability.database.statement import (
@@ -51,26 +52,27 @@ FROM (SELECT count(*) AS n FROM inserted) w, (SELECT count(*) AS n FROM incoming
 
 
 @lru_cache(maxsize=1024)
-def unchanged_sql(schema: TableSchema, extent: Extent) -> str:
+def unchanged_sql(schema: TableSchema, extent: Extent, noting: bool = False) -> str:
     """Answer if a merge of the newest document's rows would write nothing; '' if it always writes.
 
     It would not if each row is stored with these values and is not gone, and no other row of the
-    account or of these periods is there. Events become those of the document.
+    account or of these periods is there. Events become those of the document. With `noting`, the
+    chunks of the batch are noted whose rows are stored so, also if others are not; not of events,
+    as those are written.
     """
     table = schema.table
     if table.kind is Kind.EVENT:
-        return met_again(schema)
+        return "" if noting else met_again(schema)
     if extent is Extent.MORE:
-        return one_of_several(schema)
+        return one_of_several(schema, noting)
     if extent is Extent.LAST and not table.scope:
-        return last_of_several(schema)
+        return last_of_several(schema, noting)
     if extent is not Extent.WHOLE:
         return ""
     pairs = " AND ".join(f's."{column}" = i."{column}"' for column in table.scope)
     stated = f"EXISTS (SELECT FROM scopes s WHERE {pairs})" if table.scope else "true"
     ctes = "".join(f"{cte},\n" for cte in scope_ctes(schema, whole=True))
-    return f"""WITH {ctes}same AS MATERIALIZED (
-    SELECT {same_row(schema)} AS id, {stated} AS stated FROM {typed_rows(schema)} i)
+    return f"""WITH {ctes}{same_cte(schema, noting, f"{stated} AS stated")}
 SELECT {NONE}, {listed(table, whole=True)}
 WHERE {ALL_MET}
   AND (SELECT count(DISTINCT id) FILTER (WHERE stated) FROM same) = {existing(schema)}"""
@@ -80,22 +82,39 @@ ALL_MET = f"(SELECT count(DISTINCT id) FROM same) = jsonb_array_length({ROWS})"
 """Whether each row of the batch is there as it is, and none of them twice."""
 
 
-def one_of_several(schema: TableSchema) -> str:
+def same_cte(schema: TableSchema, noting: bool, *more: str) -> str:
+    """The id of the stored row that is as the incoming one, for each of these."""
+    if not noting:
+        picked = ", ".join([f"{same_row(schema)} AS id", *more])
+        return f"same AS MATERIALIZED (SELECT {picked} FROM {typed_rows(schema)} i)"
+    picked = ", ".join(["f.id, f.version", found_columns(schema), *more])
+    return f"""same AS MATERIALIZED (
+    SELECT {picked} FROM {typed_rows(schema)} i
+    LEFT JOIN LATERAL {same_row(schema, f", {VERSION} AS version")} f ON true),
+{noted_cte(schema)}"""
+
+
+@lru_cache(maxsize=1024)
+def note_sql(schema: TableSchema) -> str:
+    """Note the chunks of a batch whose rows are stored by now as they are in it."""
+    return f"""WITH {same_cte(schema, noting=True)}
+SELECT {NONE}, CAST('' AS text), CAST(ARRAY[] AS text[])"""
+
+
+def one_of_several(schema: TableSchema, noting: bool) -> str:
     """The same of a batch that others follow: it is remembered which rows it had."""
     table = schema.table
-    return f"""WITH same AS MATERIALIZED (
-    SELECT {same_row(schema)} AS id FROM {typed_rows(schema)} i),
+    return f"""WITH {same_cte(schema, noting)},
 remembered AS (
     INSERT INTO seen (table_name, row_id) SELECT '{table.name}', id FROM same WHERE {ALL_MET}
     RETURNING 1)
 SELECT {NONE}, {listed(table, whole=False)} WHERE {ALL_MET}"""
 
 
-def last_of_several(schema: TableSchema) -> str:
+def last_of_several(schema: TableSchema, noting: bool) -> str:
     """The same of the last batch: what exists has to be what all batches had."""
     table = schema.table
-    return f"""WITH same AS MATERIALIZED (
-    SELECT {same_row(schema)} AS id FROM {typed_rows(schema)} i),
+    return f"""WITH {same_cte(schema, noting)},
 met AS (SELECT id FROM same UNION {seen_before(table)})
 SELECT {NONE}, {listed(table, whole=True)}
 WHERE {ALL_MET} AND (SELECT count(*) FROM met) = {existing(schema)}"""
@@ -104,8 +123,7 @@ WHERE {ALL_MET} AND (SELECT count(*) FROM met) = {existing(schema)}"""
 def met_again(schema: TableSchema) -> str:
     """Let events be those of the document, if nothing else of them is new."""
     table = schema.table.name
-    return f"""WITH same AS MATERIALIZED (
-    SELECT {same_row(schema)} AS id FROM {typed_rows(schema)} i),
+    return f"""WITH {same_cte(schema, noting=False)},
 met AS (
     UPDATE "{table}" t SET document_id = {DOCUMENT} FROM same s
     WHERE t.id = s.id AND {ALL_MET}
@@ -114,8 +132,8 @@ SELECT {NONE}, {listed(schema.table, whole=False)}
 WHERE (SELECT count(*) FROM met) = jsonb_array_length({ROWS})"""
 
 
-def same_row(schema: TableSchema) -> str:
-    """The id of the stored row that has the key and the values of the incoming row i.
+def same_row(schema: TableSchema, more: str = "") -> str:
+    """The id (and `more`) of the stored row that has the key and the values of the incoming row i.
 
     A subquery has each row looked up, whatever statistics say (`incoming.parent_join`), by its key.
     With `gone_at IS NULL` as a condition, the planner could choose the index of rows not gone.
@@ -127,7 +145,7 @@ def same_row(schema: TableSchema) -> str:
     if table.kind is Kind.EVENT:  # else the merge knows no time up to which AWS can have updated it
         wanted += ["EXISTS (SELECT FROM documents d WHERE d.id = t.document_id)"]
     found = "CASE WHEN t.gone_at IS NULL THEN t.id END" if table.kind is Kind.SNAPSHOT else "t.id"
-    return f"""(SELECT {found} FROM "{table.name}" t WHERE {" AND ".join(wanted)}
+    return f"""(SELECT {found} AS id{more} FROM "{table.name}" t WHERE {" AND ".join(wanted)}
     AND ({names(columns, "t.")}) IS NOT DISTINCT FROM ({names(columns, "i.")}) LIMIT 1)"""
 
 

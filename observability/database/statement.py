@@ -19,6 +19,8 @@ ACCOUNT = "$4"
 DAY_ORDER, TIME_ORDER = "$5", "$6"
 COLLECTED_AT = "$7"
 WITH_META = "$8"
+CHUNKS = "$9"
+"""Which rows of a batch are chunks of the document's text (`database.chunks`)."""
 
 NONE = "CAST(0 AS bigint)"
 """A count of none."""

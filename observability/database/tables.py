@@ -58,6 +58,7 @@ class Table:
     late: bool = False  # loaded after other tables: accounts share it, so it is locked shortly
     category: str = ""  # its loader's
     path: str = ""  # of its rows in the document, if not the category: what must be complete there
+    chunked: str = ""  # the path of its rows, if their chunks are passed over (`database.chunks`)
     derived: str = ""  # PERIOD: of its rows t, those that follow from others: no listing ends them
     gone_value: tuple[str, str] | None = None  # a column and what it says once the thing is gone
     moving: tuple[str, ...] = ()  # columns that move all the time: a new value is no change

@@ -17,5 +17,7 @@ LOADER = Loader(
     function=load_config_inventory_data,
     rows=("config_inventory",),
     required=False,
-    tables=(snapshot("config_inventory", moving=("available_ip_count",)),),
+    tables=(
+        snapshot("config_inventory", moving=("available_ip_count",), chunked="config_inventory"),
+    ),
 )

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
-from observability.loaders.rows import EndOfTable, Loaded, Orphans, Parts, Row, Waiting, straight
+from observability.loaders.rows import (
+    Chunked,
+    EndOfTable,
+    Loaded,
+    Orphans,
+    Parts,
+    Row,
+    Waiting,
+    straight,
+)
 
 INSTANCE = Parent("inventory_instances", "instance_id", {"instance_id": "instance_id"})
 
@@ -25,12 +36,12 @@ def load_inventory_data(parts: Parts) -> Loaded:
     named: dict[str, dict[str, str]] = {}
     waiting = Waiting("inventory")
     for loaded in straight(parts, INVENTORY_TABLES):
-        if isinstance(loaded, Row):
-            instance = str(loaded.values.get("instance_id") or "")
+        if isinstance(loaded, Row | Chunked):
             known = named.setdefault(loaded.table, {})
-            if instance not in known:
-                waiting.add(len(instance))
-                known[instance] = loaded.where
+            for instance in instances_of(loaded):
+                if instance not in known:
+                    waiting.add(len(instance))
+                    known[instance] = loaded.where
         if not isinstance(loaded, EndOfTable) or loaded.table == "inventory_instances":
             yield loaded
     listed = named.pop("inventory_instances", {})
@@ -38,6 +49,13 @@ def load_inventory_data(parts: Parts) -> Loaded:
         lost = {name: where for name, where in instances.items() if name and name not in listed}
         if lost:
             yield Orphans(table, "instance_id", lost)
+
+
+def instances_of(loaded: Row | Chunked) -> Iterable[str]:
+    """The machines that a row or a chunk of rows names."""
+    if isinstance(loaded, Chunked):
+        return loaded.chunk.parents
+    return (str(loaded.values.get("instance_id") or ""),)
 
 
 LOADER = Loader(
@@ -60,9 +78,15 @@ LOADER = Loader(
             parent=INSTANCE,
             by_day=True,
             path="inventory.applications",
+            chunked="inventory.applications",
         ),
         Table(
-            "inventory_patches", Kind.PART, parent=INSTANCE, by_day=True, path="inventory.patches"
+            "inventory_patches",
+            Kind.PART,
+            parent=INSTANCE,
+            by_day=True,
+            path="inventory.patches",
+            chunked="inventory.patches",
         ),
     ),
 )

@@ -12,8 +12,27 @@ from observability.loaders.vocabulary import todays
 
 
 @dataclass(slots=True)
+class Chunk:
+    """Rows that follow each other in a list, known by the digest of their text.
+
+    With a `number`, the database has noted it, and its rows are passed over; else it is one that
+    the rows before it make up.
+    """
+
+    rows: int
+    length: int  # characters of its text
+    head: str  # the digest of its first row
+    digest: str
+    number: int = 0
+    parents: tuple[str, ...] = ()  # what its rows name that they belong to
+
+
+@dataclass(slots=True)
 class Part:
-    """One piece of a document: a row of a list, an object, or (`opened`) that the list is there."""
+    """One piece of a document: a row of a list, an object, or (`opened`) that the list is there.
+
+    Or, with a `chunk`, several rows.
+    """
 
     path: str  # of the list or object, such as security.kms
     where: str  # the same with positions, for people: security.kms[12]
@@ -22,6 +41,16 @@ class Part:
     category: str
     size: int = 0  # of a row: characters of its text
     opened: bool = False
+    chunk: Chunk | None = None
+
+
+@dataclass(slots=True)
+class Chunked:
+    """A chunk of a table's rows, from the document."""
+
+    table: str
+    where: str
+    chunk: Chunk
 
 
 @dataclass(slots=True)
@@ -89,7 +118,7 @@ class Waiting:
             raise Rejected(f"{self.what}: over {most} before what they belong to")
 
 
-Loaded = Iterator[Row | Complete | EndOfTable | Fault | Orphans]
+Loaded = Iterator[Row | Chunked | Complete | EndOfTable | Fault | Orphans]
 Parts = Iterable[Part]
 
 
@@ -102,6 +131,8 @@ def straight(parts: Parts, tables: Mapping[str, str]) -> Loaded:
                 yield EndOfTable(before)
             before = tables[part.path]
             yield Complete(before)
+        elif part.chunk:
+            yield Chunked(tables[part.path], part.where, part.chunk)
         elif part.path in tables:
             table = tables[part.path]
             yield Row(table, part.where, todays(table, part.value), part.size)

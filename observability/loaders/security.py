@@ -9,7 +9,16 @@ from observability.database.incoming import rows_of
 from observability.database.statement import NONE, NOTHING_DUE
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
-from observability.loaders.rows import Complete, EndOfTable, Loaded, Part, Parts, Row, Waiting
+from observability.loaders.rows import (
+    Chunked,
+    Complete,
+    EndOfTable,
+    Loaded,
+    Part,
+    Parts,
+    Row,
+    Waiting,
+)
 from observability.loaders.vocabulary import todays
 
 
@@ -127,7 +136,10 @@ class FindingGroups:
     def rows(self, part: Part) -> Loaded:
         if part.opened:
             return
-        if part.path == "security.security_hub":
+        if part.chunk:
+            yield from self.service(part.context.get("service"), part.where)
+            yield Chunked("findings", part.where, part.chunk)
+        elif part.path == "security.security_hub":
             name = part.value.get("service")
             if name or not self.nameless:
                 yield from self.service(name, part.where)
@@ -173,6 +185,7 @@ LOADER = Loader(
             parent=Parent("security", "security_id", {"group": "service"}),
             version="updated_at",
             aws_times=("created_at", "updated_at"),
+            chunked="security.security_hub.findings",
         ),
         Table(
             "guard_duty_findings",

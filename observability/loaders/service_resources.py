@@ -17,5 +17,7 @@ LOADER = Loader(
     function=load_service_resources_data,
     rows=("service_resources",),
     required=False,
-    tables=(snapshot("service_resources", moving=("available_ip_count",)),),
+    tables=(
+        snapshot("service_resources", moving=("available_ip_count",), chunked="service_resources"),
+    ),
 )

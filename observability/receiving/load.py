@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from observability import THIS
-from observability.database.catalogue import ADDED_SQL, own_names
+from observability.database.catalogue import ADDED_SQL, TableSchema, own_names
+from observability.database.chunks import FORGET_CHUNKS_SQL, NOTHING_SQL, pass_sql
 from observability.database.client import DBManager, Value
 from observability.database.kept import digest, keep
 from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql
-from observability.database.shorter import first_sql, unchanged_sql
+from observability.database.shorter import first_sql, note_sql, unchanged_sql
 from observability.database.tables import Kind, Table
-from observability.errors import DatabaseFault, Rejected, ValueRefused
+from observability.errors import DatabaseFault, Rejected, Transient, ValueRefused
 from observability.limits import DOCUMENTS_A_DAY
 from observability.loaders import LOADED_FIRST
 from observability.loaders.account import products_sql, products_unchanged_sql, without_product_sql
@@ -24,6 +25,7 @@ from observability.loaders.cost import PARTIAL_UPDATES
 from observability.loaders.once import LOCK_ACCOUNT_SQL, ONCE, once_sql
 from observability.loaders.security import RECOUNT_SQL
 from observability.receiving.bucket import S3Manager
+from observability.receiving.casting import encode
 from observability.receiving.facts import Facts
 from observability.receiving.files import File
 from observability.receiving.gate import check_number
@@ -220,6 +222,9 @@ class Load:
         if findings.batches:
             yield Step("security", RECOUNT_SQL, "[]", 0, findings.schema)
         yield from self.once()
+        if self.spool.known is not None:
+            yield Step("security", NOTHING_SQL, "[]", 0, findings.schema, "[]", "",
+                       FORGET_CHUNKS_SQL)  # fmt: skip
 
     def once(self) -> Iterator[Step]:
         """Costs that other regions of the account repeat: last, as parts hang on the reports."""
@@ -256,20 +261,55 @@ class Load:
         extent = Extent.WHOLE
         for number, (batch, last) in enumerate(self.spool.batches(spool)):
             rows = spool.read(batch)
+            last = last and not spool.passed
             if number or not last:
                 extent = Extent.LAST if last else Extent.MORE
             if name == "product_accounts":
                 yield self.products(spool.schema, rows, batch.rows)
             yield from self.owners(spool.schema.table)
             step = self.merge(spool, extent, rows, batch.rows)
+            step = self.with_chunks(step, extent, batch.chunks)
             yield replace(step, first="") if number else step
         yield from self.owners(spool.schema.table)
-        if not spool.batches and self.is_complete_listing(spool):
+        if spool.passed:
+            yield from self.passed_over(spool)
+        elif not spool.batches and self.is_complete_listing(spool):
             yield self.merge(spool, extent, "[]", 0)
         if name == "product_accounts":
             statements = without_product_sql(named=bool(spool.batches))
             for table, sql in zip(("products", name), statements, strict=True):
                 yield Step(table, sql, "[]", 0, spool.schema)
+
+    def with_chunks(self, step: Step, extent: Extent, chunks: Sequence[dict[str, Any]]) -> Step:
+        """The step of a batch so that it also notes the batch's chunks.
+
+        While none is known, with the comparison of the rows, which most likely are as they were;
+        else after the merge of these: they have changed, or are beside such that have.
+        """
+        known = self.spool.known
+        if known is None or not chunks:
+            return step
+        step = replace(step, chunks=encode(chunks))
+        if step.unchanged and (with_it := unchanged_sql(step.schema, extent, noting=True)):
+            if not known.found:
+                return replace(step, unchanged=with_it)
+            step = replace(step, unchanged="")
+        return replace(step, note=note_sql(step.schema))
+
+    def passed_over(self, spool: TableSpool) -> Iterator[Step]:
+        """The chunks that the database has noted, after the rows of the others.
+
+        Had one of those the same key as a row of a chunk, it would have been written by then, and
+        the chunk would not be as it was.
+        """
+        schema, chunks = spool.schema, json.dumps(spool.passed)
+        name, is_event = schema.table.name, schema.table.kind is Kind.EVENT
+        if not is_event and not self.is_complete_listing(spool):
+            raise Transient("chunks were passed over of a list that is not complete")
+        passed = pass_sql(schema)
+        yield Step(name, "", chunks, spool.passed_rows, schema, unchanged=passed)
+        if not is_event:
+            yield replace(self.merge(spool, Extent.LAST, "[]", 0), first="")
 
     def merge(self, spool: TableSpool, extent: Extent, rows: str, count: int) -> Step:
         known = extent if self.is_complete_listing(spool) else Extent.SOME

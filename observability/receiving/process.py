@@ -126,7 +126,9 @@ def dispatch(part: Part, queues: Mapping[str, PartQueue], spool: DocumentSpool) 
             part.value.update({f"{category}_status": SKIPPED for category in spool.off})
         if part.path in FACTS:
             note_facts(part, spool)
-    elif not part.opened and not (part.path == "logs.message" and isinstance(part.value, str)):
+    elif not (part.opened or part.chunk) and not (
+        part.path == "logs.message" and isinstance(part.value, str)
+    ):
         text = f"{part.where}: must be an object, is {type(part.value).__name__}"
         if part.path == "meta" and part.value != []:
             spool.add_problems([text])

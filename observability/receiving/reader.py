@@ -11,7 +11,8 @@ from typing import Any
 from observability.database.values import Number
 from observability.errors import Rejected
 from observability.limits import MEMBERS, MIB, NAME_CHARACTERS, VALUE_CHARACTERS
-from observability.loaders.rows import Part
+from observability.loaders.rows import Chunk, Part
+from observability.receiving.chunks import HEAD, KnownChunks, ListChunks
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -36,8 +37,11 @@ class DocumentReader:
     Raises Rejected for what is not JSON in UTF-8.
     """
 
-    def __init__(self, chunks: Iterator[bytes], rows: Iterable[str]) -> None:
+    def __init__(
+        self, chunks: Iterator[bytes], rows: Iterable[str], known: KnownChunks | None = None
+    ) -> None:
         self.chunks = chunks
+        self.known = known
         self.rows = frozenset(rows)
         self.holders = {
             row.rsplit(".", depth)[0] for row in self.rows for depth in range(1, row.count(".") + 1)
@@ -194,7 +198,11 @@ class DocumentReader:
             yield from self.read_object(path, where, {})
         elif first == "[" and path in self.rows - OBJECTS:
             yield Part(path, where, None, context, category_of(path), opened=True)
-            yield from self.elements(path, where, context)
+            known = self.known.of_list(path, context) if self.known is not None else None
+            if known and path not in self.holders:
+                yield from self.chunked(path, where, context, known)
+            else:
+                yield from self.elements(path, where, context)
         else:
             value = self.value()
             if value is not None:
@@ -213,6 +221,62 @@ class DocumentReader:
                 yield Part(path, f"{where}[{position}]", value, context, category, size)
             position += 1
         self.position += 1
+
+    def chunked(
+        self, path: str, where: str, context: Mapping[str, Any], known: ListChunks
+    ) -> Iterator[Part]:
+        """The rows of a list but those of chunks that the database has noted, and the others."""
+        self.expect("[")
+        position, ended, category = 0, 0, category_of(path)
+
+        def chunk_part(chunk: Chunk) -> Part:
+            return Part(path, f"{where}[{position}]", None, context, category, chunk=chunk)
+
+        while self.peek() != "]":
+            if position:
+                self.expect(",")
+                self.peek()
+            separator = self.text_since(ended)
+            value, size = self.measured_value()
+            text = self.text[self.position - size : self.position]
+            head = known.digest(text)[:HEAD]
+            noted = self.skip(size, known, head)
+            if (noted or not separator) and (chunk := known.end()):
+                yield chunk_part(chunk)
+            if noted:
+                yield chunk_part(noted)
+                position += noted.rows
+            else:
+                yield Part(path, f"{where}[{position}]", value, context, category, size)
+                position += 1
+                if chunk := known.add(text, head, separator):
+                    yield chunk_part(chunk)
+            ended = self.consumed + self.position
+        if chunk := known.end():
+            yield chunk_part(chunk)
+        self.position += 1
+
+    def text_since(self, place: int) -> str:
+        """What is between there and here; '' if it is not at hand any more."""
+        characters = self.consumed + self.position - place
+        return (
+            self.text[self.position - characters : self.position]
+            if characters <= self.position
+            else ""
+        )
+
+    def skip(self, size: int, known: ListChunks, head: str) -> Chunk | None:
+        """The noted chunk that begins with the row just read, once all of it is behind."""
+        self.position -= size
+        for chunk in known.candidates(head):
+            while len(self.text) - self.position < chunk.length and self.fill():
+                pass
+            text = self.text[self.position : self.position + chunk.length]
+            if known.digest(text) == chunk.digest:
+                self.position += chunk.length
+                return chunk
+        self.position += size
+        return None
 
 
 def category_of(path: str) -> str:

@@ -8,8 +8,8 @@ import shutil
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
-from typing import IO
+from dataclasses import dataclass, field
+from typing import IO, Any
 
 from observability.errors import Blocked, OverLimit, Transient
 from observability.limits import DISK_BYTES, MIB
@@ -86,6 +86,7 @@ class Batch:
     length: int = 0
     rows: int = 0
     size: int = 0
+    chunks: list[dict[str, Any]] = field(default_factory=list)  # which of its rows are chunks
 
 
 def temporary_file() -> IO[bytes]:

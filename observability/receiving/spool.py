@@ -16,11 +16,19 @@ from observability.limits import (
     UNKNOWN_NAMES,
 )
 from observability.loaders import LOADED_FIRST
-from observability.loaders.rows import Complete, EndOfTable, Fault, Orphans, Row
+from observability.loaders.rows import (
+    Chunked,
+    Complete,
+    EndOfTable,
+    Fault,
+    Orphans,
+    Row,
+)
 from observability.receiving.casting import (
     LAST_DAY,
     shown,
 )
+from observability.receiving.chunks import KnownChunks
 from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.files import File
 from observability.receiving.room import Batch, Room, unlimited
@@ -36,7 +44,9 @@ class DocumentSpool:
         off: frozenset[str] = frozenset(),
         room: Room | None = None,
         file: File | None = None,
+        known: KnownChunks | None = None,
     ) -> None:
+        self.known = known  # chunks of its rows; None: none are passed over or noted
         self.progress = threading.Condition()
         self.off = off  # categories that are not loaded
         self.room = room or unlimited()
@@ -55,12 +65,14 @@ class DocumentSpool:
         self.ended = False  # all is read, or no more will be
         self.abandoned = False  # nobody wants the rest
 
-    def take(self, loaded: Row | Complete | EndOfTable | Fault | Orphans) -> None:
+    def take(self, loaded: Row | Chunked | Complete | EndOfTable | Fault | Orphans) -> None:
         table = self.tables[loaded.table]
         if isinstance(loaded, Row):
             self.add_faults(table.add(loaded))
             if loaded.table in LOADED_FIRST:
                 self.add_faults(table.cut())
+        elif isinstance(loaded, Chunked):
+            self.add_faults(table.take_chunk(loaded.chunk))
         elif isinstance(loaded, EndOfTable):
             self.finish(table)
         elif isinstance(loaded, Fault):
@@ -149,9 +161,9 @@ class DocumentSpool:
                 raise DocumentProblems
 
     def large(self) -> bool:
-        """Whether a table takes several batches."""
+        """Whether a table takes several batches, or chunks of one are passed over."""
         return any(
-            len(table.batches) > 1
+            len(table.batches) > 1 or table.passed
             for name, table in self.tables.items()
             if name not in LOADED_FIRST
         )

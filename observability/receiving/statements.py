@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from observability.database.catalogue import TableSchema
+from observability.database.chunks import FORGET_CHUNKS_SQL, NOTHING_SQL, pass_sql
 from observability.database.merge import Extent, merge_sql
-from observability.database.shorter import first_sql, unchanged_sql
+from observability.database.shorter import first_sql, note_sql, unchanged_sql
 from observability.database.tables import Kind
 from observability.loaders.account import (
     accounts_sql,
@@ -28,7 +29,7 @@ from observability.loaders.security import (
 def all_statements(schemas: Sequence[TableSchema]) -> list[str]:
     """Each that a document may need, for the tables as they are."""
     made = [sql for schema in schemas for sql in statements_of(schema)]
-    made += [RECOUNT_SQL, LOCK_ACCOUNT_SQL]
+    made += [RECOUNT_SQL, LOCK_ACCOUNT_SQL, NOTHING_SQL, FORGET_CHUNKS_SQL]
     made += [sql for named in (True, False) for sql in without_product_sql(named=named)]
     return [*dict.fromkeys(made)]
 
@@ -42,6 +43,10 @@ def statements_of(schema: TableSchema) -> Iterator[str]:
     for extent in Extent:
         made = (merge_sql(schema, extent), unchanged_sql(schema, extent), first_sql(schema, extent))
         yield from filter(None, made)
+        if schema.table.chunked and (noting := unchanged_sql(schema, extent, noting=True)):
+            yield noting
+    if schema.table.chunked:
+        yield from (pass_sql(schema), note_sql(schema))
     if schema.table.name in ONCE:
         yield once_sql(schema)
     if schema.table.name == "product_accounts":

@@ -12,6 +12,9 @@ from observability.database.kept import digest
 from observability.database.merge import values_sql
 from observability.receiving.casting import encode, room_after, size_in_request
 
+PASSED_ROW_BYTES = 100
+"""A row that is passed over takes the database about as long as so many bytes of a batch."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -26,30 +29,43 @@ class Step:
     first: str = ""  # does the same where the account has nothing yet
     unchanged: str = ""  # does the same where nothing has changed, or answers nothing
     without_meta: bool = False  # needed only beside documents without meta
+    chunks: str = ""  # which of the rows are chunks, as JSON
+    note: str = ""  # notes them afterwards
     carried: bool = False  # the request contains the statement: the database need not keep it
 
     def by_itself(self) -> Step:
         """The same without anything that the database would have to keep."""
-        return replace(self, first="", unchanged="", carried=True)
+        return replace(self, first="", unchanged="", chunks="", note="", carried=True)
 
     @property
     def statements(self) -> list[str]:
         """What the database has to keep of it."""
-        return [sql for sql in (self.sql, self.first, self.unchanged) if sql and not self.carried]
+        return [sql for sql in self.texts if sql and not self.carried]
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return self.sql, self.first, self.unchanged, self.note
 
     @cached_property
     def text(self) -> str:
         about: dict[str, Any] = {"table": self.table, "total": self.rows_count}
-        about["sql"] = self.sql if self.carried else digest(self.sql)
-        for name, sql in (("first", self.first), ("unchanged", self.unchanged)):
-            about |= {name: digest(sql)} if sql else {}
+        for name, sql in zip(("sql", "first", "unchanged", "note"), self.texts, strict=True):
+            about |= {name: sql if self.carried else digest(sql)} if sql else {}
         about |= {"without_meta": True} if self.without_meta else {}
-        return f'{encode(about)[:-1]},"rows":{self.rows},"scopes":{self.scopes}}}'
+        chunks = f',"chunks":{self.chunks}' if self.chunks else ""
+        return f'{encode(about)[:-1]},"rows":{self.rows},"scopes":{self.scopes}{chunks}}}'
+
+    @property
+    def size(self) -> int:
+        """Bytes in a request; rows of chunks count as well, as the database has work with them."""
+        passed = 0 if self.sql else self.rows_count * PASSED_ROW_BYTES
+        return size_in_request(self.text) + passed
 
     @property
     def values(self) -> str:
         """The same without writing: its values are cast, and no more."""
-        return replace(self.by_itself(), sql=values_sql(self.schema), scopes="[]").text
+        rows = self.rows if self.sql else "[]"  # else they are chunks
+        return replace(self.by_itself(), sql=values_sql(self.schema), rows=rows, scopes="[]").text
 
 
 def in_requests(steps: Iterable[Step], early: bool) -> Iterator[tuple[list[Step], bool]]:
@@ -57,7 +73,7 @@ def in_requests(steps: Iterable[Step], early: bool) -> Iterator[tuple[list[Step]
     taken: list[Step] = []
     size = made = 0
     for step in steps:
-        more = size_in_request(step.text)
+        more = step.size
         if taken and size + more > room_after(made, early):
             yield taken, False
             taken, size, made = [], 0, made + 1

@@ -19,7 +19,10 @@ from observability.limits import (
     PERIODS,
     TEXT_BYTES,
 )
-from observability.loaders.rows import Row
+from observability.loaders.rows import (
+    Chunk,
+    Row,
+)
 from observability.receiving.casting import (
     AHEAD,
     EMPTY,
@@ -71,6 +74,10 @@ class TableSpool:
         self.unknown: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()  # by column of a value, '' for a whole row
         self.orphans: dict[str, set[str]] = {}
+        self.since_chunk = 0  # rows that were added since the last chunk ended
+        self.flaws = 0  # what had been wrong or unknown by then
+        self.passed: list[int] = []  # the numbers of chunks that are passed over
+        self.passed_rows = 0
 
     @property
     def rows(self) -> int:
@@ -176,10 +183,26 @@ class TableSpool:
         self.unwritten += encoded
         self.open_bytes += size
         batch.rows += rows
+        self.since_chunk += rows
         batch.length += 1 + len(encoded)
         batch.size += size
         if len(self.unwritten) > MIB // 16:
             self.flush()
+
+    def take_chunk(self, chunk: Chunk) -> list[str]:
+        """Count the rows of one that is passed over, or note that the last rows are one."""
+        problems = self.settle()
+        if chunk.number:
+            self.passed.append(chunk.number)
+            self.passed_rows += chunk.rows
+        flaws = self.unknown.total() + self.left_out.total()
+        batch = self.batches[-1] if self.batches else Batch(0)
+        rows, had = chunk.rows, self.since_chunk
+        if not chunk.number and flaws == self.flaws and rows == had and batch.rows >= rows:
+            about = {"length": chunk.length, "head": chunk.head, "digest": chunk.digest}
+            batch.chunks.append({"place": batch.rows - rows + 1, "rows": rows, **about})
+        self.since_chunk, self.flaws = 0, flaws
+        return problems
 
     def flush(self) -> None:
         """Write what waits, if anything does; Blocked if the disk takes no more."""

@@ -136,7 +136,7 @@ class MergingOnly(DBManager):
             steps = json.loads(parameters["steps"])
             assert any("first" in step for step in steps)
             assert any("unchanged" in step for step in steps)
-            shorter = {"first", "unchanged", "without_meta"}
+            shorter = {"first", "unchanged", "without_meta", "chunks", "note"}
             merges = [{name: step[name] for name in step.keys() - shorter} for step in steps]
             parameters = {**parameters, "steps": json.dumps(merges)}
         return super().execute(sql, parameters, *more, **others)

@@ -1,0 +1,144 @@
+"""Chunks of a list that are as they were: rows that need not be parsed, sent and compared again.
+
+A chunk is noted when a comparison has found each of its rows stored with its values, and with it
+the version of each stored row. PostgreSQL writes a row anew for every change, so as long as it has
+the same transaction (xmin) and place (ctid), it has the same values, whoever may write to the table
+(https://www.postgresql.org/docs/current/ddl-system-columns.html). So nothing has to be told that a
+chunk is out of date: it is passed over only if all its rows have the version that was noted, and
+where VACUUM FULL or a restored backup has moved them, they are compared once more.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from observability.database.catalogue import TableSchema
+from observability.database.statement import ACCOUNT, CHUNKS, DOCUMENT, NONE, ROWS
+from observability.database.tables import Kind
+
+VERSION = "hashtextextended(concat_ws(' ', t.id, t.xmin, t.ctid), 0)"
+"""A number for what the stored row t is now: another one once it is written anew."""
+
+PARENTS = 16
+"""Rows of a chunk hang on so many others at most; their names come with it."""
+
+NAMES_CHARACTERS = 500
+
+KNOWN_AT_ONCE = 1000
+
+KNOWN_SQL = f"""
+SELECT CAST(jsonb_agg(jsonb_build_array(
+    c.id, cardinality(c.row_ids), c.length, c.head, c.digest, coalesce(c.parents, '{{}}'))
+    ORDER BY c.id) FILTER (WHERE c.id IS NOT NULL) AS text)
+FROM accounts a
+LEFT JOIN LATERAL (
+    SELECT * FROM chunks c WHERE c.account_id = a.id AND c.id > CAST(:after AS bigint)
+    ORDER BY c.id LIMIT {KNOWN_AT_ONCE}) c ON true
+WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
+  AND EXISTS (SELECT FROM documents d WHERE d.account_id = a.id)
+GROUP BY a.id"""
+"""The chunks of an account and region as JSON; NULL if there are none, no row without documents.
+
+One text is read ten times as fast as records of the Data API.
+"""
+
+NOTHING_SQL = f"SELECT {NONE}, {NONE}, {NONE}"
+
+FORGET_CHUNKS_SQL = f"""
+WITH forgotten AS (
+    DELETE FROM chunks WHERE account_id = {ACCOUNT} AND document_id <> {DOCUMENT})
+SELECT {NONE}, CAST('' AS text), CAST(ARRAY[] AS text[])"""
+"""Delete the chunks that the newest document neither passed over nor noted."""
+
+
+def found_columns(schema: TableSchema) -> str:
+    """What `noted_cte` needs to know of an incoming row i."""
+    parent = schema.table.parent
+    return f'i.place, i."{parent.column}" AS parent' if parent else "i.place"
+
+
+def noted_cte(schema: TableSchema) -> str:
+    """Note the chunks of the batch whose rows are all in `same`, which knows place and version.
+
+    A row that is there twice, or not as it is in the document, leaves its chunk with too few.
+    """
+    parents, bounds = "NULL", ""
+    if parent := schema.table.parent:
+        [column], ids = parent.fields.values(), "array_agg(DISTINCT s.parent)"
+        parents = f"""(SELECT jsonb_object_agg(p."{column}", p.id)
+            FROM "{parent.table}" p WHERE p.id = ANY ({ids}))"""
+        bounds = f"""
+      AND cardinality({ids}) <= {PARENTS}
+      AND length(CAST({parents} AS text)) <= {NAMES_CHARACTERS}"""
+    return f"""cuts AS MATERIALIZED (
+    SELECT array_agg(c.place ORDER BY c.place) AS places,
+           array_agg(c.rows ORDER BY c.place) AS rows,
+           array_agg(c.length ORDER BY c.place) AS lengths,
+           array_agg(c.head ORDER BY c.place) AS heads,
+           array_agg(c.digest ORDER BY c.place) AS digests
+    FROM jsonb_to_recordset({CHUNKS}) AS c (
+        place bigint, rows integer, length integer, head text, digest text)),
+noted AS (
+    INSERT INTO chunks AS c (account_id, table_name, document_id, digest, head, length, row_ids,
+                             versions, parents)
+    SELECT {ACCOUNT}, '{schema.table.name}', {DOCUMENT}, k.digests[s.number], k.heads[s.number],
+           k.lengths[s.number], array_agg(s.id), sum(s.version), {parents}
+    FROM cuts k CROSS JOIN LATERAL (
+        SELECT s.*, width_bucket(s.place, k.places) AS number FROM same s) s
+    WHERE s.number > 0 AND s.place < k.places[s.number] + k.rows[s.number]
+    GROUP BY k.digests[s.number], k.heads[s.number], k.lengths[s.number], k.rows[s.number]
+    HAVING count(s.id) = k.rows[s.number] AND count(DISTINCT s.id) = k.rows[s.number]{bounds}
+    ON CONFLICT (account_id, table_name, digest) DO UPDATE
+    SET document_id = excluded.document_id, row_ids = excluded.row_ids,
+        versions = excluded.versions, parents = excluded.parents)"""
+
+
+@lru_cache(maxsize=1024)
+def pass_sql(schema: TableSchema) -> str:
+    """Pass over the chunks whose numbers are the rows, if they are as they were noted, or nothing.
+
+    Their rows are remembered as met (`seen`). Events become those of the document.
+    """
+    name = schema.table.name
+    is_event = schema.table.kind is Kind.EVENT
+    rows = f'unnest(a.row_ids) AS r (id) JOIN "{name}" t ON t.id = r.id'
+    met = f"""INSERT INTO seen (table_name, row_id)
+    SELECT '{name}', r.id FROM asked a CROSS JOIN unnest(a.row_ids) AS r (id)"""
+    kept = "SELECT id AS chunk, versions FROM asked"
+    if is_event:
+        met = f"""UPDATE "{name}" t SET document_id = {DOCUMENT}
+    FROM asked a CROSS JOIN unnest(a.row_ids) AS r (id)
+    WHERE t.id = r.id RETURNING a.id AS chunk, {VERSION} AS version"""
+        kept = "SELECT chunk, sum(version) AS versions FROM met GROUP BY chunk"
+    return f"""WITH asked AS MATERIALIZED (
+    SELECT c.* FROM jsonb_array_elements_text({ROWS}) AS e (id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM chunks c WHERE c.id = CAST(e.id AS bigint)
+          AND c.account_id = {ACCOUNT} AND c.table_name = '{name}' LIMIT 1) c),
+same AS (
+    SELECT a.id FROM asked a
+    CROSS JOIN LATERAL (SELECT count(*) AS rows, sum({VERSION}) AS versions FROM {rows}) n
+    WHERE n.rows = cardinality(a.row_ids) AND n.versions = a.versions{same_parents(schema)}),
+met AS (
+    {met}),
+kept AS (
+    UPDATE chunks c SET document_id = {DOCUMENT}, versions = k.versions
+    FROM ({kept}) k WHERE c.id = k.chunk)
+SELECT {NONE}, CAST('' AS text), CAST(ARRAY[] AS text[])
+WHERE (SELECT count(*) FROM same) = jsonb_array_length({ROWS})"""
+
+
+def same_parents(schema: TableSchema) -> str:
+    """The condition that the rows of chunk a hang on those whose names they have."""
+    parent = schema.table.parent
+    if not parent:
+        return ""
+    field, column = next(iter(parent.fields.items()))
+    key = schema.found_by[field]
+    theirs = f'p."{column}"'
+    return f"""
+      AND NOT EXISTS (
+          SELECT FROM jsonb_each_text(a.parents) AS x (name, parent) WHERE NOT EXISTS (
+              SELECT FROM "{parent.table}" p
+              WHERE p.id = CAST(x.parent AS bigint) AND p.account_id = {ACCOUNT}
+                AND {key.in_key(theirs)} = {key.in_key("x.name")}))"""
