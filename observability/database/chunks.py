@@ -13,6 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from observability.database.catalogue import TableSchema
+from observability.database.incoming import existing_rows
 from observability.database.statement import ACCOUNT, CHUNKS, DOCUMENT, NONE, ROWS
 from observability.database.tables import Kind
 
@@ -24,20 +25,24 @@ PARENTS = 16
 
 NAMES_CHARACTERS = 500
 
-KNOWN_AT_ONCE = 1000
+KNOWN_CHARACTERS = 500_000
+"""Of the chunks that one call answers: an answer of the Data API has 1 MiB at most."""
 
 KNOWN_SQL = f"""
-SELECT CAST(jsonb_agg(jsonb_build_array(
-    c.id, cardinality(c.row_ids), c.length, c.head, c.digest, coalesce(c.parents, '{{}}'))
-    ORDER BY c.id) FILTER (WHERE c.id IS NOT NULL) AS text)
+SELECT CAST(jsonb_agg(s.chunk ORDER BY s.id) FILTER (WHERE s.so_far < {KNOWN_CHARACTERS}) AS text)
 FROM accounts a
 LEFT JOIN LATERAL (
-    SELECT * FROM chunks c WHERE c.account_id = a.id AND c.id > CAST(:after AS bigint)
-    ORDER BY c.id LIMIT {KNOWN_AT_ONCE}) c ON true
+    SELECT c.id, c.chunk, sum(length(CAST(c.chunk AS text))) OVER (ORDER BY c.id) AS so_far
+    FROM (
+        SELECT k.id, jsonb_build_array(k.id, cardinality(k.row_ids), k.length, k.head, k.digest,
+                                       coalesce(k.parents, '{{}}')) AS chunk
+        FROM chunks k WHERE k.account_id = a.id AND k.id > CAST(:after AS bigint)
+        ORDER BY k.id LIMIT {KNOWN_CHARACTERS // 100}) c) s ON s.id IS NOT NULL
 WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
   AND EXISTS (SELECT FROM documents d WHERE d.account_id = a.id)
 GROUP BY a.id"""
-"""The chunks of an account and region as JSON; NULL if there are none, no row without documents.
+"""The next chunks of an account and region as JSON: NULL if there are none, no row if it has no
+documents.
 
 One text is read ten times as fast as records of the Data API.
 """
@@ -115,30 +120,47 @@ def pass_sql(schema: TableSchema) -> str:
     CROSS JOIN LATERAL (
         SELECT * FROM chunks c WHERE c.id = CAST(e.id AS bigint)
           AND c.account_id = {ACCOUNT} AND c.table_name = '{name}' LIMIT 1) c),
+hanging AS (SELECT a.* FROM asked a WHERE {same_parents(schema)}),
 same AS (
-    SELECT a.id FROM asked a
+    SELECT a.id FROM hanging a
     CROSS JOIN LATERAL (SELECT count(*) AS rows, sum({VERSION}) AS versions FROM {rows}) n
-    WHERE n.rows = cardinality(a.row_ids) AND n.versions = a.versions{same_parents(schema)}),
+    WHERE n.rows = cardinality(a.row_ids) AND n.versions = a.versions),
 met AS (
     {met}),
 kept AS (
     UPDATE chunks c SET document_id = {DOCUMENT}, versions = k.versions
     FROM ({kept}) k WHERE c.id = k.chunk)
 SELECT {NONE}, CAST('' AS text), CAST(ARRAY[] AS text[])
-WHERE (SELECT count(*) FROM same) = jsonb_array_length({ROWS})"""
+WHERE (SELECT count(*) FROM hanging) = jsonb_array_length({ROWS})
+  AND CASE WHEN {nothing_else(schema)} THEN true
+           ELSE (SELECT count(*) FROM same) = jsonb_array_length({ROWS}) END"""
+
+
+def nothing_else(schema: TableSchema) -> str:
+    """A quick answer for a complete listing: all that exists is the chunks, and rows met before.
+
+    One scan of the account takes a quarter of the time of looking up each row.
+    """
+    table = schema.table
+    if table.kind is Kind.EVENT:
+        return "false"
+    return f"""(SELECT sum({VERSION}) FROM {existing_rows(schema)})
+           = (SELECT sum(versions) FROM asked) + (
+               SELECT coalesce(sum({VERSION}), 0)
+               FROM (SELECT DISTINCT row_id FROM seen WHERE table_name = '{table.name}') s
+               JOIN "{table.name}" t ON t.id = s.row_id)"""
 
 
 def same_parents(schema: TableSchema) -> str:
     """The condition that the rows of chunk a hang on those whose names they have."""
     parent = schema.table.parent
     if not parent:
-        return ""
+        return "true"
     field, column = next(iter(parent.fields.items()))
     key = schema.found_by[field]
     theirs = f'p."{column}"'
-    return f"""
-      AND NOT EXISTS (
-          SELECT FROM jsonb_each_text(a.parents) AS x (name, parent) WHERE NOT EXISTS (
-              SELECT FROM "{parent.table}" p
-              WHERE p.id = CAST(x.parent AS bigint) AND p.account_id = {ACCOUNT}
-                AND {key.in_key(theirs)} = {key.in_key("x.name")}))"""
+    return f"""NOT EXISTS (
+    SELECT FROM jsonb_each_text(a.parents) AS x (name, parent) WHERE NOT EXISTS (
+        SELECT FROM "{parent.table}" p
+        WHERE p.id = CAST(x.parent AS bigint) AND p.account_id = {ACCOUNT}
+          AND {key.in_key(theirs)} = {key.in_key("x.name")}))"""

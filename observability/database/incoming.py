@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from observability.database.catalogue import Column, TableSchema
-from observability.database.statement import ACCOUNT, COLLECTED_AT, ROWS, SCOPES, given
-from observability.database.tables import Table
+from observability.database.statement import (
+    ACCOUNT,
+    COLLECTED_AT,
+    ROWS,
+    SAME_ACCOUNT,
+    SCOPES,
+    given,
+)
+from observability.database.tables import Kind, Table
 
 
 def names(columns: Iterable[str], prefix: str = "") -> str:
@@ -106,3 +113,15 @@ def scopes_cte(schema: TableSchema) -> str:
     typed = ", ".join(f'"{name}" {column.type}' for name, column in fields.items())
     source = f"jsonb_to_recordset({SCOPES}) AS s({typed})"
     return f"scopes AS MATERIALIZED (SELECT {picked} FROM {source} {join})"
+
+
+def existing_rows(schema: TableSchema) -> str:
+    """The stored rows t that a listing of all that the document states would have to name."""
+    table = schema.table
+    owner = SAME_ACCOUNT if table.scope else ACCOUNT
+    wanted = [f"t.account_id = {owner}"] if schema.owner else []
+    wanted += ["t.gone_at IS NULL"] if table.kind is Kind.SNAPSHOT else []
+    wanted += [f"NOT ({table.derived})"] if table.derived else []
+    wanted += [f't."{column}" = s."{column}"' for column in table.scope]
+    scopes = ", scopes s" if table.scope else ""
+    return f'"{table.name}" t{scopes} WHERE {" AND ".join(wanted)}'

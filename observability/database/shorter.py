@@ -11,14 +11,18 @@ from functools import lru_cache
 
 from observability.database.catalogue import TableSchema
 from observability.database.chunks import VERSION, found_columns, noted_cte
-from observability.database.incoming import incoming_cte, names, scopes_cte, typed_rows
+from observability.database.incoming import (
+    existing_rows,
+    incoming_cte,
+    names,
+    scopes_cte,
+    typed_rows,
+)
 from observability.database.merge import Extent, compared_columns, seen_before
 from observability.database.statement import (
-    ACCOUNT,
     DOCUMENT,
     NONE,
     ROWS,
-    SAME_ACCOUNT,
     own_order,
 )
 from observability.database.tables import Kind, Table
@@ -151,14 +155,7 @@ def same_row(schema: TableSchema, more: str = "") -> str:
 
 def existing(schema: TableSchema) -> str:
     """How many rows a listing of all that the document states would have to name."""
-    table = schema.table
-    owner = SAME_ACCOUNT if table.scope else ACCOUNT
-    wanted = [f"t.account_id = {owner}"] if schema.owner else []
-    wanted += ["t.gone_at IS NULL"] if table.kind is Kind.SNAPSHOT else []
-    wanted += [f"NOT ({table.derived})"] if table.derived else []
-    wanted += [f't."{column}" = s."{column}"' for column in table.scope]
-    scopes = ", scopes s" if table.scope else ""
-    return f'(SELECT count(*) FROM "{table.name}" t{scopes} WHERE {" AND ".join(wanted)})'
+    return f"(SELECT count(*) FROM {existing_rows(schema)})"
 
 
 def scope_ctes(schema: TableSchema, whole: bool) -> list[str]:

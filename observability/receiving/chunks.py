@@ -9,7 +9,7 @@ from typing import Any
 
 from observability import THIS
 from observability.database.catalogue import TableSchema
-from observability.database.chunks import KNOWN_AT_ONCE, KNOWN_SQL
+from observability.database.chunks import KNOWN_SQL
 from observability.database.client import DBManager, Value
 from observability.database.kept import digest
 from observability.database.merge import Extent
@@ -21,6 +21,8 @@ from observability.receiving.files import File
 CHARACTERS = 16 << 10
 CHUNKS = 8192
 """A document has so many at most, or a few more: those of a large one have more characters."""
+ALIKE = 4
+"""Of chunks that begin with the same row, so many are looked for: each is a digest."""
 HEAD = 16
 """Digits of the digest of a chunk's first row."""
 
@@ -77,7 +79,9 @@ class KnownChunks:
         self.characters = max(CHARACTERS, size // CHUNKS)
         self.found: dict[str, list[Chunk]] = {}
         for chunk in stored:
-            self.found.setdefault(chunk.head, []).append(chunk)
+            alike = self.found.setdefault(chunk.head, [])
+            if len(alike) < ALIKE:
+                alike.append(chunk)
 
     def of_list(self, path: str, context: Mapping[str, Any]) -> ListChunks | None:
         """Those of a list of rows; None where it is always read whole."""
@@ -122,8 +126,8 @@ def read_known(db: DBManager, file: File) -> list[Chunk] | None:
         found = db.execute(KNOWN_SQL, place)
         if not found:
             return None
-        more = json.loads(found[0][0] or "[]")
-        for number, rows, length, head, noted, parents in more:
-            stored.append(Chunk(rows, length, head, noted, number, tuple(parents)))
-        if len(more) < KNOWN_AT_ONCE:
+        [[more]] = found
+        if not more:
             return stored
+        for number, rows, length, head, noted, parents in json.loads(more):
+            stored.append(Chunk(rows, length, head, noted, number, tuple(parents)))
