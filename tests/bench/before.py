@@ -145,12 +145,14 @@ def many(number: int) -> Measured:
 
 
 def large(rows: int) -> Measured:
-    """One large document: first, the same object again, a newer one."""
+    """One large document: first, the same object again, newer ones."""
 
     def load(version: Version, account: str) -> Iterator[tuple[str, float]]:
-        for what, hour in (("first", 3), ("the same again", 3), ("a newer one, unchanged", 4)):
+        days = (("first", 3), ("the same again", 3), ("second", 4), ("third", 5))
+        for what, hour in days:
             version.put(rows, hour, account)
-            yield f"{rows:,} rows, {what}", version.receive()
+            name = f"{what} document, unchanged" if hour > 3 else what
+            yield f"{rows:,} rows, {name}", version.receive()
 
     return load
 

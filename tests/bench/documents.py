@@ -84,16 +84,23 @@ class Stream:
     """A list of rows that are made when they are written."""
 
     def __init__(
-        self, template: Row, own: Callable[[int, int], Row], count: int, churn: int
+        self, template: Row, own: Callable[[int, int], Row], count: int, churn: int, every: int
     ) -> None:
         self.template, self.own, self.count, self.churn = template, own, count, churn
+        self.every = every
 
     def __iter__(self) -> Iterator[Row]:
-        return (self.template | self.own(i, self.churn) for i in range(self.count))
+        churn = (0 if i % self.every else self.churn for i in range(self.count))
+        return (self.template | self.own(i, one) for i, one in enumerate(churn))
 
 
-def many_rows(rows: int, account: str, region: str, *, day: date = DAY, churn: int = 0) -> Document:
-    """A document with about that many rows, and a few in every table besides."""
+def many_rows(
+    rows: int, account: str, region: str, *, day: date = DAY, churn: int = 0, every: int = 1
+) -> Document:
+    """A document with about that many rows, and a few in every table besides.
+
+    Another `churn` changes each row, or one of so many in each list.
+    """
     made = document(day, account, region)
     counts = {name: round(rows * share) for name, share in SHARES.items()}
     counts["instances"] = max(counts["applications"], counts["patches"]) // PER_MACHINE + 1
@@ -101,7 +108,7 @@ def many_rows(rows: int, account: str, region: str, *, day: date = DAY, churn: i
         holder: Any = made
         for step in path:
             holder = holder[step]
-        holder[last] = Stream(holder[last][0], OWN[name], counts[name], churn)
+        holder[last] = Stream(holder[last][0], OWN[name], counts[name], churn, every)
     return made
 
 
