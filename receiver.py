@@ -2,7 +2,7 @@
 """Load what sender.py put under data/ into Aurora PostgreSQL, then move it to loaded/.
 
     S3 data/ ─ read, validate, encode ─► one call or transaction per file ─► S3 loaded/
-                  (LOADERS, at once)        (RDS Data API)                 └► S3 rejected/ + reason
+                  (LOADERS)                 (RDS Data API)                 └► S3 rejected/ + reason
 
 The flow of one file:
 
@@ -216,7 +216,7 @@ class Receiver:
 
 
 def process_file_data(chunks: Iterator[bytes], spool: DocumentSpool) -> Facts:
-    """Read a document and run its loaders concurrently: the account, the categories, the logs.
+    """Read a document and run its loaders, beside each other where there is much for them to do.
 
     Raises Rejected with everything that is wrong with the document.
     """
