@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import heapq
 import json
 import re
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 from observability.collecting.window import Window
+from observability.limits import MIB
 from observability.rows import REJECT, Row
 
 
@@ -67,11 +69,15 @@ def to_json(value: object) -> bytes:
 class SpooledRows:
     """A list of rows as JSON text on disk: it grows without memory growing with it.
 
-    Who iterates over it is told what is missing from it, `rejected`.
+    Who iterates over it gets the rows as they were added, and is told what is missing, `rejected`.
     """
 
     CHUNK = 16_384
     SEPARATOR = b",\n"  # JSON text has no bare newline, so this separates rows unmistakably
+    SORTED = MIB
+    """Bytes of text that are sorted in memory."""
+    MERGED = 2 * MIB
+    """Bytes that all sorted runs of a list together have in memory while they are merged."""
 
     def __init__(self, store: Store) -> None:
         self.count = 0
@@ -80,13 +86,16 @@ class SpooledRows:
         self._store = store
         self._places: list[tuple[int, int]] = []
         self._buffer = bytearray()
+        self._size = 0
         self._lock = threading.Lock()
 
     def add(self, row: Row, labels: Iterable[str] = ()) -> None:
         """Append a row; `tally` counts it under each label."""
         text = to_json(row)
         with self._lock:
-            self._buffer += (self.SEPARATOR if self.count else b"") + text
+            text = (self.SEPARATOR if self.count else b"") + text
+            self._buffer += text
+            self._size += len(text)
             self.count += 1
             self.tally.update(labels)
             if len(self._buffer) >= self.CHUNK:
@@ -103,8 +112,56 @@ class SpooledRows:
             self._places.append(self._store.append(bytes(self._buffer)))
             self._buffer.clear()
 
-    def chunks(self) -> Iterator[bytes]:
-        """The rows as the inside of a JSON array."""
+    def text(self) -> Iterator[bytes]:
+        """The rows as the inside of a JSON array, sorted by their text.
+
+        So it is the same text for the same rows, whichever call of several at once AWS answered
+        first.
+        """
+        if self._size <= self.SORTED:
+            yield from self._runs()
+            return
+        places = [self._store.append(run) for run in self._runs()]
+        share = self.MERGED // len(places)
+        yield from self._joined(heapq.merge(*(self._rows(place, share) for place in places)))
+
+    def _runs(self) -> Iterator[bytes]:
+        """The text in runs, each sorted by itself; up to SORTED bytes are one run."""
+        rows: list[bytes] = []
+        size = 0
+        for chunk in self._chunks():
+            rows += filter(None, chunk.split(self.SEPARATOR))
+            size += len(chunk)
+            if size >= self.SORTED:
+                yield self.SEPARATOR.join(sorted(rows))
+                rows, size = [], 0
+        if rows:
+            yield self.SEPARATOR.join(sorted(rows))
+
+    def _rows(self, place: tuple[int, int], size: int) -> Iterator[bytes]:
+        """The rows of a run, read so many bytes at a time."""
+        first, length = place
+        rest = b""
+        for offset in range(first, first + length, size):
+            read = self._store.read((offset, min(size, first + length - offset)))
+            *rows, rest = (rest + read).split(self.SEPARATOR)
+            yield from rows
+        yield rest
+
+    def _joined(self, rows: Iterable[bytes]) -> Iterator[bytes]:
+        """The text of rows, in pieces of some size: fewer are written faster."""
+        piece = bytearray()
+        separator = b""
+        for row in rows:
+            piece += separator + row
+            separator = self.SEPARATOR
+            if len(piece) >= self.CHUNK:
+                yield bytes(piece)
+                piece.clear()
+        yield bytes(piece)
+
+    def _chunks(self) -> Iterator[bytes]:
+        """The text as it was written: whole rows, after those of the first a separator each."""
         yield from (self._store.read(place) for place in self._places)
         yield bytes(self._buffer)
 
@@ -113,7 +170,7 @@ class SpooledRows:
             if tell := REJECT.get():
                 tell(item, error)
         rest = b""
-        for chunk in self.chunks():
+        for chunk in self._chunks():
             *rows, rest = (rest + chunk).split(self.SEPARATOR)
             yield from (json.loads(row) for row in rows if row)
         if rest:

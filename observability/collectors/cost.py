@@ -98,13 +98,14 @@ def cost_report(
     percentage = difference / abs(previous) * 100 if difference is not None and previous else None
     ranked = sorted(services.items(), key=lambda item: (-item[1], item[0]))
     return {
+        # first, so that reports, which a document has sorted by their text, are in order of days
+        "period": {"start": str(day), "end": str(day + timedelta(days=1)), "granularity": INTERVAL},
         "current_period_cost": decimal_text(current),
         "previous_period_cost": None if previous is None else decimal_text(previous),
         "cost_difference": None if difference is None else decimal_text(difference),
         "cost_difference_percentage": None
         if percentage is None
         else decimal_text(round(percentage, 4)),
-        "period": {"start": str(day), "end": str(day + timedelta(days=1)), "granularity": INTERVAL},
         "amortized_cost": decimal_text(sum(spread.values(), Decimal()))
         if spread or not services
         else None,

@@ -101,7 +101,7 @@ def encode(value: Any) -> Iterator[bytes]:
     """JSON text of a value whose lists may be on disk, piece by piece."""
     if isinstance(value, SpooledRows):
         yield b"["
-        yield from value.chunks()
+        yield from value.text()
         yield b"]"
     elif isinstance(value, dict):
         yield from bracketed(

@@ -344,7 +344,7 @@ def test_one_run_is_what_many_separate_runs_are(
 
 
 def content(document: Document) -> dict[str, list[str]]:
-    """Every row of a document; parts that are read at once come in no certain order."""
+    """Every row of a document, less what is told of memberships, in an order of its own."""
     return {
         path: sorted(repr({k: v for k, v in row.items() if k not in MEMBERSHIP}) for row in held)
         for path, held in lists(document).items()

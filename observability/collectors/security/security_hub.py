@@ -108,7 +108,9 @@ def security_hub_filters(reading: Reading) -> AwsSecurityFindingFiltersTypeDef:
 
 
 def finding_groups(lists: Mapping[str, SpooledRows]) -> list[Row]:
-    """Security Hub's findings by product, with counts of what the document has of each."""
+    """Security Hub's findings by product, in the order of their names, with counts of what the
+    document has of each.
+    """
     return [
         {
             "service": part.partition("/")[2],
@@ -118,7 +120,7 @@ def finding_groups(lists: Mapping[str, SpooledRows]) -> list[Row]:
             "resolved_findings": rows.tally["resolved"],
             "findings": rows,
         }
-        for part, rows in lists.items()
+        for part, rows in sorted(lists.items())
         if part.startswith(f"{SECURITY_HUB}/")
     ]
 
