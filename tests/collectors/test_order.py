@@ -35,8 +35,12 @@ def backwards(_request: ApiRequest, body: bytes) -> bytes:
 def answer_after(embedded: EmbeddedCloud, late: tuple[str, str], early: tuple[str, str]) -> None:
     """Answer an operation once another, which is asked at the same time, is answered."""
     answered = threading.Event()
+
+    def wait(_request: ApiRequest) -> None:
+        assert answered.wait(LONGEST_WAIT)
+
     embedded.switches.intercept(*early, lambda _: answered.set(), after=True)
-    embedded.switches.intercept(*late, lambda _: answered.wait(LONGEST_WAIT) or None)
+    embedded.switches.intercept(*late, wait)
 
 
 def texts(document: Document) -> dict[str, str]:
