@@ -48,6 +48,7 @@ from observability.errors import (
     Blocked,
     DatabaseFault,
     Forbidden,
+    NotAsNoted,
     Rejected,
     Transient,
     Unreachable,
@@ -64,7 +65,7 @@ from observability.receiving.attempts import watched
 from observability.receiving.batches import load_messages, load_tasks
 from observability.receiving.bucket import Changed, check_key, find_file
 from observability.receiving.bucket import S3Manager as S3Manager
-from observability.receiving.chunks import known_chunks
+from observability.receiving.chunks import doubting, known_chunks
 from observability.receiving.events import ObjectName, is_batch, is_sweep, messages_of, read_event
 from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.files import File
@@ -134,7 +135,8 @@ class Receiver:
             except Rejected as refused:
                 return self.refuse(file, refused)
             except Transient as transient:
-                if self.db.gave_up.is_set() or STOP.by or time.monotonic() > deadline:
+                late = time.monotonic() > deadline and not isinstance(transient, NotAsNoted)
+                if self.db.gave_up.is_set() or STOP.by or late:
                     if isinstance(transient, Unreachable):
                         self.db.gave_up.set()
                     return deferred(file.key, transient)
@@ -181,7 +183,7 @@ class Receiver:
         known = known_chunks(self.db, file, schemas, passing)
         spooled = DocumentSpool(schemas, self.off, room, file, known)
         reader = ThreadPoolExecutor(1, "reader") if spooled.early else AtOnce()
-        with closing(spooled) as spool, reader as pool:
+        with doubting(known), closing(spooled) as spool, reader as pool:
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
             try:

@@ -30,6 +30,10 @@ class Unreachable(Transient):
     """The other side does not answer at all, so other files need not wait as long for it."""
 
 
+class NotAsNoted(Transient):
+    """Rows that were passed over may not be as they were noted: all are read, at once."""
+
+
 class Blocked(Exception):
     """The document may be right, but somebody has to act before it is loaded; the file waits."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from observability import THIS
@@ -14,6 +15,7 @@ from observability.database.client import DBManager, Value
 from observability.database.kept import digest
 from observability.database.merge import Extent
 from observability.database.shorter import unchanged_sql
+from observability.errors import DatabaseFault, NotAsNoted, Rejected, Transient, Unreachable
 from observability.limits import EARLY_BYTES
 from observability.loaders.rows import Chunk
 from observability.receiving.files import File
@@ -21,8 +23,8 @@ from observability.receiving.files import File
 CHARACTERS = 16 << 10
 CHUNKS = 8192
 """A document has so many at most, or a few more: those of a large one have more characters."""
-ALIKE = 4
-"""Of chunks that begin with the same row, so many are looked for: each is a digest."""
+LISTS = 1000
+"""Lists of a document are cut: the last chunk of each may be as short as a row."""
 HEAD = 16
 """Digits of the digest of a chunk's first row."""
 
@@ -35,8 +37,8 @@ class ListChunks:
     a text: the receiver's version, the statement that compares them, and what the rows belong to.
     """
 
-    def __init__(self, known: Mapping[str, Sequence[Chunk]], key: str, characters: int) -> None:
-        self.known, self.characters = known, characters
+    def __init__(self, known: KnownChunks, key: str) -> None:
+        self.known, self.characters = known, known.characters
         self.key = hashlib.sha256(key.encode())
         self.begin("")
 
@@ -50,7 +52,14 @@ class ListChunks:
 
     def candidates(self, head: str) -> Sequence[Chunk]:
         """The chunks that begin with a row."""
-        return self.known.get(head, ())
+        return self.known.found.get(head, ()) if self.known.spare > 0 else ()
+
+    def hit(self) -> None:
+        self.known.passed = True
+
+    def miss(self, chunk: Chunk) -> None:
+        """Note that text was looked at in vain: that is done for so much text only."""
+        self.known.spare -= chunk.length
 
     def add(self, text: str, head: str, separator: str) -> Chunk | None:
         """Count a row after what separates it from the one before; the chunk that it completes."""
@@ -74,23 +83,43 @@ class ListChunks:
 class KnownChunks:
     """What the database has noted of the lists of an account and region."""
 
-    def __init__(self, stored: Iterable[Chunk], keys: Mapping[str, str], size: int = 0) -> None:
+    def __init__(
+        self, stored: Iterable[Chunk], keys: Mapping[str, str], characters: int, spare: int
+    ) -> None:
         self.keys = keys  # by path of a list: what makes values of its rows' text
-        self.characters = max(CHARACTERS, size // CHUNKS)
+        self.characters = characters  # of a chunk at least
+        self.spare = spare  # characters that may turn out not to be a chunk's
+        self.lists = 0
+        self.passed = False  # whether the document has any of them
         self.found: dict[str, list[Chunk]] = {}
         for chunk in stored:
-            alike = self.found.setdefault(chunk.head, [])
-            if len(alike) < ALIKE:
-                alike.append(chunk)
+            self.found.setdefault(chunk.head, []).append(chunk)
 
     def of_list(self, path: str, context: Mapping[str, Any]) -> ListChunks | None:
         """Those of a list of rows; None where it is always read whole."""
-        group = context.get("service", "")
-        if path not in self.keys or not isinstance(group, str):
+        if path not in self.keys or self.lists == LISTS:
             return None
-        if "service" not in context and path.startswith("security.security_hub"):
-            return None  # its name follows: until then nobody knows to what its rows belong
-        return ListChunks(self.found, f"{self.keys[path]} {group}", self.characters)
+        group = context.get("service")
+        if path.startswith("security.security_hub") and not (isinstance(group, str) and group):
+            return None  # its name follows or is its findings': nobody knows to what rows belong
+        self.lists += 1
+        return ListChunks(self, f"{self.keys[path]} {json.dumps(group)}")
+
+
+@contextmanager
+def doubting(known: KnownChunks | None) -> Iterator[None]:
+    """What is wrong with a document may be with what was passed over: then NotAsNoted is raised.
+
+    It would be refused for what the receiver took for the rows of a chunk.
+    """
+    try:
+        yield
+    except Unreachable:
+        raise
+    except (Rejected, DatabaseFault, Transient) as error:
+        if known is not None and known.passed:
+            raise NotAsNoted(f"{error}: nothing is passed over") from error
+        raise
 
 
 def keys_of(schemas: Iterable[TableSchema]) -> dict[str, str]:
@@ -113,8 +142,14 @@ def known_chunks(
     if file.size <= EARLY_BYTES:
         return None
     stored = read_known(db, file) if passing else []
+    if stored is None:
+        return None
     characters = max(CHARACTERS, file.size // CHUNKS)
-    return None if stored is None else KnownChunks(stored, keys_of(schemas), characters)
+    known = KnownChunks(stored, keys_of(schemas), characters, spare=file.size)
+    # Rows that come between chunks make short ones. Once they are many, all is cut anew.
+    if len(stored) > 4 * file.size // characters + LISTS:
+        known.found = {}
+    return known
 
 
 def read_known(db: DBManager, file: File) -> list[Chunk] | None:

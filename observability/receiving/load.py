@@ -286,8 +286,9 @@ class Load:
         While none is known, with the comparison of the rows, which most likely are as they were;
         else after the merge of these: they have changed, or are beside such that have.
         """
-        known = self.spool.known
-        if known is None or not chunks:
+        known, table = self.spool.known, step.schema.table
+        lasting = table.kind is Kind.EVENT or self.complete(table)
+        if known is None or not chunks or not lasting:  # what is not complete is never passed over
             return step
         step = replace(step, chunks=encode(chunks))
         if step.unchanged and (with_it := unchanged_sql(step.schema, extent, noting=True)):

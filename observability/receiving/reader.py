@@ -274,7 +274,9 @@ class DocumentReader:
             text = self.text[self.position : self.position + chunk.length]
             if known.digest(text) == chunk.digest:
                 self.position += chunk.length
+                known.hit()
                 return chunk
+            known.miss(chunk)
         self.position += size
         return None
 

@@ -37,6 +37,8 @@ from observability.receiving.casting import (
 from observability.receiving.room import Batch, Room, temporary_file
 
 ENCODED_AT_ONCE = 64
+CHUNKS_OF_BATCH = 1000
+"""More are not noted: a request has no room for what is said of them."""
 
 
 class TableSpool:
@@ -198,7 +200,8 @@ class TableSpool:
         flaws = self.unknown.total() + self.left_out.total()
         batch = self.batches[-1] if self.batches else Batch(0)
         rows, had = chunk.rows, self.since_chunk
-        if not chunk.number and flaws == self.flaws and rows == had and batch.rows >= rows:
+        whole = flaws == self.flaws and rows == had and batch.rows >= rows
+        if whole and not chunk.number and len(batch.chunks) < CHUNKS_OF_BATCH:
             about = {"length": chunk.length, "head": chunk.head, "digest": chunk.digest}
             batch.chunks.append({"place": batch.rows - rows + 1, "rows": rows, **about})
         self.since_chunk, self.flaws = 0, flaws

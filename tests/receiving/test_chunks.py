@@ -20,6 +20,7 @@ from observability.receiving.reader import DocumentReader
 PATH = "config_inventory"
 KEYS = {PATH: "this version", "security.security_hub.findings": "this version"}
 ROWS = (PATH, "security.security_hub", "security.security_hub.findings", "meta")
+SPARE = 10**6
 Noted = dict[int, list[Any]]
 """The rows of each chunk by its number."""
 
@@ -51,9 +52,9 @@ def read(
 
 def known_of(text: str, characters: int) -> tuple[KnownChunks, Noted]:
     """The chunks of a document, as the database would have noted all of them."""
-    _, chunks, made, _ = read(text, KnownChunks((), KEYS, characters), {}, len(text))
+    _, chunks, made, _ = read(text, KnownChunks((), KEYS, characters, SPARE), {}, len(text))
     numbered = [replace(chunk, number=n) for n, chunk in enumerate(chunks, 1)]
-    return KnownChunks(numbered, KEYS, characters), dict(enumerate(made, 1))
+    return KnownChunks(numbered, KEYS, characters, SPARE), dict(enumerate(made, 1))
 
 
 HOSTILE = ["", "a", "},{", '"},{"', "\\", "]", "é€", '","v":"', "\n", "😀" * 3]
@@ -114,7 +115,8 @@ def test_the_same_text_of_another_group_is_another_chunk() -> None:
 def test_a_chunk_is_of_the_version_that_compared_it() -> None:
     text = text_of([{"k": n} for n in range(20)], ",")
     known, noted = known_of(text, 40)
-    other = KnownChunks((c for found in known.found.values() for c in found), {PATH: "another"})
+    noted_before = [chunk for found in known.found.values() for chunk in found]
+    other = KnownChunks(noted_before, {PATH: "another"}, 40, SPARE)
     assert read(text, other, noted)[-1] == 0
 
 
