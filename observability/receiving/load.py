@@ -33,7 +33,7 @@ from observability.receiving.identity import speaks_of_now
 from observability.receiving.result import Counters
 from observability.receiving.spool import DocumentSpool
 from observability.receiving.statements import owner_sql
-from observability.receiving.steps import Step, in_requests
+from observability.receiving.steps import Step, in_requests, portions
 from observability.receiving.table_spool import TableSpool
 
 LOADED_SQL = """
@@ -303,12 +303,14 @@ class Load:
         Had one of those the same key as a row of a chunk, it would have been written by then, and
         the chunk would not be as it was.
         """
-        schema, chunks = spool.schema, json.dumps(spool.passed)
+        schema = spool.schema
         name, is_event = schema.table.name, schema.table.kind is Kind.EVENT
         if not is_event and not self.is_complete_listing(spool):
             raise Transient("chunks were passed over of a list that is not complete")
         passed = pass_sql(schema)
-        yield Step(name, "", chunks, spool.passed_rows, schema, unchanged=passed)
+        for chunks in portions(spool.passed) if is_event else [spool.passed]:
+            numbers, count = json.dumps([c.number for c in chunks]), sum(c.rows for c in chunks)
+            yield Step(name, "", numbers, count, schema, unchanged=passed)
         if not is_event:
             yield replace(self.merge(spool, Extent.LAST, "[]", 0), first="")
 

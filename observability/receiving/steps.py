@@ -10,10 +10,29 @@ from typing import Any
 from observability.database.catalogue import TableSchema
 from observability.database.kept import digest
 from observability.database.merge import values_sql
+from observability.loaders.rows import Chunk
 from observability.receiving.casting import encode, room_after, size_in_request
 
 PASSED_ROW_BYTES = 100
 """A row that is passed over takes the database about as long as so many bytes of a batch."""
+
+
+PORTION = 30_000
+"""Events that are passed over in one step: each is written, and a statement has 45 seconds."""
+
+
+def portions(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+    """Chunks in order, with about so many rows at once."""
+    taken: list[Chunk] = []
+    rows = 0
+    for chunk in chunks:
+        taken.append(chunk)
+        rows += chunk.rows
+        if rows >= PORTION:
+            yield taken
+            taken, rows = [], 0
+    if taken:
+        yield taken
 
 
 @dataclass(frozen=True)

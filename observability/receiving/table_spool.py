@@ -78,8 +78,7 @@ class TableSpool:
         self.orphans: dict[str, set[str]] = {}
         self.since_chunk = 0  # rows that were added since the last chunk ended
         self.flaws = 0  # what had been wrong or unknown by then
-        self.passed: list[int] = []  # the numbers of chunks that are passed over
-        self.passed_rows = 0
+        self.passed: list[Chunk] = []  # those that are passed over
 
     @property
     def rows(self) -> int:
@@ -195,8 +194,7 @@ class TableSpool:
         """Count the rows of one that is passed over, or note that the last rows are one."""
         problems = self.settle()
         if chunk.number:
-            self.passed.append(chunk.number)
-            self.passed_rows += chunk.rows
+            self.passed.append(chunk)
         flaws = self.unknown.total() + self.left_out.total()
         batch = self.batches[-1] if self.batches else Batch(0)
         rows, had = chunk.rows, self.since_chunk

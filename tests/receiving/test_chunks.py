@@ -16,6 +16,7 @@ from observability.errors import Rejected
 from observability.loaders.rows import Chunk
 from observability.receiving.chunks import KnownChunks
 from observability.receiving.reader import DocumentReader
+from observability.receiving.steps import PORTION, portions
 
 PATH = "config_inventory"
 KEYS = {PATH: "this version", "security.security_hub.findings": "this version"}
@@ -128,3 +129,12 @@ def test_a_list_that_ends_within_a_chunk_does_not_have_it() -> None:
     assert read(shorter, known, noted)[0] == rows[:-1]
     with pytest.raises(Rejected, match="cut off"):
         read(text_of(rows, ",")[:-2], known, noted)
+
+
+@pytest.mark.parametrize("number", [0, 1, 9, 10, 11, 25])
+def test_events_that_are_passed_over_fit_into_statements(number: int) -> None:
+    chunks = [Chunk(PORTION // 10, 1, "head", str(n), n + 1) for n in range(number)]
+    found = list(portions(chunks))
+    assert [chunk for portion in found for chunk in portion] == chunks
+    assert all(sum(chunk.rows for chunk in portion) <= PORTION for portion in found)
+    assert len(found) == -(-number // 10)
