@@ -51,9 +51,11 @@ LEFT JOIN LATERAL (
 WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
   AND EXISTS (SELECT FROM documents d WHERE d.account_id = a.id)
   AND NOT EXISTS (SELECT FROM documents d WHERE d.account_id = a.id AND NOT d.with_meta)
+  AND NOT EXISTS (SELECT FROM documents d
+                  WHERE d.account_id = a.id AND d.period_end > CAST(:day AS date) + 1)
 GROUP BY a.id"""
-"""The next chunks of an account and region as JSON: NULL if there are none, no row if it has no
-documents, or such of other producers: beside those, all lists are merged.
+"""The next chunks of an account and region as JSON: NULL if there are none; no row if nothing is to
+be passed over, as it has no documents, or such of other producers, or of later days.
 
 One text is read ten times as fast as records of the Data API.
 """

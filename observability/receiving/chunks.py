@@ -135,7 +135,7 @@ def key_of(schema: TableSchema) -> str:
 def known_chunks(
     db: DBManager, file: File, schemas: Sequence[TableSchema], passing: bool
 ) -> KnownChunks | None:
-    """The chunks of the account and region of a large document; None if it has no documents yet.
+    """The chunks that a large document may have; None where nothing is to be passed over.
 
     Without `passing`, none are passed over, but the document's own are noted for the next one.
     """
@@ -153,12 +153,12 @@ def known_chunks(
 
 
 def read_known(db: DBManager, file: File) -> list[Chunk] | None:
-    """The chunks that are noted; None of an account without documents."""
+    """The chunks that are noted; None where nothing is to be passed over."""
     stored: list[Chunk] = []
     while True:
         after = stored[-1].number if stored else 0
-        place: dict[str, Value] = {"account": file.account, "region": file.region, "after": after}
-        found = db.execute(KNOWN_SQL, place)
+        place: dict[str, Value] = {"account": file.account, "region": file.region}
+        found = db.execute(KNOWN_SQL, place | {"day": file.day.isoformat(), "after": after})
         if not found:
             return None
         [[more]] = found

@@ -134,8 +134,9 @@ class MergingOnly(DBManager):
     def execute(self, sql: str, parameters: Any, *more: Any, **others: Any) -> list[list[Any]]:
         if sql == LOAD_SQL:
             steps = json.loads(parameters["steps"])
-            assert any("first" in step for step in steps)
-            assert any("unchanged" in step for step in steps)
+            if parameters["begins"]:
+                assert any("first" in step for step in steps)
+                assert any("unchanged" in step for step in steps)
             shorter = {"first", "unchanged", "without_meta", "chunks", "note"}
             merges = [{name: step[name] for name in step.keys() - shorter} for step in steps]
             parameters = {**parameters, "steps": json.dumps(merges)}
