@@ -183,7 +183,7 @@ class Receiver:
         known = known_chunks(self.db, file, schemas, passing)
         spooled = DocumentSpool(schemas, self.off, room, file, known)
         reader = ThreadPoolExecutor(1, "reader") if spooled.early else AtOnce()
-        with doubting(known), closing(spooled) as spool, reader as pool:
+        with doubting(known, self.db, file), closing(spooled) as spool, reader as pool:
             reading = pool.submit(process_file_data, chunks, spool)
             reading.add_done_callback(lambda _: spool.end())
             try:

@@ -344,6 +344,7 @@ CREATE TABLE IF NOT EXISTS chunks (
     length      INTEGER NOT NULL,
     row_ids     BIGINT[] NOT NULL,
     versions    NUMERIC NOT NULL,
+    layout      BIGINT NOT NULL,
     parents     JSONB,
     created_at  TIMESTAMPTZ NOT NULL DEFAULT now()
 );
@@ -356,11 +357,13 @@ are there. Where the next document has them again, they are not loaded again
 account_id  the account
 document_id the newest document that had them
 table_name  the table of the rows
-digest      SHA-256 of their text, of the receiver''s version and of the statement that compared them
-head        the beginning of the same of the first row
+digest      SHA-256 of their text, of the receiver''s version, of the statement that compares them, and of
+            the group of findings
+head        the first 16 digits of the same of the first row
 length      characters of their text
 row_ids     ids of the stored rows
-versions    what the stored rows were when they were compared: another number once one is written
+versions    sum of a number for id, xmin and ctid of each: another one once any of them is written
+layout      a number for the columns that the table had
 parents     the rows that they belong to, by name
 created_at  when they were noted first
 ');
@@ -3006,8 +3009,8 @@ END';
 --   first         the same for the first document of a new account. Not used if schema public has
 --                 triggers or rules of others: they may have made rows of the account
 --   unchanged     the same for the newest document of an account, where all rows are as they were
---   note          notes which chunks of the rows (`chunks`) are stored as they are there, once that is
---                 done; only for the newest document
+--   note          once that is done, notes which chunks of the rows (`chunks`) are stored as they are
+--                 there; only for the newest document
 --   without_meta  needed only if the account has documents without meta in any of its regions. That
 --                 is asked when its turn comes, under the lock that the step before has taken
 -- `first` and `unchanged` answer how many rows were created, the order of the listing and its scopes.
@@ -3024,6 +3027,7 @@ DECLARE
     is_newest BOOLEAN;
     usual TEXT;
     shorter TEXT;
+    note TEXT;
     number BIGINT;
     listing_key TEXT;
     scopes TEXT[];
@@ -3052,11 +3056,12 @@ BEGIN
         AND NOT EXISTS (SELECT FROM documents d
                         WHERE d.account_id = own.account_id AND d.id <> own.id
                           AND d.collected_at >= own.collected_at AND d.time_order >= own.time_order);
-    FOR step, usual, shorter IN
+    FOR step, usual, shorter, note IN
         SELECT s.step, coalesce(k.sql, CASE WHEN s.step ->> ''sql'' LIKE ''% %''
-                                       THEN s.step ->> ''sql'' END), o.sql
+                                       THEN s.step ->> ''sql'' END), o.sql, n.sql
         FROM jsonb_array_elements(steps) WITH ORDINALITY AS s (step, place)
         LEFT JOIN statements k ON k.digest = s.step ->> ''sql''
+        LEFT JOIN statements n ON n.digest = s.step ->> ''note''
         LEFT JOIN statements o ON o.digest = s.step ->> (
             CASE WHEN is_first THEN ''first'' WHEN is_newest THEN ''unchanged'' END)
         ORDER BY s.place LOOP
@@ -3088,10 +3093,11 @@ BEGIN
                 number := CASE WHEN FOUND THEN number END;
             END IF;
         END IF;
-        IF number IS NULL AND usual IS NULL THEN
-            RAISE serialization_failure USING MESSAGE = CASE
-                WHEN step ? ''sql'' THEN ''a statement was forgotten meanwhile''
-                ELSE ''rows that were passed over are not as they were'' END;
+        IF number IS NULL AND NOT step ? ''sql'' THEN
+            RAISE EXCEPTION ''rows that were passed over are not as they were''
+                USING ERRCODE = ''OB001'';
+        ELSIF number IS NULL AND usual IS NULL OR step ? ''note'' AND note IS NULL THEN
+            RAISE serialization_failure USING MESSAGE = ''a statement was forgotten meanwhile'';
         ELSIF number IS NULL THEN
             RETURN QUERY EXECUTE usual
                 USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
@@ -3099,8 +3105,8 @@ BEGIN
         ELSE
             RETURN QUERY VALUES (number, CAST(0 AS bigint), CAST(0 AS bigint));
         END IF;
-        IF is_newest AND step ? ''note'' THEN
-            EXECUTE (SELECT k.sql FROM statements k WHERE k.digest = step ->> ''note'')
+        IF is_newest AND note IS NOT NULL THEN
+            EXECUTE note
                 USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
                       own.time_order, own.collected_at, own.with_meta, step -> ''chunks'';
         END IF;

@@ -31,7 +31,7 @@ class Unreachable(Transient):
 
 
 class NotAsNoted(Transient):
-    """Rows that were passed over may not be as they were noted: all are read, at once."""
+    """Rows that were passed over may not be as they were noted: the next try reads all."""
 
 
 class Blocked(Exception):

@@ -122,7 +122,7 @@ class SpooledRows:
             yield from self._runs()
             return
         places = [self._store.append(run) for run in self._runs()]
-        share = self.MERGED // len(places)
+        share = max(self.MERGED // len(places), self.CHUNK // 2)
         yield from self._joined(heapq.merge(*(self._rows(place, share) for place in places)))
 
     def _runs(self) -> Iterator[bytes]:

@@ -20,6 +20,14 @@ from observability.database.tables import Kind
 VERSION = "hashtextextended(concat_ws(' ', t.id, t.xmin, t.ctid), 0)"
 """A number for what the stored row t is now: another one once it is written anew."""
 
+
+def layout_of(table: str) -> str:
+    """A number for the columns of a table: one that is dropped and added anew writes no row."""
+    return f"""(SELECT hashtextextended(string_agg(
+        concat_ws(' ', x.attnum, x.attname, x.atttypid, x.atttypmod), ',' ORDER BY x.attnum), 0)
+    FROM pg_attribute x WHERE x.attrelid = CAST('"{table}"' AS regclass) AND x.attnum > 0)"""
+
+
 PARENTS = 16
 """Rows of a chunk hang on so many others at most; their names come with it."""
 
@@ -44,7 +52,7 @@ LEFT JOIN LATERAL (
     SELECT c.id, c.chunk, sum(octet_length(CAST(c.chunk AS text))) OVER (ORDER BY c.id) AS so_far
     FROM (
         SELECT k.id, jsonb_build_array(k.id, cardinality(k.row_ids), k.length, k.head, k.digest,
-                                       coalesce(k.parents, '{{}}')) AS chunk
+                                       coalesce(k.parents, '{{}}'), k.table_name) AS chunk
         FROM chunks k WHERE k.account_id = a.id AND k.id > CAST(:after AS bigint)
           AND k.table_name <> ALL ({WATCHED})
         ORDER BY k.id LIMIT {KNOWN_BYTES // 100}) c) s ON s.id IS NOT NULL
@@ -62,6 +70,12 @@ One text is read ten times as fast as records of the Data API.
 
 NOTHING_SQL = f"SELECT {NONE}, {NONE}, {NONE}"
 
+FORGET_ALL_CHUNKS_SQL = """
+DELETE FROM chunks c USING accounts a
+WHERE a.id = c.account_id AND a.account_id = CAST(:account AS text)
+  AND a.region = CAST(:region AS text)"""
+"""Delete the chunks of an account and region: one of them was not as it was noted."""
+
 FORGET_CHUNKS_SQL = f"""
 WITH forgotten AS (
     DELETE FROM chunks WHERE account_id = {ACCOUNT} AND document_id <> {DOCUMENT})
@@ -76,18 +90,17 @@ def found_columns(schema: TableSchema) -> str:
 
 
 def noted_cte(schema: TableSchema) -> str:
-    """Note the chunks of the batch whose rows are all in `same`, which knows place and version.
+    """Note the chunks of the batch whose rows are all in `same`, with id, place and version.
 
     A row that is there twice, or not as it is in the document, leaves its chunk with too few.
     """
-    parents, bounds = "NULL", ""
+    parents, named = "CAST(NULL AS jsonb)", ""
     if parent := schema.table.parent:
         [column], ids = parent.fields.values(), "array_agg(DISTINCT s.parent)"
-        parents = f"""(SELECT jsonb_object_agg(p."{column}", p.id)
-            FROM "{parent.table}" p WHERE p.id = ANY ({ids}))"""
-        bounds = f"""
-      AND cardinality({ids}) <= {PARENTS}
-      AND length(CAST({parents} AS text)) <= {NAMES_CHARACTERS}"""
+        parents = f"""CASE WHEN count(DISTINCT s.parent) <= {PARENTS} THEN (
+            SELECT jsonb_object_agg(p."{column}", p.id)
+            FROM "{parent.table}" p WHERE p.id = ANY ({ids})) END"""
+        named = f"\n      AND length(CAST(g.parents AS text)) <= {NAMES_CHARACTERS}"
     return f"""cuts AS MATERIALIZED (
     SELECT array_agg(c.place ORDER BY c.place) AS places,
            array_agg(c.rows ORDER BY c.place) AS rows,
@@ -98,17 +111,20 @@ def noted_cte(schema: TableSchema) -> str:
         place bigint, rows integer, length integer, head text, digest text)),
 noted AS (
     INSERT INTO chunks AS c (account_id, table_name, document_id, digest, head, length, row_ids,
-                             versions, parents)
-    SELECT {ACCOUNT}, '{schema.table.name}', {DOCUMENT}, k.digests[s.number], k.heads[s.number],
-           k.lengths[s.number], array_agg(s.id), sum(s.version), {parents}
+                             versions, layout, parents)
+    SELECT {ACCOUNT}, '{schema.table.name}', {DOCUMENT}, k.digests[g.number], k.heads[g.number],
+           k.lengths[g.number], g.row_ids, g.versions, {layout_of(schema.table.name)},
+           g.parents
     FROM cuts k CROSS JOIN LATERAL (
-        SELECT s.*, width_bucket(s.place, k.places) AS number FROM same s) s
-    WHERE s.number > 0 AND s.place < k.places[s.number] + k.rows[s.number]
-    GROUP BY k.digests[s.number], k.heads[s.number], k.lengths[s.number], k.rows[s.number]
-    HAVING count(s.id) = k.rows[s.number] AND count(DISTINCT s.id) = k.rows[s.number]{bounds}
+        SELECT s.number, array_agg(s.id) AS row_ids, count(DISTINCT s.id) AS met,
+               count(s.id) AS rows, sum(s.version) AS versions, {parents} AS parents
+        FROM (SELECT s.*, width_bucket(s.place, k.places) AS number FROM same s) s
+        WHERE s.number > 0 AND s.place < k.places[s.number] + k.rows[s.number]
+        GROUP BY s.number) g
+    WHERE g.rows = k.rows[g.number] AND g.met = k.rows[g.number]{named}
     ON CONFLICT (account_id, table_name, digest) DO UPDATE
     SET document_id = excluded.document_id, row_ids = excluded.row_ids,
-        versions = excluded.versions, parents = excluded.parents)"""
+        versions = excluded.versions, layout = excluded.layout, parents = excluded.parents)"""
 
 
 @lru_cache(maxsize=1024)
@@ -132,7 +148,8 @@ def pass_sql(schema: TableSchema) -> str:
     SELECT c.* FROM jsonb_array_elements_text({ROWS}) AS e (id)
     CROSS JOIN LATERAL (
         SELECT * FROM chunks c WHERE c.id = CAST(e.id AS bigint)
-          AND c.account_id = {ACCOUNT} AND c.table_name = '{name}' LIMIT 1) c),
+          AND c.account_id = {ACCOUNT} AND c.table_name = '{name}'
+          AND c.layout = {layout_of(name)} LIMIT 1) c),
 hanging AS (SELECT a.* FROM asked a WHERE {same_parents(schema)}),
 same AS (
     SELECT a.id FROM hanging a

@@ -10,7 +10,14 @@ from __future__ import annotations
 import re
 
 from observability.database.schema import own_schema
-from observability.errors import DatabaseFault, Rejected, Transient, Unreachable, ValueRefused
+from observability.errors import (
+    DatabaseFault,
+    NotAsNoted,
+    Rejected,
+    Transient,
+    Unreachable,
+    ValueRefused,
+)
 
 PASSING_STATES = (
     "08",
@@ -102,6 +109,10 @@ def aws_meaning(error: Exception, service: str) -> Exception:
     return error
 
 
+NOT_AS_NOTED_STATE = "OB001"
+"""Of an error that schema.sql raises itself (`run_steps`)."""
+
+
 def database_meaning(error: Exception) -> Exception:
     """What an error of the Data API means: aws_meaning's, or Rejected, or DatabaseFault."""
     from botocore.exceptions import ClientError
@@ -122,6 +133,8 @@ def database_meaning(error: Exception) -> Exception:
 def state_meaning(state: str, message: str) -> Exception | None:
     """What an error of PostgreSQL means; None: it is nothing that is expected."""
     text = without_values(message)
+    if state == NOT_AS_NOTED_STATE:
+        return NotAsNoted("rows that were passed over are not as they were")
     if state.startswith(LOGIN_STATES):
         advice = "a rotation takes seconds; else the secret (AURORA_SECRET_ARN) is wrong"
         return Transient(f"the database does not accept the password: {text}; {advice}")

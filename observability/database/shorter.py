@@ -62,7 +62,7 @@ def unchanged_sql(schema: TableSchema, extent: Extent, noting: bool = False) -> 
     It would not if each row is stored with these values and is not gone, and no other row of the
     account or of these periods is there. Events become those of the document. With `noting`, the
     chunks of the batch are noted whose rows are stored so, also if others are not; not of events,
-    as those are written.
+    as those are written, and a trigger may make something else of them (`note_sql`).
     """
     table = schema.table
     if table.kind is Kind.EVENT:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from observability import THIS
 from observability.database.catalogue import TableSchema
-from observability.database.chunks import KNOWN_SQL
+from observability.database.chunks import FORGET_ALL_CHUNKS_SQL, KNOWN_SQL
 from observability.database.client import DBManager, Value
 from observability.database.kept import digest
-from observability.database.merge import Extent
-from observability.database.shorter import unchanged_sql
-from observability.errors import DatabaseFault, NotAsNoted, Rejected, Transient, Unreachable
+from observability.database.shorter import note_sql
+from observability.errors import DatabaseFault, NotAsNoted, Rejected, Transient
 from observability.limits import EARLY_BYTES
 from observability.loaders.rows import Chunk
 from observability.receiving.files import File
@@ -25,6 +24,8 @@ CHUNKS = 8192
 """A document has so many at most, or a few more: those of a large one have more characters."""
 LISTS = 1000
 """Lists of a document are cut: the last chunk of each may be as short as a row."""
+ALIKE = 4
+"""Of chunks that begin with the same row, so many are looked for."""
 HEAD = 16
 """Digits of the digest of a chunk's first row."""
 
@@ -40,19 +41,18 @@ class ListChunks:
     def __init__(self, known: KnownChunks, key: str) -> None:
         self.known, self.characters = known, known.characters
         self.key = hashlib.sha256(key.encode())
-        self.begin("")
-
-    def begin(self, head: str) -> None:
-        self.head, self.rows, self.length, self.text = head, 0, 0, self.key.copy()
+        self.texts: list[str] = []  # of the rows of the chunk in the making
 
     def digest(self, text: str) -> str:
         made = self.key.copy()
         made.update(text.encode(errors="surrogatepass"))
         return made.hexdigest()
 
-    def candidates(self, head: str) -> Sequence[Chunk]:
+    def candidates(self, text: str) -> Sequence[Chunk]:
         """The chunks that begin with a row."""
-        return self.known.found.get(head, ()) if self.known.spare > 0 else ()
+        if not self.known.found or self.known.spare <= 0:
+            return ()
+        return self.known.found.get(self.digest(text)[:HEAD], ())
 
     def hit(self) -> None:
         self.known.passed = True
@@ -61,30 +61,37 @@ class ListChunks:
         """Note that text was looked at in vain: that is done for so much text only."""
         self.known.spare -= chunk.length
 
-    def add(self, text: str, head: str, separator: str) -> Chunk | None:
+    def add(self, text: str, separator: str) -> Chunk | None:
         """Count a row after what separates it from the one before; the chunk that it completes."""
-        if not self.rows:
-            self.begin(head)
-            separator = ""
-        self.text.update((separator + text).encode(errors="surrogatepass"))
+        if not self.texts:
+            self.length, self.rows = 0, 0
+            self.head = text
+        else:
+            self.texts.append(separator)
+            self.length += len(separator)
+        self.texts.append(text)
         self.rows += 1
-        self.length += len(separator) + len(text)
+        self.length += len(text)
         return self.end() if self.length >= self.characters else None
 
     def end(self) -> Chunk | None:
         """The chunk of the rows since the one before, if there are any."""
-        if not self.rows:
+        if not self.texts:
             return None
-        chunk = Chunk(self.rows, self.length, self.head, self.text.hexdigest())
-        self.rows = 0
-        return chunk
+        head, whole = self.digest(self.head)[:HEAD], self.digest("".join(self.texts))
+        self.texts.clear()
+        return Chunk(self.rows, self.length, head, whole)
 
 
 class KnownChunks:
     """What the database has noted of the lists of an account and region."""
 
     def __init__(
-        self, stored: Iterable[Chunk], keys: Mapping[str, str], characters: int, spare: int
+        self,
+        stored: Iterable[tuple[str, Chunk]],
+        keys: Mapping[str, str],
+        characters: int,
+        spare: int,
     ) -> None:
         self.keys = keys  # by path of a list: what makes values of its rows' text
         self.characters = characters  # of a chunk at least
@@ -92,8 +99,12 @@ class KnownChunks:
         self.lists = 0
         self.passed = False  # whether the document has any of them
         self.found: dict[str, list[Chunk]] = {}
-        for chunk in stored:
-            self.found.setdefault(chunk.head, []).append(chunk)
+        self.tables: set[str] = set()  # that have any
+        for table, chunk in stored:
+            self.tables.add(table)
+            alike = self.found.setdefault(chunk.head, [])
+            if len(alike) < ALIKE:
+                alike.append(chunk)
 
     def of_list(self, path: str, context: Mapping[str, Any]) -> ListChunks | None:
         """Those of a list of rows; None where it is always read whole."""
@@ -107,19 +118,20 @@ class KnownChunks:
 
 
 @contextmanager
-def doubting(known: KnownChunks | None) -> Iterator[None]:
+def doubting(known: KnownChunks | None, db: DBManager, file: File) -> Iterator[None]:
     """What is wrong with a document may be with what was passed over: then NotAsNoted is raised.
 
-    It would be refused for what the receiver took for the rows of a chunk.
+    It would be refused for what the receiver took for the rows of a chunk. All chunks are
+    forgotten: a receiver that has no time to try again passes over none the next time either.
     """
     try:
         yield
-    except Unreachable:
-        raise
-    except (Rejected, DatabaseFault, Transient) as error:
-        if known is not None and known.passed:
-            raise NotAsNoted(f"{error}: nothing is passed over") from error
-        raise
+    except (Rejected, DatabaseFault, NotAsNoted) as error:
+        if known is None or not known.passed:
+            raise
+        with suppress(Transient):
+            db.execute(FORGET_ALL_CHUNKS_SQL, {"account": file.account, "region": file.region})
+        raise NotAsNoted(f"{error}: nothing is passed over") from error
 
 
 def keys_of(schemas: Iterable[TableSchema]) -> dict[str, str]:
@@ -128,8 +140,7 @@ def keys_of(schemas: Iterable[TableSchema]) -> dict[str, str]:
 
 
 def key_of(schema: TableSchema) -> str:
-    compared = digest(unchanged_sql(schema, Extent.MORE, noting=True))
-    return f"{THIS} {schema.table.name} {compared}"
+    return f"{THIS} {schema.table.name} {digest(note_sql(schema))}"
 
 
 def known_chunks(
@@ -145,18 +156,16 @@ def known_chunks(
     if stored is None:
         return None
     characters = max(CHARACTERS, file.size // CHUNKS)
-    known = KnownChunks(stored, keys_of(schemas), characters, spare=file.size)
-    # Rows that come between chunks make short ones. Once they are many, all is cut anew.
     if len(stored) > 4 * file.size // characters + LISTS:
-        known.found = {}
-    return known
+        stored = []  # rows that come between chunks make short ones: once too many, all is cut anew
+    return KnownChunks(stored, keys_of(schemas), characters, spare=file.size)
 
 
-def read_known(db: DBManager, file: File) -> list[Chunk] | None:
-    """The chunks that are noted; None where nothing is to be passed over."""
-    stored: list[Chunk] = []
+def read_known(db: DBManager, file: File) -> list[tuple[str, Chunk]] | None:
+    """The chunks that are noted, each with its table; None where nothing is to be passed over."""
+    stored: list[tuple[str, Chunk]] = []
     while True:
-        after = stored[-1].number if stored else 0
+        after = stored[-1][1].number if stored else 0
         place: dict[str, Value] = {"account": file.account, "region": file.region}
         found = db.execute(KNOWN_SQL, place | {"day": file.day.isoformat(), "after": after})
         if not found:
@@ -164,5 +173,5 @@ def read_known(db: DBManager, file: File) -> list[Chunk] | None:
         [[more]] = found
         if not more:
             return stored
-        for number, rows, length, head, noted, parents in json.loads(more):
-            stored.append(Chunk(rows, length, head, noted, number, tuple(parents)))
+        for number, rows, length, head, noted, parents, table in json.loads(more):
+            stored.append((table, Chunk(rows, length, head, noted, number, tuple(parents))))

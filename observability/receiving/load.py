@@ -17,7 +17,7 @@ from observability.database.kept import digest, keep
 from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql
 from observability.database.shorter import first_sql, note_sql, unchanged_sql
 from observability.database.tables import Kind, Table
-from observability.errors import DatabaseFault, Rejected, Transient, ValueRefused
+from observability.errors import DatabaseFault, NotAsNoted, Rejected, ValueRefused
 from observability.limits import DOCUMENTS_A_DAY
 from observability.loaders import LOADED_FIRST
 from observability.loaders.account import products_sql, products_unchanged_sql, without_product_sql
@@ -283,30 +283,31 @@ class Load:
     def with_chunks(self, step: Step, extent: Extent, chunks: Sequence[dict[str, Any]]) -> Step:
         """The step of a batch so that it also notes the batch's chunks.
 
-        While none is known, with the comparison of the rows, which most likely are as they were;
-        else after the merge of these: they have changed, or are beside such that have.
+        While none of the table is known, with the comparison of its rows, which most likely are as
+        they were. Else they have changed, or are beside such that have: they are compared once
+        they are merged.
         """
         known, table = self.spool.known, step.schema.table
         lasting = table.kind is Kind.EVENT or self.complete(table)
         if known is None or not chunks or not lasting:  # what is not complete is never passed over
             return step
         step = replace(step, chunks=encode(chunks))
-        if step.unchanged and (with_it := unchanged_sql(step.schema, extent, noting=True)):
-            if not known.found:
-                return replace(step, unchanged=with_it)
+        if step.unchanged and (comparing := unchanged_sql(step.schema, extent, noting=True)):
+            if table.name not in known.tables:
+                return replace(step, unchanged=comparing)
             step = replace(step, unchanged="")
         return replace(step, note=note_sql(step.schema))
 
     def passed_over(self, spool: TableSpool) -> Iterator[Step]:
         """The chunks that the database has noted, after the rows of the others.
 
-        Had one of those the same key as a row of a chunk, it would have been written by then, and
-        the chunk would not be as it was.
+        Where one of those has the key of a chunk's row and other values, it is written by then, and
+        the chunk is not as it was.
         """
         schema = spool.schema
         name, is_event = schema.table.name, schema.table.kind is Kind.EVENT
         if not is_event and not self.is_complete_listing(spool):
-            raise Transient("chunks were passed over of a list that is not complete")
+            raise NotAsNoted("the list is not complete")
         passed = pass_sql(schema)
         for chunks in portions(spool.passed) if is_event else [spool.passed]:
             numbers, count = json.dumps([c.number for c in chunks]), sum(c.rows for c in chunks)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import codecs
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from observability.database.values import Number
 from observability.errors import Rejected
 from observability.limits import MEMBERS, MIB, NAME_CHARACTERS, VALUE_CHARACTERS
 from observability.loaders.rows import Chunk, Part
-from observability.receiving.chunks import HEAD, KnownChunks, ListChunks
+from observability.receiving.chunks import KnownChunks, ListChunks
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -239,8 +239,7 @@ class DocumentReader:
             separator = self.text_since(ended)
             value, size = self.measured_value()
             text = self.text[self.position - size : self.position]
-            head = known.digest(text)[:HEAD]
-            noted = self.skip(size, known, head)
+            noted = self.skip(size, known, known.candidates(text))
             if (noted or not separator) and (chunk := known.end()):
                 yield chunk_part(chunk)
             if noted:
@@ -249,7 +248,7 @@ class DocumentReader:
             else:
                 yield Part(path, f"{where}[{position}]", value, context, category, size)
                 position += 1
-                if chunk := known.add(text, head, separator):
+                if chunk := known.add(text, separator):
                     yield chunk_part(chunk)
             ended = self.consumed + self.position
         if chunk := known.end():
@@ -265,10 +264,10 @@ class DocumentReader:
             else ""
         )
 
-    def skip(self, size: int, known: ListChunks, head: str) -> Chunk | None:
+    def skip(self, size: int, known: ListChunks, candidates: Sequence[Chunk]) -> Chunk | None:
         """The noted chunk that begins with the row just read, once all of it is behind."""
         self.position -= size
-        for chunk in known.candidates(head):
+        for chunk in candidates:
             while len(self.text) - self.position < chunk.length and self.fill():
                 pass
             text = self.text[self.position : self.position + chunk.length]

@@ -134,6 +134,9 @@ SOMEBODY = {
             WHEN 'i-1' THEN 'i-3' WHEN 'i-2' THEN 'i-1' ELSE 'i-2' END""",
     "a service": "UPDATE security SET service = 'Another' WHERE service = 'Security Hub'",
     "an instance is deleted": "DELETE FROM inventory_instances WHERE instance_id = 'i-1'",
+    "a column is made anew": """
+        ALTER TABLE inventory_applications DROP COLUMN architecture;
+        ALTER TABLE inventory_applications ADD COLUMN architecture text DEFAULT 'by hand'""",
     "nothing": "SELECT",
     "all rows are moved": "UPDATE findings SET status = status",
     "the chunks": "DELETE FROM chunks WHERE table_name = 'findings'",

@@ -81,9 +81,9 @@ def test_long_names_of_many_chunks_fit_into_answers(passing: Warehouse) -> None:
     load(passing, THREE.document(0), 0)
     passing.query(
         """INSERT INTO chunks (account_id, document_id, table_name, digest, head, length, row_ids,
-                               versions, parents)
-           SELECT a.id, a.document_id, 'inventory_applications', CAST(n AS text), 'x', 1, '{}', 0,
-                  jsonb_build_object(repeat('😀', 480), n)
+                               versions, layout, parents)
+           SELECT a.id, a.document_id, 'inventory_applications', CAST(n AS text), 'x', 1, '{}',
+                  0, 0, jsonb_build_object(repeat('😀', 480), n)
            FROM accounts a, generate_series(1, 1000) n""",
         fetch=False,
     )

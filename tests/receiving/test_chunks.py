@@ -55,7 +55,9 @@ def known_of(text: str, characters: int) -> tuple[KnownChunks, Noted]:
     """The chunks of a document, as the database would have noted all of them."""
     _, chunks, made, _ = read(text, KnownChunks((), KEYS, characters, SPARE), {}, len(text))
     numbered = [replace(chunk, number=n) for n, chunk in enumerate(chunks, 1)]
-    return KnownChunks(numbered, KEYS, characters, SPARE), dict(enumerate(made, 1))
+    return KnownChunks(((PATH, chunk) for chunk in numbered), KEYS, characters, SPARE), dict(
+        enumerate(made, 1)
+    )
 
 
 HOSTILE = ["", "a", "},{", '"},{"', "\\", "]", "é€", '","v":"', "\n", "😀" * 3]
@@ -117,7 +119,7 @@ def test_a_chunk_is_of_the_version_that_compared_it() -> None:
     text = text_of([{"k": n} for n in range(20)], ",")
     known, noted = known_of(text, 40)
     noted_before = [chunk for found in known.found.values() for chunk in found]
-    other = KnownChunks(noted_before, {PATH: "another"}, 40, SPARE)
+    other = KnownChunks(((PATH, c) for c in noted_before), {PATH: "another"}, 40, SPARE)
     assert read(text, other, noted)[-1] == 0
 
 
