@@ -3009,8 +3009,8 @@ END';
 --   first         the same for the first document of a new account. Not used if schema public has
 --                 triggers or rules of others: they may have made rows of the account
 --   unchanged     the same for the newest document of an account, where all rows are as they were
---   note          once that is done, notes which chunks of the rows (`chunks`) are stored as they are
---                 there; only for the newest document
+--   note          after `sql`, notes which chunks of the rows (`chunks`) are stored as they are there;
+--                 only for the newest document
 --   without_meta  needed only if the account has documents without meta in any of its regions. That
 --                 is asked when its turn comes, under the lock that the step before has taken
 -- `first` and `unchanged` answer how many rows were created, the order of the listing and its scopes.
@@ -3102,13 +3102,14 @@ BEGIN
             RETURN QUERY EXECUTE usual
                 USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
                       own.time_order, own.collected_at, own.with_meta, step -> ''chunks'';
+            IF is_newest AND note IS NOT NULL THEN
+                EXECUTE note
+                    USING document, step -> ''rows'', step -> ''scopes'', own.account_id,
+                          own.day_order, own.time_order, own.collected_at, own.with_meta,
+                          step -> ''chunks'';
+            END IF;
         ELSE
             RETURN QUERY VALUES (number, CAST(0 AS bigint), CAST(0 AS bigint));
-        END IF;
-        IF is_newest AND note IS NOT NULL THEN
-            EXECUTE note
-                USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
-                      own.time_order, own.collected_at, own.with_meta, step -> ''chunks'';
         END IF;
     END LOOP;
 END';

@@ -89,8 +89,8 @@ def found_columns(schema: TableSchema) -> str:
     return f'i.place, i."{parent.column}" AS parent' if parent else "i.place"
 
 
-def noted_cte(schema: TableSchema) -> str:
-    """Note the chunks of the batch whose rows are all in `same`, with id, place and version.
+def noted_cte(schema: TableSchema, source: str = "same") -> str:
+    """Note the chunks of the batch whose rows are all in `source`, with id, place and version.
 
     A row that is there twice, or not as it is in the document, leaves its chunk with too few.
     """
@@ -118,10 +118,11 @@ noted AS (
     FROM cuts k CROSS JOIN LATERAL (
         SELECT s.number, array_agg(s.id) AS row_ids, count(DISTINCT s.id) AS met,
                count(s.id) AS rows, sum(s.version) AS versions, {parents} AS parents
-        FROM (SELECT s.*, width_bucket(s.place, k.places) AS number FROM same s) s
+        FROM (SELECT s.*, width_bucket(s.place, k.places) AS number FROM {source} s) s
         WHERE s.number > 0 AND s.place < k.places[s.number] + k.rows[s.number]
         GROUP BY s.number) g
     WHERE g.rows = k.rows[g.number] AND g.met = k.rows[g.number]{named}
+      AND '{schema.table.name}' <> ALL ({WATCHED})
     ON CONFLICT (account_id, table_name, digest) DO UPDATE
     SET document_id = excluded.document_id, row_ids = excluded.row_ids,
         versions = excluded.versions, layout = excluded.layout, parents = excluded.parents)"""

@@ -61,12 +61,12 @@ def unchanged_sql(schema: TableSchema, extent: Extent, noting: bool = False) -> 
 
     It would not if each row is stored with these values and is not gone, and no other row of the
     account or of these periods is there. Events become those of the document. With `noting`, the
-    chunks of the batch are noted whose rows are stored so, also if others are not; not of events,
-    as those are written, and a trigger may make something else of them (`note_sql`).
+    chunks of the batch are noted whose rows are stored so, also if others are not; of events only
+    if all are, as a merge writes them.
     """
     table = schema.table
     if table.kind is Kind.EVENT:
-        return "" if noting else met_again(schema)
+        return met_again(schema, noting)
     if extent is Extent.MORE:
         return one_of_several(schema, noting)
     if extent is Extent.LAST and not table.scope:
@@ -124,14 +124,18 @@ SELECT {NONE}, {listed(table, whole=True)}
 WHERE {ALL_MET} AND (SELECT count(*) FROM met) = {existing(schema)}"""
 
 
-def met_again(schema: TableSchema) -> str:
+def met_again(schema: TableSchema, noting: bool) -> str:
     """Let events be those of the document, if nothing else of them is new."""
     table = schema.table.name
-    return f"""WITH {same_cte(schema, noting=False)},
+    same, returned, noted = f"{same_row(schema)} AS id", "t.id", ""
+    if noting:
+        same += f", {found_columns(schema)}"
+        returned, noted = f"s.*, {VERSION} AS version", f",\n{noted_cte(schema, 'met')}"
+    return f"""WITH same AS MATERIALIZED (SELECT {same} FROM {typed_rows(schema)} i),
 met AS (
     UPDATE "{table}" t SET document_id = {DOCUMENT} FROM same s
     WHERE t.id = s.id AND {ALL_MET}
-    RETURNING t.id)
+    RETURNING {returned}){noted}
 SELECT {NONE}, {listed(schema.table, whole=False)}
 WHERE (SELECT count(*) FROM met) = jsonb_array_length({ROWS})"""
 

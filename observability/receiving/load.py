@@ -284,19 +284,19 @@ class Load:
         """The step of a batch so that it also notes the batch's chunks.
 
         While none of the table is known, with the comparison of its rows, which most likely are as
-        they were. Else they have changed, or are beside such that have: they are compared once
-        they are merged.
+        they were. Else they have changed, or are beside such that have: they are merged without
+        being compared before. What was merged is compared once more.
         """
         known, table = self.spool.known, step.schema.table
         lasting = table.kind is Kind.EVENT or self.complete(table)
         if known is None or not chunks or not lasting:  # what is not complete is never passed over
             return step
         step = replace(step, chunks=encode(chunks))
-        if step.unchanged and (comparing := unchanged_sql(step.schema, extent, noting=True)):
-            if table.name not in known.tables:
-                return replace(step, unchanged=comparing)
-            step = replace(step, unchanged="")
-        return replace(step, note=note_sql(step.schema))
+        merged = table.name in known.tables and table.kind is not Kind.EVENT
+        unchanged = (
+            "" if merged or not step.unchanged else unchanged_sql(step.schema, extent, noting=True)
+        )
+        return replace(step, unchanged=unchanged, note=note_sql(step.schema))
 
     def passed_over(self, spool: TableSpool) -> Iterator[Step]:
         """The chunks that the database has noted, after the rows of the others.
