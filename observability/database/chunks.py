@@ -57,10 +57,9 @@ LEFT JOIN LATERAL (
           AND k.table_name <> ALL ({WATCHED})
         ORDER BY k.id LIMIT {KNOWN_BYTES // 100}) c) s ON s.id IS NOT NULL
 WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
-  AND EXISTS (SELECT FROM documents d WHERE d.account_id = a.id)
-  AND NOT EXISTS (SELECT FROM documents d WHERE d.account_id = a.id AND NOT d.with_meta)
-  AND NOT EXISTS (SELECT FROM documents d
-                  WHERE d.account_id = a.id AND d.period_end > CAST(:day AS date) + 1)
+  AND (SELECT max(d.period_end) FROM documents d WHERE d.account_id = a.id)
+      <= CAST(:day AS date) + 1
+  AND (SELECT d.id FROM documents d WHERE d.account_id = a.id AND NOT d.with_meta LIMIT 1) IS NULL
 GROUP BY a.id"""
 """The next chunks of an account and region as JSON: NULL if there are none; no row if nothing is to
 be passed over, as it has no documents, or such of other producers, or of later days.

@@ -102,6 +102,7 @@ NOT_FROM_DOCUMENTS = {
     "account_tags",
     "expected_accounts",
     "notices",
+    "chunks",
 }  # the first says of no change
 
 
