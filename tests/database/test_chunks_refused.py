@@ -27,7 +27,7 @@ def renamed(made: Document, name: Any) -> Document:
     return made
 
 
-@pytest.mark.parametrize("name", [True, ["a"], {"a": 1}, 1.50, "i'\"\\ "])
+@pytest.mark.parametrize("name", [True, {"a": 1}, "i'\"\\ "])
 def test_a_machine_with_an_odd_name_is_known_in_a_chunk(passing: Warehouse, name: Any) -> None:
     for number in range(4):
         load(passing, renamed(THREE.document(number), name), number)
