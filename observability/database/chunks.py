@@ -68,6 +68,7 @@ One text is read ten times as fast as records of the Data API.
 """
 
 NOTHING_SQL = f"SELECT {NONE}, {NONE}, {NONE}"
+"""What a step does where only its shorter way does something: that of the newest document."""
 
 FORGET_ALL_CHUNKS_SQL = """
 DELETE FROM chunks c USING accounts a
@@ -149,7 +150,8 @@ def pass_sql(schema: TableSchema) -> str:
     CROSS JOIN LATERAL (
         SELECT * FROM chunks c WHERE c.id = CAST(e.id AS bigint)
           AND c.account_id = {ACCOUNT} AND c.table_name = '{name}'
-          AND c.layout = {layout_of(name)} LIMIT 1) c),
+          AND c.layout = {layout_of(name)} LIMIT 1) c
+    WHERE '{name}' <> ALL ({WATCHED})),
 hanging AS (SELECT a.* FROM asked a WHERE {same_parents(schema)}),
 same AS (
     SELECT a.id FROM hanging a

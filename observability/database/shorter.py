@@ -19,12 +19,7 @@ from observability.database.incoming import (
     typed_rows,
 )
 from observability.database.merge import Extent, compared_columns, seen_before
-from observability.database.statement import (
-    DOCUMENT,
-    NONE,
-    ROWS,
-    own_order,
-)
+from observability.database.statement import DOCUMENT, NONE, ROWS, own_order
 from observability.database.tables import Kind, Table
 
 

@@ -9,14 +9,7 @@ from observability.database.catalogue import TableSchema
 from observability.database.changes import INSERT_SQL, changed_values, values_told
 from observability.database.incoming import names, rows_of
 from observability.database.merge import listed_cte
-from observability.database.statement import (
-    ACCOUNT,
-    DOCUMENT,
-    NONE,
-    NOTHING_DUE,
-    ROWS,
-    own_order,
-)
+from observability.database.statement import ACCOUNT, DOCUMENT, NONE, NOTHING_DUE, ROWS, own_order
 from observability.database.tables import Kind, Parent, Table, snapshot
 from observability.loaders.loader import Loader
 from observability.loaders.rows import Complete, Fault, Loaded, Parts, Row

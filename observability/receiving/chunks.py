@@ -19,8 +19,8 @@ from observability.limits import EARLY_BYTES
 from observability.loaders.rows import Chunk
 from observability.receiving.files import File
 
-CHARACTERS = 16 << 10
-CHUNKS = 8192
+LEAST_CHARACTERS = 16 << 10
+MOST_CHUNKS = 8192
 """A document has so many at most, or a few more: those of a large one have more characters."""
 LISTS = 1000
 """Lists of a document are cut: the last chunk of each may be as short as a row."""
@@ -43,16 +43,16 @@ class ListChunks:
         self.key = hashlib.sha256(key.encode())
         self.texts: list[str] = []  # of the rows of the chunk in the making
 
-    def digest(self, text: str) -> str:
+    def digest_of(self, text: str) -> str:
         made = self.key.copy()
-        made.update(text.encode(errors="surrogatepass"))
+        made.update(text.encode())
         return made.hexdigest()
 
     def candidates(self, text: str) -> Sequence[Chunk]:
         """The chunks that begin with a row."""
         if not self.known.found or self.known.spare <= 0:
             return ()
-        return self.known.found.get(self.digest(text)[:HEAD], ())
+        return self.known.found.get(self.digest_of(text)[:HEAD], ())
 
     def hit(self) -> None:
         self.known.passed = True
@@ -78,7 +78,7 @@ class ListChunks:
         """The chunk of the rows since the one before, if there are any."""
         if not self.texts:
             return None
-        head, whole = self.digest(self.head)[:HEAD], self.digest("".join(self.texts))
+        head, whole = self.digest_of(self.head)[:HEAD], self.digest_of("".join(self.texts))
         self.texts.clear()
         return Chunk(self.rows, self.length, head, whole)
 
@@ -155,7 +155,7 @@ def known_chunks(
     stored = read_known(db, file) if passing else []
     if stored is None:
         return None
-    characters = max(CHARACTERS, file.size // CHUNKS)
+    characters = max(LEAST_CHARACTERS, file.size // MOST_CHUNKS)
     if len(stored) > 4 * file.size // characters + LISTS:
         stored = []  # rows that come between chunks make short ones: once too many, all is cut anew
     return KnownChunks(stored, keys_of(schemas), characters, spare=file.size)

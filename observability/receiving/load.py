@@ -223,8 +223,8 @@ class Load:
             yield Step("security", RECOUNT_SQL, "[]", 0, findings.schema)
         yield from self.once()
         if self.spool.known is not None:
-            yield Step("security", NOTHING_SQL, "[]", 0, findings.schema, "[]", "",
-                       FORGET_CHUNKS_SQL)  # fmt: skip
+            schema = self.spool.tables["logs"].schema
+            yield Step("logs", NOTHING_SQL, "[]", 0, schema, unchanged=FORGET_CHUNKS_SQL)
 
     def once(self) -> Iterator[Step]:
         """Costs that other regions of the account repeat: last, as parts hang on the reports."""

@@ -271,7 +271,7 @@ class DocumentReader:
             while len(self.text) - self.position < chunk.length and self.fill():
                 pass
             text = self.text[self.position : self.position + chunk.length]
-            if known.digest(text) == chunk.digest:
+            if known.digest_of(text) == chunk.digest:
                 self.position += chunk.length
                 known.hit()
                 return chunk

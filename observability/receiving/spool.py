@@ -10,24 +10,10 @@ from typing import Any
 
 from observability.database.catalogue import TableSchema
 from observability.errors import Rejected
-from observability.limits import (
-    EARLY_BYTES,
-    LISTED_PROBLEMS,
-    UNKNOWN_NAMES,
-)
+from observability.limits import EARLY_BYTES, LISTED_PROBLEMS, UNKNOWN_NAMES
 from observability.loaders import LOADED_FIRST
-from observability.loaders.rows import (
-    Chunked,
-    Complete,
-    EndOfTable,
-    Fault,
-    Orphans,
-    Row,
-)
-from observability.receiving.casting import (
-    LAST_DAY,
-    shown,
-)
+from observability.loaders.rows import Chunked, Complete, EndOfTable, Fault, Orphans, Row
+from observability.receiving.casting import LAST_DAY, shown
 from observability.receiving.chunks import KnownChunks
 from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.files import File

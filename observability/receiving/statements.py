@@ -19,11 +19,7 @@ from observability.loaders.account import (
 )
 from observability.loaders.cost import PARTIAL_UPDATES, partial_update_sql
 from observability.loaders.once import LOCK_ACCOUNT_SQL, ONCE, once_sql
-from observability.loaders.security import (
-    RECOUNT_SQL,
-    security_sql,
-    security_unchanged_sql,
-)
+from observability.loaders.security import RECOUNT_SQL, security_sql, security_unchanged_sql
 
 
 def all_statements(schemas: Sequence[TableSchema]) -> list[str]:

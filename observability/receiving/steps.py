@@ -16,7 +16,6 @@ from observability.receiving.casting import encode, room_after, size_in_request
 PASSED_ROW_BYTES = 100
 """A row that is passed over takes the database about as long as so many bytes of a batch."""
 
-
 PORTION = 30_000
 """Events that are passed over in one step: each is written, and a statement has 45 seconds."""
 

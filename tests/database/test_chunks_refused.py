@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from observability.receiving.result import FileStatus
+from tests.cloud import ApiRequest
 from tests.database.test_chunks import LETTERS, THREE, finding, load, passing, rows
 from tests.documents import Document
 from tests.warehouse import Warehouse
@@ -57,7 +58,10 @@ def test_findings_without_a_group_belong_to_their_product(
     assert services == [{"service": "Scanner", "n": 3}, {"service": "Security Hub", "n": 12}]
 
 
-def test_what_a_trigger_made_of_findings_is_seen_once_it_is_gone(passing: Warehouse) -> None:
+@pytest.mark.parametrize("moment", ["before", "while it is read"])
+def test_what_a_trigger_made_of_findings_is_seen_once_it_is_gone(
+    passing: Warehouse, moment: str
+) -> None:
     for number in range(3):
         load(passing, THREE.document(number), number)
     passing.query(
@@ -65,10 +69,18 @@ def test_what_a_trigger_made_of_findings_is_seen_once_it_is_gone(passing: Wareho
            'BEGIN NEW.severity := ''LOW''; RETURN NEW; END'""",
         fetch=False,
     )
-    passing.query(
-        "CREATE TRIGGER low BEFORE UPDATE ON findings FOR EACH ROW EXECUTE FUNCTION low()",
-        fetch=False,
-    )
+
+    def add_trigger(_request: ApiRequest | None = None) -> None:
+        passing.query(
+            "CREATE TRIGGER low BEFORE UPDATE ON findings FOR EACH ROW EXECUTE FUNCTION low()",
+            fetch=False,
+        )
+
+    if moment == "before":
+        add_trigger()
+    else:
+        switches = passing.embedded.switches
+        switches.intercept("rds-data", "BeginTransaction", add_trigger, times=1)
     load(passing, THREE.document(3), 3)
     low = "SELECT count(*) AS n FROM findings WHERE severity = 'LOW'"
     assert passing.query(low) == [{"n": 12}]
