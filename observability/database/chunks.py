@@ -5,7 +5,7 @@ the version of each stored row. PostgreSQL writes a row anew for every change, s
 the same transaction (xmin) and place (ctid), it has the same values, whoever may write to the table
 (https://www.postgresql.org/docs/current/ddl-system-columns.html). So nothing has to be told that a
 chunk is out of date: it is passed over only if all its rows have the version that was noted, and
-where VACUUM FULL or a restored backup has moved them, they are compared once more.
+where VACUUM FULL or pg_restore has moved them, they are compared once more.
 """
 
 from __future__ import annotations
