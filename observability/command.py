@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from observability.aws.errors import PASSING, THROTTLED, aws_errors
 from observability.errors import UsageError
-from observability.log import log_to, printable
+from observability.log import end_log, log_to, printable
 from observability.rows import get_path
 from observability.stopping import Stopped
 
@@ -31,7 +31,7 @@ UNCONFIGURED = frozenset({
 def print_problems(script: str, *lines: str) -> None:
     """Write lines that are for who runs the script, in whatever form the log has."""
     for line in lines:
-        print(f"{script}: {printable(line)}", file=sys.stderr)
+        sys.stderr.write(f"{script}: {printable(line)}\n")  # one write: no thread comes between
     sys.stderr.flush()
 
 
@@ -87,6 +87,7 @@ def run_command(main: Callable[[str], int], left: str) -> NoReturn:
     except KeyboardInterrupt as error:
         by = error.by if isinstance(error, Stopped) else signal.SIGINT
         what = error.left if isinstance(error, Stopped) and error.left else left
+        end_log()
         print_problems(script, f"stopped by {by.name}; {what}")
         code = 128 + by
     sys.stderr.flush()

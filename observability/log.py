@@ -181,3 +181,11 @@ def write_lines_with(write: Callable[[str], object]) -> None:
     for handler in LOGGER.handlers:
         if isinstance(handler, LineHandler):
             handler.write = write
+
+
+def end_log() -> None:
+    """Write no more lines, whatever threads that are left behind have to say."""
+    for handler in LOGGER.handlers:
+        handler.acquire()  # a line that is being written is finished
+        write_lines_with(lambda _: None)
+        handler.release()
