@@ -56,7 +56,7 @@ class Family:
         """How many requests of operations each account has made; they are forgotten then."""
         wanted = operations or ("GetCostAndUsage",)
         found = Counter(call.account for call in self.embedded.calls if call.operation in wanted)
-        self.embedded.calls.clear()
+        self.embedded.forget_calls()
         return found
 
 

@@ -87,7 +87,7 @@ def test_each_account_reads_its_own_with_a_client_that_is_handed_on(
     first.close()
     following = second.client("kms", HOME)
     assert is_handed_on(client, following)
-    embedded.calls.clear()
+    embedded.forget_calls()
     assert keys_of(following) == truth[1]
     assert {call.account for call in embedded.calls} == {other.id}
 
@@ -104,7 +104,7 @@ def test_what_an_account_still_holds_of_a_client_makes_no_call(
     next(listing)
     first.forget(HOME)
     assert is_handed_on(client, second.client("kms", HOME))
-    embedded.calls.clear()
+    embedded.forget_calls()
     for ask in (method, client.list_keys, lambda: next(listing)):
         with pytest.raises(DeadlineExceeded):
             ask()

@@ -33,7 +33,7 @@ def test_quotas_of_aws_make_a_run_later_and_no_less_complete(
     embedded.cloud.page_size = 20
     free = send(environment, tmp_path)
     embedded.switches.realistic_quotas(used_up=True)
-    embedded.calls.clear()
+    embedded.forget_calls()
     limited = send(environment, tmp_path)
     embedded.switches.reset()
     throttled = {call.service for call in embedded.calls if call.error in THROTTLED}
@@ -75,7 +75,7 @@ def test_calls_that_wait_for_a_silent_endpoint_are_not_made(
     """WAF allows one call at a time, and all web ACLs wait for theirs at once."""
     embedded.switches.cut("wafv2", "GetWebACL")
     environment = environment_of(make_account(replace(Size.small(), web_acls=12)))
-    embedded.calls.clear()
+    embedded.forget_calls()
     code, story = ship(environment, "--only", "security")
     embedded.switches.reset()
     asked = [call.error for call in embedded.calls if call.service == "wafv2"]

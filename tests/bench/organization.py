@@ -88,7 +88,7 @@ def send(
     embedded: EmbeddedCloud, caller: str, accounts: int, *arguments: str, root: Path = ROOT
 ) -> Sent:
     """Run sender.py into an empty bucket."""
-    embedded.calls.clear()
+    embedded.forget_calls()
     arguments = ("--regions", ",".join(REGIONS), "--time-limit", "7200", *arguments)
     bucket = embedded.create_bucket()
     environment = embedded.environment(caller) | {"BUCKET": bucket}

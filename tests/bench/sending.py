@@ -114,7 +114,7 @@ def measure(results: Results, *, quick: bool) -> None:
 def send(embedded: EmbeddedCloud, *arguments: str) -> Sent:
     """Run sender.py for an account whose bucket is empty."""
     bucket = embedded.create_bucket()
-    embedded.calls.clear()
+    embedded.forget_calls()
     cost = run(embedded, "sender.py", *arguments, BUCKET=bucket)
     first = [call for call in embedded.calls if call.attempt == 1]
     calls = Counter(f"{call.service} {call.operation}" for call in first)

@@ -65,7 +65,7 @@ def test_each_call_in_the_log_names_the_account_that_made_it(
     for account in party.whole:  # what has changed since is the administrator's to read
         key = document_key("data", account.id, HOME, earlier)
         s3.put_object(Bucket=party.environment["BUCKET"], Key=key, Body=b"{}")
-    party.embedded.calls.clear()
+    party.embedded.forget_calls()
     flags = ("--only", "security,account", "--exclude-accounts", party.broken.id)
     done = run_organization("--organization", *flags)
     told = Counter(

@@ -55,7 +55,7 @@ NO_ARNS = [
 def test_what_is_no_arn_is_told_before_any_call(
     run_receiver: Run, embedded: EmbeddedCloud, variable: str, flag: str, value: str
 ) -> None:
-    embedded.calls.clear()
+    embedded.forget_calls()
     for done in (run_receiver(**{variable: value}), run_receiver(flag, value)):
         assert (done.returncode, done.stdout) == (2, "")
         [line] = done.stderr.splitlines()
@@ -67,7 +67,7 @@ def test_what_is_no_arn_is_told_before_any_call(
 def test_what_can_be_no_key_is_told_before_any_call(
     run_receiver: Run, embedded: EmbeddedCloud, key: str
 ) -> None:
-    embedded.calls.clear()
+    embedded.forget_calls()
     for done in (run_receiver(ANALYTICS_KMS_KEY=key), run_receiver("--kms-key", key)):
         assert (done.returncode, done.stdout) == (2, "")
         [line] = done.stderr.splitlines()

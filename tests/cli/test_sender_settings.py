@@ -138,7 +138,7 @@ def test_without_boto3_it_says_what_to_install() -> None:
 def test_a_setting_that_aws_knows_to_be_wrong_is_exit_2_before_anything_is_read(
     variable: str, value: str, told: str, run_sender: Run, embedded: EmbeddedCloud
 ) -> None:
-    embedded.calls.clear()
+    embedded.forget_calls()
     done = run_sender(**{variable: value})
     assert done.returncode == 2
     assert told in done.stderr.splitlines()[-1]

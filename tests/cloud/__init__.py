@@ -115,7 +115,7 @@ class EmbeddedCloud:
 
     @property
     def calls(self) -> list[CallRecord]:
-        """The log of all requests, oldest first; `calls.clear()` begins anew."""
+        """The log of all requests, oldest first; `forget_calls` begins anew."""
         return self.gateway.calls
 
     def forget_calls(self) -> None:

@@ -53,8 +53,8 @@ class Gateway:
     """Answers the requests of all clients. `serve` and `stop` run its HTTP server.
 
     Attributes:
-        calls: the log of all requests; tests may clear it, or begin another one, which requests
-            that are still being answered do not get into.
+        calls: the log of all requests; tests may begin another one, which requests that are
+            still being answered do not get into.
         answers: what answers in place of moto, by service and operation.
         invalid_answers: what was wrong with answers that are not AWS's, a line each.
     """

@@ -76,7 +76,7 @@ def test_an_account_that_is_read_again_says_the_same(
     )
     assert first.code == 0, first.out
     before = documents(party)
-    party.embedded.calls.clear()
+    party.embedded.forget_calls()
     again = run_organization(
         "--accounts", f"{party.shop.id},{party.europe.id}", *BOTH, "--only", "account",
         **(environment | {"BUCKET": (bucket := party.embedded.create_bucket())}),
@@ -256,7 +256,7 @@ def test_an_organization_that_does_not_answer_is_not_waited_for_by_each_account(
     accounts = (party.shop, party.europe, party.security)
     file.write_text("account_id,customer\n" + "".join(f"{held.id},Ours\n" for held in accounts))
     party.embedded.switches.cut("organizations")
-    party.embedded.calls.clear()
+    party.embedded.forget_calls()
     done = run_organization("--accounts-file", str(file), "--only", "account", "--at-once", "1")
     assert done.code == 1
     asked = [call for call in party.embedded.calls if call.service == "organizations"]

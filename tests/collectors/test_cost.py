@@ -295,7 +295,7 @@ def test_a_daily_run_pays_for_three_requests_however_many_days_it_reads_again(
     lookback: str,
 ) -> None:
     environment = environment_of(make_account())
-    embedded.calls.clear()
+    embedded.forget_calls()
     only = "cost,service,marketplace"
     sent = send(environment, tmp_path, "--lookback", lookback, "--only", only)
     assert set(sent.statuses.values()) == {"Pass", "None"}
@@ -312,7 +312,7 @@ def test_a_year_is_read_for_less_than_a_hundredth_of_its_daily_runs(
     for name, value in environment_of(make_account()).items():
         monkeypatch.setenv(name, value)
     last = datetime.now(UTC).date() - timedelta(days=1)
-    embedded.calls.clear()
+    embedded.forget_calls()
     assert sender.main(["--start", str(last - timedelta(days=364)), "--end", str(last)]) == 0
     made = calls(embedded)
     assert made["s3 PutObject"] == 365

@@ -255,7 +255,7 @@ def test_reserved_capacity_is_paid_by_day_and_service_and_only_where_something_w
     requests: int,
 ) -> None:
     environment = environment_of(make_account(size))
-    embedded.calls.clear()
+    embedded.forget_calls()
     flags = ("--lookback", str(days), "--reserved-capacity")
     sent = send(environment, tmp_path, *flags, "--only", "ri_sp_savings")
     assert sent.statuses["ri_sp_savings"] == "Pass"

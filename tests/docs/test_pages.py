@@ -399,7 +399,7 @@ def test_findings_that_are_not_rated_are_below_the_critical_ones(queried: Wareho
 def paid(embedded: EmbeddedCloud) -> Counter[str]:
     """Requests to Cost Explorer since the last call of this."""
     calls = Counter(call.operation for call in embedded.calls if call.service == "ce")
-    embedded.calls.clear()
+    embedded.forget_calls()
     return calls
 
 

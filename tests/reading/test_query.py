@@ -91,7 +91,7 @@ def test_an_answer_of_many_mebibytes_comes_whole_and_in_order(
 ) -> None:
     sql = """SELECT n, repeat('é', CASE WHEN n > 6000 THEN 20000 ELSE 100 END) FROM
              generate_series(1, 6100) n ORDER BY n DESC"""
-    embedded.calls.clear()
+    embedded.forget_calls()
     _, rows = rows_of(estate, sql)
     assert [int(row[0] or 0) for row in rows] == [*range(6100, 0, -1)]
     assert [len(row[1] or "") for row in rows] == [20_000] * 100 + [100] * 6000
@@ -102,7 +102,7 @@ def test_rows_come_while_the_query_still_runs(estate: Settings, embedded: Embedd
     """Not all are held in memory: the first are there after one fetch."""
     with read_only(open_database(estate)) as reading:
         _, rows = run_query(reading, f"SELECT * FROM generate_series(1, {FETCHED_AT_ONCE * 3})")
-        embedded.calls.clear()
+        embedded.forget_calls()
         assert next(rows) == ["1"]
         fetches = [call for call in embedded.calls if call.operation == "ExecuteStatement"]
         assert len(fetches) == 2  # DECLARE and the first FETCH

@@ -60,7 +60,7 @@ def test_a_listing_of_2100_keys_is_read_to_its_end(warehouse: Warehouse) -> None
         list(pool.map(lambda key: put_past_switches(Bucket=warehouse.bucket, Key=key), folders))
     for account in accounts:
         put(warehouse, document(account=account), documents.key(account=account))
-    warehouse.embedded.calls.clear()
+    warehouse.embedded.forget_calls()
     results = sweep(warehouse)
     pages = [call for call in warehouse.embedded.calls if call.operation == "ListObjectsV2"]
     assert len(pages) == 3

@@ -88,7 +88,7 @@ def test_a_large_object_is_refused_unread(
     monkeypatch.setitem(vars(warehouse.settings), "max_size", 1)
     body = documents.encode(document()) + b" " * limits.MIB
     warehouse.s3.put_object(Bucket=warehouse.bucket, Key=KEY, Body=body)
-    warehouse.embedded.calls.clear()
+    warehouse.embedded.forget_calls()
     result = outcome(warehouse)
     assert result.status is FileStatus.REJECTED
     assert "at most 1 MiB" in result.reasons[0]

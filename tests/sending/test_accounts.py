@@ -149,7 +149,7 @@ def test_quotas_of_each_account_make_a_run_later_and_no_less_complete(
     asked = ("--organization", "--exclude-accounts", party.broken.id)
     free = run_organization(*asked, "--dry-run", "--output", os.devnull)
     party.embedded.switches.realistic_quotas(used_up=True)
-    party.embedded.calls.clear()
+    party.embedded.forget_calls()
     limited = run_organization(*asked)
     calls = party.embedded.calls
     throttled = {call.account for call in calls if call.error in THROTTLED}

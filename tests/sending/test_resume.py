@@ -19,7 +19,7 @@ def test_resume_reads_what_was_not_uploaded_today(
     asked = ("--organization", "--only", "security", *BOTH, "--resume")
     assert run_organization(*asked).code == 1
     party.embedded.keys.make_role(party.broken.id, ROLE, party.payer.id)
-    party.embedded.calls.clear()
+    party.embedded.forget_calls()
     done = run_organization(*asked)
     assert done.code == 0, done.out
     assert documents(party).keys() == places(*party.whole, party.broken)

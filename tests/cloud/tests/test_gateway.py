@@ -196,7 +196,7 @@ def test_moto_s_lists_come_in_pages_that_belong_to_their_request(
     for number in range(7):
         iam.create_user(UserName=f"user-{number}", Path="/staff/")
     embedded.cloud.page_size = 3
-    embedded.calls.clear()
+    embedded.forget_calls()
     pages = list(iam.get_paginator("list_users").paginate(PathPrefix="/staff/"))
     names = [user["UserName"] for page in pages for user in page["Users"]]
     assert sorted(names) == [f"user-{number}" for number in range(7)]
@@ -256,7 +256,7 @@ def test_canned_lists_survive_the_wire_whole_however_they_are_paged(
     whole = read()
     assert whole
     embedded.cloud.page_size = 1
-    embedded.calls.clear()
+    embedded.forget_calls()
     assert read() == whole
     # S3 lists its buckets in pages only if it is asked to.
     assert len(embedded.calls) == (1 if service == "s3" else len(whole))
@@ -266,7 +266,7 @@ def test_canned_lists_survive_the_wire_whole_however_they_are_paged(
 
 
 def test_every_request_is_logged_with_what_it_was(embedded: EmbeddedCloud, bucket: str) -> None:
-    embedded.calls.clear()
+    embedded.forget_calls()
     s3 = embedded.client("s3", ANALYTICS)
     s3.put_object(Bucket=bucket, Key="k", Body=b"x" * 1000)
     error_of(lambda: s3.get_object(Bucket=bucket, Key="missing"))
