@@ -21,7 +21,7 @@ ENVIRONMENT = {
     # The Amazon machine images take long to load and nobody asks for them.
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     # Objects up to this size stay in memory, larger ones go to a temporary file.
-    "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(16 << 20),
+    "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": str(128 << 20),
 }
 
 
