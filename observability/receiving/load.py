@@ -211,8 +211,9 @@ class Load:
         return whole and of_now and bool(self.document["with_meta"])
 
     def steps(self) -> Iterator[Step]:
-        """The statements of the document in order; a batch is read when its turn comes."""
-        for name, spool in self.spool.tables.items():
+        """The statements of the document; a batch is read when its turn comes."""
+        for spool in self.spool.in_turn():
+            name = spool.schema.table.name
             if spool.schema.table.kind is not Kind.OWNER:
                 yield from self.merges(name, spool)
             elif name not in LOADED_FIRST:

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from observability.database.catalogue import TableSchema
 from observability.errors import Rejected
@@ -19,6 +19,8 @@ from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.files import File
 from observability.receiving.room import Batch, Room, unlimited
 from observability.receiving.table_spool import TableSpool
+
+T = TypeVar("T")
 
 
 class DocumentSpool:
@@ -159,6 +161,26 @@ class DocumentSpool:
         facts = self.facts
         known = facts.meta and facts.account and facts.statuses
         return self.ended or bool(self.early and known and self.large())
+
+    def in_turn(self) -> Iterator[TableSpool]:
+        """All tables: those of each category together, as soon as rows of it are ready or it ends.
+
+        So none waits for a category that the document has further on. Within a category the order
+        is kept, as rows hang on others of it; late tables come last.
+        """
+        left: dict[tuple[bool, str], list[TableSpool]] = {}
+        for table in self.tables.values():
+            about = table.schema.table
+            left.setdefault((about.late, about.category), []).append(table)
+        while left:
+            yield from left.pop(self.next_begun(left))
+
+    def next_begun(self, left: Mapping[T, Sequence[TableSpool]]) -> T:
+        """Wait until a group of tables has begun; the first that has, late ones only if all are."""
+        early = [key for key, tables in left.items() if not tables[0].schema.table.late]
+        among = early or [*left]
+        self.wait(lambda: any(left[key][0].begun for key in among))
+        return next(key for key in among if left[key][0].begun)
 
     def batches(self, table: TableSpool) -> Iterator[tuple[Batch, bool]]:
         """The batches of a table as they are finished, and whether it is the last one."""

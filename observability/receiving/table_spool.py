@@ -81,6 +81,11 @@ class TableSpool:
         self.passed: list[Chunk] = []  # those that are passed over
 
     @property
+    def begun(self) -> bool:
+        """Whether a batch may be read, or there will be none."""
+        return self.finished or self.ready > 0
+
+    @property
     def rows(self) -> int:
         return sum(batch.rows for batch in self.batches)
 
