@@ -983,6 +983,7 @@ CREATE TABLE IF NOT EXISTS findings (
     document_id        BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS findings_key ON findings (account_id, key_text(finding_id));
+ALTER TABLE findings SET (fillfactor = 50);
 CREATE INDEX IF NOT EXISTS findings_security ON findings (security_id);
 CREATE INDEX IF NOT EXISTS findings_open ON findings (account_id)
     WHERE record_state IS DISTINCT FROM 'ARCHIVED'
