@@ -27,8 +27,9 @@ from observability.database.tables import Kind, Table
 def first_sql(schema: TableSchema, extent: Extent) -> str:
     """Insert the rows of an account that has none yet: there is nothing to compare them with.
 
-    A number below 0 is that of rows that were not written (`merge_sql`). '' where other rows may
-    have been made with the account's (`link_products`).
+    A number below 0 is that of rows that were not written (`merge_sql`). Of two rows with one key
+    in two batches the first stays; of events that is for `merge_sql` to decide. '' where other rows
+    may have been made with the account's (`link_products`).
     """
     table = schema.table
     if table.derived:
@@ -39,14 +40,18 @@ def first_sql(schema: TableSchema, extent: Extent) -> str:
         values["updated_at"] = "now()"
     if table.kind is Kind.SNAPSHOT:
         values["gone_at"] = "CAST(NULL AS timestamptz)"  # whatever the column's default
-    whole = extent is Extent.WHOLE
+    several = extent in (Extent.MORE, Extent.LAST)
+    stays, written = "", "CASE WHEN w.n < i.n THEN w.n - i.n ELSE w.n END"
+    if several:
+        stays, written = f" ON CONFLICT ({', '.join(schema.key_of(''))}) DO NOTHING", "w.n"
+    whole = extent in (Extent.WHOLE, Extent.LAST)
     ctes = [incoming_cte(schema), *scope_ctes(schema, whole)]
     return f"""WITH {", ".join(ctes)},
 inserted AS (
     INSERT INTO "{table.name}" ({names(values)})
-    SELECT {", ".join(values.values())} FROM incoming j
+    SELECT {", ".join(values.values())} FROM incoming j{stays}
     RETURNING id)
-SELECT CASE WHEN w.n < i.n THEN w.n - i.n ELSE w.n END, {listed(table, whole)}
+SELECT {written}, {listed(table, whole)}
 FROM (SELECT count(*) AS n FROM inserted) w, (SELECT count(*) AS n FROM incoming) i"""
 
 

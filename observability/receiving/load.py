@@ -270,7 +270,8 @@ class Load:
             yield from self.owners(spool.schema.table)
             step = self.merge(spool, extent, rows, batch.rows)
             step = self.with_chunks(step, extent, batch.chunks)
-            yield replace(step, first="") if number else step
+            again = number and spool.schema.table.kind is Kind.EVENT
+            yield replace(step, first="") if again else step
         yield from self.owners(spool.schema.table)
         if spool.passed:
             yield from self.passed_over(spool)
