@@ -11,7 +11,7 @@ from typing import Any
 
 from observability import THIS
 from observability.database.catalogue import ADDED_SQL, TableSchema, own_names
-from observability.database.chunks import FORGET_CHUNKS_SQL, NOTHING_SQL, pass_sql
+from observability.database.chunks import FORGET_CHUNKS_SQL, NOTHING_SQL, listed_sql, pass_sql
 from observability.database.client import DBManager, Value
 from observability.database.kept import digest, keep
 from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql
@@ -315,7 +315,8 @@ class Load:
             numbers, count = json.dumps([c.number for c in chunks]), sum(c.rows for c in chunks)
             yield Step(name, "", numbers, count, schema, unchanged=passed)
         if not is_event:
-            yield replace(self.merge(spool, Extent.LAST, "[]", 0), first="")
+            last = self.merge(spool, Extent.LAST, "[]", 0)
+            yield replace(last, first="", unchanged=listed_sql(schema))
 
     def merge(self, spool: TableSpool, extent: Extent, rows: str, count: int) -> Step:
         known = extent if self.is_complete_listing(spool) else Extent.SOME

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from observability.database.catalogue import TableSchema
-from observability.database.chunks import FORGET_CHUNKS_SQL, NOTHING_SQL, pass_sql
+from observability.database.chunks import FORGET_CHUNKS_SQL, NOTHING_SQL, listed_sql, pass_sql
 from observability.database.merge import Extent, merge_sql
 from observability.database.shorter import first_sql, note_sql, unchanged_sql
 from observability.database.tables import Kind
@@ -42,7 +42,7 @@ def statements_of(schema: TableSchema) -> Iterator[str]:
         if schema.table.chunked and (noting := unchanged_sql(schema, extent, noting=True)):
             yield noting
     if schema.table.chunked:
-        yield from (pass_sql(schema), note_sql(schema))
+        yield from (pass_sql(schema), listed_sql(schema), note_sql(schema))
     if schema.table.name in ONCE:
         yield once_sql(schema)
     if schema.table.name == "product_accounts":
