@@ -92,7 +92,8 @@ def found_columns(schema: TableSchema) -> str:
 def noted_cte(schema: TableSchema, source: str = "same") -> str:
     """Note the chunks of the batch whose rows are all in `source`, with id, place and version.
 
-    A row that is there twice, or not as it is in the document, leaves its chunk with too few.
+    A row that is there twice, or not as it is in the document, leaves its chunk with too few. A
+    list may have the same chunk twice.
     """
     parents, named = "CAST(NULL AS jsonb)", ""
     if parent := schema.table.parent:
@@ -112,7 +113,8 @@ def noted_cte(schema: TableSchema, source: str = "same") -> str:
 noted AS (
     INSERT INTO chunks AS c (account_id, table_name, document_id, digest, head, length, row_ids,
                              versions, layout, parents)
-    SELECT {ACCOUNT}, '{schema.table.name}', {DOCUMENT}, k.digests[g.number], k.heads[g.number],
+    SELECT DISTINCT ON (k.digests[g.number])
+           {ACCOUNT}, '{schema.table.name}', {DOCUMENT}, k.digests[g.number], k.heads[g.number],
            k.lengths[g.number], g.row_ids, g.versions, {layout_of(schema.table.name)},
            g.parents
     FROM cuts k CROSS JOIN LATERAL (
@@ -132,20 +134,11 @@ noted AS (
 def pass_sql(schema: TableSchema) -> str:
     """Pass over the chunks whose numbers are the rows, if they are as they were noted, or nothing.
 
-    If the listing names all that exists, it is noted as listed; else the rows are remembered as met
-    (`seen`). Events become those of the document.
+    Listed rows are remembered as met (`seen`); if they are all that exists, the listing is noted
+    instead. Events become those of the document.
     """
     name = schema.table.name
-    rows = f'unnest(a.row_ids) AS r (id) JOIN "{name}" t ON t.id = r.id'
-    met = f"""INSERT INTO seen (table_name, row_id)
-    SELECT '{name}', r.id FROM asked a CROSS JOIN unnest(a.row_ids) AS r (id)
-    WHERE NOT (SELECT q.holds FROM quick q)"""
-    kept, holds = "SELECT id AS chunk, versions FROM asked", nothing_else(schema)
-    if schema.table.kind is Kind.EVENT:
-        met = f"""UPDATE "{name}" t SET document_id = {DOCUMENT}
-    FROM asked a CROSS JOIN unnest(a.row_ids) AS r (id)
-    WHERE t.id = r.id RETURNING a.id AS chunk, {VERSION} AS version"""
-        kept, holds = "SELECT chunk, sum(version) AS versions FROM met GROUP BY chunk", "false"
+    pass_over = pass_events if schema.table.kind is Kind.EVENT else pass_listed
     return f"""WITH asked AS MATERIALIZED (
     SELECT c.* FROM jsonb_array_elements_text({ROWS}) AS e (id)
     CROSS JOIN LATERAL (
@@ -154,22 +147,52 @@ def pass_sql(schema: TableSchema) -> str:
           AND c.layout = {layout_of(name)} LIMIT 1) c
     WHERE '{name}' <> ALL ({WATCHED})),
 hanging AS (SELECT a.* FROM asked a WHERE {same_parents(schema)}),
+{pass_over(schema)}"""
+
+
+def pass_listed(schema: TableSchema) -> str:
+    name = schema.table.name
+    return f"""quick AS MATERIALIZED (SELECT {nothing_else(schema)} AS holds),
 same AS (
     SELECT a.id FROM hanging a
-    CROSS JOIN LATERAL (SELECT count(*) AS rows, sum({VERSION}) AS versions FROM {rows}) n
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS rows, sum({VERSION}) AS versions
+        FROM unnest(a.row_ids) AS r (id) JOIN "{name}" t ON t.id = r.id) n
     WHERE n.rows = cardinality(a.row_ids) AND n.versions = a.versions),
-quick AS MATERIALIZED (SELECT {holds} AS holds),
 met AS (
-    {met}),
-kept AS (
-    UPDATE chunks c SET document_id = {DOCUMENT}, versions = k.versions
-    FROM ({kept}) k WHERE c.id = k.chunk)
+    INSERT INTO seen (table_name, row_id)
+    SELECT '{name}', r.id FROM asked a CROSS JOIN unnest(a.row_ids) AS r (id)
+    WHERE NOT (SELECT q.holds FROM quick q)),
+kept AS (UPDATE chunks c SET document_id = {DOCUMENT} FROM asked a WHERE c.id = a.id)
 SELECT {NONE}, {own_order(schema.table)},
        CASE WHEN q.holds THEN ARRAY[''] ELSE CAST(ARRAY[] AS text[]) END
 FROM quick q
 WHERE (SELECT count(*) FROM hanging) = jsonb_array_length({ROWS})
   AND CASE WHEN q.holds THEN true
            ELSE (SELECT count(*) FROM same) = jsonb_array_length({ROWS}) END"""
+
+
+def pass_events(schema: TableSchema) -> str:
+    """By their places, as they have been looked up: a row that somebody writes now is not met."""
+    name = schema.table.name
+    return f"""found AS MATERIALIZED (
+    SELECT a.id AS chunk, cardinality(a.row_ids) AS rows, a.versions, t.ctid AS place,
+           {VERSION} AS version
+    FROM hanging a CROSS JOIN unnest(a.row_ids) AS r (id) JOIN "{name}" t ON t.id = r.id),
+same AS (
+    SELECT f.chunk FROM found f GROUP BY f.chunk
+    HAVING count(*) = max(f.rows) AND sum(f.version) = max(f.versions)),
+met AS (
+    UPDATE "{name}" t SET document_id = {DOCUMENT} FROM found f WHERE t.ctid = f.place
+    RETURNING f.chunk, {VERSION} AS version),
+kept AS (
+    UPDATE chunks c SET document_id = {DOCUMENT}, versions = k.versions
+    FROM (SELECT m.chunk, sum(m.version) AS versions FROM met m GROUP BY m.chunk) k
+    WHERE c.id = k.chunk)
+SELECT {NONE}, CAST('' AS text), CAST(ARRAY[] AS text[])
+WHERE (SELECT count(*) FROM same) = jsonb_array_length({ROWS})
+  AND (SELECT count(*) FROM met) IN ((SELECT count(*) FROM found),
+                                     (SELECT count(DISTINCT f.place) FROM found f))"""
 
 
 def nothing_else(schema: TableSchema) -> str:

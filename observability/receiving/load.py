@@ -312,7 +312,8 @@ class Load:
             raise NotAsNoted("the list is not complete")
         passed = pass_sql(schema)
         for chunks in portions(spool.passed) if is_event else [spool.passed]:
-            numbers, count = json.dumps([c.number for c in chunks]), sum(c.rows for c in chunks)
+            numbers = json.dumps([*dict.fromkeys(c.number for c in chunks)])
+            count = sum(c.rows for c in chunks)
             yield Step(name, "", numbers, count, schema, unchanged=passed)
         if not is_event:
             last = self.merge(spool, Extent.LAST, "[]", 0)

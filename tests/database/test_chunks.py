@@ -197,6 +197,7 @@ CHANGES: dict[str, Lists] = {
     "a key after its chunk": Lists(*[[*rows(LETTERS), ("e", "2")]] * 3),
     "a key before its chunk, as it is": Lists(*[rows("e" + LETTERS)] * 3),
     "a chunk twice": Lists(*[rows("abc" + LETTERS)] * 3),
+    "a new chunk twice": Lists(*[rows("xyz" + LETTERS + "xyz")] * 3),
 }
 
 
