@@ -145,7 +145,8 @@ class MergingOnly(DBManager):
 
 TOLD = """
 SELECT c.table_name, c.row_key, c.change, c.old_values, c.new_values, d.key, d.collected_at
-FROM changes c JOIN documents d ON d.id = c.document_id ORDER BY c.id"""
+FROM changes c JOIN documents d ON d.id = c.document_id
+ORDER BY c.document_id, c.table_name, c.id"""
 COUNTED = "SELECT day, measure, dimension, value FROM daily_counts ORDER BY 1, 2, 3"
 LISTED = """
 SELECT l.table_name, l.sort_key, d.key, d.etag,
@@ -388,8 +389,12 @@ def test_of_two_rows_with_one_key_the_first_stays_in_whichever_batch(
     warehouse: Warehouse, known: bool
 ) -> None:
     days = [DAY, DAY + timedelta(days=1)] if known else [DAY]
-    for day in days:
-        warehouse.load(many_with_one_key_twice(day), documents.key(day))
+    loads = [warehouse.load(many_with_one_key_twice(day), documents.key(day)) for day in days]
+    counted = [loaded.counters["config_inventory"] for loaded in loads]
+    assert [counts["CREATED"] for counts in counted] == [20_001, 0][: len(days)]
+    assert all(counts["TOTAL"] == 20_002 for counts in counted)
+    listed = "SELECT count(*) FROM listings WHERE table_name = 'config_inventory'"
+    assert warehouse.query(listed) == [{"count": len(days)}]
     query = "SELECT resource_name FROM config_inventory WHERE resource_id = 'twice'"
     first = document(DAY)["config_inventory"][0]["resource_name"]
     assert warehouse.query(query) == [{"resource_name": first}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -40,6 +41,7 @@ class SlowS3(S3Manager):
     """Sends the end of an object only once something of its beginning has been loaded."""
 
     statements: threading.Semaphore
+    held = 2000  # bytes
 
     def open(self, file: File) -> tuple[File, Iterator[bytes]]:
         found, chunks = super().open(file)
@@ -48,10 +50,10 @@ class SlowS3(S3Manager):
     def held_back(self, body: bytes) -> Iterator[bytes]:
         while self.statements.acquire(blocking=False):
             pass  # what came before
-        yield body[:-2000]
+        yield body[: -self.held]
         for statement in ("seen", "rows"):
             assert self.statements.acquire(timeout=30), f"no {statement} before all is read"
-        yield body[-2000:]
+        yield body[-self.held :]
 
 
 @pytest.fixture
@@ -83,6 +85,18 @@ def test_a_status_at_the_beginning_decides_what_is_gone(slow: Warehouse, status:
     later["logs"]["security_status"] = status
     assert slow.load(later, documents.key(NEXT)).status is FileStatus.LOADED
     assert len(alive(slow)) == (10 if status == "Pass" else 12)
+
+
+def test_what_has_been_read_waits_for_no_other_category(
+    slow: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here all other categories follow, those that are loaded first as well."""
+    made = large(DAY, range(12))
+    begin = {name: made.pop(name) for name in ("meta", "logs", "account", "security")}
+    monkeypatch.setattr(SlowS3, "held", len(json.dumps(made)))
+    assert slow.load(begin | made, documents.key(DAY)).status is FileStatus.LOADED
+    assert len(alive(slow)) == 12
+    assert len(slow.rows()["application_signals"]) == len(made["application"])
 
 
 def test_a_document_whose_logs_come_last_is_read_first(warehouse: Warehouse) -> None:
