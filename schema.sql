@@ -3022,7 +3022,12 @@ CREATE OR REPLACE FUNCTION run_steps(document BIGINT, steps JSONB)
 RETURNS TABLE (created BIGINT, updated BIGINT, gone BIGINT) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS '
 DECLARE
+    -- The steps without their rows: to copy those with them takes longer than to parse them.
+    heads JSONB := (SELECT jsonb_agg((steps -> e.place) - ''rows'' ORDER BY e.place)
+                    FROM generate_series(0, jsonb_array_length(steps) - 1) AS e (place));
     step JSONB;
+    step_rows JSONB;
+    place BIGINT;
     own documents;
     is_first BOOLEAN;
     is_newest BOOLEAN;
@@ -3057,16 +3062,17 @@ BEGIN
         AND NOT EXISTS (SELECT FROM documents d
                         WHERE d.account_id = own.account_id AND d.id <> own.id
                           AND d.collected_at >= own.collected_at AND d.time_order >= own.time_order);
-    FOR step, usual, shorter, note IN
-        SELECT s.step, coalesce(k.sql, CASE WHEN s.step ->> ''sql'' LIKE ''% %''
-                                       THEN s.step ->> ''sql'' END), o.sql, n.sql
-        FROM jsonb_array_elements(steps) WITH ORDINALITY AS s (step, place)
+    FOR place, step, usual, shorter, note IN
+        SELECT s.place - 1, s.step, coalesce(k.sql, CASE WHEN s.step ->> ''sql'' LIKE ''% %''
+                                                    THEN s.step ->> ''sql'' END), o.sql, n.sql
+        FROM jsonb_array_elements(heads) WITH ORDINALITY AS s (step, place)
         LEFT JOIN statements k ON k.digest = s.step ->> ''sql''
         LEFT JOIN statements n ON n.digest = s.step ->> ''note''
         LEFT JOIN statements o ON o.digest = s.step ->> (
             CASE WHEN is_first THEN ''first'' WHEN is_newest THEN ''unchanged'' END)
         ORDER BY s.place LOOP
         number := NULL;
+        step_rows := steps #> ARRAY[CAST(place AS text), ''rows''];
         IF step ? ''without_meta'' THEN
             IF NOT EXISTS (SELECT FROM accounts a JOIN accounts o ON o.account_id = a.account_id
                            JOIN documents d ON d.account_id = o.id AND NOT d.with_meta
@@ -3075,7 +3081,7 @@ BEGIN
             END IF;
         ELSIF shorter IS NOT NULL THEN
             EXECUTE shorter INTO number, listing_key, scopes
-                USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
+                USING document, step_rows, step -> ''scopes'', own.account_id, own.day_order,
                       own.time_order, own.collected_at, own.with_meta, step -> ''chunks'';
             IF cardinality(scopes) > 0 THEN
                 INSERT INTO listings (
@@ -3101,11 +3107,11 @@ BEGIN
             RAISE serialization_failure USING MESSAGE = ''a statement was forgotten meanwhile'';
         ELSIF number IS NULL THEN
             RETURN QUERY EXECUTE usual
-                USING document, step -> ''rows'', step -> ''scopes'', own.account_id, own.day_order,
+                USING document, step_rows, step -> ''scopes'', own.account_id, own.day_order,
                       own.time_order, own.collected_at, own.with_meta, step -> ''chunks'';
             IF is_newest AND note IS NOT NULL THEN
                 EXECUTE note
-                    USING document, step -> ''rows'', step -> ''scopes'', own.account_id,
+                    USING document, step_rows, step -> ''scopes'', own.account_id,
                           own.day_order, own.time_order, own.collected_at, own.with_meta,
                           step -> ''chunks'';
             END IF;
@@ -3235,6 +3241,8 @@ LANGUAGE plpgsql AS '
 DECLARE
     own documents := jsonb_populate_record(CAST(NULL AS documents), document);
     known documents;
+    heads JSONB := (SELECT coalesce(jsonb_agg((steps -> e.place) - ''rows'' ORDER BY e.place), ''[]'')
+                    FROM generate_series(0, jsonb_array_length(steps) - 1) AS e (place));
     new_accounts BIGINT := 0;
     done JSONB;
     swallowed RECORD;
@@ -3242,7 +3250,7 @@ BEGIN
     loaded_before := false;
     today := 0;
     SELECT string_agg(DISTINCT n.digest, '','') INTO unknown
-    FROM jsonb_array_elements(steps) AS s (step)
+    FROM jsonb_array_elements(heads) AS s (step)
     CROSS JOIN LATERAL (VALUES (s.step ->> ''sql''), (s.step ->> ''first''),
                                (s.step ->> ''unchanged''), (s.step ->> ''note'')) AS n (digest)
     WHERE n.digest NOT LIKE ''% %'' AND NOT EXISTS (
@@ -3324,7 +3332,7 @@ BEGIN
                               THEN new_accounts ELSE r.created END,
                ''total'', greatest(CAST(r.step ->> ''total'' AS bigint), r.created)))
     INTO done
-    FROM ROWS FROM (jsonb_array_elements(steps), run_steps(known.id, steps))
+    FROM ROWS FROM (jsonb_array_elements(heads), run_steps(known.id, steps))
         AS r (step, created, updated, gone);
     SELECT d.name, d.created INTO swallowed
     FROM jsonb_to_recordset(done) AS d (name text, created bigint) WHERE d.created < 0 LIMIT 1;
