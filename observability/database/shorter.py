@@ -27,32 +27,40 @@ from observability.database.tables import Kind, Table
 def first_sql(schema: TableSchema, extent: Extent) -> str:
     """Insert the rows of an account that has none yet: there is nothing to compare them with.
 
-    A number below 0 is that of rows that were not written (`merge_sql`). Of two rows with one key
-    in two batches the first stays; of events that is for `merge_sql` to decide. '' where other rows
-    may have been made with the account's (`link_products`).
+    Of two rows with one key the first stays, in whichever batches they are. '' where other rows may
+    have been made with the account's (`link_products`).
     """
     table = schema.table
     if table.derived:
         return ""
-    values = {column: f'j."{column}"' for column in schema.owner + schema.data}
+    values = {column: f'i."{column}"' for column in schema.owner + schema.data}
     values["document_id"] = DOCUMENT
     if schema.stamped:
         values["updated_at"] = "now()"
     if table.kind is Kind.SNAPSHOT:
         values["gone_at"] = "CAST(NULL AS timestamptz)"  # whatever the column's default
-    several = extent in (Extent.MORE, Extent.LAST)
-    stays, written = "", "CASE WHEN w.n < i.n THEN w.n - i.n ELSE w.n END"
-    if several:
-        stays, written = f" ON CONFLICT ({', '.join(schema.key_of(''))}) DO NOTHING", "w.n"
     whole = extent in (Extent.WHOLE, Extent.LAST)
-    ctes = [incoming_cte(schema), *scope_ctes(schema, whole)]
-    return f"""WITH {", ".join(ctes)},
-inserted AS (
+    ctes, rows, wanted = scope_ctes(schema, whole), f"{typed_rows(schema)} i ORDER BY i.place", ""
+    stays = f" ON CONFLICT ({', '.join(schema.key_of(''))}) DO NOTHING"
+    if table.kind is Kind.EVENT:
+        ctes, stays = [incoming_cte(schema), none_there(schema)], ""
+        rows, wanted = "incoming i WHERE (SELECT holds FROM none_there)", "none_there WHERE holds"
+    inserted = f"""inserted AS (
     INSERT INTO "{table.name}" ({names(values)})
-    SELECT {", ".join(values.values())} FROM incoming j{stays}
-    RETURNING id)
-SELECT {written}, {listed(table, whole)}
-FROM (SELECT count(*) AS n FROM inserted) w, (SELECT count(*) AS n FROM incoming) i"""
+    SELECT {", ".join(values.values())} FROM {rows}{stays}
+    RETURNING id)"""
+    return f"""WITH {", ".join([*ctes, inserted])}
+SELECT (SELECT count(*) FROM inserted), {listed(table, whole)}{wanted and f" FROM {wanted}"}"""
+
+
+def none_there(schema: TableSchema) -> str:
+    """Whether no earlier batch has one of the events: the later version stays, so it is merged."""
+    pairs = zip(schema.key_of("t."), schema.key_of("i."), strict=True)
+    key = " AND ".join(f"{stored} = {ours}" for stored, ours in pairs)
+    return f"""none_there AS MATERIALIZED (
+    SELECT NOT EXISTS (
+        SELECT FROM incoming i CROSS JOIN LATERAL (
+            SELECT FROM "{schema.table.name}" t WHERE {key} LIMIT 1) t) AS holds)"""
 
 
 @lru_cache(maxsize=1024)

@@ -269,9 +269,7 @@ class Load:
                 yield self.products(spool.schema, rows, batch.rows)
             yield from self.owners(spool.schema.table)
             step = self.merge(spool, extent, rows, batch.rows)
-            step = self.with_chunks(step, extent, batch.chunks)
-            again = number and spool.schema.table.kind is Kind.EVENT
-            yield replace(step, first="") if again else step
+            yield self.with_chunks(step, extent, batch.chunks)
         yield from self.owners(spool.schema.table)
         if spool.passed:
             yield from self.passed_over(spool)

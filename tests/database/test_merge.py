@@ -146,7 +146,7 @@ class MergingOnly(DBManager):
 TOLD = """
 SELECT c.table_name, c.row_key, c.change, c.old_values, c.new_values, d.key, d.collected_at
 FROM changes c JOIN documents d ON d.id = c.document_id
-ORDER BY c.document_id, c.table_name, c.id"""
+ORDER BY c.document_id, c.table_name, CAST(c.row_key AS text), c.id"""
 COUNTED = "SELECT day, measure, dimension, value FROM daily_counts ORDER BY 1, 2, 3"
 LISTED = """
 SELECT l.table_name, l.sort_key, d.key, d.etag,
@@ -398,6 +398,24 @@ def test_of_two_rows_with_one_key_the_first_stays_in_whichever_batch(
     query = "SELECT resource_name FROM config_inventory WHERE resource_id = 'twice'"
     first = document(DAY)["config_inventory"][0]["resource_name"]
     assert warehouse.query(query) == [{"resource_name": first}]
+
+
+@pytest.mark.parametrize("versions", [("older", "newer"), ("newer", "older")])
+def test_of_two_versions_of_an_event_the_later_stays_in_whichever_batch(
+    warehouse: Warehouse, versions: tuple[str, str]
+) -> None:
+    made = document(DAY)
+    days = {"older": DAY - timedelta(days=2), "newer": DAY - timedelta(days=1)}
+    row = {**hub_finding(made), "finding_id": "twice"}
+    first, last = (
+        {**row, "title": name, "updated_at": f"{days[name]}T00:00:00+00:00"} for name in versions
+    )
+    others = [{**row, "finding_id": f"{'f' * 300}-{number}"} for number in range(10_000)]
+    made["security"]["security_hub"][0]["findings"] = [first, *others, last]
+    loaded = warehouse.load(made, documents.key(DAY))
+    assert loaded.counters["findings"]["CREATED"] == 10_001
+    query = "SELECT title FROM findings WHERE finding_id = 'twice'"
+    assert warehouse.query(query) == [{"title": "newer"}]
 
 
 def test_updates_take_no_ids(warehouse: Warehouse) -> None:
