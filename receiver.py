@@ -76,7 +76,7 @@ from observability.receiving.known import KnownSchemas
 from observability.receiving.load import Load, find_loaded
 from observability.receiving.named import find_each
 from observability.receiving.notices import log_problems
-from observability.receiving.process import AtOnce, PartQueue, check_whole, dispatch_all, run_loader
+from observability.receiving.process import AtOnce, check_whole, run_loaders
 from observability.receiving.reader import DocumentReader
 from observability.receiving.result import (
     SETTLED,
@@ -218,23 +218,16 @@ class Receiver:
 
 
 def process_file_data(chunks: Iterator[bytes], spool: DocumentSpool) -> Facts:
-    """Read a document and run its loaders, beside each other where there is much for them to do.
+    """Read a document and run its loaders: each reads its own part of it, and hands the rest on.
 
     Raises Rejected with everything that is wrong with the document.
     """
     reader = DocumentReader(chunks, (*ROW_PATHS, "meta"), spool.known)
     loaders = [loader for loader in LOADERS if loader.category not in spool.off]
-    with ThreadPoolExecutor(len(LOADERS), "loader") as pool:
-        queues = {x.category: PartQueue(pool, partial(run_loader, x, spool)) for x in loaders}
-        try:
-            dispatch_all(reader, queues, spool)
-        except Rejected as refused:
-            spool.add_problems(refused.reasons)
-        finally:
-            for queue in queues.values():
-                queue.end()
-        for queue in queues.values():
-            queue.result()
+    with ThreadPoolExecutor(len(LOADERS), "loader") if spool.early else AtOnce() as pool:
+        running = run_loaders(pool, loaders, reader, spool)
+    for loader in running:
+        loader.result()
     check_whole(reader, spool)
     return spool.facts
 

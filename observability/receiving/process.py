@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
-from queue import Queue
+from threading import Event
 from typing import Any, TypeVar
 
 from observability.contract import LOGS, SKIPPED
@@ -20,59 +21,6 @@ from observability.receiving.reader import DocumentReader
 from observability.receiving.spool import DocumentSpool
 
 T = TypeVar("T")
-
-CHUNK_PARTS = 512
-"""Parts that are handed on together, and of which a category has to have so many, or a MiB, for its
-loader to get a thread: starting one for each category would be much of a small document's work."""
-
-
-class PartQueue:
-    """Carries the parts of one category from the reader to its loader, a bounded few ahead.
-
-    `load` is given the queue: by a thread of the pool as soon as there is enough to do, else by the
-    reader's own at the end of the category.
-    """
-
-    def __init__(self, pool: Executor, load: Callable[[PartQueue], None]) -> None:
-        self.pool, self.load = pool, load
-        self.queue: Queue[list[Part]] = Queue(maxsize=2)
-        self.chunk: list[Part] = []
-        self.running: Future[None] | None = None
-        self.ended = self.over = False  # as its writer and as its reader knows
-
-    def put(self, part: Part) -> None:
-        self.chunk.append(part)
-        if len(self.chunk) >= CHUNK_PARTS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Have the parts so far loaded while more are read."""
-        self.running = self.running or self.pool.submit(self.load, self)
-        self.hand_on()
-
-    def hand_on(self) -> None:
-        if self.chunk:
-            self.queue.put(self.chunk)
-            self.chunk = []
-
-    def end(self) -> None:
-        if not self.ended:
-            self.ended = True
-            self.hand_on()
-            self.queue.put([])
-            if not self.running:
-                self.load(self)
-
-    def result(self) -> None:
-        """Wait until all is loaded; raises what the loader has raised in its thread."""
-        if self.running:
-            self.running.result()
-
-    def __iter__(self) -> Iterator[Part]:
-        while not self.over:
-            chunk = self.queue.get()
-            self.over = not chunk
-            yield from chunk
 
 
 class AtOnce(Executor):
@@ -88,39 +36,78 @@ class AtOnce(Executor):
         return done
 
 
-def run_loader(loader: Loader, spool: DocumentSpool, queue: PartQueue) -> None:
+def run_loaders(
+    pool: Executor, loaders: Iterable[Loader], reader: DocumentReader, spool: DocumentSpool
+) -> list[Future[None]]:
+    """Read the document; each loader begins where its category does.
+
+    A loader reads by itself: to hand each part from one thread to another takes a third longer.
+    While it encodes its last rows, the next one reads on.
+    """
+    left = {loader.category: loader for loader in loaders}
+    running = []
+    with noting(spool):
+        for category, parts in parts_by_category(reader, spool):
+            if loader := left.pop(category, None):
+                read = Event()
+                running.append(pool.submit(run_loader, loader, spool, parts, read))
+                read.wait()
+    for loader in left.values():  # the document has nothing for them
+        running.append(pool.submit(run_loader, loader, spool, iter(()), Event()))
+    return running
+
+
+def run_loader(loader: Loader, spool: DocumentSpool, parts: Iterator[Part], read: Event) -> None:
+    """Load the parts of a category; `read` is set as soon as others may read what follows."""
     try:
-        for loaded in loader.function(queue):
-            spool.take(loaded)
-    except RecursionError:
-        spool.add_problems([f"{loader.category}: is nested too deeply"])
-    except Rejected as refused:
-        spool.add_problems(refused.reasons)
+        with noting(spool, loader.category):
+            for loaded in loader.function(parts):
+                spool.take(loaded)
+        with noting(spool, loader.category):
+            for _ in parts:  # what is left after a failure
+                pass
     finally:
-        for _ in queue:  # after a failure: keep the reader from waiting for this loader
-            pass
+        read.set()
         spool.finish_category(loader.category)
 
 
-def dispatch_all(
-    reader: DocumentReader, queues: Mapping[str, PartQueue], spool: DocumentSpool
-) -> None:
-    """Deal the parts out as they are read, each category's last one at once."""
+@contextmanager
+def noting(spool: DocumentSpool, what: str = "the document") -> Iterator[None]:
+    """Note what a document is refused for, in place of raising it."""
+    try:
+        yield
+    except RecursionError:
+        spool.add_problems([f"{what}: is nested too deeply"])
+    except Rejected as refused:
+        spool.add_problems(refused.reasons)
+
+
+def parts_by_category(
+    reader: DocumentReader, spool: DocumentSpool
+) -> Iterator[tuple[str, Iterator[Part]]]:
+    """Each category of the document with its parts, which have to be read before the next."""
     for category, parts in groupby(reader.parts(), attrgetter("category")):
-        for part in parts:
-            dispatch(part, queues, spool)
-            if reader.read_more_than(MIB):
-                spool.room.check_time()
-                if category in queues:
-                    queues[category].flush()
-        if category in queues:
-            queues[category].end()
+        usable = usable_parts(reader, parts, spool)
+        yield category, usable
+        for _ in usable:
+            pass
 
 
-def dispatch(part: Part, queues: Mapping[str, PartQueue], spool: DocumentSpool) -> None:
-    """Hand a part to its category's loader; keep what the document says about itself."""
-    if spool.abandoned:
-        raise DocumentProblems
+def usable_parts(
+    reader: DocumentReader, parts: Iterable[Part], spool: DocumentSpool
+) -> Iterator[Part]:
+    """Parts as they are read; raises DocumentProblems once nobody wants them any more."""
+    for part in parts:
+        if spool.abandoned:
+            raise DocumentProblems
+        if reader.read_more_than(MIB):
+            spool.room.check_time()
+        if usable(part, spool):
+            yield part
+
+
+def usable(part: Part, spool: DocumentSpool) -> bool:
+    """Whether a part has a form that its loader knows; keep what the document says of itself."""
     if isinstance(part.value, dict):
         if part.path == LOGS:
             part.value.update({f"{category}_status": SKIPPED for category in spool.off})
@@ -134,9 +121,8 @@ def dispatch(part: Part, queues: Mapping[str, PartQueue], spool: DocumentSpool) 
             spool.add_problems([text])
         else:
             spool.add_faults([text], part.path if part.value != [] else "")
-        return
-    if part.category in queues:
-        queues[part.category].put(part)
+        return False
+    return True
 
 
 FACTS = frozenset({"meta", "account", LOGS})
