@@ -76,7 +76,7 @@ from observability.receiving.known import KnownSchemas
 from observability.receiving.load import Load, find_loaded
 from observability.receiving.named import find_each
 from observability.receiving.notices import log_problems
-from observability.receiving.process import AtOnce, check_whole, run_loaders
+from observability.receiving.process import LOADERS_AT_ONCE, AtOnce, check_whole, run_loaders
 from observability.receiving.reader import DocumentReader
 from observability.receiving.result import (
     SETTLED,
@@ -224,7 +224,7 @@ def process_file_data(chunks: Iterator[bytes], spool: DocumentSpool) -> Facts:
     """
     reader = DocumentReader(chunks, (*ROW_PATHS, "meta"), spool.known)
     loaders = [loader for loader in LOADERS if loader.category not in spool.off]
-    with ThreadPoolExecutor(len(LOADERS), "loader") if spool.early else AtOnce() as pool:
+    with ThreadPoolExecutor(LOADERS_AT_ONCE, "loader") if spool.early else AtOnce() as pool:
         running = run_loaders(pool, loaders, reader, spool)
     for loader in running:
         loader.result()

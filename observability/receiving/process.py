@@ -22,6 +22,11 @@ from observability.receiving.spool import DocumentSpool
 
 T = TypeVar("T")
 
+LOADERS_AT_ONCE = 2
+"""One reads while another encodes its last rows. As a document is one stream, others would have
+nothing to do, and the memory that each thread keeps is some MiB.
+"""
+
 
 class AtOnce(Executor):
     """Does at once what it is given, in the thread that gives it."""
