@@ -7,7 +7,6 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
-from threading import Event
 from typing import Any, TypeVar
 
 from observability.contract import LOGS, SKIPPED
@@ -54,25 +53,31 @@ def run_loaders(
     with noting(spool):
         for category, parts in parts_by_category(reader, spool):
             if loader := left.pop(category, None):
-                read = Event()
+                read = Future[None]()
                 running.append(pool.submit(run_loader, loader, spool, parts, read))
-                read.wait()
+                read.result()
     for loader in left.values():  # the document has nothing for them
-        running.append(pool.submit(run_loader, loader, spool, iter(()), Event()))
+        running.append(pool.submit(run_loader, loader, spool, iter(()), Future[None]()))
     return running
 
 
-def run_loader(loader: Loader, spool: DocumentSpool, parts: Iterator[Part], read: Event) -> None:
-    """Load the parts of a category; `read` is set as soon as others may read what follows."""
+def run_loader(
+    loader: Loader, spool: DocumentSpool, parts: Iterator[Part], read: Future[None]
+) -> None:
+    """Load the parts of a category; `read` is done once others may read what follows, or fail."""
     try:
         with noting(spool, loader.category):
             for loaded in loader.function(parts):
                 spool.take(loaded)
         with noting(spool, loader.category):
-            for _ in parts:  # what is left after a failure
+            for _ in parts:  # what is left where the loader has refused a part
                 pass
+    except BaseException as error:
+        read.set_exception(error)
+        raise
+    else:
+        read.set_result(None)
     finally:
-        read.set()
         spool.finish_category(loader.category)
 
 

@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
+import receiver
+from observability.limits import MIB
 from observability.loaders import LOADERS
 from observability.receiving.bucket import S3Manager
+from observability.receiving.facts import DocumentProblems
 from observability.receiving.files import File
 from observability.receiving.result import FileStatus
+from observability.receiving.spool import DocumentSpool
 from tests import documents
 from tests.cloud.data_api import ApiCall
 from tests.documents import Document, document
@@ -97,6 +101,30 @@ def test_what_has_been_read_waits_for_no_other_category(
     assert slow.load(begin | made, documents.key(DAY)).status is FileStatus.LOADED
     assert len(alive(slow)) == 12
     assert len(slow.rows()["application_signals"]) == len(made["application"])
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("first", ["security", "others"])
+def test_a_document_that_is_given_up_is_not_read_to_its_end(
+    warehouse: Warehouse, first: str, early: bool
+) -> None:
+    """Whether its load has failed amid a category, or amid what no loader is for."""
+    made = large(DAY, range(12))
+    made = {"meta": made["meta"], "others": "x" * MIB} | made
+    body = documents.encode({first: made.pop(first)} | made)
+    spool = DocumentSpool(warehouse.receiver.schemas.read())
+    spool.early = early
+    pieces = iter([body[begin : begin + MIB // 2] for begin in range(0, len(body), MIB // 2)])
+
+    def chunks() -> Iterator[bytes]:
+        yield next(pieces)
+        spool.abandoned = True
+        yield from pieces
+
+    with pytest.raises(DocumentProblems):
+        receiver.process_file_data(chunks(), spool)
+    assert len(list(pieces)) > 16
+    spool.close()
 
 
 def test_a_document_whose_logs_come_last_is_read_first(warehouse: Warehouse) -> None:
