@@ -220,14 +220,15 @@ class Receiver:
 def process_file_data(chunks: Iterator[bytes], spool: DocumentSpool) -> Facts:
     """Read a document and run its loaders: each reads its own part of it, and hands the rest on.
 
-    Raises Rejected with everything that is wrong with the document.
+    Raises Rejected with everything that is wrong with the document, DocumentProblems once its load
+    has been given up.
     """
     reader = DocumentReader(chunks, (*ROW_PATHS, "meta"), spool.known)
     loaders = [loader for loader in LOADERS if loader.category not in spool.off]
     with ThreadPoolExecutor(LOADERS_AT_ONCE, "loader") if spool.early else AtOnce() as pool:
         running = run_loaders(pool, loaders, reader, spool)
-    for loader in running:
-        loader.result()
+    for done in running:
+        done.result()
     check_whole(reader, spool)
     return spool.facts
 

@@ -349,6 +349,7 @@ CREATE TABLE IF NOT EXISTS chunks (
     created_at  TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX IF NOT EXISTS chunks_key ON chunks (account_id, table_name, digest);
+-- As findings: each document sets document_id.
 ALTER TABLE chunks SET (fillfactor = 50);
 SELECT describe('chunks', '
 Rows that follow each other in a list of an account''s newest large document, and are stored as they
@@ -983,6 +984,8 @@ CREATE TABLE IF NOT EXISTS findings (
     document_id        BIGINT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS findings_key ON findings (account_id, key_text(finding_id));
+-- Each document sets document_id of all findings that it has. With half of each page free, the new
+-- version of a row stays on its page, and is written into no index, as long as none has document_id.
 ALTER TABLE findings SET (fillfactor = 50);
 CREATE INDEX IF NOT EXISTS findings_security ON findings (security_id);
 CREATE INDEX IF NOT EXISTS findings_open ON findings (account_id)
@@ -3000,10 +3003,22 @@ BEGIN
     RETURN written;
 END';
 
+-- without_rows: the steps of a document (`run_steps`) without their rows, which most queries need not:
+-- each query that is given them copies several megabytes several times.
+CREATE OR REPLACE FUNCTION without_rows(steps JSONB) RETURNS JSONB LANGUAGE plpgsql AS '
+DECLARE
+    heads JSONB := ''[]'';
+BEGIN
+    FOR place IN 0 .. jsonb_array_length(steps) - 1 LOOP
+        heads := heads || jsonb_build_array((steps -> place) - ''rows'');
+    END LOOP;
+    RETURN heads;
+END';
+
 -- run_steps: runs statements of the receiver one after another, with the rights of its caller. The
 -- Data API takes one statement per call and some 20 ms for it; a document has a statement per table.
--- The planner cannot know how many rows come: it is told to look each up by an index. The rows of a
--- request (4 MiB) are sorted in 32 MiB of memory, as 4 MiB are too few. Each statement is
+-- The planner cannot know how many rows come: it is told to look each up by an index. A sort may take
+-- 32 MB: for the rows of a request PostgreSQL's default of 4 MB is too little. Each statement is
 -- given the id of its document, its own rows and scopes, and of the document's row its account and what
 -- says which of two documents is the newer. Steps name statements by their digests in `statements`:
 --   sql           what is to be done; answers created, updated, gone. Receivers of version 1.0, and
@@ -3022,9 +3037,9 @@ DROP FUNCTION IF EXISTS run_steps(INTEGER, JSONB);
 CREATE OR REPLACE FUNCTION run_steps(document BIGINT, steps JSONB)
 RETURNS TABLE (created BIGINT, updated BIGINT, gone BIGINT) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-SET work_mem = 32768 AS '
+SET work_mem = '32MB' AS '
 DECLARE
-    heads JSONB := ''[]'';
+    heads JSONB := without_rows(steps);
     step JSONB;
     step_rows JSONB;
     place BIGINT;
@@ -3038,10 +3053,6 @@ DECLARE
     listing_key TEXT;
     scopes TEXT[];
 BEGIN
-    -- A query copies its parameters many times: the steps without their rows are enough for most.
-    FOR n IN 0 .. jsonb_array_length(steps) - 1 LOOP
-        heads := heads || jsonb_build_array((steps -> n) - ''rows'');
-    END LOOP;
     SELECT * INTO own FROM documents d WHERE d.id = document;
     is_first := own.loaded_at IS NULL
         AND NOT EXISTS (SELECT FROM documents d
@@ -3245,16 +3256,13 @@ LANGUAGE plpgsql AS '
 DECLARE
     own documents := jsonb_populate_record(CAST(NULL AS documents), document);
     known documents;
-    heads JSONB := ''[]'';
+    heads JSONB := without_rows(steps);
     new_accounts BIGINT := 0;
     done JSONB;
     swallowed RECORD;
 BEGIN
     loaded_before := false;
     today := 0;
-    FOR n IN 0 .. jsonb_array_length(steps) - 1 LOOP
-        heads := heads || jsonb_build_array((steps -> n) - ''rows'');
-    END LOOP;
     SELECT string_agg(DISTINCT n.digest, '','') INTO unknown
     FROM jsonb_array_elements(heads) AS s (step)
     CROSS JOIN LATERAL (VALUES (s.step ->> ''sql''), (s.step ->> ''first''),

@@ -187,5 +187,7 @@ def end_log() -> None:
     """Write no more lines, whatever threads that are left behind have to say."""
     for handler in LOGGER.handlers:
         handler.acquire()  # a line that is being written is finished
-        write_lines_with(lambda _: None)
-        handler.release()
+        try:
+            write_lines_with(lambda _: None)
+        finally:
+            handler.release()

@@ -151,6 +151,11 @@ hanging AS (SELECT a.* FROM asked a WHERE {same_parents(schema)}),
 
 
 def pass_listed(schema: TableSchema) -> str:
+    """Pass over chunks of a listing.
+
+    If they are all that exists, no row is looked up, and the listing is noted at once. Else each is
+    looked up and remembered for the step that ends the listing.
+    """
     name = schema.table.name
     return f"""quick AS MATERIALIZED (SELECT {nothing_else(schema)} AS holds),
 same AS (
@@ -173,12 +178,18 @@ WHERE (SELECT count(*) FROM hanging) = jsonb_array_length({ROWS})
 
 
 def pass_events(schema: TableSchema) -> str:
-    """By their places, as they have been looked up: a row that somebody writes now is not met."""
+    """Set the events of the chunks to the document.
+
+    Rows are updated by the places (ctid) at which they were found, which saves to look them up
+    again. One that another transaction writes meanwhile has another place then: it is not updated,
+    and nothing is passed over. As in `same_row`, their document has to exist.
+    """
     name = schema.table.name
     return f"""found AS MATERIALIZED (
     SELECT a.id AS chunk, cardinality(a.row_ids) AS rows, a.versions, t.ctid AS place,
            {VERSION} AS version
-    FROM hanging a CROSS JOIN unnest(a.row_ids) AS r (id) JOIN "{name}" t ON t.id = r.id),
+    FROM hanging a CROSS JOIN unnest(a.row_ids) AS r (id) JOIN "{name}" t ON t.id = r.id
+    WHERE EXISTS (SELECT FROM documents d WHERE d.id = a.document_id)),
 same AS (
     SELECT f.chunk FROM found f GROUP BY f.chunk
     HAVING count(*) = max(f.rows) AND sum(f.version) = max(f.versions)),
@@ -191,6 +202,7 @@ kept AS (
     WHERE c.id = k.chunk)
 SELECT {NONE}, CAST('' AS text), CAST(ARRAY[] AS text[])
 WHERE (SELECT count(*) FROM same) = jsonb_array_length({ROWS})
+  -- Two chunks may have the same row.
   AND (SELECT count(*) FROM met) IN ((SELECT count(*) FROM found),
                                      (SELECT count(DISTINCT f.place) FROM found f))"""
 

@@ -27,40 +27,52 @@ from observability.database.tables import Kind, Table
 def first_sql(schema: TableSchema, extent: Extent) -> str:
     """Insert the rows of an account that has none yet: there is nothing to compare them with.
 
-    Of two rows with one key the first stays, in whichever batches they are. '' where other rows may
-    have been made with the account's (`link_products`).
+    '' where other rows may have been made with the account's (`link_products`).
     """
-    table = schema.table
-    if table.derived:
+    if schema.table.derived:
         return ""
+    if schema.table.kind is Kind.EVENT:
+        return first_events(schema)
+    return first_rows(schema, whole=extent in (Extent.WHOLE, Extent.LAST))
+
+
+def first_rows(schema: TableSchema, whole: bool) -> str:
+    """Of two rows with one key the first stays, in whichever batches they are."""
+    ctes = "".join(f"{cte},\n" for cte in scope_ctes(schema, whole))
+    return f"""WITH {ctes}inserted AS (
+    {insert(schema)} FROM {typed_rows(schema)} i ORDER BY i.place
+    ON CONFLICT ({", ".join(schema.key_of(""))}) DO NOTHING RETURNING id)
+SELECT count(*), {listed(schema.table, whole)} FROM inserted"""
+
+
+def first_events(schema: TableSchema) -> str:
+    """Of two versions of an event the later stays.
+
+    If an earlier batch has any of these events, nothing is inserted: the batch is to be merged.
+    """
+    pairs = zip(schema.key_of("t."), schema.key_of("i."), strict=True)
+    key = " AND ".join(f"{stored} = {ours}" for stored, ours in pairs)
+    return f"""WITH {incoming_cte(schema)},
+batch AS MATERIALIZED (
+    SELECT NOT EXISTS (
+        SELECT FROM incoming i CROSS JOIN LATERAL (
+            SELECT FROM "{schema.table.name}" t WHERE {key} LIMIT 1) t) AS all_new),
+inserted AS (
+    {insert(schema)} FROM incoming i WHERE (SELECT b.all_new FROM batch b) RETURNING id)
+SELECT (SELECT count(*) FROM inserted), {listed(schema.table, whole=False)}
+FROM batch b WHERE b.all_new"""
+
+
+def insert(schema: TableSchema) -> str:
+    """The beginning of a statement that inserts rows i."""
     values = {column: f'i."{column}"' for column in schema.owner + schema.data}
     values["document_id"] = DOCUMENT
     if schema.stamped:
         values["updated_at"] = "now()"
-    if table.kind is Kind.SNAPSHOT:
+    if schema.table.kind is Kind.SNAPSHOT:
         values["gone_at"] = "CAST(NULL AS timestamptz)"  # whatever the column's default
-    whole = extent in (Extent.WHOLE, Extent.LAST)
-    ctes, rows, wanted = scope_ctes(schema, whole), f"{typed_rows(schema)} i ORDER BY i.place", ""
-    stays = f" ON CONFLICT ({', '.join(schema.key_of(''))}) DO NOTHING"
-    if table.kind is Kind.EVENT:
-        ctes, stays = [incoming_cte(schema), none_there(schema)], ""
-        rows, wanted = "incoming i WHERE (SELECT holds FROM none_there)", "none_there WHERE holds"
-    inserted = f"""inserted AS (
-    INSERT INTO "{table.name}" ({names(values)})
-    SELECT {", ".join(values.values())} FROM {rows}{stays}
-    RETURNING id)"""
-    return f"""WITH {", ".join([*ctes, inserted])}
-SELECT (SELECT count(*) FROM inserted), {listed(table, whole)}{wanted and f" FROM {wanted}"}"""
-
-
-def none_there(schema: TableSchema) -> str:
-    """Whether no earlier batch has one of the events: the later version stays, so it is merged."""
-    pairs = zip(schema.key_of("t."), schema.key_of("i."), strict=True)
-    key = " AND ".join(f"{stored} = {ours}" for stored, ours in pairs)
-    return f"""none_there AS MATERIALIZED (
-    SELECT NOT EXISTS (
-        SELECT FROM incoming i CROSS JOIN LATERAL (
-            SELECT FROM "{schema.table.name}" t WHERE {key} LIMIT 1) t) AS holds)"""
+    return f"""INSERT INTO "{schema.table.name}" ({names(values)})
+    SELECT {", ".join(values.values())}"""
 
 
 @lru_cache(maxsize=1024)

@@ -20,7 +20,10 @@ def find_loaders() -> tuple[Loader, ...]:
 
 
 def in_order(loaders: Iterable[Loader]) -> list[Table]:
-    """All tables in the order of loading: of each loader in turn, those that say so last."""
+    """All tables in the order of loading: of each loader in turn, those that say so last.
+
+    A large document's categories are loaded as they come (`DocumentSpool.in_turn`).
+    """
     tables = [
         replace(table, category=x.category, path=table.path or x.category)
         for x in loaders

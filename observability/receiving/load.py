@@ -211,7 +211,7 @@ class Load:
         return whole and of_now and bool(self.document["with_meta"])
 
     def steps(self) -> Iterator[Step]:
-        """The statements of the document; a batch is read when its turn comes."""
+        """The statements of the document, category by category as they are read (`in_turn`)."""
         for spool in self.spool.in_turn():
             name = spool.schema.table.name
             if spool.schema.table.kind is not Kind.OWNER:
@@ -315,7 +315,7 @@ class Load:
             yield Step(name, "", numbers, count, schema, unchanged=passed)
         if not is_event:
             last = self.merge(spool, Extent.LAST, "[]", 0)
-            yield replace(last, first="", unchanged=listed_sql(schema))
+            yield replace(last, unchanged=listed_sql(schema))
 
     def merge(self, spool: TableSpool, extent: Extent, rows: str, count: int) -> Step:
         known = extent if self.is_complete_listing(spool) else Extent.SOME

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -43,19 +42,22 @@ class AtOnce(Executor):
 def run_loaders(
     pool: Executor, loaders: Iterable[Loader], reader: DocumentReader, spool: DocumentSpool
 ) -> list[Future[None]]:
-    """Read the document; each loader begins where its category does.
+    """Read the document; each loader begins where its category does. Returns their futures.
 
     A loader reads by itself: to hand each part from one thread to another takes a third longer.
-    While it encodes its last rows, the next one reads on.
+    While it encodes its last rows, the next one reads on. What the document is refused for is noted
+    in the spool; raises DocumentProblems, and what else keeps it from being read.
     """
     left = {loader.category: loader for loader in loaders}
     running = []
-    with noting(spool):
+    try:
         for category, parts in parts_by_category(reader, spool):
             if loader := left.pop(category, None):
                 read = Future[None]()
                 running.append(pool.submit(run_loader, loader, spool, parts, read))
                 read.result()
+    except Rejected as refused:
+        spool.add_problems(refused.reasons)
     for loader in left.values():  # the document has nothing for them
         running.append(pool.submit(run_loader, loader, spool, iter(()), Future[None]()))
     return running
@@ -66,12 +68,7 @@ def run_loader(
 ) -> None:
     """Load the parts of a category; `read` is done once others may read what follows, or fail."""
     try:
-        with noting(spool, loader.category):
-            for loaded in loader.function(parts):
-                spool.take(loaded)
-        with noting(spool, loader.category):
-            for _ in parts:  # what is left where the loader has refused a part
-                pass
+        load_parts(loader, spool, parts)
     except BaseException as error:
         read.set_exception(error)
         raise
@@ -81,13 +78,12 @@ def run_loader(
         spool.finish_category(loader.category)
 
 
-@contextmanager
-def noting(spool: DocumentSpool, what: str = "the document") -> Iterator[None]:
-    """Note what a document is refused for, in place of raising it."""
+def load_parts(loader: Loader, spool: DocumentSpool, parts: Iterator[Part]) -> None:
     try:
-        yield
+        for loaded in loader.function(parts):
+            spool.take(loaded)
     except RecursionError:
-        spool.add_problems([f"{what}: is nested too deeply"])
+        spool.add_problems([f"{loader.category}: is nested too deeply"])
     except Rejected as refused:
         spool.add_problems(refused.reasons)
 
@@ -97,13 +93,13 @@ def parts_by_category(
 ) -> Iterator[tuple[str, Iterator[Part]]]:
     """Each category of the document with its parts, which have to be read before the next."""
     for category, parts in groupby(reader.parts(), attrgetter("category")):
-        usable = usable_parts(reader, parts, spool)
-        yield category, usable
-        for _ in usable:
+        unread = checked_parts(reader, parts, spool)
+        yield category, unread
+        for _ in unread:  # those of no loader, or of one that has refused a part
             pass
 
 
-def usable_parts(
+def checked_parts(
     reader: DocumentReader, parts: Iterable[Part], spool: DocumentSpool
 ) -> Iterator[Part]:
     """Parts as they are read; raises DocumentProblems once nobody wants them any more."""
@@ -112,11 +108,11 @@ def usable_parts(
             raise DocumentProblems
         if reader.read_more_than(MIB):
             spool.room.check_time()
-        if usable(part, spool):
+        if check_part(part, spool):
             yield part
 
 
-def usable(part: Part, spool: DocumentSpool) -> bool:
+def check_part(part: Part, spool: DocumentSpool) -> bool:
     """Whether a part has a form that its loader knows; keep what the document says of itself."""
     if isinstance(part.value, dict):
         if part.path == LOGS:

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 
 from observability.database.catalogue import TableSchema
 from observability.errors import Rejected
@@ -19,8 +19,6 @@ from observability.receiving.facts import DocumentProblems, Facts
 from observability.receiving.files import File
 from observability.receiving.room import Batch, Room, unlimited
 from observability.receiving.table_spool import TableSpool
-
-T = TypeVar("T")
 
 
 class DocumentSpool:
@@ -163,24 +161,24 @@ class DocumentSpool:
         return self.ended or bool(self.early and known and self.large())
 
     def in_turn(self) -> Iterator[TableSpool]:
-        """All tables: those of each category together, as soon as rows of it are ready or it ends.
+        """All tables: those of each category together, as soon as its first has rows or has ended.
 
         So none waits for a category that the document has further on. Within a category the order
         is kept, as rows hang on others of it; late tables come last.
         """
-        left: dict[tuple[bool, str], list[TableSpool]] = {}
+        late = [table for table in self.tables.values() if table.schema.table.late]
+        left: dict[str, list[TableSpool]] = {}
         for table in self.tables.values():
-            about = table.schema.table
-            left.setdefault((about.late, about.category), []).append(table)
+            if table not in late:
+                left.setdefault(table.schema.table.category, []).append(table)
         while left:
             yield from left.pop(self.next_begun(left))
+        yield from late
 
-    def next_begun(self, left: Mapping[T, Sequence[TableSpool]]) -> T:
-        """Wait until a group of tables has begun; the first that has, late ones only if all are."""
-        early = [key for key, tables in left.items() if not tables[0].schema.table.late]
-        among = early or [*left]
-        self.wait(lambda: any(left[key][0].begun for key in among))
-        return next(key for key in among if left[key][0].begun)
+    def next_begun(self, left: Mapping[str, Sequence[TableSpool]]) -> str:
+        """Wait for a category whose first table has begun."""
+        self.wait(lambda: any(tables[0].begun for tables in left.values()))
+        return next(name for name, tables in left.items() if tables[0].begun)
 
     def batches(self, table: TableSpool) -> Iterator[tuple[Batch, bool]]:
         """The batches of a table as they are finished, and whether it is the last one."""

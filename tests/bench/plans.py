@@ -117,7 +117,7 @@ def explain(connection: Connection, statement: Statement) -> Any:
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
         for setting in step_settings(connection) if statement.is_step else ():
-            connection.execute(f"SET LOCAL {setting}".encode())
+            connection.execute("SELECT set_config(%s, %s, true)", setting.split("="))
         types = f"({', '.join(statement.types)})" if statement.types else ""
         connection.execute(f"PREPARE statement{types} AS {statement.text}".encode(), prepare=False)
         arguments = sql.SQL(", ").join(map(sql.Literal, statement.values))

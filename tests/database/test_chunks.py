@@ -211,6 +211,18 @@ def test_a_list_with_other_rows_is_loaded_as_it_is(passing: Warehouse, first: in
     assert_as_merged(passing, history)
 
 
+def test_what_each_document_writes_is_in_no_index(warehouse: Warehouse) -> None:
+    """Else half-filled pages are of no use: each new version of a row is written into all."""
+    indexed = warehouse.query("""
+        SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('document_id', 'versions')
+        WHERE c.relname IN ('findings', 'chunks') AND a.attnum = ANY (i.indkey)""")
+    filled = warehouse.query("""
+        SELECT relname FROM pg_class WHERE 'fillfactor=50' = ANY (reloptions) ORDER BY 1""")
+    assert indexed == []
+    assert [row["relname"] for row in filled] == ["chunks", "findings"]
+
+
 def edited(draw: st.DrawFn, before: Sequence[Row]) -> list[Row]:
     """A list after some edits; most have none."""
     after = list(before)
