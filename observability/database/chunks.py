@@ -33,6 +33,9 @@ PARENTS = 16
 
 NAMES_CHARACTERS = 500
 
+ALL = 0
+"""In place of the id of a row in `seen`: the listing was found to be all that exists."""
+
 KNOWN_BYTES = 500_000
 """Of the chunks that one call answers: an answer of the Data API has 1 MiB at most."""
 
@@ -154,7 +157,8 @@ def pass_listed(schema: TableSchema) -> str:
     """Pass over chunks of a listing.
 
     If they are all that exists, no row is looked up, and the listing is noted at once. Else each is
-    looked up and remembered for the step that ends the listing.
+    looked up and remembered for the step that ends the listing; also where a newer listing is left
+    of a document that was deleted.
     """
     name = schema.table.name
     return f"""quick AS MATERIALIZED (SELECT {nothing_else(schema)} AS holds),
@@ -167,7 +171,8 @@ same AS (
 met AS (
     INSERT INTO seen (table_name, row_id)
     SELECT '{name}', r.id FROM asked a CROSS JOIN unnest(a.row_ids) AS r (id)
-    WHERE NOT (SELECT q.holds FROM quick q)),
+    WHERE NOT (SELECT q.holds FROM quick q)
+    UNION ALL SELECT '{name}', {ALL} FROM quick q WHERE q.holds),
 kept AS (UPDATE chunks c SET document_id = {DOCUMENT} FROM asked a WHERE c.id = a.id)
 SELECT {NONE}, {own_order(schema.table)},
        CASE WHEN q.holds THEN ARRAY[''] ELSE CAST(ARRAY[] AS text[]) END
@@ -208,12 +213,15 @@ WHERE (SELECT count(*) FROM same) = jsonb_array_length({ROWS})
 
 
 def nothing_else(schema: TableSchema) -> str:
-    """Whether all that exists of a complete listing is the chunks, and rows met before.
+    """Whether the listing is the newest, and all that exists is the chunks, and rows met before.
 
     One scan of the account takes a quarter of the time of looking up each row.
     """
-    name = schema.table.name
-    return f"""coalesce((SELECT sum({VERSION}) FROM {existing_rows(schema)})
+    name, order = schema.table.name, own_order(schema.table)
+    return f"""NOT EXISTS (
+        SELECT FROM listings l WHERE l.account_id = {ACCOUNT} AND l.table_name = '{name}'
+          AND l.scope = '' AND l.sort_key >= {order})
+    AND coalesce((SELECT sum({VERSION}) FROM {existing_rows(schema)})
         = (SELECT sum(versions) FROM asked) + (
             SELECT coalesce(sum({VERSION}), 0)
             FROM (SELECT DISTINCT row_id FROM seen WHERE table_name = '{name}') s
@@ -221,12 +229,10 @@ def nothing_else(schema: TableSchema) -> str:
 
 
 def listed_sql(schema: TableSchema) -> str:
-    """Answer if the listing has been noted by `pass_sql`: then it lacks nothing that exists."""
+    """Answer if `pass_sql` has noted the listing: then it lacks nothing that exists."""
     return f"""SELECT {NONE}, '', CAST(ARRAY[] AS text[])
 WHERE EXISTS (
-    SELECT FROM listings l
-    WHERE l.account_id = {ACCOUNT} AND l.table_name = '{schema.table.name}' AND l.scope = ''
-      AND l.document_id = {DOCUMENT})"""
+    SELECT FROM seen WHERE table_name = '{schema.table.name}' AND row_id = {ALL})"""
 
 
 def same_parents(schema: TableSchema) -> str:

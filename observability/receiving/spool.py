@@ -163,14 +163,15 @@ class DocumentSpool:
     def in_turn(self) -> Iterator[TableSpool]:
         """All tables: those of each category together, as soon as its first has rows or has ended.
 
-        So none waits for a category that the document has further on. Within a category the order
-        is kept, as rows hang on others of it; late tables come last.
+        So none waits for a category that the document has further on. The account comes first, late
+        tables last; within a category the order is kept, as rows hang on others of it.
         """
         late = [table for table in self.tables.values() if table.schema.table.late]
         left: dict[str, list[TableSpool]] = {}
         for table in self.tables.values():
             if table not in late:
                 left.setdefault(table.schema.table.category, []).append(table)
+        yield from left.pop(next(iter(left)))
         while left:
             yield from left.pop(self.next_begun(left))
         yield from late

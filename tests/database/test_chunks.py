@@ -211,6 +211,32 @@ def test_a_list_with_other_rows_is_loaded_as_it_is(passing: Warehouse, first: in
     assert_as_merged(passing, history)
 
 
+def test_an_event_whose_document_is_deleted_is_as_a_merge_has_it(passing: Warehouse) -> None:
+    """AWS's time of it is ahead, and only its own document says of how much of it to think."""
+    history: list[tuple[Document, int, str]] = []
+    for number, value in enumerate("111112"):
+        made = THREE.document(number)
+        for each in made["security"]["security_hub"][0]["findings"]:
+            each |= {"updated_at": "2027-05-01T00:00:00+00:00", "status": value}
+        history.append((made, number, "a document" if number == 3 else "nothing"))
+    assert_as_merged(passing, history)
+
+
+def test_a_listing_of_a_deleted_document_has_nothing_read_twice(
+    passing: Warehouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in (0, 1, 2, 9):
+        load(passing, THREE.document(number), number)
+    passing.query("DELETE FROM documents WHERE id = (SELECT max(id) FROM documents)", fetch=False)
+    newer = passing.query(
+        "SELECT count(*) FROM listings WHERE document_id NOT IN (SELECT id FROM documents)"
+    )
+    assert newer[0]["count"]
+    for number in (3, 4):
+        load(passing, THREE.document(number), number)
+    assert "trying again" not in caplog.text
+
+
 def test_what_each_document_writes_is_in_no_index(warehouse: Warehouse) -> None:
     """Else half-filled pages are of no use: each new version of a row is written into all."""
     indexed = warehouse.query("""
