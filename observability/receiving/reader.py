@@ -124,9 +124,7 @@ class DocumentReader:
                 value, end = self.json.raw_decode(self.text, self.position)
             except json.JSONDecodeError as error:
                 if not self.read_on():
-                    raise Rejected(
-                        f"not JSON: {error.msg} in the value at {self.place()}"
-                    ) from None
+                    raise Rejected(self.no_value(error)) from None
             except RecursionError:
                 raise Rejected(f"nested too deeply, in the value at {self.place()}") from None
             except ValueError:
@@ -135,6 +133,12 @@ class DocumentReader:
                 if len(self.text) - end > 2 or not self.fill():  # 12 may go on as 12.5 or 12e+3
                     self.position = end
                     return value
+
+    def no_value(self, error: json.JSONDecodeError) -> str:
+        """What to say of a value that json cannot decode although all of the object is there."""
+        unended = error.msg.startswith("Unterminated string") or error.pos >= len(self.text)
+        problem = "the text is cut off" if unended else error.msg
+        return f"not JSON: {problem}, in the value at {self.place()}"
 
     def measured_value(self) -> tuple[Any, int]:
         """The next value, and the characters of its text."""
