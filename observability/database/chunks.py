@@ -58,6 +58,7 @@ LEFT JOIN LATERAL (
                                        coalesce(k.parents, '{{}}'), k.table_name) AS chunk
         FROM chunks k WHERE k.account_id = a.id AND k.id > CAST(:after AS bigint)
           AND k.table_name <> ALL ({WATCHED})
+          AND k.document_id IN (SELECT d.id FROM documents d WHERE d.account_id = a.id)
         ORDER BY k.id LIMIT {KNOWN_BYTES // 100}) c) s ON s.id IS NOT NULL
 WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
   AND (SELECT max(d.period_end) FROM documents d WHERE d.account_id = a.id)
@@ -65,7 +66,8 @@ WHERE a.account_id = CAST(:account AS text) AND a.region = CAST(:region AS text)
   AND (SELECT d.id FROM documents d WHERE d.account_id = a.id AND NOT d.with_meta LIMIT 1) IS NULL
 GROUP BY a.id"""
 """The next chunks of an account and region as JSON: NULL if there are none; no row if nothing is to
-be passed over, as it has no documents, or such of other producers, or of later days.
+be passed over, as it has no documents, or such of other producers, or of later days. Chunks whose
+document was deleted by hand do not count.
 
 One text is read ten times as fast as records of the Data API.
 """
@@ -187,7 +189,7 @@ def pass_events(schema: TableSchema) -> str:
 
     Rows are updated by the places (ctid) at which they were found, which saves to look them up
     again. One that another transaction writes meanwhile has another place then: it is not updated,
-    and nothing is passed over. As in `same_row`, their document has to exist.
+    and nothing is passed over. As in `same_row`, their document has to exist still.
     """
     name = schema.table.name
     return f"""found AS MATERIALIZED (
