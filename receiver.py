@@ -407,6 +407,7 @@ def main(arguments: Sequence[str] | None = None, script: str = SCRIPT) -> int:
     start_log(flags)
     gc.freeze()  # rows have no reference cycles, so collect garbage rarely
     gc.set_threshold(100_000, 50, 100)
+    sys.setswitchinterval(0.0005)  # a request goes out at once beside a document that is read
     return exit_code(
         script, lambda: run(flags), lambda error: print_problems(script, with_setting(error))
     )
