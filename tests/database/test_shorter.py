@@ -12,15 +12,17 @@ from typing import Any
 import psycopg
 import pytest
 
+import receiver
 from observability.database.client import DBManager
 from observability.database.merge import LOAD_SQL
 from observability.errors import DatabaseFault
-from observability.receiving.result import FileStatus
+from observability.receiving.result import FileResult, FileStatus
 from observability.settings.receiver import Settings
 from tests import documents
 from tests.database.test_unchanged import DAY, counts, day_with, load, stored
 from tests.database.waiting import wait_for_lock
 from tests.documents import Document, document
+from tests.faults import put
 from tests.warehouse import Warehouse
 
 EVENTS = ("findings", "guard_duty_findings", "inspector_findings", "health_events")
@@ -117,6 +119,33 @@ def held(warehouse: Warehouse) -> Any:
     with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as connection:
         connection.execute("LOCK TABLE support_tickets IN SHARE MODE")
         yield connection
+
+
+def test_a_trigger_that_comes_while_the_first_document_is_inserted_is_seen(
+    warehouse: Warehouse,
+) -> None:
+    """It leaves rows out, which must not count as rows that the document has twice."""
+    results: list[FileResult] = []
+    put(warehouse, document(), documents.key())
+    [file] = warehouse.receiver.s3.list_files("data/")
+    loading = threading.Thread(
+        target=lambda: results.append(receiver.load_safely(warehouse.receiver, file))
+    )
+    with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as theirs:
+        theirs.execute(
+            "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql"
+            " AS $$ BEGIN RETURN NULL; END $$"
+        )
+        theirs.execute(
+            "CREATE TRIGGER theirs BEFORE INSERT ON kms_keys"
+            " FOR EACH ROW EXECUTE FUNCTION nothing()"
+        )
+        loading.start()
+        wait_for_lock(warehouse, "load_document", loading)
+    loading.join()
+    [result] = results
+    assert result.status is FileStatus.FAILED
+    assert "the trigger theirs on kms_keys" in result.reasons[0]
 
 
 def only_costs(region: str) -> Document:

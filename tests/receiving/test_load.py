@@ -103,6 +103,21 @@ def test_what_has_been_read_waits_for_no_other_category(
     assert len(slow.rows()["application_signals"]) == len(made["application"])
 
 
+def test_the_account_comes_first_and_what_accounts_share_last(warehouse: Warehouse) -> None:
+    """Shared rows are locked until the document is loaded, and others wait for them."""
+    spool = DocumentSpool(warehouse.receiver.schemas.read())
+    for category in ("security", "account"):
+        spool.finish_category(category)
+    turns = spool.in_turn()
+    begun = [next(turns).schema.table.name for _ in range(4)]
+    assert begun == ["accounts", "contact_info", "alternate_contacts", "security"]
+    for loader in LOADERS:
+        spool.finish_category(loader.category)
+    *_, last = turns
+    assert last.schema.table.name == "product_accounts"
+    spool.close()
+
+
 @pytest.mark.parametrize("early", [False, True])
 @pytest.mark.parametrize("first", ["security", "others"])
 def test_a_document_that_is_given_up_is_not_read_to_its_end(
