@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 Value = str | int | bool
 
+TURN: ContextVar[Callable[[], None] | None] = ContextVar("TURN", default=None)
+"""What this thread's statement waits for before it is sent."""
+
 
 class DBManager:
     """The database through the RDS Data API: statements, transactions, waiting for it to wake.
@@ -46,6 +50,7 @@ class DBManager:
         log_account(settings.cluster_arn.split(":")[4])
         self.client: RDSDataServiceClient = connect("rds-data", settings, attempts=1)
         self.calls = observe(self.client)
+        self.client.meta.events.register("before-call.rds-data.ExecuteStatement", wait_for_turn)
         self.gave_up = threading.Event()
         self.deadline = math.inf
         self.reach = math.inf
@@ -101,18 +106,28 @@ class DBManager:
         sql: str,
         parameters: Mapping[str, Value],
         transaction: str | None = None,
+        *,
+        turn: Callable[[], None] | None = None,
         **more: Any,
     ) -> list[list[Any]]:
-        """Run one statement and return its records as plain values."""
+        """Run one statement and return its records as plain values.
+
+        `turn` is called once the request is encoded, just before it is sent, and may wait there: of
+        a transaction the Data API runs one statement at a time.
+        """
         if transaction:
             more["transactionId"] = transaction
-        answer: ExecuteStatementResponseTypeDef = self.call(
-            "execute_statement",
-            database=self.settings.database,
-            sql=sql,
-            parameters=[parameter(name, value) for name, value in parameters.items()],
-            **more,
-        )
+        token = TURN.set(turn)
+        try:
+            answer: ExecuteStatementResponseTypeDef = self.call(
+                "execute_statement",
+                database=self.settings.database,
+                sql=sql,
+                parameters=[parameter(name, value) for name, value in parameters.items()],
+                **more,
+            )
+        finally:
+            TURN.reset(token)
         return [[cell(f) for f in record] for record in answer.get("records", [])]
 
     @contextmanager
@@ -165,6 +180,12 @@ class DBManager:
         """Of what schema.sql names, what there is."""
         [[answer]] = self.execute(CATALOGUE_SQL, {"own": own_names()}, transaction)
         return parse_names(answer)
+
+
+def wait_for_turn(**_: Any) -> None:
+    """At botocore's event before-call, which comes when the body has been made."""
+    if turn := TURN.get():
+        turn()
 
 
 def parameter(name: str, value: Value) -> SqlParameterTypeDef:

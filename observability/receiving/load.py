@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from observability.receiving.identity import speaks_of_now
 from observability.receiving.result import Counters
 from observability.receiving.spool import DocumentSpool
 from observability.receiving.statements import owner_sql
-from observability.receiving.steps import Step, in_requests, portions
+from observability.receiving.steps import Step, in_requests, portions, text_of
 from observability.receiving.table_spool import TableSpool
 
 LOADED_SQL = """
@@ -115,7 +115,7 @@ class Load:
         if self.spool.ended and not self.spool.large():
             first, *more = requests
             if keep and not more:
-                self.request(*first, begins=True)
+                self.request(*first)
                 return
             requests = iter([first, *more])
         with self.db.transaction(keep=keep) as self.transaction:
@@ -127,28 +127,35 @@ class Load:
         self, requests: Iterable[tuple[Sequence[Step], bool]], reading: Future[Facts]
     ) -> None:
         """Carry out requests in turn; each is made while the one before is carried out."""
-        with ThreadPoolExecutor(1, "request") as pool:
+        with ThreadPoolExecutor(2, "request") as pool:
             running: Future[None] | None = None
             for steps, ends in requests:
-                if running:
-                    running.result()
-                if self.before:
-                    return
                 if ends:
                     reading.result()
-                running = pool.submit(self.request, steps, ends, begins=not running)
+                earlier, running = running, pool.submit(self.request, steps, ends, running)
+                if earlier:
+                    earlier.result()
+                if self.before:
+                    return
             if running:
                 running.result()
 
-    def request(self, steps: Sequence[Step], ends: bool, *, begins: bool) -> None:
-        """One call of the database with some of the document's steps."""
-        texts = "[" + ",".join(step.text for step in steps) + "]"
+    def request(
+        self, steps: Sequence[Step], ends: bool, earlier: Future[None] | None = None
+    ) -> None:
+        """One call of the database with some of the document's steps, after an earlier one."""
         ours = {"loaded_by": THIS, "again": self.again, "most": DOCUMENTS_A_DAY}
-        given: dict[str, Value] = {"document": json.dumps(self.document | ours), "steps": texts}
-        given |= {"begins": begins, "ends": ends}
-        self.spool.room.check_time()
+        document = json.dumps(self.document | ours)
+        given: dict[str, Value] = {"document": document, "steps": text_of(steps)}
+        given |= {"begins": not earlier, "ends": ends}
+
+        def turn() -> None:
+            if earlier and (earlier.exception() or self.before):
+                raise CancelledError
+            self.spool.room.check_time()
+
         try:
-            [answer] = self.db.execute(LOAD_SQL, given, self.transaction)
+            [answer] = self.db.execute(LOAD_SQL, given, self.transaction, turn=turn)
             if answer[-1]:
                 statements = {digest(sql): sql for step in steps for sql in step.statements}
                 keep(self.db, [statements[name] for name in answer[-1].split(",")])
@@ -170,7 +177,7 @@ class Load:
         The values alone are tried once more. If PostgreSQL takes them, a generated column, an index
         or a trigger that somebody added to the table does not: its error has the same states.
         """
-        values = "[" + ",".join(step.values for step in steps) + "]"
+        values = text_of(step.values for step in steps)
         try:
             self.db.execute(RUN_SQL, {"document": 0, "steps": values})
         except Rejected as still:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from observability.database.catalogue import TableSchema
@@ -64,26 +63,36 @@ class Step:
     def texts(self) -> tuple[str, ...]:
         return self.sql, self.first, self.unchanged, self.note
 
-    @cached_property
-    def text(self) -> str:
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """The step's JSON text, in pieces: its rows may be megabytes, that are copied once."""
         about: dict[str, Any] = {"table": self.table, "total": self.rows_count}
         for name, sql in zip(("sql", "first", "unchanged", "note"), self.texts, strict=True):
             about |= {name: sql if self.carried else digest(sql)} if sql else {}
         about |= {"without_meta": True} if self.without_meta else {}
         chunks = f',"chunks":{self.chunks}' if self.chunks else ""
-        return f'{encode(about)[:-1]},"rows":{self.rows},"scopes":{self.scopes}{chunks}}}'
+        head = f'{encode(about)[:-1]},"rows":'
+        return head, self.rows, f',"scopes":{self.scopes}{chunks}}}'
 
     @property
     def size(self) -> int:
         """Bytes in a request; rows of chunks count as well, as the database has work with them."""
         passed = 0 if self.sql else self.rows_count * PASSED_ROW_BYTES
-        return size_in_request(self.text) + passed
+        return sum(map(size_in_request, self.pieces)) + passed
 
     @property
-    def values(self) -> str:
+    def values(self) -> Step:
         """The same without writing: its values are cast, and no more."""
         rows = self.rows if self.sql else "[]"  # else they are chunks
-        return replace(self.by_itself(), sql=values_sql(self.schema), rows=rows, scopes="[]").text
+        return replace(self.by_itself(), sql=values_sql(self.schema), rows=rows, scopes="[]")
+
+
+def text_of(steps: Iterable[Step]) -> str:
+    """Steps as a JSON array."""
+    texts: list[str] = []
+    for step in steps:
+        texts += ["," if texts else "[", *step.pieces]
+    return "".join([*texts, "]"])
 
 
 def in_requests(steps: Iterable[Step], early: bool) -> Iterator[tuple[list[Step], bool]]:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 import receiver
+from observability.errors import DatabaseFault
 from observability.receiving.result import FileStatus
 from tests import documents
 from tests.cloud import ApiRequest
@@ -189,6 +190,35 @@ def test_a_fault_in_a_listing_of_several_batches_changes_no_row(warehouse: Wareh
     rows = warehouse.rows()
     assert [row["key_id"] for row in rows["kms_keys"] if row["gone_at"]] == ["key-0"]
     assert_as_undisturbed(warehouse, (documents.key(DAY), first), (KEY, second))
+
+
+def test_after_a_call_that_was_refused_no_other_one_is_sent(warehouse: Warehouse) -> None:
+    """The next one was made meanwhile."""
+    warehouse.query("ALTER TABLE kms_keys ADD CHECK (key_id <> 'key-1')", fetch=False)
+    warehouse.embedded.data_api.forget_calls()
+    with pytest.raises(DatabaseFault, match="violates check constraint"):
+        warehouse.load(in_several_calls(document(NEXT)), KEY)
+    within = [call for call in warehouse.embedded.data_api.calls if call.transaction]
+    assert [call.path for call in within if call.outcome != "ok"] == [EXECUTE]
+    assert within[-1].path == "/RollbackTransaction"
+    assert within[-2].outcome != "ok"
+
+
+def test_of_a_document_that_was_loaded_before_only_the_first_call_is_sent(
+    warehouse: Warehouse,
+) -> None:
+    """It tells so. The next one was made meanwhile."""
+    large = in_several_calls(document(NEXT))
+    first = warehouse.load(large, KEY)
+    put(warehouse, large)
+    warehouse.embedded.data_api.forget_calls()
+    once = replace(warehouse.receiver, again=False)
+    [result] = receiver.load_all(once, receiver.list_data(once))
+    assert result.status is FileStatus.LOADED
+    assert result.counters["kms_keys"]["SKIPPED"] == first.counters["kms_keys"]["TOTAL"] == 4
+    assert [call.outcome for call in warehouse.embedded.data_api.calls if LOAD in call.sql] == [
+        "ok"
+    ]
 
 
 def test_a_real_lock_is_waited_for_and_a_real_timeout_is_borne(

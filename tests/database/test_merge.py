@@ -199,6 +199,31 @@ def test_what_is_first_or_unchanged_is_loaded_as_a_merge_loads_it(
         assert quick == merged
 
 
+def doubled(value: Any) -> Any:
+    """A document, or a part of it, in which all that is in lists is there twice."""
+    if isinstance(value, dict):
+        return {name: doubled(part) for name, part in value.items()}
+    return [doubled(part) for part in value for _ in range(2)] if isinstance(value, list) else value
+
+
+def test_what_a_first_document_has_twice_is_loaded_as_a_merge_loads_it(
+    warehouse: Warehouse,
+) -> None:
+    made = doubled(document())
+    results, ends = [], []
+    receiver = warehouse.receiver
+    for used in (receiver, replace(receiver, db=MergingOnly(warehouse.settings))):
+        warehouse.receiver = used
+        warehouse.empty()
+        results.append(warehouse.load(made, documents.key()))
+        ends.append(all_of(warehouse))
+    quick, merged = results
+    assert quick.status is FileStatus.LOADED
+    assert quick.counters == merged.counters
+    assert quick.counters["kms_keys"]["TOTAL"] == 2 * quick.counters["kms_keys"]["CREATED"]
+    assert ends[0] == ends[1]
+
+
 def test_reloading_an_unchanged_document_rewrites_no_row(warehouse: Warehouse) -> None:
     warehouse.load(document(DAY), documents.key(DAY))
     versions = "SELECT xmin::text, ctid::text FROM "
