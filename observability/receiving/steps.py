@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from observability.database.catalogue import TableSchema
@@ -63,7 +64,7 @@ class Step:
     def texts(self) -> tuple[str, ...]:
         return self.sql, self.first, self.unchanged, self.note
 
-    @property
+    @cached_property
     def pieces(self) -> tuple[str, ...]:
         """The step's JSON text, in pieces: its rows may be megabytes, that are copied once."""
         about: dict[str, Any] = {"table": self.table, "total": self.rows_count}
@@ -91,8 +92,8 @@ def text_of(steps: Iterable[Step]) -> str:
     """Steps as a JSON array."""
     texts: list[str] = []
     for step in steps:
-        texts += ["," if texts else "[", *step.pieces]
-    return "".join([*texts, "]"])
+        texts += [",", *step.pieces]
+    return "".join(["[", *texts[1:], "]"])
 
 
 def in_requests(steps: Iterable[Step], early: bool) -> Iterator[tuple[list[Step], bool]]:
