@@ -3027,6 +3027,16 @@ BEGIN
             WHERE r.rulename <> ''_RETURN'' AND c.relnamespace = ''public''::regnamespace);
 END';
 
+-- has_key: whether a table has the index that refuses a second row with one key.
+CREATE OR REPLACE FUNCTION has_key(name TEXT) RETURNS BOOLEAN LANGUAGE plpgsql AS '
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_index i
+        WHERE i.indexrelid = to_regclass(format(''public.%I'', name || ''_key''))
+          AND i.indrelid = to_regclass(format(''public.%I'', name))
+          AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL);
+END';
+
 -- run_steps: runs statements of the receiver one after another, with the rights of its caller. The
 -- Data API takes one statement per call and some 20 ms for it; a document has a statement per table.
 -- The planner cannot know how many rows come: it is told to look each up by an index. A sort may take
@@ -3035,15 +3045,16 @@ END';
 -- says which of two documents is the newer. Steps name statements by their digests in `statements`:
 --   sql           what is to be done; answers created, updated, gone. Receivers of version 1.0, and
 --                 trials, have the text itself here, which has spaces
---   first         the same for the first document of a new account, if no two rows have one key. Not
+--   insert        the same for the first document of a new account, if no two rows have one key. Not
 --                 used if schema public has triggers or rules of others: they may have made rows of it
 --   unchanged     the same for the newest document of an account, where all rows are as they were
 --   note          after `sql`, notes which chunks of the rows (`chunks`) are stored as they are there;
 --                 only for the newest document
 --   without_meta  needed only if the account has documents without meta in any of its regions. That
 --                 is asked when its turn comes, under the lock that the step before has taken
--- `first` and `unchanged` answer how many rows were created, the order of the listing and its scopes.
--- If they answer nothing, or a newer listing is noted, whose document was deleted by hand, `sql` is run.
+-- `insert` and `unchanged` answer how many rows were created, the order of the listing and its scopes.
+-- If they answer nothing, or a newer listing is noted, whose document was deleted by hand, `sql` is run;
+-- also where PostgreSQL refuses rows of `insert`, as they have one key. That has a subtransaction.
 -- A step without `sql` passes over rows that are as they were noted; if they are not, all is undone.
 DROP FUNCTION IF EXISTS run_steps(INTEGER, JSONB);
 CREATE OR REPLACE FUNCTION run_steps(document BIGINT, steps JSONB)
@@ -3091,9 +3102,10 @@ BEGIN
         LEFT JOIN statements k ON k.digest = s.step ->> ''sql''
         LEFT JOIN statements n ON n.digest = s.step ->> ''note''
         LEFT JOIN statements o ON o.digest = s.step ->> (
-            CASE WHEN is_first THEN ''first'' WHEN is_newest THEN ''unchanged'' END)
+            CASE WHEN is_first THEN ''insert'' WHEN is_newest THEN ''unchanged'' END)
         ORDER BY s.place LOOP
         number := NULL;
+        scopes := NULL;
         step_rows := steps #> ARRAY[CAST(place AS text), ''rows''];
         IF step ? ''without_meta'' THEN
             IF NOT EXISTS (SELECT FROM accounts a JOIN accounts o ON o.account_id = a.account_id
@@ -3101,35 +3113,37 @@ BEGIN
                            WHERE a.id = own.account_id) THEN
                 number := 0;
             END IF;
-        ELSIF shorter IS NOT NULL THEN
-            scopes := NULL;
+        ELSIF shorter IS NOT NULL AND is_first AND has_key(step ->> ''table'') THEN
             BEGIN
                 EXECUTE shorter INTO number, listing_key, scopes
                     USING document, step_rows, step -> ''scopes'', own.account_id, own.day_order,
                           own.time_order, own.collected_at, own.with_meta, step -> ''chunks'';
-            EXCEPTION WHEN unique_violation THEN
-                -- Two rows have one key: which of them stays, the merge knows.
+            EXCEPTION WHEN integrity_constraint_violation THEN
+                -- Two rows have one key, and perhaps the one that would not stay breaks a constraint.
                 NULL;
             END;
-            IF is_first AND number < jsonb_array_length(step_rows) THEN
+            IF number < jsonb_array_length(step_rows) THEN
                 RAISE serialization_failure USING MESSAGE = ''a trigger or rule was added meanwhile'';
             END IF;
-            IF cardinality(scopes) > 0 THEN
-                INSERT INTO listings (
-                    account_id, table_name, scope, sort_key, document_id, collected_at)
-                SELECT own.account_id, step ->> ''table'', s.scope, listing_key, own.id,
-                       own.collected_at
-                FROM unnest(scopes) AS s (scope)
-                WHERE NOT EXISTS (
-                    SELECT FROM unnest(scopes) AS o (scope) JOIN listings l
-                      ON l.account_id = own.account_id AND l.table_name = step ->> ''table''
-                     AND l.scope = o.scope AND l.sort_key > listing_key)
-                ON CONFLICT DO NOTHING;
-                IF is_first AND NOT FOUND THEN
-                    RAISE EXCEPTION ''a row of listings was not written'';
-                END IF;
-                number := CASE WHEN FOUND THEN number END;
+        ELSIF shorter IS NOT NULL AND NOT is_first THEN
+            EXECUTE shorter INTO number, listing_key, scopes
+                USING document, step_rows, step -> ''scopes'', own.account_id, own.day_order,
+                      own.time_order, own.collected_at, own.with_meta, step -> ''chunks'';
+        END IF;
+        IF cardinality(scopes) > 0 THEN
+            INSERT INTO listings (
+                account_id, table_name, scope, sort_key, document_id, collected_at)
+            SELECT own.account_id, step ->> ''table'', s.scope, listing_key, own.id, own.collected_at
+            FROM unnest(scopes) AS s (scope)
+            WHERE NOT EXISTS (
+                SELECT FROM unnest(scopes) AS o (scope) JOIN listings l
+                  ON l.account_id = own.account_id AND l.table_name = step ->> ''table''
+                 AND l.scope = o.scope AND l.sort_key > listing_key)
+            ON CONFLICT DO NOTHING;
+            IF is_first AND NOT FOUND THEN
+                RAISE EXCEPTION ''a row of listings was not written'';
             END IF;
+            number := CASE WHEN FOUND THEN number END;
         END IF;
         IF number IS NULL AND NOT step ? ''sql'' THEN
             RAISE EXCEPTION ''rows that were passed over are not as they were''
@@ -3281,7 +3295,7 @@ BEGIN
     today := 0;
     SELECT string_agg(DISTINCT n.digest, '','') INTO unknown
     FROM jsonb_array_elements(heads) AS s (step)
-    CROSS JOIN LATERAL (VALUES (s.step ->> ''sql''), (s.step ->> ''first''),
+    CROSS JOIN LATERAL (VALUES (s.step ->> ''sql''), (s.step ->> ''insert''),
                                (s.step ->> ''unchanged''), (s.step ->> ''note'')) AS n (digest)
     WHERE n.digest NOT LIKE ''% %'' AND NOT EXISTS (
         SELECT FROM statements k WHERE k.digest = n.digest);

@@ -2,7 +2,8 @@
 
 Planning is most of what a small list takes, and these statements take a third of a merge's. They
 answer how many rows they created, and what is listed: the order of its document, and the scopes.
-Where they answer nothing, the list has to be merged. `run_steps` decides which it may ask.
+Where they answer nothing, or rows are refused, the list has to be merged. `run_steps` decides which
+it may ask.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from observability.database.tables import Kind, Table
 
 
 @lru_cache(maxsize=1024)
-def first_sql(schema: TableSchema, extent: Extent) -> str:
+def insert_sql(schema: TableSchema, extent: Extent) -> str:
     """Insert the rows of an account that has none yet: there is nothing to compare them with.
 
     Where two have one key, in whichever batches, PostgreSQL refuses them, and `run_steps` has the

@@ -15,7 +15,7 @@ from observability.database.chunks import FORGET_CHUNKS_SQL, NOTHING_SQL, listed
 from observability.database.client import DBManager, Value
 from observability.database.kept import digest, keep
 from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql
-from observability.database.shorter import first_sql, note_sql, unchanged_sql
+from observability.database.shorter import insert_sql, note_sql, unchanged_sql
 from observability.database.tables import Kind, Table
 from observability.errors import DatabaseFault, NotAsNoted, Rejected, ValueRefused
 from observability.limits import DOCUMENTS_A_DAY
@@ -152,6 +152,7 @@ class Load:
         def turn() -> None:
             if earlier and (earlier.exception() or self.before):
                 raise CancelledError
+            self.db.check_time()
             self.spool.room.check_time()
 
         try:
@@ -328,7 +329,7 @@ class Load:
         known = extent if self.is_complete_listing(spool) else Extent.SOME
         sql = merge_sql(spool.schema, known)
         scopes = f"[{','.join(self.scopes(spool))}]"
-        shorter = (first_sql(spool.schema, known), unchanged_sql(spool.schema, known))
+        shorter = (insert_sql(spool.schema, known), unchanged_sql(spool.schema, known))
         return Step(spool.schema.table.name, sql, rows, count, spool.schema, scopes, *shorter)
 
     def is_complete_listing(self, spool: TableSpool) -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from observability.database.catalogue import TableSchema
 from observability.database.chunks import FORGET_CHUNKS_SQL, NOTHING_SQL, listed_sql, pass_sql
 from observability.database.merge import Extent, merge_sql
-from observability.database.shorter import first_sql, note_sql, unchanged_sql
+from observability.database.shorter import insert_sql, note_sql, unchanged_sql
 from observability.database.tables import Kind
 from observability.loaders.account import (
     accounts_sql,
@@ -37,7 +37,11 @@ def statements_of(schema: TableSchema) -> Iterator[str]:
             yield from filter(None, owner_sql(schema, complete))
         return
     for extent in Extent:
-        made = (merge_sql(schema, extent), unchanged_sql(schema, extent), first_sql(schema, extent))
+        made = (
+            merge_sql(schema, extent),
+            unchanged_sql(schema, extent),
+            insert_sql(schema, extent),
+        )
         yield from filter(None, made)
         if schema.table.chunked and (noting := unchanged_sql(schema, extent, noting=True)):
             yield noting

@@ -44,7 +44,7 @@ class Step:
     rows_count: int
     schema: TableSchema
     scopes: str = "[]"
-    first: str = ""  # does the same where the account has nothing yet
+    insert: str = ""  # does the same where the account has nothing yet
     unchanged: str = ""  # does the same where nothing has changed, or answers nothing
     without_meta: bool = False  # needed only beside documents without meta
     chunks: str = ""  # which of the rows are chunks, as JSON
@@ -53,7 +53,7 @@ class Step:
 
     def by_itself(self) -> Step:
         """The same without anything that the database would have to keep."""
-        return replace(self, first="", unchanged="", chunks="", note="", carried=True)
+        return replace(self, insert="", unchanged="", chunks="", note="", carried=True)
 
     @property
     def statements(self) -> list[str]:
@@ -62,13 +62,13 @@ class Step:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        return self.sql, self.first, self.unchanged, self.note
+        return self.sql, self.insert, self.unchanged, self.note
 
     @cached_property
     def pieces(self) -> tuple[str, ...]:
         """The step's JSON text, in pieces: its rows may be megabytes, that are copied once."""
         about: dict[str, Any] = {"table": self.table, "total": self.rows_count}
-        for name, sql in zip(("sql", "first", "unchanged", "note"), self.texts, strict=True):
+        for name, sql in zip(("sql", "insert", "unchanged", "note"), self.texts, strict=True):
             about |= {name: sql if self.carried else digest(sql)} if sql else {}
         about |= {"without_meta": True} if self.without_meta else {}
         chunks = f',"chunks":{self.chunks}' if self.chunks else ""

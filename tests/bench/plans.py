@@ -79,7 +79,7 @@ def statements(connection: Connection, db: RecordingDB) -> Iterator[Statement]:
             continue
         for step in json.loads(parameters["steps"]):
             values = (document, json.dumps(step["rows"]), json.dumps(step["scopes"]), *orders)
-            for name in filter(None, map(step.get, ("sql", "first", "unchanged"))):
+            for name in filter(None, map(step.get, ("sql", "insert", "unchanged"))):
                 [[text]] = connection.execute(KEPT, (name,)).fetchall()
                 yield Statement(text, STEP_TYPES, values, step["table"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -202,6 +203,24 @@ def test_after_a_call_that_was_refused_no_other_one_is_sent(warehouse: Warehouse
     assert [call.path for call in within if call.outcome != "ok"] == [EXECUTE]
     assert within[-1].path == "/RollbackTransaction"
     assert within[-2].outcome != "ok"
+
+
+def test_after_the_end_of_the_run_the_next_call_is_not_sent(warehouse: Warehouse) -> None:
+    """It was made before that, and waited for the one before."""
+    put(warehouse, in_several_calls(document(NEXT)))
+    database = warehouse.receiver.db
+
+    def end(_: ApiRequest) -> None:
+        database.deadline = time.monotonic()
+
+    first = at_call(2)  # after that which makes the temporary table
+    warehouse.embedded.switches.intercept("rds-data", "ExecuteStatement", end, predicate=first)
+    warehouse.embedded.data_api.forget_calls()
+    assert sweep(warehouse)[KEY].status is FileStatus.DEFERRED
+    assert [call.outcome for call in warehouse.embedded.data_api.calls if LOAD in call.sql] == [
+        "ok"
+    ]
+    assert keys(warehouse, "data/") == [KEY]
 
 
 def test_of_a_document_that_was_loaded_before_only_the_first_call_is_sent(

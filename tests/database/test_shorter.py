@@ -56,7 +56,7 @@ class ShorterOnly(DBManager):
 
 def test_what_is_first_and_what_is_unchanged_takes_no_merge(warehouse: Warehouse) -> None:
     usual = warehouse.receiver
-    warehouse.receiver = replace(usual, db=ShorterOnly(warehouse.settings, "first"))
+    warehouse.receiver = replace(usual, db=ShorterOnly(warehouse.settings, "insert"))
     first, same = day_with("ab", 0), day_with("ab", 0)
     same["meta"]["collected_at"] = same["meta"]["collected_at"].replace("T03", "T04")
     assert first["meta"] != same["meta"]
@@ -65,6 +65,29 @@ def test_what_is_first_and_what_is_unchanged_takes_no_merge(warehouse: Warehouse
     assert load(warehouse, same) == counts(0, 0, 2, 0)
     with pytest.raises(DatabaseFault):
         load(warehouse, day_with("a", 1))
+
+
+def test_of_two_rows_with_one_key_one_stays_also_without_the_index(warehouse: Warehouse) -> None:
+    """As where somebody has dropped it, or a database was restored without it."""
+    change(warehouse, "DROP INDEX kms_keys_key")
+    made = document()
+    [key] = made["security"]["kms"]
+    made["security"]["kms"] = [key, {**key, "description": "the second"}]
+    assert warehouse.load(made, documents.key()).status is FileStatus.LOADED
+    assert warehouse.query("SELECT description FROM kms_keys") == [
+        {"description": key["description"]}
+    ]
+
+
+def test_what_does_not_stay_of_two_versions_may_break_a_constraint(warehouse: Warehouse) -> None:
+    change(warehouse, "ALTER TABLE findings ADD CHECK (status <> 'ODD')")
+    made = document()
+    findings = made["security"]["security_hub"][0]["findings"]
+    odd = {**findings[0], "status": "ODD", "updated_at": "2020-01-01T00:00:00+00:00"}
+    findings.append(odd)
+    assert warehouse.load(made, documents.key()).status is FileStatus.LOADED
+    found = warehouse.query(f"SELECT status FROM findings WHERE finding_id = '{odd['finding_id']}'")
+    assert found == [{"status": findings[0]["status"]}]
 
 
 def test_a_new_account_may_have_rows_that_no_document_made(warehouse: Warehouse) -> None:
