@@ -3046,7 +3046,8 @@ END';
 --   sql           what is to be done; answers created, updated, gone. Receivers of version 1.0, and
 --                 trials, have the text itself here, which has spaces
 --   insert        the same for the first document of a new account, if no two rows have one key. Not
---                 used if schema public has triggers or rules of others: they may have made rows of it
+--                 used if the table lacks the index that refuses such rows (`has_key`), or if schema
+--                 public has triggers or rules of others: they may have made rows of the account
 --   unchanged     the same for the newest document of an account, where all rows are as they were
 --   note          after `sql`, notes which chunks of the rows (`chunks`) are stored as they are there;
 --                 only for the newest document
