@@ -81,11 +81,18 @@ class Warehouse:
                 ).fetchall()
                 for name in (*STORED, "products")
             }
-        return {name: sorted(readable(name, rows, raw), key=repr) for name, rows in raw.items()}
+        return {
+            name: sorted(readable(name, rows, raw), key=by_columns) for name, rows in raw.items()
+        }
 
     def empty(self) -> None:
         with psycopg.connect(self.embedded.postgres.dsn_for(self.database)) as connection:
             connection.execute("TRUNCATE accounts, products CASCADE")
+
+
+def by_columns(row: Mapping[str, Any]) -> str:
+    """Sorts rows by their values, whatever the order of the table's columns."""
+    return repr(sorted(row.items()))
 
 
 class Kept(threading.local):

@@ -19,13 +19,8 @@ from observability.database.tables import Kind
 
 VERSION = "hashtextextended(concat_ws(' ', t.id, t.xmin, t.ctid), 0)"
 """A number for what the stored row t is now: another one once it is written anew."""
-
-
-def layout_of(table: str) -> str:
-    """A number for the columns of a table: one that is dropped and added anew writes no row."""
-    return f"""(SELECT hashtextextended(string_agg(
-        concat_ws(' ', x.attnum, x.attname, x.atttypid, x.atttypmod), ',' ORDER BY x.attnum), 0)
-    FROM pg_attribute x WHERE x.attrelid = CAST('"{table}"' AS regclass) AND x.attnum > 0)"""
+PARENT_VERSION = VERSION.replace("t.", "p.")
+"""The same of the row p that it hangs on."""
 
 
 PARENTS = 16
@@ -120,7 +115,7 @@ noted AS (
                              versions, layout, parents)
     SELECT DISTINCT ON (k.digests[g.number])
            {ACCOUNT}, '{schema.table.name}', {DOCUMENT}, k.digests[g.number], k.heads[g.number],
-           k.lengths[g.number], g.row_ids, g.versions, {layout_of(schema.table.name)},
+           k.lengths[g.number], g.row_ids, g.versions, layout_of('{schema.table.name}'),
            g.parents
     FROM cuts k CROSS JOIN LATERAL (
         SELECT s.number, array_agg(s.id) AS row_ids, count(DISTINCT s.id) AS met,
@@ -149,7 +144,7 @@ def pass_sql(schema: TableSchema) -> str:
     CROSS JOIN LATERAL (
         SELECT * FROM chunks c WHERE c.id = CAST(e.id AS bigint)
           AND c.account_id = {ACCOUNT} AND c.table_name = '{name}'
-          AND c.layout = {layout_of(name)} LIMIT 1) c
+          AND c.layout = layout_of('{name}') LIMIT 1) c
     WHERE '{name}' <> ALL ({WATCHED})),
 hanging AS (SELECT a.* FROM asked a WHERE {same_parents(schema)}),
 {pass_over(schema)}"""

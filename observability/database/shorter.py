@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from observability.database.catalogue import TableSchema
-from observability.database.chunks import VERSION, found_columns, noted_cte
+from observability.database.chunks import PARENT_VERSION, VERSION, found_columns, noted_cte
 from observability.database.incoming import (
     existing_rows,
     names,
@@ -99,6 +99,25 @@ def note_sql(schema: TableSchema) -> str:
     """Note the chunks of a batch whose rows are stored by now as they are in it."""
     return f"""WITH {same_cte(schema, noting=True)}
 SELECT {NONE}, CAST('' AS text), CAST(ARRAY[] AS text[])"""
+
+
+@lru_cache(maxsize=1024)
+def versions_sql(schema: TableSchema) -> str:
+    """A number for all that is stored of a complete list: another one once a row of it is written.
+
+    It is of the rows, as that of chunks (`database.chunks`), of those that they hang on, and of the
+    table's columns. '' for lists of periods, for events, and where rows may lack their parent, or
+    hold what their text does not say.
+    """
+    table, parent = schema.table, schema.table.parent
+    wanted = Kind.PART if parent else Kind.SNAPSHOT
+    if table.kind is not wanted or table.scope or table.defaults:
+        return ""
+    versions = f"coalesce(sum({VERSION}), 0) + layout_of('{table.name}')"
+    if parent:
+        theirs = f'FROM "{parent.table}" p WHERE p.id = t."{parent.column}"'
+        versions += f" + coalesce(sum((SELECT {PARENT_VERSION} {theirs})), 0)"
+    return f"SELECT {versions} FROM {existing_rows(schema)}"
 
 
 def one_of_several(schema: TableSchema, noting: bool) -> str:

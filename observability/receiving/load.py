@@ -15,7 +15,7 @@ from observability.database.chunks import FORGET_CHUNKS_SQL, NOTHING_SQL, listed
 from observability.database.client import DBManager, Value
 from observability.database.kept import digest, keep
 from observability.database.merge import LOAD_SQL, RUN_SQL, SEEN_SQL, Extent, merge_sql
-from observability.database.shorter import insert_sql, note_sql, unchanged_sql
+from observability.database.shorter import insert_sql, note_sql, unchanged_sql, versions_sql
 from observability.database.tables import Kind, Table
 from observability.errors import DatabaseFault, NotAsNoted, Rejected, ValueRefused
 from observability.limits import DOCUMENTS_A_DAY
@@ -330,7 +330,10 @@ class Load:
         sql = merge_sql(spool.schema, known)
         scopes = f"[{','.join(self.scopes(spool))}]"
         shorter = (insert_sql(spool.schema, known), unchanged_sql(spool.schema, known))
-        return Step(spool.schema.table.name, sql, rows, count, spool.schema, scopes, *shorter)
+        step = Step(spool.schema.table.name, sql, rows, count, spool.schema, scopes, *shorter)
+        if known is Extent.WHOLE and not self.again and not self.spool.large():
+            return replace(step, versions=versions_sql(spool.schema))
+        return step
 
     def is_complete_listing(self, spool: TableSpool) -> bool:
         """Whether the document states the whole of the table, or of periods or parents in it."""

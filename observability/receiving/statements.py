@@ -8,7 +8,7 @@ from functools import lru_cache
 from observability.database.catalogue import TableSchema
 from observability.database.chunks import FORGET_CHUNKS_SQL, NOTHING_SQL, listed_sql, pass_sql
 from observability.database.merge import Extent, merge_sql
-from observability.database.shorter import insert_sql, note_sql, unchanged_sql
+from observability.database.shorter import insert_sql, note_sql, unchanged_sql, versions_sql
 from observability.database.tables import Kind
 from observability.loaders.account import (
     accounts_sql,
@@ -47,6 +47,8 @@ def statements_of(schema: TableSchema) -> Iterator[str]:
             yield noting
     if schema.table.chunked:
         yield from (pass_sql(schema), listed_sql(schema), note_sql(schema))
+    if sums := versions_sql(schema):
+        yield sums
     if schema.table.name in ONCE:
         yield once_sql(schema)
     if schema.table.name == "product_accounts":

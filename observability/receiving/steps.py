@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from observability import THIS
 from observability.database.catalogue import TableSchema
 from observability.database.kept import digest
 from observability.database.merge import values_sql
 from observability.loaders.rows import Chunk
 from observability.receiving.casting import encode, room_after, size_in_request
+
+TEXTS = "sql", "insert", "unchanged", "note", "versions"
+"""The statements of a step, as `run_steps` calls them."""
 
 PASSED_ROW_BYTES = 100
 """A row that is passed over takes the database about as long as so many bytes of a batch."""
@@ -46,6 +51,7 @@ class Step:
     scopes: str = "[]"
     insert: str = ""  # does the same where the account has nothing yet
     unchanged: str = ""  # does the same where nothing has changed, or answers nothing
+    versions: str = ""  # sums up what is stored of a complete list; noted with its text
     without_meta: bool = False  # needed only beside documents without meta
     chunks: str = ""  # which of the rows are chunks, as JSON
     note: str = ""  # notes them afterwards
@@ -53,7 +59,7 @@ class Step:
 
     def by_itself(self) -> Step:
         """The same without anything that the database would have to keep."""
-        return replace(self, insert="", unchanged="", chunks="", note="", carried=True)
+        return replace(self, insert="", unchanged="", chunks="", note="", versions="", carried=True)
 
     @property
     def statements(self) -> list[str]:
@@ -62,15 +68,23 @@ class Step:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        return self.sql, self.insert, self.unchanged, self.note
+        return self.sql, self.insert, self.unchanged, self.note, self.versions
+
+    @property
+    def digest(self) -> str:
+        """Of the rows and of what makes values of them."""
+        made = hashlib.sha256(f"{THIS} {digest(self.unchanged)} ".encode())
+        made.update(self.rows.encode())
+        return made.hexdigest()
 
     @cached_property
     def pieces(self) -> tuple[str, ...]:
         """The step's JSON text, in pieces: its rows may be megabytes, that are copied once."""
         about: dict[str, Any] = {"table": self.table, "total": self.rows_count}
-        for name, sql in zip(("sql", "insert", "unchanged", "note"), self.texts, strict=True):
+        for name, sql in zip(TEXTS, self.texts, strict=True):
             about |= {name: sql if self.carried else digest(sql)} if sql else {}
         about |= {"without_meta": True} if self.without_meta else {}
+        about |= {"digest": self.digest} if self.versions else {}
         chunks = f',"chunks":{self.chunks}' if self.chunks else ""
         head = f'{encode(about)[:-1]},"rows":'
         return head, self.rows, f',"scopes":{self.scopes}{chunks}}}'

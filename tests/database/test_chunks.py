@@ -139,9 +139,17 @@ SOMEBODY = {
     "a column is made anew": """
         ALTER TABLE inventory_applications DROP COLUMN architecture;
         ALTER TABLE inventory_applications ADD COLUMN architecture text DEFAULT 'by hand'""",
+    "a column of instances is made anew": """
+        ALTER TABLE inventory_instances DROP COLUMN association_status;
+        ALTER TABLE inventory_instances ADD COLUMN association_status text DEFAULT 'by hand'""",
+    "two columns change names": """
+        ALTER TABLE config_inventory RENAME state TO aside;
+        ALTER TABLE config_inventory RENAME region TO state;
+        ALTER TABLE config_inventory RENAME aside TO region""",
     "nothing": "SELECT",
     "all rows are moved": "UPDATE findings SET status = status",
     "the chunks": "DELETE FROM chunks WHERE table_name = 'findings'",
+    "the lists": "DELETE FROM lists WHERE table_name = 'config_inventory'",
     "a document": "DELETE FROM documents WHERE id = (SELECT max(id) FROM documents)",
     "older documents": "DELETE FROM documents WHERE id < (SELECT max(id) FROM documents)",
 }

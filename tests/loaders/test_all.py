@@ -103,6 +103,7 @@ NOT_FROM_DOCUMENTS = {
     "expected_accounts",
     "notices",
     "chunks",
+    "lists",
 }  # the first says of no change
 
 

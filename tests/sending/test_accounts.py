@@ -16,7 +16,7 @@ from tests.cloud.switches import InstantAnswer
 from tests.conftest import REGIONS, MakeEnvironment
 from tests.party import MEMBERSHIP, ROLE, Party, RunOrganization, called, documents, places
 from tests.runs import Document, lists, statuses
-from tests.warehouse import Rows, Warehouse
+from tests.warehouse import Rows, Warehouse, by_columns
 
 HOME, OTHER = REGIONS
 BOTH = ("--regions", ",".join(REGIONS))
@@ -362,7 +362,9 @@ def loaded_rows(warehouse: Warehouse) -> Rows:
     assert rows["services"]
     differing = ("collected_at", *MEMBERSHIP)
     return {
-        table: [{k: v for k, v in row.items() if k not in differing} for row in held]
+        table: sorted(
+            ({k: v for k, v in row.items() if k not in differing} for row in held), key=by_columns
+        )
         for table, held in rows.items()
         if table not in ("logs", "log_messages")
     }

@@ -1,0 +1,199 @@
+"""Complete lists that are as they were noted are not compared, and nothing else is different."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given
+
+from observability.database.client import DBManager
+from observability.database.kept import digest, keep
+from observability.database.merge import LOAD_SQL
+from observability.errors import DatabaseFault
+from observability.settings.receiver import Settings
+from tests.database import test_chunks
+from tests.database.test_chunks import (
+    CHANGES,
+    LONG,
+    OTHERS,
+    SOMEBODY,
+    THREE,
+    History,
+    Lists,
+    assert_as_merged,
+    histories,
+)
+from tests.database.test_merge import generated
+from tests.database.test_unchanged import counts, day_with, load, stored
+from tests.database.waiting import wait_for_lock
+from tests.documents import Document
+from tests.warehouse import Warehouse
+
+passing = test_chunks.passing
+
+NOTED = (
+    "contact_info", "alternate_contacts", "application_signals", "inventory_instances",
+    "inventory_applications", "inventory_patches", "resilience_hub_apps", "kms_keys", "waf_rules",
+    "waf_rules_detailed", "cloudtrail_logs", "secrets_manager_secrets", "certificates",
+    "trusted_advisor_checks", "compute_optimizer", "config_inventory", "service_resources",
+)  # fmt: skip
+"""Tables of what exists now, whose rows say all that is stored of them."""
+
+
+class Recording(DBManager):
+    """The receiver's database, that remembers which tables were compared, or can have none be."""
+
+    FAILS = "SELECT 1 / 0"
+
+    def __init__(self, settings: Settings, *, comparing: bool = True) -> None:
+        super().__init__(settings)
+        self.comparing = comparing
+        self.listed: list[str] = []
+
+    def execute(self, sql: str, parameters: Any, *more: Any, **others: Any) -> list[list[Any]]:
+        if sql == LOAD_SQL:
+            steps = json.loads(parameters["steps"])
+            listed = [step for step in steps if "digest" in step]
+            self.listed = [step["table"] for step in listed]
+            if not self.comparing:
+                keep(self, [self.FAILS])
+            for step in [] if self.comparing else listed:
+                step["sql"] = step["unchanged"] = digest(self.FAILS)
+            parameters = {**parameters, "steps": json.dumps(steps)}
+        return super().execute(sql, parameters, *more, **others)
+
+
+def without_comparing(warehouse: Warehouse) -> Recording:
+    """From now on a list that is not as it was noted fails."""
+    db = Recording(warehouse.settings, comparing=False)
+    warehouse.receiver = replace(warehouse.receiver, db=db)
+    return db
+
+
+def test_what_was_inserted_or_found_unchanged_is_not_compared_again(passing: Warehouse) -> None:
+    load(passing, day_with("ab", 0))
+    comparing = passing.receiver
+    db = without_comparing(passing)
+    assert load(passing, day_with("ab", 1)) == counts(0, 0, 2, 0)
+    assert sorted(db.listed) == sorted(NOTED)
+    with pytest.raises(DatabaseFault):
+        load(passing, day_with("ba", 2))
+    passing.receiver = comparing
+    assert load(passing, day_with("ba", 2)) == counts(0, 0, 2, 0)  # found unchanged
+    without_comparing(passing)
+    assert load(passing, day_with("ba", 3)) == counts(0, 0, 2, 0)
+    assert stored(passing) == {"a": (None, 0), "b": (None, 0)}
+    with pytest.raises(DatabaseFault):
+        load(passing, day_with("ab", 4))  # only the newest list is noted
+
+
+def test_what_was_merged_is_compared_once_before_it_is_noted(passing: Warehouse) -> None:
+    load(passing, day_with("ab", 0))
+    load(passing, day_with("a", 1))
+    comparing = passing.receiver
+    without_comparing(passing)
+    with pytest.raises(DatabaseFault):
+        load(passing, day_with("a", 2))
+    passing.receiver = comparing
+    load(passing, day_with("a", 2))
+    without_comparing(passing)
+    assert load(passing, day_with("a", 3)) == counts(0, 0, 1, 0)
+    assert stored(passing) == {"a": (None, 0), "b": (1, 0)}
+
+
+def test_a_list_that_was_passed_over_counts_as_listed(passing: Warehouse) -> None:
+    """So what a late document has beside it is gone since then."""
+    for number in (0, 1, 3):
+        load(passing, day_with("a", number))
+    assert load(passing, day_with("ab", 2)) == counts(1, 0, 1, 0)
+    assert stored(passing) == {"a": (None, 0), "b": (3, 2)}
+    late = passing.query("SELECT count(*) FROM listings WHERE table_name = 'kms_keys'")
+    assert late == [{"count": 4}]
+
+
+def test_what_somebody_writes_while_rows_are_compared_is_seen(passing: Warehouse) -> None:
+    """A trigger waits where they were found unchanged and are not noted yet."""
+    load(passing, in_city("Berlin", 0))
+    load(passing, in_city("Bonn", 1))
+    passing.query(
+        """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+               PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;
+           CREATE TRIGGER waiting AFTER INSERT ON listings FOR EACH ROW
+           WHEN (NEW.table_name = 'contact_info') EXECUTE FUNCTION wait()""",
+        fetch=False,
+    )
+    with psycopg.connect(passing.embedded.postgres.dsn_for(passing.database)) as somebody:
+        somebody.execute("SELECT pg_advisory_xact_lock(1)")
+        loading = threading.Thread(target=load, args=(passing, in_city("Bonn", 2)))
+        loading.start()
+        wait_for_lock(passing, "load_document", loading)
+        somebody.execute("UPDATE contact_info SET city = 'by hand'")
+    loading.join()
+    passing.query("DROP TRIGGER waiting ON listings", fetch=False)
+    assert passing.query("SELECT city FROM contact_info") == [{"city": "by hand"}]
+    load(passing, in_city("Bonn", 3))
+    assert passing.query("SELECT city FROM contact_info") == [{"city": "Bonn"}]
+
+
+def in_city(city: str, number: int) -> Document:
+    made = day_with("a", number)
+    made["account"]["contact_info"]["city"] = city
+    return made
+
+
+def test_what_is_loaded_again_on_purpose_is_compared(passing: Warehouse) -> None:
+    load(passing, day_with("ab", 0))
+    db = Recording(passing.settings)
+    passing.receiver = replace(passing.receiver, db=db, again=True)
+    load(passing, day_with("ab", 1))
+    assert db.listed == []
+
+
+def test_a_list_that_was_not_read_whole_is_not_noted(passing: Warehouse) -> None:
+    db = Recording(passing.settings)
+    passing.receiver = replace(passing.receiver, db=db)
+    made = day_with("ab", 0)
+    made["logs"]["security_status"] = "Fail"
+    made["meta"].pop("complete", None)
+    load(passing, made)
+    assert "kms_keys" not in db.listed
+    assert "config_inventory" in db.listed
+    assert passing.query("SELECT FROM lists WHERE table_name = 'kms_keys'") == []
+
+
+def small(made: Document) -> Document:
+    """A document of `test_chunks` without what makes it large."""
+    kept = {name: part for name, part in made.items() if name not in OTHERS}
+    shortened: Document = json.loads(json.dumps(kept).replace(LONG, "long"))
+    return shortened
+
+
+def days_of(*each: tuple[Lists, str]) -> History:
+    """A small document a day, the last of them of a day that has passed."""
+    return [
+        (small(lists.document(day)), day, done)
+        for day, (lists, done) in enumerate(each, -len(each))
+    ]
+
+
+def test_what_somebody_did_to_a_table_is_seen(passing: Warehouse) -> None:
+    """Each time what it was done to is noted: the document before found it unchanged."""
+    done = [what for each in ("nothing", *SOMEBODY) for what in (each, "nothing")]
+    assert_as_merged(passing, days_of(*((THREE, what) for what in done)))
+
+
+def test_a_list_with_other_rows_is_loaded_as_it_is(passing: Warehouse) -> None:
+    """Each list comes three times: it is merged, then compared and noted, then passed over."""
+    lists = [each for change in (THREE, *CHANGES.values()) for each in [change] * 3]
+    assert_as_merged(passing, days_of(*((each, "nothing") for each in lists)))
+
+
+@generated(3)
+@given(history=histories())
+def test_any_history_ends_as_with_merges(passing: Warehouse, history: History) -> None:
+    assert_as_merged(passing, [(small(made), number, done) for made, number, done in history])
