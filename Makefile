@@ -37,10 +37,10 @@ soak: $(READY) ## load documents for minutes: with faults and kills, beside a ho
 	$(BIN)/python -m tests.neighbours
 	$(BIN)/python -m tests.cramped
 
-# Three processes on two cores, since many tests wait for limits and time-outs.
+# Four processes on two cores, since many tests wait for limits and time-outs.
 # TESTS=tests/collectors: these only.
 test: lint ## lint, then run all tests, or those of TESTS=...
-	$(BIN)/python -m pytest -n 3 --dist loadgroup $(TESTS)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup $(TESTS)
 
 lint: $(READY) ## check style, types, layers and sizes
 	$(BIN)/ruff check .

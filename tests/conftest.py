@@ -11,6 +11,7 @@ import gc
 import itertools
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
@@ -89,12 +90,13 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(autouse=True)
-def seldom_searched_for_garbage() -> None:
-    """Let the garbage collector search less often than Python's own thresholds make it.
+def a_process_of_tests() -> None:
+    """Let threads take turns as Python has it, and search for garbage less often than it does.
 
     Set for each test anew, since a receiver's command sets what is good for itself.
     """
     gc.set_threshold(50_000, 5, 3)
+    sys.setswitchinterval(0.005)
 
 
 @pytest.fixture(autouse=True)
