@@ -180,7 +180,7 @@ def measure(embedded: EmbeddedCloud, results: Results, *, quick: bool) -> None:
         rounds = 3 if quick else 7
         compare(results, now, then, warm, rounds + 1)
         compare(results, now, then, whole, rounds)
-        compare(results, now, then, many(20 if quick else 200), 2 if quick else 3)
+        compare(results, now, then, many(20 if quick else 200), 2 if quick else 5)
         for rows in (20_000,) if quick else (20_000, 200_000):
             compare(results, now, then, large(rows), 3, latency=0.0)
 
