@@ -379,14 +379,15 @@ CREATE TABLE IF NOT EXISTS lists (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS lists_key ON lists (account_id, table_name);
 SELECT describe('lists', '
-Complete lists of an account''s small documents, a row per table, whose rows were stored as they were
-there. Where the next document has the same and no row was written since, none is compared again
+The newest complete list per account and table that was found stored as it is, of documents of up to
+7 MiB. If the next document has the same one and no stored row was written since, it is not compared
 
 account_id  the account
 table_name  the table of the rows
-digest      SHA-256 of their text, of the receiver''s version and of the statement that compares them
-versions    sum of a number for id, xmin and ctid of each row: another one once any of them is written
-created_at  when one was noted first
+digest      SHA-256 of its text, of the receiver''s version and of the statement that compares it
+versions    sum of a number for id, xmin and ctid of each stored row, for what it belongs to, and for
+            the table''s columns: another one once any of them is written
+created_at  when a list of this table was noted first
 ');
 
 ALTER TABLE accounts ADD COLUMN IF NOT EXISTS document_id BIGINT;
@@ -3047,7 +3048,7 @@ BEGIN
             WHERE r.rulename <> ''_RETURN'' AND c.relnamespace = ''public''::regnamespace);
 END';
 
--- layout_of: a number for the columns of a table: one that is dropped and added anew writes no row.
+-- layout_of: a number for the columns of a table: who drops one and adds it anew writes no row.
 CREATE OR REPLACE FUNCTION layout_of(name TEXT) RETURNS BIGINT STABLE LANGUAGE plpgsql AS '
 BEGIN
     RETURN (SELECT hashtextextended(string_agg(
@@ -3081,7 +3082,7 @@ END';
 --   unchanged     the same for the newest document of an account, where all rows are as they were
 --   versions      sums up all that is stored of a complete list. With `digest`, that of the list's text,
 --                 it is noted (table lists) once the rows are found to be stored so, or are inserted.
---                 If both are as they were noted, nothing of the newest document is compared
+--                 If both are as they were noted, the list of the newest document is not compared
 --   note          after `sql`, notes which chunks of the rows (`chunks`) are stored as they are there;
 --                 only for the newest document
 --   without_meta  needed only if the account has documents without meta in any of its regions. That
@@ -3149,8 +3150,7 @@ BEGIN
         scopes := NULL;
         stored := NULL;
         step_rows := steps #> ARRAY[CAST(place AS text), ''rows''];
-        -- Before anything is compared: what is written meanwhile is not as it was noted.
-        IF versions IS NOT NULL AND NOT is_first THEN
+        IF noted IS NOT NULL AND versions IS NOT NULL THEN
             EXECUTE versions INTO stored
                 USING document, step_rows, step -> ''scopes'', own.account_id;
         END IF;
@@ -3177,7 +3177,10 @@ BEGIN
                 RAISE serialization_failure USING MESSAGE = ''a trigger or rule was added meanwhile'';
             END IF;
         ELSIF shorter IS NOT NULL AND NOT is_first THEN
-            EXECUTE shorter INTO number, listing_key, scopes
+            -- In one statement, so that what is noted is the sum of the very rows that were compared.
+            EXECUTE CASE WHEN versions IS NULL THEN shorter
+                         ELSE format(''SELECT o.*, (%s) FROM (%s) o'', versions, shorter) END
+                INTO number, listing_key, scopes, stored
                 USING document, step_rows, step -> ''scopes'', own.account_id, own.day_order,
                       own.time_order, own.collected_at, own.with_meta, step -> ''chunks'';
         END IF;

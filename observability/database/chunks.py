@@ -19,8 +19,6 @@ from observability.database.tables import Kind
 
 VERSION = "hashtextextended(concat_ws(' ', t.id, t.xmin, t.ctid), 0)"
 """A number for what the stored row t is now: another one once it is written anew."""
-PARENT_VERSION = VERSION.replace("t.", "p.")
-"""The same of the row p that it hangs on."""
 
 
 PARENTS = 16

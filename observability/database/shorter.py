@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from observability.database.catalogue import TableSchema
-from observability.database.chunks import PARENT_VERSION, VERSION, found_columns, noted_cte
+from observability.database.chunks import VERSION, found_columns, noted_cte
 from observability.database.incoming import (
     existing_rows,
     names,
@@ -105,18 +105,20 @@ SELECT {NONE}, CAST('' AS text), CAST(ARRAY[] AS text[])"""
 def versions_sql(schema: TableSchema) -> str:
     """A number for all that is stored of a complete list: another one once a row of it is written.
 
-    It is of the rows, as that of chunks (`database.chunks`), of those that they hang on, and of the
-    table's columns. '' for lists of periods, for events, and where rows may lack their parent, or
-    hold what their text does not say.
+    It is of the rows, as that of chunks (`database.chunks`), of the keys of those that they hang
+    on, and of the table's columns. '' for events and lists of periods, and for things with a parent
+    that are no parts of it: they may lack it, and get it later.
     """
     table, parent = schema.table, schema.table.parent
     wanted = Kind.PART if parent else Kind.SNAPSHOT
-    if table.kind is not wanted or table.scope or table.defaults:
+    if table.kind is not wanted or table.scope:
         return ""
     versions = f"coalesce(sum({VERSION}), 0) + layout_of('{table.name}')"
     if parent:
+        key = names(("id", "account_id", *parent.fields.values()), "p.")
         theirs = f'FROM "{parent.table}" p WHERE p.id = t."{parent.column}"'
-        versions += f" + coalesce(sum((SELECT {PARENT_VERSION} {theirs})), 0)"
+        number = f"hashtextextended(concat_ws(' ', {key}), 0)"
+        versions += f" + coalesce(sum((SELECT {number} {theirs})), 0)"
     return f"SELECT {versions} FROM {existing_rows(schema)}"
 
 

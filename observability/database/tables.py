@@ -12,6 +12,7 @@ PERSONAL: Mapping[str, tuple[str, ...]] = {
     "accounts": ("account_email",),
     "alternate_contacts": (),
     "contact_info": (),
+    "lists": ("digest",),
     "support_tickets": ("subject", "submitted_by"),
 }
 """What readers do not see of tables and views: these columns, or where none is named all of it.

@@ -331,7 +331,7 @@ class Load:
         scopes = f"[{','.join(self.scopes(spool))}]"
         shorter = (insert_sql(spool.schema, known), unchanged_sql(spool.schema, known))
         step = Step(spool.schema.table.name, sql, rows, count, spool.schema, scopes, *shorter)
-        if known is Extent.WHOLE and not self.again and not self.spool.large():
+        if known is Extent.WHOLE and not self.again and not self.spool.early:
             return replace(step, versions=versions_sql(spool.schema))
         return step
 

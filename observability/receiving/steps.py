@@ -68,7 +68,7 @@ class Step:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        return self.sql, self.insert, self.unchanged, self.note, self.versions
+        return tuple(getattr(self, name) for name in TEXTS)
 
     @property
     def digest(self) -> str:

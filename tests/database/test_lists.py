@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
+import sys
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,6 +20,7 @@ from observability.database.client import DBManager
 from observability.database.kept import digest, keep
 from observability.database.merge import LOAD_SQL
 from observability.errors import DatabaseFault
+from observability.receiving.steps import Step
 from observability.settings.receiver import Settings
 from tests.database import test_chunks
 from tests.database.test_chunks import (
@@ -32,6 +38,8 @@ from tests.database.test_merge import generated
 from tests.database.test_unchanged import counts, day_with, load, stored
 from tests.database.waiting import wait_for_lock
 from tests.documents import Document
+from tests.faults import in_several_calls
+from tests.paths import ROOT
 from tests.warehouse import Warehouse
 
 passing = test_chunks.passing
@@ -46,7 +54,10 @@ NOTED = (
 
 
 class Recording(DBManager):
-    """The receiver's database, that remembers which tables were compared, or can have none be."""
+    """The receiver's database, that remembers which tables may be passed over.
+
+    Without `comparing`, a list that is not as it was noted fails.
+    """
 
     FAILS = "SELECT 1 / 0"
 
@@ -69,7 +80,6 @@ class Recording(DBManager):
 
 
 def without_comparing(warehouse: Warehouse) -> Recording:
-    """From now on a list that is not as it was noted fails."""
     db = Recording(warehouse.settings, comparing=False)
     warehouse.receiver = replace(warehouse.receiver, db=db)
     return db
@@ -138,6 +148,100 @@ def test_what_somebody_writes_while_rows_are_compared_is_seen(passing: Warehouse
     assert passing.query("SELECT city FROM contact_info") == [{"city": "by hand"}]
     load(passing, in_city("Bonn", 3))
     assert passing.query("SELECT city FROM contact_info") == [{"city": "Bonn"}]
+
+
+def test_only_the_rows_that_were_compared_are_noted(passing: Warehouse) -> None:
+    """A number for them is made while somebody brings back a row that is gone."""
+    load(passing, day_with("ab", 0))
+    load(passing, day_with("a", 1))
+    passing.query(
+        """ALTER FUNCTION layout_of(text) RENAME TO columns_of;
+           CREATE FUNCTION layout_of(name text) RETURNS bigint STABLE LANGUAGE plpgsql AS $$ BEGIN
+               IF name = 'kms_keys' THEN PERFORM pg_advisory_xact_lock(1); END IF;
+               RETURN columns_of(name); END $$""",
+        fetch=False,
+    )
+    with psycopg.connect(passing.embedded.postgres.dsn_for(passing.database)) as somebody:
+        somebody.execute("SELECT pg_advisory_xact_lock(1)")
+        loading = threading.Thread(target=load, args=(passing, day_with("ab", 2)))
+        loading.start()
+        wait_for_lock(passing, "load_document", loading)
+        somebody.execute("UPDATE kms_keys SET gone_at = NULL WHERE key_id = 'b'")
+    loading.join()
+    load(passing, day_with("a", 3))
+    load(passing, day_with("ab", 4))
+    assert stored(passing) == {"a": (None, 0), "b": (None, 4)}
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_part_whose_parent_has_another_key_is_not_passed_over(
+    passing: Warehouse, again: bool
+) -> None:
+    """Nobody wrote a row, and the parents' own list was not read whole."""
+    for number in (0, 1):
+        load(passing, with_addresses(number))
+    passing.query(
+        """ALTER TABLE inventory_instances RENAME instance_id TO aside;
+           ALTER TABLE inventory_instances RENAME ip_address TO instance_id;
+           ALTER TABLE inventory_instances RENAME aside TO ip_address""",
+        fetch=False,
+    )
+    passing.receiver = replace(passing.receiver, again=again)
+    made = with_addresses(2)
+    made["meta"]["complete"] = ["inventory.applications"]
+    load(passing, made)
+    machines = passing.query(
+        """SELECT DISTINCT i.instance_id FROM inventory_applications a
+           JOIN inventory_instances i ON i.id = a.instance_id"""
+    )
+    assert machines == [{"instance_id": "i-1"}]
+
+
+def with_addresses(number: int) -> Document:
+    """Each of its two machines has an address of its own, which is another one each day."""
+    made = day_with("a", number)
+    for place, machine in enumerate(made["inventory"]["instances"]):
+        machine["ip_address"] = f"10.0.{number}.{place}"
+    return made
+
+
+def test_parts_are_passed_over_whatever_else_their_parents_tell(passing: Warehouse) -> None:
+    load(passing, with_addresses(0))
+    noted = "SELECT versions FROM lists WHERE table_name IN ('inventory_applications', {})"
+    before = passing.query(noted.format("'inventory_patches'"))
+    load(passing, with_addresses(1))
+    assert passing.query(noted.format("'inventory_patches'")) == before
+    assert passing.query(
+        "SELECT count(*) FROM inventory_instances WHERE ip_address LIKE '10.0.1.%'"
+    ) == [{"count": 2}]
+
+
+def test_lists_beside_one_that_takes_several_requests_are_passed_over(passing: Warehouse) -> None:
+    load(passing, in_several_calls(day_with("a", 0)))
+    without_comparing(passing)
+    load(passing, in_several_calls(day_with("a", 1)))
+    noted = passing.query("SELECT table_name FROM lists")
+    assert {row["table_name"] for row in noted} == {*NOTED} - {"kms_keys"}
+
+
+def test_another_version_or_statement_makes_another_list_of_the_same_text(tmp_path: Path) -> None:
+    step = Step("kms_keys", "", "[[1]]", 1, schema=None, unchanged="SELECT 1")  # type: ignore[arg-type]
+    others = [replace(step, unchanged="SELECT 2"), replace(step, rows="[[2]]")]
+    assert len({step.digest, *(other.digest for other in others)}) == 3
+    shutil.copytree(ROOT / "observability", tmp_path / "observability")
+    assert digest_by(tmp_path) == digest_by(ROOT)
+    about = tmp_path / "observability/__init__.py"
+    about.write_text(re.sub('__version__ = ".*"', '__version__ = "0"', about.read_text()))
+    assert digest_by(tmp_path) != digest_by(ROOT)
+
+
+def digest_by(root: Path) -> str:
+    """What the package in this directory makes of a list."""
+    code = """from observability.receiving.steps import Step
+print(Step("kms_keys", "", "[]", 0, None, versions="SELECT 1").digest)"""
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=root, check=True, capture_output=True, text=True
+    ).stdout
 
 
 def in_city(city: str, number: int) -> Document:

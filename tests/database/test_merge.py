@@ -139,7 +139,8 @@ class MergingOnly(DBManager):
             if parameters["begins"]:
                 assert any("insert" in step for step in steps)
                 assert any("unchanged" in step for step in steps)
-            shorter = {"insert", "unchanged", "without_meta", "chunks", "note", "versions"}
+            shorter = {"insert", "unchanged", "without_meta", "chunks", "note"}
+            shorter |= {"versions", "digest"}
             merges = [{name: step[name] for name in step.keys() - shorter} for step in steps]
             parameters = {**parameters, "steps": json.dumps(merges)}
         return super().execute(sql, parameters, *more, **others)
