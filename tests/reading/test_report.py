@@ -309,7 +309,8 @@ def test_what_was_not_read_costs_its_own_section_and_says_so(
     assert page.tiles["Open critical findings"][:2] == [UNKNOWN, "could not be read"]
     assert page.table("accounts", "Accounts") == whole.table("accounts", "Accounts")
     others = page.tiles.keys() - {"Open critical findings"}
-    assert {name: page.tiles[name] for name in others} == {n: whole.tiles[n] for n in others}
+    before, after = ({name: made.tiles[name][:2] for name in others} for made in (whole, page))
+    assert after == before  # but for the minute in which each was made
 
 
 def test_an_answer_that_is_too_large_is_none(estate: Settings) -> None:
