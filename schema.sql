@@ -3048,11 +3048,11 @@ BEGIN
             WHERE r.rulename <> ''_RETURN'' AND c.relnamespace = ''public''::regnamespace);
 END';
 
--- layout_of: a number for the columns of a table: who drops one and adds it anew writes no row.
+-- layout_of: a number for a table and its columns: who puts others in their place writes no row.
 CREATE OR REPLACE FUNCTION layout_of(name TEXT) RETURNS BIGINT STABLE LANGUAGE plpgsql AS '
 BEGIN
     RETURN (SELECT hashtextextended(string_agg(
-                concat_ws('' '', x.attnum, x.attname, x.atttypid, x.atttypmod), '',''
+                concat_ws('' '', x.attrelid, x.attnum, x.attname, x.atttypid, x.atttypmod), '',''
                 ORDER BY x.attnum), 0)
             FROM pg_attribute x
             WHERE x.attrelid = CAST(format(''public.%I'', name) AS regclass) AND x.attnum > 0);

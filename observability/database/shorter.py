@@ -118,7 +118,7 @@ def versions_sql(schema: TableSchema) -> str:
         key = names(("id", "account_id", *parent.fields.values()), "p.")
         theirs = f'FROM "{parent.table}" p WHERE p.id = t."{parent.column}"'
         number = f"hashtextextended(concat_ws(' ', {key}), 0)"
-        versions += f" + coalesce(sum((SELECT {number} {theirs})), 0)"
+        versions += f" + coalesce(sum((SELECT sum({number}) {theirs})), 0)"
     return f"SELECT {versions} FROM {existing_rows(schema)}"
 
 

@@ -216,6 +216,43 @@ def test_parts_are_passed_over_whatever_else_their_parents_tell(passing: Warehou
     ) == [{"count": 2}]
 
 
+def test_a_table_that_inherits_parents_disturbs_no_load(passing: Warehouse) -> None:
+    """Its rows have ids of its parent's rows: a primary key does not reach it."""
+    load(passing, day_with("a", 0))
+    passing.query(
+        """CREATE TABLE archive () INHERITS (inventory_instances);
+           INSERT INTO archive SELECT * FROM inventory_instances""",
+        fetch=False,
+    )
+    for number in (1, 2):
+        load(passing, day_with("a", number))
+
+
+def test_another_table_with_the_same_rows_is_compared(passing: Warehouse) -> None:
+    """Rows of two tables that one transaction made can have the same id, xmin and ctid."""
+    load(passing, day_with("a", 0))
+    passing.query(
+        """CREATE TABLE theirs (LIKE contact_info INCLUDING ALL);
+           INSERT INTO theirs SELECT * FROM contact_info;
+           UPDATE contact_info SET city = 'by hand';
+           CREATE TABLE ours (LIKE contact_info INCLUDING ALL);
+           INSERT INTO ours SELECT * FROM contact_info;
+           ALTER TABLE contact_info RENAME TO aside;
+           ALTER TABLE theirs RENAME TO contact_info""",
+        fetch=False,
+    )
+    load(passing, day_with("a", 1))
+    passing.query(
+        """ALTER TABLE contact_info RENAME TO theirs;
+           ALTER TABLE ours RENAME TO contact_info""",
+        fetch=False,
+    )
+    load(passing, day_with("a", 2))
+    assert passing.query("SELECT count(*) FROM contact_info WHERE city = 'by hand'") == [
+        {"count": 0}
+    ]
+
+
 def test_lists_beside_one_that_takes_several_requests_are_passed_over(passing: Warehouse) -> None:
     load(passing, in_several_calls(day_with("a", 0)))
     without_comparing(passing)
