@@ -385,8 +385,8 @@ The newest complete list per account and table that was found stored as it is, o
 account_id  the account
 table_name  the table of the rows
 digest      SHA-256 of its text, of the receiver''s version and of the statement that compares it
-versions    sum of a number for id, xmin and ctid of each stored row, for what it belongs to, and for
-            the table''s columns: another one once any of them is written
+versions    a number made of id, xmin and ctid of each stored row, of the keys of the rows they belong to,
+            and of the table''s columns: another one once any of these changes
 created_at  when a list of this table was noted first
 ');
 

@@ -113,7 +113,7 @@ noted AS (
                              versions, layout, parents)
     SELECT DISTINCT ON (k.digests[g.number])
            {ACCOUNT}, '{schema.table.name}', {DOCUMENT}, k.digests[g.number], k.heads[g.number],
-           k.lengths[g.number], g.row_ids, g.versions, layout_of('{schema.table.name}'),
+           k.lengths[g.number], g.row_ids, g.versions, (SELECT layout_of('{schema.table.name}')),
            g.parents
     FROM cuts k CROSS JOIN LATERAL (
         SELECT s.number, array_agg(s.id) AS row_ids, count(DISTINCT s.id) AS met,
@@ -142,7 +142,7 @@ def pass_sql(schema: TableSchema) -> str:
     CROSS JOIN LATERAL (
         SELECT * FROM chunks c WHERE c.id = CAST(e.id AS bigint)
           AND c.account_id = {ACCOUNT} AND c.table_name = '{name}'
-          AND c.layout = layout_of('{name}') LIMIT 1) c
+          AND c.layout = (SELECT layout_of('{name}')) LIMIT 1) c
     WHERE '{name}' <> ALL ({WATCHED})),
 hanging AS (SELECT a.* FROM asked a WHERE {same_parents(schema)}),
 {pass_over(schema)}"""

@@ -111,7 +111,7 @@ def versions_sql(schema: TableSchema) -> str:
     """
     table, parent = schema.table, schema.table.parent
     wanted = Kind.PART if parent else Kind.SNAPSHOT
-    if table.kind is not wanted or table.scope:
+    if table.kind is not wanted or table.scope or not table.by_day:
         return ""
     versions = f"coalesce(sum({VERSION}), 0) + layout_of('{table.name}')"
     if parent:

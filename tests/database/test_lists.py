@@ -209,6 +209,7 @@ def test_parts_are_passed_over_whatever_else_their_parents_tell(passing: Warehou
     load(passing, with_addresses(0))
     noted = "SELECT versions FROM lists WHERE table_name IN ('inventory_applications', {})"
     before = passing.query(noted.format("'inventory_patches'"))
+    assert len(before) == 2
     load(passing, with_addresses(1))
     assert passing.query(noted.format("'inventory_patches'")) == before
     assert passing.query(
