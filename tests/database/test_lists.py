@@ -50,7 +50,7 @@ NOTED = (
     "waf_rules_detailed", "cloudtrail_logs", "secrets_manager_secrets", "certificates",
     "trusted_advisor_checks", "compute_optimizer", "config_inventory", "service_resources",
 )  # fmt: skip
-"""Tables of what exists now, whose rows say all that is stored of them."""
+"""Tables whose complete lists are noted in `lists`."""
 
 
 class Recording(DBManager):
@@ -126,6 +126,24 @@ def test_a_list_that_was_passed_over_counts_as_listed(passing: Warehouse) -> Non
     assert late == [{"count": 4}]
 
 
+def meanwhile(warehouse: Warehouse, made: Document, statement: str) -> None:
+    """Load a document while somebody does this, where the load waits for the advisory lock 1."""
+    with psycopg.connect(warehouse.embedded.postgres.dsn_for(warehouse.database)) as somebody:
+        somebody.execute("SELECT pg_advisory_xact_lock(1)")
+        loading = threading.Thread(target=load, args=(warehouse, made))
+        loading.start()
+        wait_for_lock(warehouse, "load_document", loading)
+        somebody.execute(statement.encode())
+    loading.join()
+
+
+def wait_at_the_sum_of(table: str) -> str:
+    return f"""ALTER FUNCTION layout_of(text) RENAME TO columns_of;
+        CREATE FUNCTION layout_of(name text) RETURNS bigint STABLE LANGUAGE plpgsql AS $$ BEGIN
+            IF name = '{table}' THEN PERFORM pg_advisory_xact_lock(1); END IF;
+            RETURN columns_of(name); END $$"""
+
+
 def test_what_somebody_writes_while_rows_are_compared_is_seen(passing: Warehouse) -> None:
     """A trigger waits where they were found unchanged and are not noted yet."""
     load(passing, in_city("Berlin", 0))
@@ -137,13 +155,7 @@ def test_what_somebody_writes_while_rows_are_compared_is_seen(passing: Warehouse
            WHEN (NEW.table_name = 'contact_info') EXECUTE FUNCTION wait()""",
         fetch=False,
     )
-    with psycopg.connect(passing.embedded.postgres.dsn_for(passing.database)) as somebody:
-        somebody.execute("SELECT pg_advisory_xact_lock(1)")
-        loading = threading.Thread(target=load, args=(passing, in_city("Bonn", 2)))
-        loading.start()
-        wait_for_lock(passing, "load_document", loading)
-        somebody.execute("UPDATE contact_info SET city = 'by hand'")
-    loading.join()
+    meanwhile(passing, in_city("Bonn", 2), "UPDATE contact_info SET city = 'by hand'")
     passing.query("DROP TRIGGER waiting ON listings", fetch=False)
     assert passing.query("SELECT city FROM contact_info") == [{"city": "by hand"}]
     load(passing, in_city("Bonn", 3))
@@ -154,23 +166,26 @@ def test_only_the_rows_that_were_compared_are_noted(passing: Warehouse) -> None:
     """A number for them is made while somebody brings back a row that is gone."""
     load(passing, day_with("ab", 0))
     load(passing, day_with("a", 1))
-    passing.query(
-        """ALTER FUNCTION layout_of(text) RENAME TO columns_of;
-           CREATE FUNCTION layout_of(name text) RETURNS bigint STABLE LANGUAGE plpgsql AS $$ BEGIN
-               IF name = 'kms_keys' THEN PERFORM pg_advisory_xact_lock(1); END IF;
-               RETURN columns_of(name); END $$""",
-        fetch=False,
-    )
-    with psycopg.connect(passing.embedded.postgres.dsn_for(passing.database)) as somebody:
-        somebody.execute("SELECT pg_advisory_xact_lock(1)")
-        loading = threading.Thread(target=load, args=(passing, day_with("ab", 2)))
-        loading.start()
-        wait_for_lock(passing, "load_document", loading)
-        somebody.execute("UPDATE kms_keys SET gone_at = NULL WHERE key_id = 'b'")
-    loading.join()
+    passing.query(wait_at_the_sum_of("kms_keys"), fetch=False)
+    meanwhile(passing, day_with("ab", 2), "UPDATE kms_keys SET gone_at = NULL WHERE key_id = 'b'")
     load(passing, day_with("a", 3))
     load(passing, day_with("ab", 4))
     assert stored(passing) == {"a": (None, 0), "b": (None, 4)}
+
+
+def test_first_rows_that_a_new_trigger_changes_are_not_noted(passing: Warehouse) -> None:
+    """Somebody makes it after the load looked for triggers, and before it inserts the keys."""
+    passing.query(wait_at_the_sum_of("contact_info"), fetch=False)
+    trigger = """CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            NEW.description := 'by a trigger'; RETURN NEW; END $$;
+        CREATE TRIGGER changing BEFORE INSERT ON kms_keys
+        FOR EACH ROW EXECUTE FUNCTION change()"""
+    meanwhile(passing, day_with("a", 0), trigger)
+    described = "SELECT description FROM kms_keys"
+    assert passing.query(described) == [{"description": "by a trigger"}]
+    load(passing, day_with("a", 1))
+    [theirs] = day_with("a", 1)["security"]["kms"]
+    assert passing.query(described) == [{"description": theirs["description"]}]
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -323,13 +338,13 @@ def days_of(*each: tuple[Lists, str]) -> History:
     ]
 
 
-def test_what_somebody_did_to_a_table_is_seen(passing: Warehouse) -> None:
+def test_what_somebody_did_to_a_noted_list_is_seen(passing: Warehouse) -> None:
     """Each time what it was done to is noted: the document before found it unchanged."""
     done = [what for each in ("nothing", *SOMEBODY) for what in (each, "nothing")]
     assert_as_merged(passing, days_of(*((THREE, what) for what in done)))
 
 
-def test_a_list_with_other_rows_is_loaded_as_it_is(passing: Warehouse) -> None:
+def test_other_rows_than_those_noted_are_loaded(passing: Warehouse) -> None:
     """Each list comes three times: it is merged, then compared and noted, then passed over."""
     lists = [each for change in (THREE, *CHANGES.values()) for each in [change] * 3]
     assert_as_merged(passing, days_of(*((each, "nothing") for each in lists)))
@@ -337,5 +352,5 @@ def test_a_list_with_other_rows_is_loaded_as_it_is(passing: Warehouse) -> None:
 
 @generated(3)
 @given(history=histories())
-def test_any_history_ends_as_with_merges(passing: Warehouse, history: History) -> None:
+def test_any_history_of_lists_ends_as_with_merges(passing: Warehouse, history: History) -> None:
     assert_as_merged(passing, [(small(made), number, done) for made, number, done in history])
